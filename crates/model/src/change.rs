@@ -1,0 +1,165 @@
+//! Folding one message into the records it concerns.
+//!
+//! [`apply`] is the only way state changes. It sees a store as a [`Ledger`]; whatever the store, the same messages
+//! leave the same profiles, whichever came first. It must be given each message once: the counts it keeps count only
+//! what the duplicate check let through.
+
+use crate::{
+    association::{Answer, Associations, Merged, Statement, resolve},
+    id::RecordId,
+    kind::{Kind, RecordKind},
+    kinds,
+    message::{Message, Named},
+    profile::{Body, Profile, Span, User},
+    time::Micros,
+};
+
+/// What folding needs of a store.
+pub trait Ledger {
+    /// Why the store could not be read.
+    type Error;
+
+    /// The profile, created empty if there is none yet.
+    fn profile(&mut self, new: NewProfile<'_>) -> Result<&mut Profile, Self::Error>;
+
+    /// All statements ever recorded about a user and parents of one kind, in any order.
+    fn statements(&mut self, user: RecordId, parents: RecordKind) -> Result<Vec<Statement>, Self::Error>;
+
+    /// Keeps a statement for [`Ledger::statements`].
+    fn keep_statement(&mut self, user: RecordId, parents: RecordKind, statement: Statement);
+
+    /// Notes that `child` named `parent` for the first time, so that it is found from there.
+    fn relate(&mut self, parent: (RecordKind, RecordId), child: (RecordKind, RecordId));
+}
+
+/// Which profile is meant, and what it starts with if it does not exist.
+#[derive(Clone, Copy, Debug)]
+pub struct NewProfile<'a> {
+    pub kind: RecordKind,
+    pub id: RecordId,
+    pub external_id: &'a str,
+    pub received_at: Micros,
+}
+
+/// Folds a message into the store.
+pub fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<(), L::Error> {
+    for (kind, id, external_id) in kinds::fields::named(message) {
+        let profile = ledger.profile(NewProfile { kind, id, external_id, received_at: message.received_at })?;
+        profile.touch(message.received_at);
+        profile.first_known = profile.first_known.min(message.ordered_at());
+    }
+    match message.kind {
+        Kind::Organization => kinds::organization::apply(ledger, message),
+        Kind::Account => kinds::account::apply(ledger, message),
+        Kind::User => kinds::user::apply(ledger, message),
+        Kind::Track => kinds::track::apply(ledger, message),
+        Kind::Unlink => kinds::unlink::apply(ledger, message),
+        Kind::CustomObjectInstance => kinds::custom_object_instance::apply(ledger, message),
+    }
+}
+
+/// The profile of a record that `message` names.
+pub(crate) fn named_profile<'l, L: Ledger>(
+    ledger: &'l mut L,
+    kind: RecordKind,
+    named: &Named<'_>,
+    message: &Message<'_>,
+) -> Result<&'l mut Profile, L::Error> {
+    let external_id = named.external_id.as_ref();
+    ledger.profile(NewProfile { kind, id: named.id, external_id, received_at: message.received_at })
+}
+
+/// States the message's traits about the record of its own kind.
+pub(crate) fn describe(profile: &mut Profile, message: &Message<'_>) {
+    profile.stated = true;
+    let stamp = message.stamp();
+    for stated in &message.traits {
+        profile.traits.state(stamp, &stated.key, stated.value);
+    }
+}
+
+/// Takes a link or unlink statement about the message's user into the store.
+pub(crate) fn associate<L: Ledger>(
+    ledger: &mut L,
+    message: &Message<'_>,
+    parents: RecordKind,
+    parent: &Named<'_>,
+    links: bool,
+) -> Result<(), L::Error> {
+    let Some(user) = &message.user else { return Ok(()) };
+    let statement = Statement { stamp: message.stamp(), parent: parent.id, links };
+    ledger.keep_statement(user.id, parents, statement);
+    let Body::User(body) = &mut named_profile(ledger, RecordKind::User, user, message)?.body else { return Ok(()) };
+    let loose = body.seen_loose;
+    let merged = associations(body, parents).merge(statement, &parent.external_id);
+    let others: Vec<RecordId> = associations(body, parents).links().iter().map(|link| link.parent).collect();
+    if merged.first_heard {
+        ledger.relate((parents, parent.id), (RecordKind::User, user.id));
+    }
+    if parents != RecordKind::Account {
+        return Ok(());
+    }
+    if let Body::Account(account) = &mut named_profile(ledger, parents, parent, message)?.body {
+        account.users_count = match (merged.stood, merged.stands) {
+            (false, true) => account.users_count.saturating_add(1),
+            (true, false) => account.users_count.saturating_sub(1),
+            _ => account.users_count,
+        };
+    }
+    move_loose_tracks(ledger, message.received_at, statement, merged, loose, &others)
+}
+
+fn associations(user: &mut User, parents: RecordKind) -> &mut Associations {
+    match parents {
+        RecordKind::Organization => &mut user.organizations,
+        RecordKind::Account | RecordKind::User | RecordKind::Instance => &mut user.accounts,
+    }
+}
+
+/// Keeps accounts' `seen` true when a statement changes which account a user's tracks belong to, or says that it is
+/// not known any more.
+fn move_loose_tracks<L: Ledger>(
+    ledger: &mut L,
+    received_at: Micros,
+    statement: Statement,
+    merged: Merged,
+    loose: Span,
+    accounts: &[RecordId],
+) -> Result<(), L::Error> {
+    let Some(last) = loose.last() else { return Ok(()) };
+    let mut with_account = |id: RecordId, change: &mut dyn FnMut(&mut crate::profile::Account)| {
+        let new = NewProfile { kind: RecordKind::Account, id, external_id: "", received_at };
+        let profile = ledger.profile(new)?;
+        profile.touch(received_at);
+        if let Body::Account(account) = &mut profile.body {
+            change(account);
+        }
+        Ok(())
+    };
+    match (merged.before, merged.after) {
+        // The first account of all takes the tracks that waited for one.
+        (None, Some(first)) => with_account(first, &mut |account| account.seen.join(loose)),
+        _ if merged.rewrites_past => {
+            accounts.iter().try_for_each(|id| with_account(*id, &mut |account| account.seen_stale = true))
+        }
+        (Some(before), Some(after)) if before != after && last >= statement.stamp.at => {
+            with_account(before, &mut |account| account.seen_stale = true)?;
+            with_account(after, &mut |account| account.seen_stale = true)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The account of a track that names none, from its user's associations at that instant.
+pub(crate) fn account_of_user<L: Ledger>(
+    ledger: &mut L,
+    message: &Message<'_>,
+    at: Micros,
+) -> Result<Option<RecordId>, L::Error> {
+    let Some(user) = &message.user else { return Ok(None) };
+    let Body::User(body) = &named_profile(ledger, RecordKind::User, user, message)?.body else { return Ok(None) };
+    match body.accounts.at(at) {
+        Answer::Known(account) => Ok(account),
+        Answer::NeedsStatements => Ok(resolve(&ledger.statements(user.id, RecordKind::Account)?, at)),
+    }
+}

@@ -1,0 +1,66 @@
+//! What a track message needs and changes.
+
+use super::fields::{Fields, name};
+use crate::{
+    change::{Ledger, NewProfile, account_of_user, named_profile},
+    kind::RecordKind,
+    message::Message,
+    profile::{Body, Profile},
+    rejection::{Code, Rejection},
+    time::Micros,
+};
+
+/// `event` is required, and one of `userId`, `accountId`, `organizationId`.
+pub(super) fn check<'a>(fields: Fields<'_, 'a>) -> Result<Message<'a>, Rejection> {
+    let event = match fields.draft.event {
+        Some(raw) => name("event", raw, Code::InvalidEvent)?,
+        None => None,
+    };
+    if event.is_none() {
+        return Err(Rejection::new(
+            Code::MissingField,
+            "/event",
+            "event is required in a message of type track: send the event's name as a non-empty string",
+        ));
+    }
+    if !fields.names_subject() {
+        return Err(Rejection::new(
+            Code::TrackNeedsSubject,
+            "/userId",
+            "a track needs one of userId, accountId and organizationId to belong to; send at least one",
+        ));
+    }
+    fields.into_message(event)
+}
+
+/// Moves first and last seen; makes no link.
+pub(crate) fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<(), L::Error> {
+    let at = message.ordered_at();
+    if let Some(user) = &message.user {
+        let loose = message.account.is_none();
+        if let Body::User(user) = &mut named_profile(ledger, RecordKind::User, user, message)?.body {
+            user.seen.take_in(at);
+            if loose {
+                user.seen_loose.take_in(at);
+            }
+        }
+    }
+    if let Some(account) = &message.account {
+        see(named_profile(ledger, RecordKind::Account, account, message)?, at, true);
+    } else if let Some(id) = account_of_user(ledger, message, at)? {
+        let received_at = message.received_at;
+        let profile = ledger.profile(NewProfile { kind: RecordKind::Account, id, external_id: "", received_at })?;
+        profile.touch(received_at);
+        see(profile, at, false);
+    }
+    Ok(())
+}
+
+fn see(profile: &mut Profile, at: Micros, named: bool) {
+    if let Body::Account(account) = &mut profile.body {
+        account.seen.take_in(at);
+        if named {
+            account.seen_named.take_in(at);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What a user message needs and changes.
+
+use super::fields::{Fields, Given};
+use crate::{
+    change::{Ledger, associate, describe, named_profile},
+    kind::RecordKind,
+    message::Message,
+    rejection::{Code, Rejection},
+};
+
+/// `userId` is required, and the field `accountId` or `organizationId` must be there: an explicit `null` or `""` states
+/// that there is no parent, a message without either field most likely forgot it.
+pub(super) fn check<'a>(mut fields: Fields<'_, 'a>) -> Result<Message<'a>, Rejection> {
+    fields.user_id = fields.require(|fields| &mut fields.user_id, "userId")?;
+    if fields.account_id == Given::Missing && fields.organization_id == Given::Missing {
+        return Err(Rejection::new(
+            Code::UserNeedsParent,
+            "/accountId",
+            "a user needs accountId or organizationId; send the account the user belongs to, \
+             or accountId: null to state that there is none",
+        ));
+    }
+    fields.into_message(None)
+}
+
+/// States the user's traits and links it to the parents named.
+pub(crate) fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<(), L::Error> {
+    let Some(named) = &message.user else { return Ok(()) };
+    describe(named_profile(ledger, RecordKind::User, named, message)?, message);
+    if let Some(account) = &message.account {
+        associate(ledger, message, RecordKind::Account, account, true)?;
+    }
+    if let Some(organization) = &message.organization {
+        associate(ledger, message, RecordKind::Organization, organization, true)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! The rules of Muster, and nothing else.
+//!
+//! What a message is, when it is refused, what identifies it, and how a set of messages folds into profiles, links and
+//! attributions. Everything here is a pure function of its arguments: no I/O, no clock, no randomness, no environment,
+//! no globals. The same messages give the same result on every machine and in every order.
+
+/// Instants to the microsecond, read from and written as ISO 8601.
+pub mod time;
+
+/// Every bound a message must respect, with its unit.
+pub mod limits;
+
+/// A walk over validated JSON text: members, spans, depth, digests; strings that need care.
+pub mod json;
+
+/// Why a message was refused, in words for its sender and a code for its program.
+pub mod rejection;
+
+/// The kinds of message and the kinds of record.
+pub mod kind;
+
+/// External identifiers, record ids (UUIDs) and message identities.
+pub mod id;
+
+/// The members of one message as its sender wrote them, before any rule is applied.
+pub mod draft;
+
+/// A message that passed every check, borrowed from wherever its text lives.
+pub mod message;
+
+/// One file per kind of message: how it is checked, what it changes.
+pub mod kinds;
+
+/// Last-writer-wins registers: the join that makes folding independent of order.
+pub mod register;
+
+/// Customers' traits: one register per key.
+pub mod traits;
+
+/// Which account or organization a user was with, and when.
+pub mod association;
+
+/// What is true now of one organization, account, user or custom object instance.
+pub mod profile;
+
+/// Folding one message into the records it concerns.
+pub mod change;

@@ -1,0 +1,203 @@
+//! What is true now of one organization, account, user or custom object instance.
+//!
+//! A profile is a function of the set of messages about it, except for the two times of receipt
+//! (`created_at`, `updated_at`), which say when this system heard of it.
+
+use crate::{
+    association::Associations,
+    id::RecordId,
+    kind::RecordKind,
+    register::Register,
+    time::Micros,
+    traits::Traits,
+};
+
+/// The first and the last instant of something, if there was any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    bounds: Option<(Micros, Micros)>,
+}
+
+impl Span {
+    /// A span a store kept.
+    #[must_use]
+    pub fn from_bounds(bounds: Option<(Micros, Micros)>) -> Self {
+        Span { bounds }
+    }
+
+    /// Widens the span to take in an instant.
+    pub fn take_in(&mut self, at: Micros) {
+        self.bounds = Some(self.bounds.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+    }
+
+    /// Widens the span to take in another.
+    pub fn join(&mut self, other: Span) {
+        if let Some((first, last)) = other.bounds {
+            self.take_in(first);
+            self.take_in(last);
+        }
+    }
+
+    /// First and last, or nothing.
+    #[must_use]
+    pub fn bounds(&self) -> Option<(Micros, Micros)> {
+        self.bounds
+    }
+
+    /// The first instant.
+    #[must_use]
+    pub fn first(&self) -> Option<Micros> {
+        self.bounds.map(|(first, _)| first)
+    }
+
+    /// The last instant.
+    #[must_use]
+    pub fn last(&self) -> Option<Micros> {
+        self.bounds.map(|(_, last)| last)
+    }
+}
+
+/// A record that another one belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    pub id: RecordId,
+    pub external_id: Box<str>,
+}
+
+/// One record and everything known of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    pub id: RecordId,
+    pub external_id: Box<str>,
+    /// When this system first heard of it.
+    pub created_at: Micros,
+    /// When this system last heard anything that concerns it.
+    pub updated_at: Micros,
+    /// Whether a message of its own kind described it; otherwise others only named it.
+    pub stated: bool,
+    /// The earliest instant of any message that names it.
+    pub first_known: Micros,
+    pub traits: Traits,
+    pub body: Body,
+}
+
+/// What only one kind of record has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    Organization(Organization),
+    Account(Account),
+    User(User),
+    Instance(Instance),
+}
+
+/// What only organizations have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Organization {
+    /// Accounts whose organization this is.
+    pub accounts_count: u32,
+}
+
+/// What only accounts have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The organization stated last.
+    pub organization: Option<Register<Parent>>,
+    /// Users whose link to this account stands.
+    pub users_count: u32,
+    /// Tracks attributed to this account. Exact unless `seen_stale`.
+    pub seen: Span,
+    /// A statement about the past moved tracks away from or to this account; `seen` must be computed from its users.
+    pub seen_stale: bool,
+    /// Tracks that name this account themselves; never stale.
+    pub seen_named: Span,
+}
+
+/// What only users have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    pub accounts: Associations,
+    pub organizations: Associations,
+    /// All tracks of this user.
+    pub seen: Span,
+    /// Tracks of this user that name no account: those that follow its associations.
+    pub seen_loose: Span,
+}
+
+/// What only custom object instances have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instance {
+    pub custom_object_id: Box<str>,
+    pub name: Option<Register<Box<str>>>,
+    pub account: Option<Register<Parent>>,
+    pub organization: Option<Register<Parent>>,
+}
+
+impl Profile {
+    /// An empty profile, first heard of at `received_at`.
+    #[must_use]
+    pub fn new(kind: RecordKind, id: RecordId, external_id: &str, received_at: Micros) -> Self {
+        let body = match kind {
+            RecordKind::Organization => Body::Organization(Organization::default()),
+            RecordKind::Account => Body::Account(Account::default()),
+            RecordKind::User => Body::User(User::default()),
+            RecordKind::Instance => Body::Instance(Instance::default()),
+        };
+        Profile {
+            id,
+            external_id: external_id.into(),
+            created_at: received_at,
+            updated_at: received_at,
+            stated: false,
+            first_known: Micros::MAX,
+            traits: Traits::default(),
+            body,
+        }
+    }
+
+    /// What kind of record this is.
+    #[must_use]
+    pub fn kind(&self) -> RecordKind {
+        match self.body {
+            Body::Organization(_) => RecordKind::Organization,
+            Body::Account(_) => RecordKind::Account,
+            Body::User(_) => RecordKind::User,
+            Body::Instance(_) => RecordKind::Instance,
+        }
+    }
+
+    /// Notes that a message received at `received_at` concerns this record.
+    pub fn touch(&mut self, received_at: Micros) {
+        self.updated_at = self.updated_at.max(received_at);
+    }
+
+    /// The part that only accounts have.
+    #[must_use]
+    pub fn as_account(&self) -> Option<&Account> {
+        if let Body::Account(account) = &self.body { Some(account) } else { None }
+    }
+
+    /// The part that only users have.
+    #[must_use]
+    pub fn as_user(&self) -> Option<&User> {
+        if let Body::User(user) = &self.body { Some(user) } else { None }
+    }
+
+    /// The part that only organizations have.
+    #[must_use]
+    pub fn as_organization(&self) -> Option<&Organization> {
+        if let Body::Organization(organization) = &self.body { Some(organization) } else { None }
+    }
+
+    /// The part that only custom object instances have.
+    #[must_use]
+    pub fn as_instance(&self) -> Option<&Instance> {
+        if let Body::Instance(instance) = &self.body { Some(instance) } else { None }
+    }
+
+    /// A rough count of the bytes this profile holds in memory, for bounds.
+    #[must_use]
+    pub fn weight_bytes(&self) -> usize {
+        let links = self.as_user().map_or(0, |user| user.accounts.links().len() + user.organizations.links().len());
+        256 + self.external_id.len() + self.traits.text_bytes() + 72 * self.traits.registers().len() + 112 * links
+    }
+}
