@@ -1,1 +1,68 @@
+//! The seam between Muster and whatever keeps its data.
+//!
+//! Five traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
+//! now), [`history::History`] (what happened), [`refused::Refusals`] (messages set aside) and
+//! [`credentials::Credentials`] (workspaces and keys); [`Store`] is all of them. A trait's documentation is its
+//! specification, and [`suite`] checks it on every implementation, the in-memory twin in [`memory`] included.
+//! This crate does no I/O and names no engine.
 
+/// Why a store refused or failed, and whether trying again can help.
+pub mod error;
+
+/// Where the time of receipt comes from.
+pub mod clock;
+
+/// The byte form of a checked message, the same in a batch, a log and a queue.
+pub mod record;
+
+/// Messages set aside: refused ones and conflicts.
+pub mod refused;
+
+/// What one request asks a journal to take.
+pub mod batch;
+
+/// What became of each message of a batch.
+pub mod receipt;
+
+/// Accepting messages durably.
+pub mod journal;
+
+/// Reading what is true now.
+pub mod profiles;
+
+/// Reading what happened.
+pub mod history;
+
+/// Workspaces and keys.
+pub mod credentials;
+
+/// A store as operators see it: health, figures, closing.
+pub mod status;
+
+
+
+use std::{future::Future, pin::Pin};
+
+/// The answer to a call on the seam: a future, boxed so that stores can stand behind one pointer.
+pub type Answer<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// Everything a server needs of a store.
+pub trait Store:
+    journal::Journal
+    + profiles::Profiles
+    + history::History
+    + refused::Refusals
+    + credentials::Credentials
+    + status::Status
+{
+}
+
+impl<S> Store for S where
+    S: journal::Journal
+        + profiles::Profiles
+        + history::History
+        + refused::Refusals
+        + credentials::Credentials
+        + status::Status
+{
+}

@@ -1,0 +1,243 @@
+//! What one request asks a journal to take.
+//!
+//! A batch is bytes from the start: the thread that checked the messages also encoded them, and nobody after it parses
+//! or copies a message again. A batch belongs to one workspace and is taken whole or not at all.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use muster_model::{
+    id::WorkspaceId,
+    kind::Kind,
+    message::Message,
+    rejection::Code,
+    time::Micros,
+};
+
+use crate::{
+    record::{self, NotARecord},
+    refused::{Refused, RefusedId},
+};
+
+const TAG_MESSAGE: u8 = 1;
+const TAG_REFUSED: u8 = 2;
+const TAG_FORGET: u8 = 3;
+const ENTRY_HEADER_BYTES: usize = 5;
+
+/// One entry of a batch, borrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// A checked message, in its byte form.
+    Message(&'a [u8]),
+    /// A message to set aside, in its byte form.
+    Refused(&'a [u8]),
+    /// A message set aside before that is resent or dropped now.
+    Forget(RefusedId),
+}
+
+/// Builds a [`Batch`].
+#[derive(Debug)]
+pub struct BatchBuilder {
+    workspace: WorkspaceId,
+    bytes: Vec<u8>,
+    messages: usize,
+}
+
+impl BatchBuilder {
+    /// An empty batch for a workspace, expecting about so many bytes.
+    #[must_use]
+    pub fn new(workspace: WorkspaceId, bytes_hint: usize) -> Self {
+        BatchBuilder { workspace, bytes: Vec::with_capacity(bytes_hint), messages: 0 }
+    }
+
+    /// Adds a message.
+    pub fn message(&mut self, message: &Message<'_>) {
+        self.entry(TAG_MESSAGE, |out| record::encode(message, out));
+        self.messages += 1;
+    }
+
+    /// Adds a message that an earlier stage encoded.
+    pub fn encoded_message(&mut self, bytes: &[u8]) {
+        self.entry(TAG_MESSAGE, |out| out.extend_from_slice(bytes));
+        self.messages += 1;
+    }
+
+    /// Adds a message to set aside.
+    pub fn refused(&mut self, refused: &Refused<'_>) {
+        self.entry(TAG_REFUSED, |out| encode_refused(refused, out));
+    }
+
+    /// Adds a message to set aside that an earlier stage encoded.
+    pub fn encoded_refused(&mut self, bytes: &[u8]) {
+        self.entry(TAG_REFUSED, |out| out.extend_from_slice(bytes));
+    }
+
+    /// Adds the end of a message set aside.
+    pub fn forget(&mut self, id: RefusedId) {
+        self.entry(TAG_FORGET, |out| out.extend_from_slice(&id.0.to_le_bytes()));
+    }
+
+    /// The batch.
+    #[must_use]
+    pub fn build(self) -> Batch {
+        Batch { workspace: self.workspace, bytes: self.bytes.into(), messages: self.messages }
+    }
+
+    fn entry(&mut self, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; ENTRY_HEADER_BYTES]);
+        write(&mut self.bytes);
+        let length = (self.bytes.len() - start - ENTRY_HEADER_BYTES) as u32;
+        self.bytes[start] = tag;
+        self.bytes[start + 1..start + ENTRY_HEADER_BYTES].copy_from_slice(&length.to_le_bytes());
+    }
+}
+
+/// Checked messages and messages to set aside, of one workspace, in the order sent.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    workspace: WorkspaceId,
+    bytes: Bytes,
+    messages: usize,
+}
+
+impl Batch {
+    /// A batch whose bytes were kept by a log or a queue; refuses bytes that are no sequence of entries.
+    pub fn from_bytes(workspace: WorkspaceId, bytes: Bytes) -> Result<Batch, NotARecord> {
+        let mut entries = Entries { bytes: &bytes };
+        let mut messages = 0;
+        while let Some(entry) = entries.try_next()? {
+            messages += usize::from(matches!(entry, Entry::Message(_)));
+        }
+        Ok(Batch { workspace, bytes, messages })
+    }
+
+    /// Whose batch it is.
+    #[must_use]
+    pub fn workspace(&self) -> WorkspaceId {
+        self.workspace
+    }
+
+    /// The entries' bytes, for a log or a queue to keep.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// How many of the entries are messages to store.
+    #[must_use]
+    pub fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The entries, in order.
+    #[must_use]
+    pub fn entries(&self) -> Entries<'_> {
+        Entries { bytes: &self.bytes }
+    }
+}
+
+/// Iterates over a batch's entries.
+#[derive(Clone, Debug)]
+pub struct Entries<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Entries<'a> {
+    fn try_next(&mut self) -> Result<Option<Entry<'a>>, NotARecord> {
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        let (header, rest) = self.bytes.split_at_checked(ENTRY_HEADER_BYTES).ok_or(NotARecord)?;
+        let length = u32::from_le_bytes([header[1], header[2], header[3], header[4]]) as usize;
+        let (body, rest) = rest.split_at_checked(length).ok_or(NotARecord)?;
+        self.bytes = rest;
+        let entry = match header[0] {
+            TAG_MESSAGE => Entry::Message(body),
+            TAG_REFUSED => Entry::Refused(body),
+            TAG_FORGET => Entry::Forget(RefusedId(u128::from_le_bytes(body.try_into().map_err(|_| NotARecord)?))),
+            _ => return Err(NotARecord),
+        };
+        Ok(Some(entry))
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    /// Bytes were validated when the batch was made, so what cannot be read here does not occur; it ends the iteration.
+    fn next(&mut self) -> Option<Entry<'a>> {
+        self.try_next().ok().flatten()
+    }
+}
+
+/// Appends the byte form of a message set aside.
+pub fn encode_refused(refused: &Refused<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(&refused.id.0.to_le_bytes());
+    out.extend_from_slice(&refused.received_at.0.to_le_bytes());
+    out.extend_from_slice(&refused.key_id.to_le_bytes());
+    out.push(refused.path_kind.map_or(0, |kind| kind as u8));
+    for text in [refused.code.as_str().as_bytes(), refused.pointer.as_bytes(), refused.reason.as_bytes()] {
+        out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        out.extend_from_slice(text);
+    }
+    out.extend_from_slice(&refused.body);
+}
+
+/// The message set aside that `bytes` are the byte form of.
+pub fn decode_refused(bytes: &[u8]) -> Result<Refused<'_>, NotARecord> {
+    let (header, mut rest) = bytes.split_at_checked(33).ok_or(NotARecord)?;
+    let id = u128::from_le_bytes(header[..16].try_into().map_err(|_| NotARecord)?);
+    let at = i64::from_le_bytes(header[16..24].try_into().map_err(|_| NotARecord)?);
+    let key_id = u64::from_le_bytes(header[24..32].try_into().map_err(|_| NotARecord)?);
+    let path_kind = match header[32] {
+        0 => None,
+        number => Some(Kind::from_number(number).ok_or(NotARecord)?),
+    };
+    let mut text = || {
+        let (length, after) = rest.split_at_checked(4).ok_or(NotARecord)?;
+        let length = u32::from_le_bytes(length.try_into().map_err(|_| NotARecord)?) as usize;
+        let (text, after) = after.split_at_checked(length).ok_or(NotARecord)?;
+        rest = after;
+        std::str::from_utf8(text).map_err(|_| NotARecord)
+    };
+    let code = Code::parse(text()?).ok_or(NotARecord)?;
+    let (pointer, reason) = (Cow::Borrowed(text()?), Cow::Borrowed(text()?));
+    let body = Cow::Borrowed(rest);
+    Ok(Refused { id: RefusedId(id), received_at: Micros(at), code, pointer, reason, path_kind, key_id, body })
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_model::rejection::Rejection;
+
+    use super::*;
+
+    #[test]
+    fn entries_read_back_and_cut_bytes_are_refused() {
+        let rejection = Rejection::new(Code::UserNeedsParent, "/accountId", "send the account");
+        let refused = Refused::new(&rejection, Some(Kind::User), 7, Micros(9), b"{\xff}");
+        let mut builder = BatchBuilder::new(WorkspaceId(3), 0);
+        builder.refused(&refused);
+        builder.forget(refused.id);
+        let batch = builder.build();
+        let entries: Vec<Entry<'_>> = batch.entries().collect();
+        let Entry::Refused(bytes) = entries[0] else { panic!("{entries:?}") };
+        assert_eq!(decode_refused(bytes), Ok(refused.clone()));
+        assert_eq!(entries[1], Entry::Forget(refused.id));
+        assert_eq!(batch.messages(), 0);
+        let read = Batch::from_bytes(WorkspaceId(3), batch.bytes().clone()).unwrap();
+        assert_eq!(read.entries().count(), 2);
+        for end in 1..batch.bytes().len() {
+            let cut = batch.bytes().slice(..end);
+            let whole = Batch::from_bytes(WorkspaceId(3), cut).map(|batch| batch.entries().count());
+            assert!(matches!(whole, Err(NotARecord) | Ok(1)), "cut at {end}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The byte form of a checked message, the same in a batch, a log and a queue.
+//!
+//! Little-endian, no alignment, no padding. What decides about duplicates stands at fixed places, so that it is read
+//! without decoding the rest. Decoding borrows from the bytes, never panics, and refuses what [`encode`] cannot have
+//! written. Integrity is the carrier's business: a journal frame or a queue's message has the checksum.
+//! The layout is described in `docs/storage-format.md`; changing it needs a new [`VERSION`].
+
+use std::borrow::Cow;
+
+use muster_model::{
+    id::{Identity, RecordId},
+    kind::Kind,
+    message::{Message, Named, Trait},
+    time::Micros,
+};
+
+/// The version of this layout, carried by whatever frames records.
+pub const VERSION: u16 = 1;
+
+const HAS_ORGANIZATION: u8 = 1;
+const HAS_ACCOUNT: u8 = 1 << 1;
+const HAS_USER: u8 = 1 << 2;
+const HAS_INSTANCE: u8 = 1 << 3;
+const HAS_MESSAGE_ID: u8 = 1 << 4;
+const HAS_NAME: u8 = 1 << 5;
+const HAS_TIMESTAMP: u8 = 1 << 6;
+
+const IDENTITY_AT: usize = 2;
+const CONTENT_AT: usize = IDENTITY_AT + 16;
+const HEADER_BYTES: usize = CONTENT_AT + 8 + 8 + 8;
+const _: () = assert!(HEADER_BYTES == 42);
+
+/// The bytes are no record of this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a message record of version {VERSION}")]
+pub struct NotARecord;
+
+/// Appends the byte form of `message` to `out`.
+pub fn encode(message: &Message<'_>, out: &mut Vec<u8>) {
+    let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+    out.push(message.kind as u8);
+    out.push(
+        flag(message.organization.is_some(), HAS_ORGANIZATION)
+            | flag(message.account.is_some(), HAS_ACCOUNT)
+            | flag(message.user.is_some(), HAS_USER)
+            | flag(message.instance.is_some(), HAS_INSTANCE)
+            | flag(message.message_id.is_some(), HAS_MESSAGE_ID)
+            | flag(message.name.is_some(), HAS_NAME)
+            | flag(message.timestamp_given, HAS_TIMESTAMP),
+    );
+    out.extend_from_slice(&message.identity.0.to_le_bytes());
+    out.extend_from_slice(&message.content.to_le_bytes());
+    out.extend_from_slice(&message.timestamp.0.to_le_bytes());
+    out.extend_from_slice(&message.received_at.0.to_le_bytes());
+    for named in [&message.organization, &message.account, &message.user].into_iter().flatten() {
+        put_named(out, named);
+    }
+    if let Some((named, custom_object_id)) = &message.instance {
+        put_named(out, named);
+        put_text(out, custom_object_id);
+    }
+    for text in [&message.message_id, &message.name].into_iter().flatten() {
+        put_text(out, text);
+    }
+    put_text(out, message.data);
+    put_text(out, &message.rest);
+    put_length(out, message.traits.len());
+    for stated in &message.traits {
+        put_text(out, &stated.key);
+        // A value is part of the data; its place there is enough.
+        put_length(out, stated.value.as_ptr() as usize - message.data.as_ptr() as usize);
+        put_length(out, stated.value.len());
+    }
+}
+
+/// What decides whether a record is new: its identity and the digest of its content.
+pub fn peek(record: &[u8]) -> Result<(Identity, u64), NotARecord> {
+    let mut reader = Reader { bytes: record.get(IDENTITY_AT..HEADER_BYTES).ok_or(NotARecord)? };
+    Ok((Identity(reader.u128()?), reader.u64()?))
+}
+
+/// The message that `record` is the byte form of.
+pub fn decode(record: &[u8]) -> Result<Message<'_>, NotARecord> {
+    let mut reader = Reader { bytes: record };
+    let kind = Kind::from_number(reader.u8()?).ok_or(NotARecord)?;
+    let flags = reader.u8()?;
+    let has = |flag: u8| flags & flag != 0;
+    let identity = Identity(reader.u128()?);
+    let content = reader.u64()?;
+    let timestamp = Micros(reader.u64()? as i64);
+    let received_at = Micros(reader.u64()? as i64);
+    let organization = has(HAS_ORGANIZATION).then(|| reader.named()).transpose()?;
+    let account = has(HAS_ACCOUNT).then(|| reader.named()).transpose()?;
+    let user = has(HAS_USER).then(|| reader.named()).transpose()?;
+    let instance = match has(HAS_INSTANCE) {
+        true => Some((reader.named()?, Cow::Borrowed(reader.text()?))),
+        false => None,
+    };
+    let message_id = has(HAS_MESSAGE_ID).then(|| reader.text().map(Cow::Borrowed)).transpose()?;
+    let name = has(HAS_NAME).then(|| reader.text().map(Cow::Borrowed)).transpose()?;
+    let data = reader.text()?;
+    let rest = Cow::Borrowed(reader.text()?);
+    let traits = reader.traits(data)?;
+    if !reader.bytes.is_empty() {
+        return Err(NotARecord);
+    }
+    let timestamp_given = has(HAS_TIMESTAMP);
+    Ok(Message {
+        kind,
+        identity,
+        content,
+        timestamp,
+        timestamp_given,
+        received_at,
+        organization,
+        account,
+        user,
+        instance,
+        message_id,
+        name,
+        data,
+        traits,
+        rest,
+    })
+}
+
+fn put_named(out: &mut Vec<u8>, named: &Named<'_>) {
+    out.extend_from_slice(&named.id.0.to_le_bytes());
+    put_text(out, &named.external_id);
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    put_length(out, text.len());
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Lengths fit 32 bits: a message is bounded by [`muster_model::limits::MESSAGE_BYTES_CEILING`].
+fn put_length(out: &mut Vec<u8>, length: usize) {
+    debug_assert!(u32::try_from(length).is_ok());
+    out.extend_from_slice(&(length as u32).to_le_bytes());
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], NotARecord> {
+        let (taken, rest) = self.bytes.split_at_checked(count).ok_or(NotARecord)?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], NotARecord> {
+        self.take(N)?.try_into().map_err(|_| NotARecord)
+    }
+
+    fn u8(&mut self) -> Result<u8, NotARecord> {
+        Ok(self.array::<1>()?[0])
+    }
+
+    fn u64(&mut self) -> Result<u64, NotARecord> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn u128(&mut self) -> Result<u128, NotARecord> {
+        self.array().map(u128::from_le_bytes)
+    }
+
+    fn length(&mut self) -> Result<usize, NotARecord> {
+        self.array().map(|bytes| u32::from_le_bytes(bytes) as usize)
+    }
+
+    fn text(&mut self) -> Result<&'a str, NotARecord> {
+        let length = self.length()?;
+        std::str::from_utf8(self.take(length)?).map_err(|_| NotARecord)
+    }
+
+    fn named(&mut self) -> Result<Named<'a>, NotARecord> {
+        Ok(Named { id: RecordId(self.u128()?), external_id: Cow::Borrowed(self.text()?) })
+    }
+
+    fn traits(&mut self, data: &'a str) -> Result<Vec<Trait<'a>>, NotARecord> {
+        let count = self.length()?;
+        // Each trait takes at least three lengths, which bounds the reservation by the bytes at hand.
+        if count > self.bytes.len() / 12 {
+            return Err(NotARecord);
+        }
+        let mut traits = Vec::with_capacity(count);
+        for _ in 0..count {
+            let key = Cow::Borrowed(self.text()?);
+            let (at, length) = (self.length()?, self.length()?);
+            let end = at.checked_add(length).ok_or(NotARecord)?;
+            traits.push(Trait { key, value: data.get(at..end).ok_or(NotARecord)? });
+        }
+        Ok(traits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_model::{
+        draft::Draft,
+        id::IdSpace,
+        kinds::{Context, check_typed},
+        limits::MessageLimits,
+    };
+
+    use super::*;
+
+    const SAMPLES: [&str; 5] = [
+        r#"{"type":"track","event":"e","userId":"u","messageId":"m","timestamp":"2020-01-01T00:00:00Z","properties":{"a":[1]}}"#,
+        r#"{"type":"user","userId":"u","accountId":"a","organizationId":"o","messageId":"m","traits":{"b":{"c":1},"\u0061":"x"},"y":0}"#,
+        r#"{"type":"customobjectinstance","externalId":"x","customObjectId":"c","accountId":"a","name":"n","timestamp":"2020-01-01"}"#,
+        r#"{"type":"unlink","userId":"u","accountId":"a","messageId":1}"#,
+        r#"{"type":"organization","organizationId":"ö","messageId":"m","traits":{"name":"Wörld"}}"#,
+    ];
+
+    fn message(text: &str) -> Message<'_> {
+        let context =
+            Context { ids: IdSpace::new("w"), received_at: Micros(5), limits: MessageLimits::default() };
+        check_typed(&Draft::from_text(text, 64), &context).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for text in SAMPLES {
+            let message = message(text);
+            let mut bytes = Vec::new();
+            encode(&message, &mut bytes);
+            assert_eq!(decode(&bytes), Ok(message.clone()));
+            assert_eq!(peek(&bytes), Ok((message.identity, message.content)));
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_refused_or_read_but_never_panic() {
+        for text in SAMPLES {
+            let mut bytes = Vec::new();
+            encode(&message(text), &mut bytes);
+            for end in 0..bytes.len() {
+                assert!(decode(&bytes[..end]).is_err(), "cut at {end}");
+            }
+            for at in 0..bytes.len() {
+                for flip in [0x01, 0x80, 0xff] {
+                    let mut damaged = bytes.clone();
+                    damaged[at] ^= flip;
+                    let _ = decode(&damaged);
+                }
+            }
+        }
+    }
+}

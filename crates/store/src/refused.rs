@@ -1,0 +1,132 @@
+//! Messages set aside: refused ones and conflicts.
+//!
+//! Set aside is not lost: the bytes are kept as they came, with the reason, the key and the time, until someone
+//! corrects and resends or drops them, or their bounded retention ends.
+
+use std::borrow::Cow;
+
+use muster_model::{
+    id::{Identity, WorkspaceId},
+    kind::Kind,
+    rejection::{Code, Rejection},
+    time::Micros,
+};
+use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
+
+use crate::{Answer, error::ReadError};
+
+/// The id of a message set aside. The same bytes refused again have the same id and are kept once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefusedId(pub u128);
+
+impl RefusedId {
+    /// The id of bytes that were refused on the path of `kind`, or in a batch.
+    #[must_use]
+    pub fn of_body(kind: Option<Kind>, body: &[u8]) -> Self {
+        RefusedId(xxh3_128_with_seed(body, kind.map_or(0, |kind| kind as u64)))
+    }
+
+    /// The id of a conflict: a message of a known identity with other content.
+    #[must_use]
+    pub fn of_conflict(identity: Identity, content: u64) -> Self {
+        let mut bytes = [0; 24];
+        bytes[..16].copy_from_slice(&identity.0.to_le_bytes());
+        bytes[16..].copy_from_slice(&content.to_le_bytes());
+        RefusedId(xxh3_128(&bytes))
+    }
+
+    /// Reads the 32 hexadecimal digits that [`std::fmt::Display`] writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok().map(RefusedId)).flatten()
+    }
+}
+
+impl std::fmt::Display for RefusedId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// One message set aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused<'a> {
+    pub id: RefusedId,
+    pub received_at: Micros,
+    pub code: Code,
+    /// JSON pointer below the message.
+    pub pointer: Cow<'a, str>,
+    /// The sentence its sender was given.
+    pub reason: Cow<'a, str>,
+    /// The kind whose path it came by; `None` when it came in a batch and states its own type.
+    pub path_kind: Option<Kind>,
+    /// The id of the key that sent it.
+    pub key_id: u64,
+    /// The message as it came; not necessarily UTF-8.
+    pub body: Cow<'a, [u8]>,
+}
+
+impl<'a> Refused<'a> {
+    /// A message that broke a rule.
+    #[must_use]
+    pub fn new(rejection: &'a Rejection, path_kind: Option<Kind>, key_id: u64, at: Micros, body: &'a [u8]) -> Self {
+        Refused {
+            id: RefusedId::of_body(path_kind, body),
+            received_at: at,
+            code: rejection.code,
+            pointer: Cow::Borrowed(&rejection.pointer),
+            reason: Cow::Borrowed(&rejection.message),
+            path_kind,
+            key_id,
+            body: Cow::Borrowed(body),
+        }
+    }
+
+    /// The same, owning its text.
+    #[must_use]
+    pub fn into_owned(self) -> Refused<'static> {
+        Refused {
+            id: self.id,
+            received_at: self.received_at,
+            code: self.code,
+            pointer: Cow::Owned(self.pointer.into_owned()),
+            reason: Cow::Owned(self.reason.into_owned()),
+            path_kind: self.path_kind,
+            key_id: self.key_id,
+            body: Cow::Owned(self.body.into_owned()),
+        }
+    }
+}
+
+/// A place in the list of messages set aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RefusedCursor {
+    pub received_at: Micros,
+    pub id: RefusedId,
+}
+
+/// A page of messages set aside, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedPage {
+    pub refused: Vec<Refused<'static>>,
+    /// Where the next page starts; `None` at the end.
+    pub next: Option<RefusedCursor>,
+}
+
+/// Reading messages set aside. They get there and leave through the journal, like everything else.
+pub trait Refusals: Send + Sync {
+    /// At most `limit` messages after `from`, newest first.
+    fn refused(
+        &self,
+        workspace: WorkspaceId,
+        from: Option<RefusedCursor>,
+        limit: usize,
+    ) -> Answer<'_, RefusedPage, ReadError>;
+
+    /// One message set aside, if it is still there.
+    fn refused_message(
+        &self,
+        workspace: WorkspaceId,
+        id: RefusedId,
+    ) -> Answer<'_, Option<Refused<'static>>, ReadError>;
+}

@@ -1,0 +1,54 @@
+//! A store as operators see it: health, figures, closing.
+
+use crate::{Answer, error::ReadError};
+
+/// Whether the store can do its work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Everything works.
+    Ready,
+    /// Writes are refused until a restart; reads go on.
+    Stopped { reason: String },
+}
+
+/// Counters and gauges of a store, as of one moment. Counters start at zero with the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Messages stored, dropped as duplicates, set aside as conflicts, set aside as refused.
+    pub stored: u64,
+    pub duplicates: u64,
+    pub conflicts: u64,
+    pub refused: u64,
+    /// Groups synced, and the microseconds spent in syncing them.
+    pub groups: u64,
+    pub sync_micros: u64,
+    /// Batches and bytes waiting to be taken.
+    pub queued_batches: u64,
+    pub queued_bytes: u64,
+    /// Messages and bytes folded in since the last checkpoint.
+    pub overlay_messages: u64,
+    pub overlay_bytes: u64,
+    /// Checkpoints and compactions done, and the microseconds they took.
+    pub checkpoints: u64,
+    pub checkpoint_micros: u64,
+    pub compactions: u64,
+    pub compaction_micros: u64,
+    /// Bytes of the journal, the history and the state on disk.
+    pub journal_bytes: u64,
+    pub history_bytes: u64,
+    pub history_files: u64,
+    pub state_bytes: u64,
+}
+
+/// What operating a store needs.
+pub trait Status: Send + Sync {
+    /// Whether writes are taken.
+    fn health(&self) -> Health;
+
+    /// Counters and gauges.
+    fn figures(&self) -> Figures;
+
+    /// Takes nothing more, finishes what was taken, brings it into its final place and lets go of everything. Later
+    /// appends answer [`crate::error::AppendError::Closing`]. Closing twice is harmless.
+    fn close(&self) -> Answer<'_, (), ReadError>;
+}
