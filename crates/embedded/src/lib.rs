@@ -1,1 +1,71 @@
+//! The engine that keeps everything in one directory.
+//!
+//! One journal, one history, one state: a message is made durable in the journal, kept for ever in Parquet files, and
+//! folded into the state. `ARCHITECTURE.md` draws the way of one message; `docs/durability.md` argues why nothing that
+//! was acknowledged is lost or applied twice. Nothing here knows HTTP or JSON.
 
+/// What an operator may set.
+pub mod options;
+
+/// What can go wrong.
+pub mod error;
+
+/// The engine as a whole.
+pub mod engine;
+
+/// The log of what was accepted since the last checkpoint.
+pub mod journal;
+
+/// The one thread that owns all change.
+pub mod writer;
+
+/// What has been applied since the last checkpoint.
+pub mod overlay;
+
+/// What readers and the writer share.
+pub mod views;
+
+/// Reading.
+pub mod reader;
+
+/// Bringing a frozen overlay into its final place.
+pub mod checkpoint;
+
+/// The one commit of a checkpoint to the state store.
+pub mod commit;
+
+/// Every message for ever, in Parquet files.
+pub mod history;
+
+/// The state store and its keyspaces.
+pub mod state;
+
+/// Keys in the state store.
+pub mod keys;
+
+/// Values in the state store.
+pub mod codec;
+
+/// Workspaces and keys.
+pub mod credentials;
+
+/// From a directory as some stop left it to an engine that can go on.
+pub mod recovery;
+
+/// Looking at a data directory that no server uses.
+pub mod examine;
+
+/// Whether writes are taken.
+pub mod health;
+
+/// What the engine counts about itself.
+pub mod counters;
+
+/// The file system.
+pub mod disk;
+
+pub use engine::Embedded;
+pub use error::OpenError;
+pub use examine::{Finding, Severity, examine};
+pub use options::Options;
+pub use recovery::Recovery;

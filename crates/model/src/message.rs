@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use crate::{
     id::{Identity, RecordId},
+    json::Walk,
     kind::Kind,
     register::Stamp,
     time::Micros,
@@ -68,5 +69,71 @@ impl Message<'_> {
     #[must_use]
     pub fn stamp(&self) -> Stamp {
         Stamp { at: self.ordered_at(), by: self.identity }
+    }
+}
+
+impl Message<'_> {
+    /// The message as JSON, every member with the text its sender gave it. White space and the order of members are
+    /// not kept, nor the `type` of a message that came by a path of its own.
+    #[must_use]
+    pub fn as_sent(&self) -> String {
+        let mut members = Members { text: String::with_capacity(self.data.len() + 256), rest: &self.rest };
+        members.string("type", Some(self.kind.as_str()));
+        let id = |named: &'_ Option<Named<'_>>| named.as_ref().map(|named| named.external_id.clone().into_owned());
+        members.string("organizationId", id(&self.organization).as_deref());
+        members.string("accountId", id(&self.account).as_deref());
+        members.string("userId", id(&self.user).as_deref());
+        members.string("externalId", self.instance.as_ref().map(|(named, _)| named.external_id.as_ref()));
+        members.string("customObjectId", self.instance.as_ref().map(|(_, object)| object.as_ref()));
+        members.string("messageId", self.message_id.as_deref());
+        members.string("timestamp", self.timestamp_given.then(|| self.timestamp.to_millis_text()).as_deref());
+        let track = self.kind == Kind::Track;
+        members.string(if track { "event" } else { "name" }, self.name.as_deref());
+        if !self.data.is_empty() {
+            members.raw(if track { "properties" } else { "traits" }, self.data);
+        }
+        members.finish()
+    }
+}
+
+/// Writes the members of an object, leaving out those that the rest has verbatim.
+struct Members<'a> {
+    text: String,
+    rest: &'a str,
+}
+
+impl Members<'_> {
+    fn string(&mut self, key: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            let quoted = serde_json::Value::from(value).to_string();
+            self.raw(key, &quoted);
+        }
+    }
+
+    fn raw(&mut self, key: &str, value: &str) {
+        let mut verbatim = false;
+        if !self.rest.is_empty() {
+            Walk::new(self.rest, 0).members(0, |_, member| verbatim |= member.raw_key == key);
+        }
+        if !verbatim {
+            self.member(key, value);
+        }
+    }
+
+    fn member(&mut self, raw_key: &str, value: &str) {
+        self.text.push(if self.text.is_empty() { '{' } else { ',' });
+        self.text.push('"');
+        self.text.push_str(raw_key);
+        self.text.push_str("\":");
+        self.text.push_str(value);
+    }
+
+    fn finish(mut self) -> String {
+        if !self.rest.is_empty() {
+            let rest = self.rest;
+            Walk::new(rest, 0).members(0, |_, member| self.member(member.raw_key, member.value));
+        }
+        self.text.push('}');
+        self.text
     }
 }

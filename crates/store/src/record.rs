@@ -26,8 +26,7 @@ const HAS_NAME: u8 = 1 << 5;
 const HAS_TIMESTAMP: u8 = 1 << 6;
 
 const IDENTITY_AT: usize = 2;
-const CONTENT_AT: usize = IDENTITY_AT + 16;
-const HEADER_BYTES: usize = CONTENT_AT + 8 + 8 + 8;
+const HEADER_BYTES: usize = IDENTITY_AT + 16 + 8 + 8 + 8;
 const _: () = assert!(HEADER_BYTES == 42);
 
 /// The bytes are no record of this version.
@@ -73,10 +72,21 @@ pub fn encode(message: &Message<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// What decides whether a record is new: its identity and the digest of its content.
-pub fn peek(record: &[u8]) -> Result<(Identity, u64), NotARecord> {
+/// What decides whether a record is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    pub identity: Identity,
+    /// Digest of the content.
+    pub content: u64,
+    pub received_at: Micros,
+}
+
+/// Reads the head of a record without decoding the rest.
+pub fn peek(record: &[u8]) -> Result<Head, NotARecord> {
     let mut reader = Reader { bytes: record.get(IDENTITY_AT..HEADER_BYTES).ok_or(NotARecord)? };
-    Ok((Identity(reader.u128()?), reader.u64()?))
+    let (identity, content) = (Identity(reader.u128()?), reader.u64()?);
+    let _timestamp = reader.u64()?;
+    Ok(Head { identity, content, received_at: Micros(reader.u64()? as i64) })
 }
 
 /// The message that `record` is the byte form of.
@@ -229,7 +239,8 @@ mod tests {
             let mut bytes = Vec::new();
             encode(&message, &mut bytes);
             assert_eq!(decode(&bytes), Ok(message.clone()));
-            assert_eq!(peek(&bytes), Ok((message.identity, message.content)));
+            let Message { identity, content, received_at, .. } = message;
+            assert_eq!(peek(&bytes), Ok(Head { identity, content, received_at }));
         }
     }
 

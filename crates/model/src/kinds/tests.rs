@@ -136,3 +136,16 @@ fn a_wrong_clock_does_not_pin() {
     assert_eq!(message.ordered_at(), context().received_at.plus_micros(300_000_000));
     assert_eq!(message.timestamp.to_millis_text(), "2999-01-01T00:00:00.000Z");
 }
+
+#[test]
+fn a_message_is_shown_as_it_was_sent() {
+    let check = |text: &str, expected: &str| assert_eq!(accepted(text).as_sent(), expected);
+    check(
+        r#"{"messageId":"m","event":"e","type":"track","userId":"1","timestamp":"2018-05-15T12:31:12.123Z","properties":{"a" : 1}}"#,
+        r#"{"type":"track","userId":"1","messageId":"m","timestamp":"2018-05-15T12:31:12.123Z","event":"e","properties":{"a" : 1}}"#,
+    );
+    check(
+        r#"{"type":"user","userId":1,"accountId":"","timestamp":"2018-05-15","x":"\ud83d","traits":null}"#,
+        r#"{"type":"user","x":"\ud83d","accountId":"","userId":1,"timestamp":"2018-05-15","traits":null}"#,
+    );
+}

@@ -1,0 +1,211 @@
+//! Bringing a frozen overlay into its final place, in the background.
+//!
+//! In this order, each step leaving everything as it was if it is the last one that happens:
+//! 1. history rows as Parquet files, synced, name and content; no manifest entry names them yet;
+//! 2. identities and statements, ingested in sorted order; a replay does not ask for them;
+//! 3. profiles, list places, children, messages set aside, manifest entries and the journal position, in one commit;
+//! 4. the shared view: the frozen overlay goes, the new manifest comes;
+//! 5. the journal lets go of what the commit covers (the writer does).
+//!
+//! While files cannot be written (a full disk) the checkpoint is tried again after a pause. A failure of the commit
+//! stops writes until a restart. The journal holds everything meanwhile.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender};
+use muster_model::id::WorkspaceId;
+use muster_store::error::ReadError;
+use tracing::{error, info, warn};
+
+use crate::{
+    commit,
+    counters::Counters,
+    credentials::Registry,
+    disk,
+    error::{not_a_record, state_failed},
+    health::HealthCell,
+    history::{
+        compact,
+        manifest::{Manifest, Segment},
+        rows,
+        segment::SegmentWriter,
+    },
+    options::Options,
+    overlay::Overlay,
+    recovery,
+    views::Views,
+    writer::dedupe::IdentityMap,
+};
+
+/// A frozen overlay to bring into place.
+pub struct Job {
+    pub overlay: Arc<Overlay>,
+    pub identities: Arc<IdentityMap>,
+    /// The last journal frame that it covers.
+    pub position: u64,
+}
+
+/// A job that is done.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    pub position: u64,
+    pub rows: usize,
+    pub micros: u64,
+}
+
+/// The thread's own things.
+pub struct Checkpointer {
+    pub views: Arc<Views>,
+    pub registry: Arc<Registry>,
+    pub options: Arc<Options>,
+    pub counters: Arc<Counters>,
+    pub health: Arc<HealthCell>,
+    pub history_dir: PathBuf,
+    pub next_segment: u64,
+    pub jobs: Receiver<Job>,
+    pub done: Sender<Done>,
+    pub closing: Arc<AtomicBool>,
+}
+
+/// Between two tries of a failed checkpoint.
+const RETRY_PAUSE: Duration = Duration::from_secs(2);
+/// Tries of one checkpoint before a store that is closing gives up; the journal keeps what was not brought into place.
+const CLOSING_TRIES_MAX: u32 = 2;
+
+impl Checkpointer {
+    /// Works until the writer ends.
+    pub fn run(mut self) {
+        while let Ok(job) = self.jobs.recv() {
+            let Some(done) = self.checkpoint(&job) else { return };
+            drop(job);
+            if self.done.send(done).is_err() {
+                return;
+            }
+            self.compact();
+        }
+    }
+
+    fn checkpoint(&mut self, job: &Job) -> Option<Done> {
+        let started = Instant::now();
+        let mut tries = 0;
+        while let Err(fault) = self.try_checkpoint(job) {
+            tries += 1;
+            error!(error = %fault, tries, "a checkpoint failed");
+            if self.health.reason().is_some() {
+                return None;
+            }
+            if self.closing.load(Ordering::Acquire) && tries >= CLOSING_TRIES_MAX {
+                self.health.stop(&format!("the last checkpoint failed: {fault}"));
+                return None;
+            }
+            std::thread::sleep(RETRY_PAUSE);
+        }
+        let micros = self.counters.checkpointed(started.elapsed());
+        Some(Done { position: job.position, rows: job.overlay.rows().len(), micros })
+    }
+
+    fn try_checkpoint(&mut self, job: &Job) -> Result<(), ReadError> {
+        let written = self.write_history(&job.overlay).inspect_err(|_| self.sweep())?;
+        if let Err(fault) = commit::commit(job, &written, &self.views.state, &self.options) {
+            // Whether the commit happened is unknown; the next opening finds out and goes on from there.
+            self.health.stop(&format!("the state store failed in a checkpoint: {fault}"));
+            return Err(fault);
+        }
+        self.views.change(|current| {
+            let mut manifest = Manifest::clone(&current.manifest);
+            written.into_iter().for_each(|segment| manifest.add(segment));
+            current.manifest = Arc::new(manifest);
+            current.frozen = None;
+        });
+        Ok(())
+    }
+
+    fn write_history(&mut self, overlay: &Overlay) -> Result<Vec<Arc<Segment>>, ReadError> {
+        let mut workspaces: Vec<WorkspaceId> = overlay.rows().iter().map(|row| row.workspace).collect();
+        workspaces.sort_unstable();
+        workspaces.dedup();
+        let failed = |error: &dyn std::fmt::Display| ReadError::Failed { what: format!("history file: {error}") };
+        let mut written = Vec::new();
+        for workspace in workspaces {
+            let name = self.workspace_name(workspace)?;
+            let sorted = rows::sort(overlay, workspace).map_err(not_a_record("an overlay"))?;
+            let id = self.next_id();
+            let mut writer = SegmentWriter::create(&self.history_dir, (workspace, &name), id, None)
+                .map_err(|error| failed(&error))?;
+            for batch in sorted.batches() {
+                writer.write(&batch.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+            }
+            written.extend(writer.finish().map_err(|error| failed(&error))?);
+        }
+        Ok(written)
+    }
+
+    /// Merges files as long as there is something to merge and nothing more urgent to do.
+    fn compact(&mut self) {
+        while self.jobs.is_empty() && !self.closing.load(Ordering::Acquire) {
+            let manifest = Arc::clone(&self.views.look().manifest);
+            let Some(plan) = compact::plan(&manifest, &self.registry.workspace_ids(), &self.options) else { return };
+            let started = Instant::now();
+            match self.try_compact(&plan) {
+                Ok(()) => {
+                    self.counters.compacted(started.elapsed());
+                    info!(files = plan.inputs.len(), millis = started.elapsed().as_millis() as u64, "compaction");
+                }
+                Err(fault) => {
+                    error!(error = %fault, "a compaction failed; its input files stay as they are");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn try_compact(&mut self, plan: &compact::Plan) -> Result<(), ReadError> {
+        let name = self.workspace_name(plan.workspace)?;
+        let dir = self.history_dir.clone();
+        let outputs = compact::merge(plan, &dir, &name, || self.next_id())?;
+        let state = &self.views.state;
+        let mut batch = state.batch();
+        plan.inputs.iter().for_each(|segment| batch.remove(&state.manifest, segment.key()));
+        outputs.iter().for_each(|segment| batch.insert(&state.manifest, segment.key(), segment.value()));
+        batch.commit().map_err(|error| state_failed(&error))?;
+        self.views.change(|current| {
+            let mut manifest = Manifest::clone(&current.manifest);
+            plan.inputs.iter().for_each(|segment| manifest.remove(segment));
+            outputs.into_iter().for_each(|segment| manifest.add(segment));
+            current.manifest = Arc::new(manifest);
+        });
+        for segment in &plan.inputs {
+            // Whoever still reads it has it open.
+            if let Err(fault) = segment.file().and_then(|_| disk::remove_if_there(&segment.path)) {
+                warn!(error = %fault, file = segment.relative_path, "a merged file could not be removed; the next start removes it");
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what a failed attempt left behind.
+    fn sweep(&self) {
+        let manifest = Arc::clone(&self.views.look().manifest);
+        if let Err(fault) = recovery::sweep(&self.history_dir, &manifest) {
+            warn!(error = %fault, "left-over history files could not be removed; the next start removes them");
+        }
+    }
+
+    fn workspace_name(&self, workspace: WorkspaceId) -> Result<String, ReadError> {
+        let what = || format!("no workspace has number {}", workspace.0);
+        self.registry.workspace(workspace).map(|found| found.name).ok_or_else(|| ReadError::Damaged { what: what() })
+    }
+
+    fn next_id(&mut self) -> u64 {
+        let id = self.next_segment;
+        self.next_segment += 1;
+        id
+    }
+}

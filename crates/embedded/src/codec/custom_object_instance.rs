@@ -1,0 +1,27 @@
+//! What only custom object instances have.
+
+use muster_model::{profile::Instance, register::Register};
+
+use super::{
+    bytes::{Input, Malformed, Output},
+    profile::{put_parent, put_stamp, take_parent, take_stamp},
+};
+
+pub fn encode(body: &Instance, out: &mut Vec<u8>) {
+    out.put_text(&body.custom_object_id);
+    out.put_option(body.name.as_ref(), |out, register| {
+        put_stamp(out, register.stamp());
+        out.put_text(register.value());
+    });
+    put_parent(out, &body.account);
+    put_parent(out, &body.organization);
+}
+
+pub fn decode(input: &mut Input<'_>) -> Result<Instance, Malformed> {
+    Ok(Instance {
+        custom_object_id: input.text()?.into(),
+        name: input.option(|input| Ok(Register::new(take_stamp(input)?, input.text()?.into())))?,
+        account: take_parent(input)?,
+        organization: take_parent(input)?,
+    })
+}

@@ -1,0 +1,26 @@
+//! The disk shape of what the state store keeps.
+//!
+//! Conversions are written out, field by field; the model knows nothing of them. Every value starts with the version of
+//! its layout. The state store checks its blocks' checksums, so what is read here is what was written; a layout that
+//! does not fit is damage all the same and is reported, never guessed around.
+
+/// The parts of a value.
+pub mod bytes;
+
+/// A profile: what every kind has, then what only its kind has.
+pub mod profile;
+
+/// What only organizations have.
+pub mod organization;
+
+/// What only accounts have.
+pub mod account;
+
+/// What only users have.
+pub mod user;
+
+/// What only custom object instances have.
+pub mod custom_object_instance;
+
+/// Workspaces and keys.
+pub mod credentials;

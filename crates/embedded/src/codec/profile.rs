@@ -1,0 +1,190 @@
+//! A profile: what every kind has, then what only its kind has.
+
+use muster_model::{
+    id::{Identity, RecordId},
+    kind::RecordKind,
+    profile::{Body, Parent, Profile, Span},
+    register::{Register, Stamp},
+    time::Micros,
+    traits::Traits,
+};
+
+use super::{
+    account,
+    bytes::{Input, Malformed, Output},
+    custom_object_instance, organization, user,
+};
+
+/// The version of this layout.
+pub const VERSION: u8 = 1;
+
+/// Appends a profile.
+pub fn encode(profile: &Profile, out: &mut Vec<u8>) {
+    out.put_u8(VERSION);
+    out.put_u8(profile.kind() as u8);
+    out.put_u128(profile.id.0);
+    out.put_text(&profile.external_id);
+    out.put_i64(profile.created_at.0);
+    out.put_i64(profile.updated_at.0);
+    out.put_flag(profile.stated);
+    out.put_i64(profile.first_known.0);
+    out.put_u32(profile.traits.registers().len() as u32);
+    for (key, stamp, value) in profile.traits.registers() {
+        out.put_text(key);
+        put_stamp(out, stamp);
+        out.put_option(value, |out, value| out.put_text(value));
+    }
+    match &profile.body {
+        Body::Organization(body) => organization::encode(body, out),
+        Body::Account(body) => account::encode(body, out),
+        Body::User(body) => user::encode(body, out),
+        Body::Instance(body) => custom_object_instance::encode(body, out),
+    }
+}
+
+/// Reads a profile.
+pub fn decode(bytes: &[u8]) -> Result<Profile, Malformed> {
+    let mut input = Input::new(bytes);
+    if input.u8()? != VERSION {
+        return Err(Malformed);
+    }
+    let kind = RecordKind::from_number(input.u8()?).ok_or(Malformed)?;
+    let id = RecordId(input.u128()?);
+    let external_id = input.text()?;
+    let created_at = Micros(input.i64()?);
+    let updated_at = Micros(input.i64()?);
+    let stated = input.flag()?;
+    let first_known = Micros(input.i64()?);
+    let mut traits = Traits::default();
+    for _ in 0..input.count(29)? {
+        let key = input.text()?;
+        let stamp = take_stamp(&mut input)?;
+        let value = input.option(|input| input.text())?;
+        traits.state(stamp, key, value.unwrap_or("null"));
+    }
+    let body = match kind {
+        RecordKind::Organization => Body::Organization(organization::decode(&mut input)?),
+        RecordKind::Account => Body::Account(account::decode(&mut input)?),
+        RecordKind::User => Body::User(user::decode(&mut input)?),
+        RecordKind::Instance => Body::Instance(custom_object_instance::decode(&mut input)?),
+    };
+    input.end()?;
+    let external_id = external_id.into();
+    Ok(Profile { id, external_id, created_at, updated_at, stated, first_known, traits, body })
+}
+
+pub(super) fn put_stamp(out: &mut Vec<u8>, stamp: Stamp) {
+    out.put_i64(stamp.at.0);
+    out.put_u128(stamp.by.0);
+}
+
+pub(super) fn take_stamp(input: &mut Input<'_>) -> Result<Stamp, Malformed> {
+    Ok(Stamp { at: Micros(input.i64()?), by: Identity(input.u128()?) })
+}
+
+pub(super) fn put_span(out: &mut Vec<u8>, span: Span) {
+    out.put_option(span.bounds(), |out, (first, last)| {
+        out.put_i64(first.0);
+        out.put_i64(last.0);
+    });
+}
+
+pub(super) fn take_span(input: &mut Input<'_>) -> Result<Span, Malformed> {
+    input.option(|input| Ok((Micros(input.i64()?), Micros(input.i64()?)))).map(Span::from_bounds)
+}
+
+pub(super) fn put_parent(out: &mut Vec<u8>, parent: &Option<Register<Parent>>) {
+    out.put_option(parent.as_ref(), |out, register| {
+        put_stamp(out, register.stamp());
+        out.put_u128(register.value().id.0);
+        out.put_text(&register.value().external_id);
+    });
+}
+
+pub(super) fn take_parent(input: &mut Input<'_>) -> Result<Option<Register<Parent>>, Malformed> {
+    input.option(|input| {
+        let stamp = take_stamp(input)?;
+        let id = RecordId(input.u128()?);
+        Ok(Register::new(stamp, Parent { id, external_id: input.text()?.into() }))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_model::{
+        association::{Associations, Link},
+        profile::{Account, Instance, Organization, User},
+    };
+
+    use super::*;
+
+    fn stamp(at: i64) -> Stamp {
+        Stamp { at: Micros(at), by: Identity(at as u128) }
+    }
+
+    fn samples() -> Vec<Profile> {
+        let parent = || Register::new(stamp(4), Parent { id: RecordId(9), external_id: "p".into() });
+        let link = |id: u128| Link {
+            parent: RecordId(id),
+            external_id: "a".into(),
+            linked: stamp(id as i64),
+            unlinked: Stamp::NEVER,
+        };
+        let seen = Span::from_bounds(Some((Micros(-1), Micros(2))));
+        let bodies = [
+            Body::Organization(Organization { accounts_count: 3 }),
+            Body::Account(Account {
+                organization: Some(parent()),
+                users_count: 2,
+                seen,
+                seen_stale: true,
+                seen_named: Span::default(),
+            }),
+            Body::User(User {
+                accounts: Associations::from_links(vec![link(2), link(1)]),
+                organizations: Associations::default(),
+                seen,
+                seen_loose: seen,
+            }),
+            Body::Instance(Instance {
+                custom_object_id: "c".into(),
+                name: Some(Register::new(stamp(1), "n".into())),
+                account: Some(parent()),
+                organization: None,
+            }),
+        ];
+        let profile = |body| {
+            let mut profile = Profile::new(RecordKind::User, RecordId(7), "ext ö", Micros(5));
+            profile.body = body;
+            profile.traits.state(stamp(3), "plan", "\"pro\"");
+            profile.traits.state(stamp(4), "gone", "null");
+            profile
+        };
+        bodies.into_iter().map(profile).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for profile in samples() {
+            let mut bytes = Vec::new();
+            encode(&profile, &mut bytes);
+            assert_eq!(decode(&bytes).as_ref(), Ok(&profile));
+        }
+    }
+
+    #[test]
+    fn cut_or_flipped_bytes_never_panic() {
+        for profile in samples() {
+            let mut bytes = Vec::new();
+            encode(&profile, &mut bytes);
+            for end in 0..bytes.len() {
+                assert_eq!(decode(&bytes[..end]), Err(Malformed), "cut at {end}");
+            }
+            for at in 0..bytes.len() {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 0xff;
+                let _ = decode(&damaged);
+            }
+        }
+    }
+}

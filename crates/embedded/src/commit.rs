@@ -1,0 +1,156 @@
+//! The one commit of a checkpoint to the state store.
+//!
+//! What is ingested first is harmless without the commit after it; the commit is all or nothing and durable.
+
+use std::sync::Arc;
+
+use fjall::{Keyspace, OwnedWriteBatch};
+use muster_model::{id::WorkspaceId, time::Micros};
+use muster_store::{batch::encode_refused, error::ReadError, profiles::ListCursor, refused::RefusedCursor};
+
+use crate::{
+    checkpoint::Job,
+    codec,
+    error::state_failed,
+    history::manifest::Segment,
+    keys::{self, ProfileKey},
+    options::Options,
+    overlay::{Overlay, Slot},
+    state::State,
+    views::{damaged, statement_value},
+};
+
+/// Commits a frozen overlay and the files written from it.
+pub fn commit(job: &Job, written: &[Arc<Segment>], state: &State, options: &Options) -> Result<(), ReadError> {
+    let store = |error: fjall::Error| state_failed(&error);
+    ingest_identities(job, state).map_err(store)?;
+    ingest_statements(&job.overlay, state).map_err(store)?;
+    let mut batch = state.batch();
+    let mut value = Vec::new();
+    for (key, slot) in &job.overlay.profiles {
+        value.clear();
+        codec::profile::encode(&slot.profile, &mut value);
+        batch.insert(&state.profiles, key.bytes(), value.as_slice());
+        put_places(&mut batch, state, key, slot);
+    }
+    for (parent, children) in &job.overlay.children {
+        for child in children {
+            let key = keys::child_key(parent.workspace, (parent.kind, parent.id), *child);
+            batch.insert(&state.children, key, []);
+        }
+    }
+    put_refused(&mut batch, &job.overlay, state, options)?;
+    for segment in written {
+        batch.insert(&state.manifest, segment.key(), segment.value());
+    }
+    state.put_position(&mut batch, job.position);
+    batch.commit().map_err(store)
+}
+
+fn ingest_identities(job: &Job, state: &State) -> fjall::Result<()> {
+    let mut sorted: Vec<_> = job.identities.iter().map(|((workspace, identity), known)| {
+        (keys::identity_key(*workspace, *identity), known.to_bytes())
+    }).collect();
+    sorted.sort_unstable();
+    ingest(&state.identities, sorted)
+}
+
+fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {
+    let mut sorted = Vec::new();
+    for ((workspace, parents, user), statements) in &overlay.statements {
+        for statement in statements {
+            let key = keys::statement_key(*workspace, *user, *parents, statement.stamp);
+            sorted.push((key, statement_value(statement)));
+        }
+    }
+    sorted.sort_unstable();
+    sorted.dedup_by_key(|(key, _)| *key);
+    ingest(&state.statements, sorted)
+}
+
+fn ingest<K: AsRef<[u8]>, V: AsRef<[u8]>>(keyspace: &Keyspace, sorted: Vec<(K, V)>) -> fjall::Result<()> {
+    if sorted.is_empty() {
+        return Ok(());
+    }
+    let mut ingestion = keyspace.start_ingestion()?;
+    for (key, value) in sorted {
+        ingestion.write(key.as_ref(), value.as_ref())?;
+    }
+    ingestion.finish()
+}
+
+/// Moves a record to its places in the two list orders.
+fn put_places(batch: &mut OwnedWriteBatch, state: &State, key: &ProfileKey, slot: &Slot) {
+    let profile = &slot.profile;
+    let place = |at: Micros| ListCursor { at, id: profile.id };
+    let (created, updated) = (place(profile.created_at), place(profile.updated_at));
+    let list_key = |cursor| keys::list_key(key.workspace, key.kind, cursor);
+    match slot.below {
+        Some((was_created, was_updated)) => {
+            debug_assert_eq!(was_created, created, "a record's creation never moves");
+            if was_updated != updated {
+                batch.remove(&state.by_updated, list_key(was_updated));
+                batch.insert(&state.by_updated, list_key(updated), []);
+            }
+        }
+        None => {
+            batch.insert(&state.by_created, list_key(created), []);
+            batch.insert(&state.by_updated, list_key(updated), []);
+        }
+    }
+}
+
+fn put_refused(
+    batch: &mut OwnedWriteBatch,
+    overlay: &Overlay,
+    state: &State,
+    options: &Options,
+) -> Result<(), ReadError> {
+    for (workspace, id) in &overlay.forgotten {
+        let id_key = keys::refused_id_key(*workspace, *id);
+        if let Some(at) = state.refused_ids.get(id_key).map_err(|error| state_failed(&error))? {
+            let received_at = parse_received_at(&at)?;
+            batch.remove(&state.refused, keys::refused_key(*workspace, RefusedCursor { received_at, id: *id }));
+            batch.remove(&state.refused_ids, id_key);
+        }
+    }
+    for ((workspace, cursor), refused) in &overlay.refused {
+        let mut value = Vec::new();
+        encode_refused(refused, &mut value);
+        batch.insert(&state.refused, keys::refused_key(*workspace, cursor.0), value);
+        let at = cursor.0.received_at.0.to_be_bytes();
+        batch.insert(&state.refused_ids, keys::refused_id_key(*workspace, refused.id), at);
+    }
+    let mut workspaces: Vec<WorkspaceId> = overlay.refused.keys().map(|(workspace, _)| *workspace).collect();
+    workspaces.dedup();
+    for workspace in workspaces {
+        let latest = overlay.refused.keys().filter(|(of, _)| *of == workspace).map(|(_, cursor)| cursor.0.received_at).max();
+        trim(batch, state, options, workspace, latest.unwrap_or(Micros::MIN))?;
+    }
+    Ok(())
+}
+
+/// Drops messages set aside that are too old or too many; the newest stay.
+fn trim(
+    batch: &mut OwnedWriteBatch,
+    state: &State,
+    options: &Options,
+    workspace: WorkspaceId,
+    now: Micros,
+) -> Result<(), ReadError> {
+    let retention = i64::try_from(options.refused_retention.as_micros()).unwrap_or(i64::MAX);
+    let oldest = now.0.saturating_sub(retention);
+    for (count, entry) in state.refused.prefix(workspace.0.to_be_bytes()).enumerate() {
+        let key = entry.key().map_err(|error| state_failed(&error))?;
+        let place = keys::parse_refused_key(&key).ok_or_else(|| damaged("a set-aside message's key"))?;
+        if count >= options.refused_max || place.received_at.0 < oldest {
+            batch.remove(&state.refused, key);
+            batch.remove(&state.refused_ids, keys::refused_id_key(workspace, place.id));
+        }
+    }
+    Ok(())
+}
+
+fn parse_received_at(value: &[u8]) -> Result<Micros, ReadError> {
+    value.try_into().map(|bytes| Micros(i64::from_be_bytes(bytes))).map_err(|_| damaged("a set-aside message's place"))
+}

@@ -1,0 +1,72 @@
+//! The few ways in which the engine touches the file system for what it keeps itself.
+//!
+//! Guarantees: what [`write_durably`] and [`create_durably`] made is there after the loss of power, name and content;
+//! a half-written file never has its final name. Never retries: a failed write or sync is the caller's to judge.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+/// Creates a directory and makes its name durable. Repeats safely.
+pub fn make_dir(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(path)?;
+    sync_dir(path)?;
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
+}
+
+/// Makes the names in a directory durable.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Creates a file that must not exist yet, with `content`, and makes both durable.
+pub fn create_durably(path: &Path, content: &[u8]) -> io::Result<File> {
+    let mut file = OpenOptions::new().create_new(true).read(true).append(true).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    sync_parent(path)?;
+    Ok(file)
+}
+
+/// Gives a finished, synced file its final name, durably.
+pub fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_parent(to)
+}
+
+/// Removes a file if it is there. The removal need not be durable: whoever finds the file again removes it again.
+pub fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Every regular file below a directory, sorted by path.
+pub fn files_below(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut dirs = vec![dir.to_path_buf()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() { dirs.push(entry.path()) } else { files.push(entry.path()) }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The bytes of all files below a directory; files that vanish meanwhile count nothing.
+pub fn bytes_below(dir: &Path) -> u64 {
+    let files = files_below(dir).unwrap_or_default();
+    files.iter().filter_map(|file| fs::metadata(file).ok()).map(|metadata| metadata.len()).sum()
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), sync_dir)
+}

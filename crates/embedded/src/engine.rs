@@ -1,0 +1,239 @@
+//! The engine as a whole: opened, used through the seam, closed.
+//!
+//! Two threads of its own, the writer and the checkpointer; reads run on the caller's blocking threads. Dropping an
+//! engine without closing it is a crash as far as the data is concerned, and as harmless.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
+use muster_model::time::Micros;
+use muster_store::{
+    Answer,
+    batch::Batch,
+    credentials::{Credentials, Key, NewKey, TokenHash, Workspace},
+    error::{AdminError, AppendError, ReadError},
+    journal::Journal,
+    receipt::Receipt,
+    status::{Figures, Health, Status},
+};
+
+use crate::{
+    checkpoint::Checkpointer,
+    counters::Counters,
+    credentials::Registry,
+    disk,
+    error::OpenError,
+    health::HealthCell,
+    journal::log::Log,
+    options::Options,
+    recovery::{self, Layout, Recovery},
+    state::State,
+    views::Views,
+    writer::{
+        Writer,
+        collect::{self, Command, Intake},
+    },
+};
+
+/// The embedded engine.
+pub struct Embedded {
+    pub(crate) views: Arc<Views>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) options: Arc<Options>,
+    intake: Intake,
+    counters: Arc<Counters>,
+    health: Arc<HealthCell>,
+    closing: Arc<AtomicBool>,
+    layout: Layout,
+}
+
+impl Embedded {
+    /// Opens a data directory, creating it if need be, and says what the last stop left behind.
+    pub fn open(options: Options, _now: Micros) -> Result<(Embedded, Recovery), OpenError> {
+        let layout = Layout::new(&options.data_dir);
+        let lock = layout.lock()?;
+        let counters = Arc::new(Counters::default());
+        let state = State::open(&layout.state, options.state_cache_bytes)?;
+        let registry = Arc::new(Registry::load(&state)?);
+        let recovered = recovery::recover(&layout, state, &counters)?;
+        let log = Log::start(&layout.journal, recovered.replayed.files, recovered.replayed.next_sequence)?;
+        counters.journal_bytes(log.bytes());
+        let views = Arc::new(recovered.views);
+        let options = Arc::new(options);
+        let (intake, collector) = collect::queue(&options);
+        let (jobs, jobs_taken) = crossbeam_channel::bounded(1);
+        let (done, done_taken) = crossbeam_channel::bounded(1);
+        let health = Arc::new(HealthCell::default());
+        let closing = Arc::new(AtomicBool::new(false));
+        let checkpointer = Checkpointer {
+            views: Arc::clone(&views),
+            registry: Arc::clone(&registry),
+            options: Arc::clone(&options),
+            counters: Arc::clone(&counters),
+            health: Arc::clone(&health),
+            history_dir: layout.history.clone(),
+            next_segment: views.look().manifest.next_id(),
+            jobs: jobs_taken,
+            done,
+            closing: Arc::clone(&closing),
+        };
+        let mut writer = Writer {
+            views: Arc::clone(&views),
+            options: Arc::clone(&options),
+            counters: Arc::clone(&counters),
+            health: Arc::clone(&health),
+            log,
+            identities: recovered.identities,
+            collector,
+            jobs,
+            done: done_taken,
+            checkpointing: false,
+            changed_at: None,
+        };
+        writer.note_recovered();
+        spawn("checkpoint", Arc::clone(&health), move || checkpointer.run())?;
+        spawn("writer", Arc::clone(&health), move || {
+            writer.run();
+            drop(lock);
+        })?;
+        let engine = Embedded { views, registry, options, intake, counters, health, closing, layout };
+        Ok((engine, recovered.report))
+    }
+
+    /// Brings everything accepted so far into its final place. For tests and tools; the engine does it by itself.
+    pub async fn checkpoint(&self) {
+        let intake = self.intake.clone();
+        let asked = tokio::task::spawn_blocking(move || intake.ask(Command::Checkpoint)).await;
+        if let Ok(Some(answer)) = asked {
+            let _ = answer.await;
+        }
+    }
+
+    /// Runs a read on a thread that may block.
+    pub(crate) fn blocking<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Answer<'_, T, ReadError> {
+        let reader = Reader {
+            views: Arc::clone(&self.views),
+            registry: Arc::clone(&self.registry),
+            options: Arc::clone(&self.options),
+        };
+        Box::pin(async move {
+            let ended = |error: tokio::task::JoinError| ReadError::Failed { what: format!("a read ended early: {error}") };
+            tokio::task::spawn_blocking(move || read(&reader)).await.map_err(ended)?
+        })
+    }
+}
+
+/// What reads need of the engine.
+pub(crate) struct Reader {
+    pub views: Arc<Views>,
+    pub registry: Arc<Registry>,
+    pub options: Arc<Options>,
+}
+
+/// A thread whose panic stops the store instead of going unnoticed.
+fn spawn(name: &'static str, health: Arc<HealthCell>, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+    thread::Builder::new().name(format!("muster-{name}")).spawn(move || {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+            tracing::error!(thread = name, "a thread of the store panicked");
+            health.stop(&format!("the {name} thread panicked"));
+        }
+    })?;
+    Ok(())
+}
+
+impl Journal for Embedded {
+    fn append(&self, batch: Batch) -> Answer<'_, Receipt, AppendError> {
+        let offered = match self.health.reason() {
+            Some(reason) => Err(AppendError::Stopped { reason }),
+            None => self.intake.offer(batch),
+        };
+        Box::pin(async move {
+            // A writer that ends without answering promised nothing.
+            offered?.await.unwrap_or(Err(AppendError::Closing))
+        })
+    }
+}
+
+impl Credentials for Embedded {
+    fn authenticate(&self, token_hash: &TokenHash) -> Option<Arc<Key>> {
+        self.registry.authenticate(token_hash)
+    }
+
+    fn keys(&self) -> Vec<Arc<Key>> {
+        self.registry.keys()
+    }
+
+    fn workspaces(&self) -> Vec<Workspace> {
+        self.registry.workspaces()
+    }
+
+    fn create_key(&self, new: NewKey) -> Answer<'_, Arc<Key>, AdminError> {
+        self.admin(move |registry| registry.create_key(new))
+    }
+
+    fn revoke_key(&self, id: u64, at: Micros) -> Answer<'_, Arc<Key>, AdminError> {
+        self.admin(move |registry| registry.revoke_key(id, at))
+    }
+}
+
+impl Embedded {
+    fn admin<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Registry) -> Result<T, AdminError> + Send + 'static,
+    ) -> Answer<'_, T, AdminError> {
+        let registry = Arc::clone(&self.registry);
+        Box::pin(async move {
+            let ended = |error: tokio::task::JoinError| AdminError::Failed(error.to_string());
+            tokio::task::spawn_blocking(move || change(&registry)).await.map_err(ended)?
+        })
+    }
+}
+
+impl Status for Embedded {
+    fn health(&self) -> Health {
+        self.health.health()
+    }
+
+    fn figures(&self) -> Figures {
+        let (queued_batches, queued_bytes) = self.intake.waiting();
+        let (files, bytes) = {
+            let current = self.views.look();
+            let manifest = &current.manifest;
+            (manifest.all().count() as u64, manifest.all().map(|segment| segment.bytes).sum())
+        };
+        Figures {
+            queued_batches: queued_batches as u64,
+            queued_bytes: queued_bytes as u64,
+            history_files: files,
+            history_bytes: bytes,
+            state_bytes: disk::bytes_below(&self.layout.state),
+            ..self.counters.figures()
+        }
+    }
+
+    fn close(&self) -> Answer<'_, (), ReadError> {
+        self.intake.close();
+        self.closing.store(true, Ordering::Release);
+        let intake = self.intake.clone();
+        let health = Arc::clone(&self.health);
+        Box::pin(async move {
+            let ended = |error: tokio::task::JoinError| ReadError::Failed { what: error.to_string() };
+            let asked = tokio::task::spawn_blocking(move || intake.ask(Command::Close)).await.map_err(ended)?;
+            if let Some(answer) = asked {
+                let _ = answer.await;
+            }
+            match health.reason() {
+                Some(what) => Err(ReadError::Failed { what }),
+                None => Ok(()),
+            }
+        })
+    }
+}

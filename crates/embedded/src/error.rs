@@ -1,0 +1,63 @@
+//! What can go wrong in the engine, by operation.
+
+use std::{io, path::PathBuf};
+
+use muster_store::{error::ReadError, record::NotARecord};
+
+/// Why a data directory could not be opened. Nothing in it was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("the data directory {dir} is in use by another process")]
+    InUse { dir: PathBuf },
+    /// It was written by a version that this one does not know.
+    #[error("the data directory has format {found}, this version reads format {known}; use a matching version of muster")]
+    Format { found: u64, known: u64 },
+    /// What is there contradicts itself; going on would serve or lose data silently.
+    #[error("{what}")]
+    Damaged { what: String },
+    /// The file system or the state store failed.
+    #[error("the data directory could not be opened: {what}")]
+    Failed { what: String },
+}
+
+impl OpenError {
+    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+        OpenError::Damaged { what: what.into() }
+    }
+}
+
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        OpenError::Failed { what: error.to_string() }
+    }
+}
+
+impl From<fjall::Error> for OpenError {
+    fn from(error: fjall::Error) -> Self {
+        OpenError::Failed { what: format!("state store: {error}") }
+    }
+}
+
+impl From<ReadError> for OpenError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Damaged { what } => OpenError::Damaged { what },
+            ReadError::Failed { what } | ReadError::TooLarge { what } => OpenError::Failed { what },
+        }
+    }
+}
+
+/// Turns a failure of the state store into what readers are told.
+pub(crate) fn state_failed(error: &fjall::Error) -> ReadError {
+    match error {
+        fjall::Error::Storage(fjall::LsmError::Io(io)) => ReadError::Failed { what: format!("state store: {io}") },
+        fjall::Error::Io(io) => ReadError::Failed { what: format!("state store: {io}") },
+        other => ReadError::Damaged { what: format!("state store: {other}") },
+    }
+}
+
+/// Turns bytes that cannot be read into what readers are told.
+pub(crate) fn not_a_record(what: &str) -> impl Fn(NotARecord) -> ReadError + '_ {
+    move |_| ReadError::Damaged { what: format!("{what} holds bytes that are no record") }
+}

@@ -1,0 +1,147 @@
+//! Looking at a data directory that no server uses, and saying what is wrong with it.
+//!
+//! Reads everything there is to read: the journal's frames, every block of every history file, every value of the state
+//! store. Changes nothing but what opening the state store itself does.
+
+use std::path::Path;
+
+use fjall::Keyspace;
+
+use crate::{
+    codec,
+    credentials::Registry,
+    disk,
+    error::OpenError,
+    history::{manifest::Manifest, verified::VerifiedFile},
+    journal::replay,
+    recovery::Layout,
+    state::State,
+};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Good to know.
+    Note,
+    /// Works, but wants attention.
+    Warning,
+    /// Something promised cannot be kept.
+    Fault,
+}
+
+/// One thing that was found, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    pub severity: Severity,
+    pub what: String,
+    pub advice: String,
+}
+
+impl Finding {
+    fn new(severity: Severity, what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Finding { severity, what: what.into(), advice: advice.into() }
+    }
+}
+
+const RESTORE: &str = "restore the data directory from a backup";
+
+/// Examines a data directory. `progress` is told what is looked at next.
+pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Finding>, OpenError> {
+    let layout = Layout::new(data_dir);
+    if !layout.state.is_dir() {
+        let what = format!("{} holds no data", data_dir.display());
+        return Ok(vec![Finding::new(Severity::Warning, what, "check the path, or start a server to create it")]);
+    }
+    let _lock = layout.try_lock()?;
+    let mut findings = Vec::new();
+    progress("state");
+    let state = match State::open(&layout.state, 32 << 20) {
+        Ok(state) => state,
+        Err(error) => {
+            findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE));
+            return Ok(findings);
+        }
+    };
+    examine_state(&state, &mut findings);
+    progress("journal");
+    examine_journal(&layout, &state, &mut findings);
+    progress("history");
+    examine_history(&layout, &state, &mut findings);
+    Ok(findings)
+}
+
+fn examine_state(state: &State, findings: &mut Vec<Finding>) {
+    if let Err(error) = Registry::load(state) {
+        findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE));
+    }
+    let mut profiles = 0u64;
+    let result = each_value(&state.profiles, |value| {
+        profiles += 1;
+        codec::profile::decode(value).is_ok()
+    });
+    match result {
+        Ok(()) => findings.push(Finding::new(Severity::Note, format!("{profiles} profiles read"), "")),
+        Err(what) => findings.push(Finding::new(Severity::Fault, format!("profiles: {what}"), RESTORE)),
+    }
+    let others = [
+        ("identities", &state.identities),
+        ("statements", &state.statements),
+        ("children", &state.children),
+        ("list places", &state.by_created),
+        ("list places", &state.by_updated),
+        ("messages set aside", &state.refused),
+    ];
+    for (name, keyspace) in others {
+        if let Err(what) = each_value(keyspace, |_| true) {
+            findings.push(Finding::new(Severity::Fault, format!("{name}: {what}"), RESTORE));
+        }
+    }
+}
+
+fn each_value(keyspace: &Keyspace, mut fits: impl FnMut(&[u8]) -> bool) -> Result<(), String> {
+    for entry in keyspace.iter() {
+        let value = entry.value().map_err(|error| error.to_string())?;
+        if !fits(&value) {
+            return Err("a value does not follow its layout".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn examine_journal(layout: &Layout, state: &State, findings: &mut Vec<Finding>) {
+    let replayed = state.position().and_then(|committed| replay::replay(&layout.journal, committed, false, |_| Ok(())));
+    match replayed {
+        Ok(replayed) => {
+            let what = format!("{} groups in the journal wait for a checkpoint", replayed.frames);
+            findings.push(Finding::new(Severity::Note, what, ""));
+            if let Some((file, at, bytes)) = replayed.cut {
+                let what = format!("journal file {file} ends with {bytes} bytes of an incomplete group at byte {at}");
+                let advice = "nothing to do: it was never acknowledged, and the next start cuts it";
+                findings.push(Finding::new(Severity::Warning, what, advice));
+            }
+        }
+        Err(error) => findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE)),
+    }
+}
+
+fn examine_history(layout: &Layout, state: &State, findings: &mut Vec<Finding>) {
+    let manifest = match Manifest::load(state, &layout.history) {
+        Ok(manifest) => manifest,
+        Err(error) => return findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE)),
+    };
+    let (mut files, mut rows) = (0u64, 0u64);
+    for segment in manifest.all() {
+        files += 1;
+        rows += segment.rows;
+        if let Err(error) = VerifiedFile::new(segment.clone()).check_all() {
+            let what = format!("history file {}: {error}", segment.relative_path);
+            findings.push(Finding::new(Severity::Fault, what, "restore this file from a backup"));
+        }
+    }
+    findings.push(Finding::new(Severity::Note, format!("{rows} messages in {files} history files"), ""));
+    let on_disk = disk::files_below(&layout.history).map_or(0, |found| found.len() as u64);
+    if on_disk > files {
+        let what = format!("{} left-over files in the history directory", on_disk - files);
+        findings.push(Finding::new(Severity::Note, what, "nothing to do: the next start removes them"));
+    }
+}

@@ -1,0 +1,213 @@
+//! Merging files into months.
+//!
+//! Checkpoint files and small files of a month are merged into one file a month, sorted as they are. Rows are copied
+//! as they stand. Memory is bounded by one batch of rows for each input, whatever the files hold.
+
+use std::{cmp::Reverse, collections::BinaryHeap, path::Path, sync::Arc};
+
+use arrow_array::{Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_select::interleave::interleave_record_batch;
+use muster_model::{id::WorkspaceId, time::Micros};
+use muster_store::error::ReadError;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use super::{
+    manifest::{Manifest, Segment, unreadable},
+    rows::BATCH_ROWS,
+    schema,
+    segment::SegmentWriter,
+    verified::VerifiedFile,
+};
+use crate::options::Options;
+
+/// Files to merge, all of one workspace.
+#[derive(Debug)]
+pub struct Plan {
+    pub workspace: WorkspaceId,
+    pub inputs: Vec<Arc<Segment>>,
+}
+
+/// What to merge next: a workspace's checkpoint files once there are enough of them, else a month's small files.
+pub fn plan(manifest: &Manifest, workspaces: &[WorkspaceId], options: &Options) -> Option<Plan> {
+    let enough = |inputs: &Vec<Arc<Segment>>| inputs.len() >= options.compaction_files_min.max(2);
+    for workspace in workspaces {
+        let of_month = |month: Option<Micros>| -> Vec<Arc<Segment>> {
+            let small = |segment: &&Arc<Segment>| {
+                segment.month == month && (month.is_none() || segment.bytes < options.compaction_file_bytes_max)
+            };
+            manifest.of(*workspace).filter(small).cloned().collect()
+        };
+        let mut months: Vec<Micros> = manifest.of(*workspace).filter_map(|segment| segment.month).collect();
+        months.sort_unstable();
+        months.dedup();
+        let mut groups = std::iter::once(None).chain(months.into_iter().map(Some)).map(of_month);
+        if let Some(inputs) = groups.find(enough) {
+            return Some(Plan { workspace: *workspace, inputs });
+        }
+    }
+    None
+}
+
+/// Merges the inputs of a plan into one file for each month that they hold messages of.
+pub fn merge(
+    plan: &Plan,
+    history_dir: &Path,
+    workspace_name: &str,
+    mut next_id: impl FnMut() -> u64,
+) -> Result<Vec<Arc<Segment>>, ReadError> {
+    let mut outputs = Vec::new();
+    let mut from = plan.inputs.iter().map(|segment| segment.first).min();
+    let end = plan.inputs.iter().map(|segment| segment.last).max();
+    while let (Some(start), Some(end)) = (from.take(), end) {
+        let (month, until) = start.month();
+        let place = (plan.workspace, workspace_name);
+        let (written, next) = merge_month(&plan.inputs, month, until, || {
+            SegmentWriter::create(history_dir, place, next_id(), Some(month))
+        })?;
+        outputs.extend(written);
+        from = next.filter(|next| *next <= end);
+    }
+    let rows = |segments: &[Arc<Segment>]| segments.iter().map(|segment| segment.rows).sum::<u64>();
+    if rows(&outputs) == rows(&plan.inputs) {
+        return Ok(outputs);
+    }
+    let what = format!("compaction read {} rows and wrote {}; nothing was replaced", rows(&plan.inputs), rows(&outputs));
+    Err(ReadError::Damaged { what })
+}
+
+/// Merges the rows of one month. Also returns the earliest instant after it, for the next one.
+fn merge_month(
+    inputs: &[Arc<Segment>],
+    month: Micros,
+    until: Micros,
+    create: impl FnOnce() -> Result<SegmentWriter, parquet::errors::ParquetError>,
+) -> Result<(Option<Arc<Segment>>, Option<Micros>), ReadError> {
+    let failed = |error: &dyn std::fmt::Display| ReadError::Failed { what: format!("history file: {error}") };
+    let mut writer = create().map_err(|error| failed(&error))?;
+    let mut next: Option<Micros> = None;
+    let mut cursors = Vec::new();
+    let mut heap = BinaryHeap::new();
+    for segment in inputs.iter().filter(|segment| segment.last >= month) {
+        let mut cursor = Cursor::open(segment)?;
+        if cursor.advance_to_month(month, until, &mut next)? {
+            heap.push(Reverse((cursor.key(), cursors.len())));
+            cursors.push(cursor);
+        }
+    }
+    let mut output = Output::default();
+    while let Some(Reverse((_, index))) = heap.pop() {
+        let cursor = &mut cursors[index];
+        output.take(index, cursor);
+        cursor.row += 1;
+        if cursor.advance_to_month(month, until, &mut next)? {
+            heap.push(Reverse((cursor.key(), index)));
+        }
+        if output.rows.len() == BATCH_ROWS {
+            output.flush(&mut writer).map_err(|error| failed(&error))?;
+        }
+    }
+    output.flush(&mut writer).map_err(|error| failed(&error))?;
+    Ok((writer.finish().map_err(|error| failed(&error))?, next))
+}
+
+/// Rows picked from batches, waiting to be written.
+#[derive(Default)]
+struct Output {
+    batches: Vec<RecordBatch>,
+    /// The place in `batches` of each input's present batch, with the batch's number.
+    places: Vec<Option<(usize, usize)>>,
+    rows: Vec<(usize, usize)>,
+}
+
+impl Output {
+    fn take(&mut self, input: usize, cursor: &Cursor) {
+        if self.places.len() <= input {
+            self.places.resize(input + 1, None);
+        }
+        let place = match self.places[input] {
+            Some((place, number)) if number == cursor.number => place,
+            _ => {
+                self.batches.push(cursor.batch.clone());
+                self.batches.len() - 1
+            }
+        };
+        self.places[input] = Some((place, cursor.number));
+        self.rows.push((place, cursor.row));
+    }
+
+    fn flush(&mut self, writer: &mut SegmentWriter) -> Result<(), parquet::errors::ParquetError> {
+        if !self.rows.is_empty() {
+            let batches: Vec<&RecordBatch> = self.batches.iter().collect();
+            writer.write(&interleave_record_batch(&batches, &self.rows)?)?;
+        }
+        *self = Output::default();
+        Ok(())
+    }
+}
+
+/// What rows are sorted by: account, user, time. None sorts first, as it does in a file.
+type SortKey = (Option<String>, Option<String>, i64);
+
+/// A place in an input.
+struct Cursor {
+    segment: Arc<Segment>,
+    reader: ParquetRecordBatchReader,
+    batch: RecordBatch,
+    /// How many batches came before.
+    number: usize,
+    row: usize,
+}
+
+impl Cursor {
+    fn open(segment: &Arc<Segment>) -> Result<Cursor, ReadError> {
+        let fail = |error: &dyn std::fmt::Display| unreadable(segment, error);
+        let file = VerifiedFile::new(Arc::clone(segment));
+        let options = ArrowReaderOptions::new().with_schema(schema::WRITTEN.clone());
+        let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| fail(&error))?;
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|error| fail(&error))?;
+        let batch = RecordBatch::new_empty(schema::WRITTEN.clone());
+        Ok(Cursor { segment: Arc::clone(segment), reader, batch, number: 0, row: 0 })
+    }
+
+    /// Moves to the next row of the month, from the present one on; `false` at the end. Notes the earliest instant
+    /// after the month.
+    fn advance_to_month(&mut self, month: Micros, until: Micros, next: &mut Option<Micros>) -> Result<bool, ReadError> {
+        loop {
+            while self.row < self.batch.num_rows() {
+                let at = self.timestamp();
+                if at >= month && at < until {
+                    return Ok(true);
+                }
+                if at >= until {
+                    *next = Some(next.map_or(at, |next| next.min(at)));
+                }
+                self.row += 1;
+            }
+            match self.reader.next() {
+                Some(Ok(batch)) => {
+                    self.batch = batch;
+                    self.number += 1;
+                    self.row = 0;
+                }
+                Some(Err(error)) => return Err(unreadable(&self.segment, &error)),
+                None => return Ok(false),
+            }
+        }
+    }
+
+    fn timestamp(&self) -> Micros {
+        let times = self.batch.column(schema::TIMESTAMP).as_any().downcast_ref::<TimestampMicrosecondArray>();
+        Micros(times.map_or(0, |times| times.value(self.row)))
+    }
+
+    fn key(&self) -> SortKey {
+        let text = |column: usize| {
+            let texts = self.batch.column(column).as_any().downcast_ref::<StringArray>()?;
+            (!texts.is_null(self.row)).then(|| texts.value(self.row).to_owned())
+        };
+        (text(schema::ATTRIBUTED_ACCOUNT_ID), text(schema::USER_ID), self.timestamp().0)
+    }
+}

@@ -1,0 +1,191 @@
+//! Writing one file, durably and with checksums.
+//!
+//! A file is written under a temporary name, synced, and given its final name; only then can a manifest entry name it.
+//! An error or a crash in between leaves a temporary file, which the next opening removes.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arrow_array::{Array, RecordBatch, TimestampMicrosecondArray};
+use muster_model::{id::WorkspaceId, time::Micros};
+use parquet::{
+    arrow::ArrowWriter,
+    basic::{Compression, Encoding, ZstdLevel},
+    errors::ParquetError,
+    file::{
+        metadata::KeyValue,
+        properties::{EnabledStatistics, WriterProperties},
+    },
+    schema::types::ColumnPath,
+};
+use xxhash_rust::xxh3::Xxh3;
+
+use super::{
+    manifest::{BLOCK_BYTES, Segment},
+    schema,
+};
+use crate::disk;
+
+/// Rows of one row group: what a reader of a few rows may have to look through.
+const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;
+const PAGE_ROWS_MAX: usize = 8 * 1024;
+const ZSTD_LEVEL: i32 = 3;
+
+/// Files that are not finished yet.
+pub const TEMPORARY_SUFFIX: &str = "part";
+
+/// A file that is being written.
+pub struct SegmentWriter {
+    history_dir: PathBuf,
+    relative_path: String,
+    temporary: PathBuf,
+    workspace: WorkspaceId,
+    id: u64,
+    month: Option<Micros>,
+    rows: u64,
+    span: Option<(Micros, Micros)>,
+    writer: ArrowWriter<ChecksummedFile>,
+}
+
+impl SegmentWriter {
+    /// Starts a file. Its place below the history's directory tells its workspace and month.
+    pub fn create(
+        history_dir: &Path,
+        (workspace, workspace_name): (WorkspaceId, &str),
+        id: u64,
+        month: Option<Micros>,
+    ) -> Result<Self, ParquetError> {
+        let period = month.map_or_else(|| "recent".to_owned(), |month| month.to_millis_text()[..7].to_owned());
+        let relative_path = format!("workspace={workspace_name}/month={period}/{id:012}.parquet");
+        let path = history_dir.join(&relative_path);
+        let dir = path.parent().unwrap_or(history_dir);
+        disk::make_dir(history_dir)?;
+        disk::make_dir(dir.parent().unwrap_or(history_dir))?;
+        disk::make_dir(dir)?;
+        let temporary = path.with_extension(TEMPORARY_SUFFIX);
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
+        let writer = ArrowWriter::try_new(ChecksummedFile::new(file), schema::WRITTEN.clone(), Some(properties()))?;
+        let history_dir = history_dir.to_owned();
+        Ok(SegmentWriter { history_dir, relative_path, temporary, workspace, id, month, rows: 0, span: None, writer })
+    }
+
+    /// Adds rows; they must be sorted as the file is.
+    pub fn write(&mut self, rows: &RecordBatch) -> Result<(), ParquetError> {
+        let timestamps = rows.column(schema::TIMESTAMP).as_any().downcast_ref::<TimestampMicrosecondArray>();
+        for at in timestamps.iter().flat_map(|array| array.values()).map(|at| Micros(*at)) {
+            self.span = Some(self.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        }
+        self.rows += rows.num_rows() as u64;
+        self.writer.write(rows)
+    }
+
+    /// Finishes the file and makes it durable under its final name. `None`, and no file, when it has no rows.
+    pub fn finish(self) -> Result<Option<Arc<Segment>>, ParquetError> {
+        let Some(span) = self.span else {
+            drop(self.writer);
+            disk::remove_if_there(&self.temporary)?;
+            return Ok(None);
+        };
+        let (bytes, checksums) = self.writer.into_inner()?.finish()?;
+        let path = self.history_dir.join(&self.relative_path);
+        disk::rename_durably(&self.temporary, &path)?;
+        Ok(Some(Arc::new(Segment::new(
+            &self.history_dir,
+            self.workspace,
+            self.id,
+            self.relative_path,
+            self.rows,
+            span,
+            self.month,
+            (bytes, checksums),
+        ))))
+    }
+}
+
+fn properties() -> WriterProperties {
+    let column = |at: usize| ColumnPath::from(schema::WRITTEN.field(at).name().as_str());
+    let mut properties = WriterProperties::builder()
+        .set_created_by("muster".to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
+        .set_data_page_row_count_limit(PAGE_ROWS_MAX)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_statistics_truncate_length(Some(64))
+        .set_key_value_metadata(Some(vec![KeyValue::new(
+            schema::VERSION_KEY.to_owned(),
+            schema::VERSION.to_owned(),
+        )]));
+    for instant in [schema::TIMESTAMP, schema::RECEIVED_AT] {
+        properties = properties
+            .set_column_dictionary_enabled(column(instant), false)
+            .set_column_encoding(column(instant), Encoding::DELTA_BINARY_PACKED);
+    }
+    // Nearly every value is its own; a dictionary would only cost.
+    for unique in [schema::MESSAGE_ID, schema::PROPERTIES, schema::TRAITS, schema::OTHER, schema::IDENTITY] {
+        properties = properties
+            .set_column_dictionary_enabled(column(unique), false)
+            .set_column_statistics_enabled(column(unique), EnabledStatistics::None);
+    }
+    properties.build()
+}
+
+/// Writes through to a file and takes the checksum of each block on the way.
+struct ChecksummedFile {
+    file: io::BufWriter<File>,
+    block: Xxh3,
+    block_filled: usize,
+    checksums: Vec<u64>,
+    bytes: u64,
+}
+
+impl ChecksummedFile {
+    fn new(file: File) -> Self {
+        let file = io::BufWriter::with_capacity(BLOCK_BYTES, file);
+        ChecksummedFile { file, block: Xxh3::new(), block_filled: 0, checksums: Vec::new(), bytes: 0 }
+    }
+
+    fn end_block(&mut self) {
+        self.checksums.push(self.block.digest());
+        self.block.reset();
+        self.block_filled = 0;
+    }
+
+    /// Syncs, and returns the length and the checksums.
+    fn finish(mut self) -> io::Result<(u64, Vec<u64>)> {
+        if self.block_filled > 0 {
+            self.end_block();
+        }
+        self.file.flush()?;
+        self.file.get_ref().sync_all()?;
+        Ok((self.bytes, self.checksums))
+    }
+}
+
+impl Write for ChecksummedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.bytes += bytes.len() as u64;
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.block_filled));
+            self.block.update(now);
+            self.block_filled += now.len();
+            bytes = later;
+            if self.block_filled == BLOCK_BYTES {
+                self.end_block();
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

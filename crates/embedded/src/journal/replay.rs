@@ -1,0 +1,176 @@
+//! Reading back after a stop of whatever kind.
+//!
+//! Every frame after the committed position is handed on in order. What was never acknowledged is cut and reported;
+//! anything missing or altered among what was acknowledged is an error that names the file and the place.
+
+use std::{
+    fs::{self, OpenOptions},
+    path::Path,
+};
+
+use bytes::Bytes;
+use muster_store::batch::Batch;
+
+use super::{
+    frame::{self, FILE_HEADER_BYTES},
+    log::LogFile,
+};
+use crate::{disk, error::OpenError};
+
+/// What a replay found.
+#[derive(Debug, Default)]
+pub struct Replayed {
+    /// The files, oldest first.
+    pub files: Vec<LogFile>,
+    /// The number that the next frame gets.
+    pub next_sequence: u64,
+    /// Frames handed on.
+    pub frames: u64,
+    /// The incomplete last frame: its file, where it started, and how many bytes were cut.
+    pub cut: Option<(String, u64, u64)>,
+}
+
+/// Hands on every frame after `committed`. With `repair`, an incomplete last frame is cut from its file.
+pub fn replay(
+    dir: &Path,
+    committed: u64,
+    repair: bool,
+    mut each: impl FnMut(Vec<Batch>) -> Result<(), OpenError>,
+) -> Result<Replayed, OpenError> {
+    let mut found = Replayed { next_sequence: committed + 1, ..Replayed::default() };
+    let paths: Vec<_> =
+        disk::files_below(dir)?.into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "log")).collect();
+    if paths.is_empty() && committed > 0 {
+        return Err(OpenError::damaged(format!(
+            "the journal has no files although the state was committed at {committed}: acknowledged messages may be \
+             missing; restore the data directory from a backup"
+        )));
+    }
+    let mut expected: Option<u64> = None;
+    for (index, path) in paths.iter().enumerate() {
+        let last = index + 1 == paths.len();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let bytes = Bytes::from(fs::read(path)?);
+        let Some(first_sequence) = frame::parse_file_header(&bytes) else {
+            drop_unborn_file(path, &name, &bytes, last, repair, &mut found)?;
+            continue;
+        };
+        check_continuity(&name, first_sequence, expected, committed)?;
+        let file = JournalFile { name: &name, bytes: &bytes, last };
+        let (next, end) = file.frames(first_sequence, |sequence, batches| {
+            if sequence > committed {
+                found.frames += 1;
+                each(batches)?;
+            }
+            Ok(())
+        })?;
+        if end < bytes.len() {
+            cut(path, &name, end, bytes.len(), repair, &mut found)?;
+        }
+        expected = Some(next);
+        found.files.push(LogFile { first_sequence, path: path.clone() });
+    }
+    found.next_sequence = expected.unwrap_or(committed + 1).max(committed + 1);
+    if let Some(next) = expected.filter(|next| *next <= committed) {
+        return Err(OpenError::damaged(format!(
+            "the journal ends at {} but the state was committed at {committed}: journal files are missing or were cut; \
+             restore the data directory from a backup",
+            next - 1
+        )));
+    }
+    Ok(found)
+}
+
+fn check_continuity(name: &str, first: u64, expected: Option<u64>, committed: u64) -> Result<(), OpenError> {
+    let missing = match expected {
+        Some(expected) => first != expected,
+        None => first > committed + 1,
+    };
+    if !missing {
+        return Ok(());
+    }
+    let from = expected.unwrap_or(committed + 1);
+    Err(OpenError::damaged(format!(
+        "journal file {name} starts at {first} but {from} was expected: acknowledged messages are missing, either from \
+         the journal or from the state store; restore the data directory from a backup"
+    )))
+}
+
+struct JournalFile<'a> {
+    name: &'a str,
+    bytes: &'a Bytes,
+    last: bool,
+}
+
+impl JournalFile<'_> {
+    /// Hands on the frames, and returns the number after the last and where the readable part ends.
+    fn frames(
+        &self,
+        first_sequence: u64,
+        mut each: impl FnMut(u64, Vec<Batch>) -> Result<(), OpenError>,
+    ) -> Result<(u64, usize), OpenError> {
+        let (mut sequence, mut at) = (first_sequence, FILE_HEADER_BYTES);
+        while at < self.bytes.len() {
+            let frame = frame::parse_frame(self.bytes, at).filter(|frame| frame.sequence == sequence);
+            let Some(frame) = frame else {
+                self.check_tail(at, sequence)?;
+                break;
+            };
+            let batches = frame::batches(self.bytes, frame).ok_or_else(|| self.damaged_at(at))?;
+            each(sequence, batches)?;
+            sequence += 1;
+            at = frame.end;
+        }
+        Ok((sequence, at))
+    }
+
+    /// Only the last frame of the last file can be incomplete without anything acknowledged being lost.
+    fn check_tail(&self, at: usize, sequence: u64) -> Result<(), OpenError> {
+        let later = || {
+            let starts = memchr::memmem::find_iter(&self.bytes[at..], &frame::FRAME_MAGIC);
+            starts.map(|start| at + start).any(|start| {
+                frame::parse_frame(self.bytes, start).is_some_and(|frame| frame.sequence > sequence)
+            })
+        };
+        if self.last && !later() { Ok(()) } else { Err(self.damaged_at(at)) }
+    }
+
+    fn damaged_at(&self, at: usize) -> OpenError {
+        OpenError::damaged(format!(
+            "journal file {} is damaged at byte {at}: acknowledged messages from there on cannot be read; restore the \
+             data directory from a backup, or move the file away to start without them",
+            self.name
+        ))
+    }
+}
+
+/// A file without a readable head was being created when the process stopped: nothing in it can have been
+/// acknowledged, unless frames in it say otherwise.
+fn drop_unborn_file(
+    path: &Path,
+    name: &str,
+    bytes: &Bytes,
+    last: bool,
+    repair: bool,
+    found: &mut Replayed,
+) -> Result<(), OpenError> {
+    let holds_frames = memchr::memmem::find_iter(bytes, &frame::FRAME_MAGIC)
+        .any(|start| frame::parse_frame(bytes, start).is_some());
+    if !last || holds_frames {
+        return Err(OpenError::damaged(format!(
+            "journal file {name} is damaged in its head; restore the data directory from a backup"
+        )));
+    }
+    found.cut = Some((name.to_owned(), 0, bytes.len() as u64));
+    if repair { disk::remove_if_there(path).map_err(Into::into) } else { Ok(()) }
+}
+
+fn cut(path: &Path, name: &str, end: usize, length: usize, repair: bool, found: &mut Replayed) -> Result<(), OpenError> {
+    found.cut = Some((name.to_owned(), end as u64, (length - end) as u64));
+    if repair {
+        let file = OpenOptions::new().write(true).open(path)?;
+        file.set_len(end as u64)?;
+        file.sync_all()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! What an operator may set about the embedded engine.
+//!
+//! Every queue, buffer and retention of the engine has its bound here, with its unit in its name.
+
+use std::{path::PathBuf, time::Duration};
+
+/// Settings of the embedded engine.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The directory that holds everything; created if it does not exist.
+    pub data_dir: PathBuf,
+    /// Batches that may wait for the writer.
+    pub queue_batches_max: usize,
+    /// Bytes that may wait for the writer.
+    pub queue_bytes_max: usize,
+    /// Messages that one sync covers at the most.
+    pub group_messages_max: usize,
+    /// Bytes that one sync covers at the most.
+    pub group_bytes_max: usize,
+    /// Messages folded in since the last checkpoint that start another.
+    pub checkpoint_rows_max: usize,
+    /// Bytes folded in since the last checkpoint that start another.
+    pub checkpoint_bytes_max: usize,
+    /// How long something may wait for a checkpoint.
+    pub checkpoint_interval: Duration,
+    /// Small history files of one month that are merged once there are so many.
+    pub compaction_files_min: usize,
+    /// Bytes from which on a history file is not small any more.
+    pub compaction_file_bytes_max: u64,
+    /// Bytes of the state store's block cache.
+    pub state_cache_bytes: u64,
+    /// How long the identity of a message is remembered; for ever when `None`.
+    pub identity_retention: Option<Duration>,
+    /// Messages set aside that are kept at the most, per workspace; the oldest go first.
+    pub refused_max: usize,
+    /// How long a message set aside is kept.
+    pub refused_retention: Duration,
+    /// Records a list looks at, and rows a timeline reads at a time, before it answers with what it has.
+    pub scan_max: usize,
+}
+
+impl Options {
+    /// The defaults, in a directory.
+    #[must_use]
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Options {
+            data_dir: data_dir.into(),
+            queue_batches_max: 4_096,
+            queue_bytes_max: 64 << 20,
+            group_messages_max: 8_192,
+            group_bytes_max: 4 << 20,
+            checkpoint_rows_max: 400_000,
+            checkpoint_bytes_max: 192 << 20,
+            checkpoint_interval: Duration::from_secs(60),
+            compaction_files_min: 8,
+            compaction_file_bytes_max: 256 << 20,
+            state_cache_bytes: 128 << 20,
+            identity_retention: None,
+            refused_max: 100_000,
+            refused_retention: Duration::from_secs(30 * 86_400),
+            scan_max: 20_000,
+        }
+    }
+}
+
+const _: () = assert!(usize::BITS >= 64, "byte bounds are counted in 64 bits");

@@ -1,0 +1,147 @@
+//! What has been applied since the last checkpoint, in memory.
+//!
+//! One overlay is live and takes changes; at a checkpoint it is frozen and a new one takes its place. Readers look
+//! into the live one, then the frozen one, then the disk. An overlay's size is bounded by the checkpoint settings.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use muster_model::{
+    association::Statement,
+    id::{RecordId, WorkspaceId},
+    kind::RecordKind,
+    message::Message,
+    profile::Profile,
+};
+use muster_store::{
+    profiles::ListCursor,
+    record::{self, NotARecord},
+    refused::{Refused, RefusedCursor, RefusedId},
+};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::keys::ProfileKey;
+
+/// A profile that changed, and what is known of the version below this overlay.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    pub profile: Arc<Profile>,
+    /// Where the version below stands in the list orders: created, updated. `None` when there is none.
+    pub below: Option<(ListCursor, ListCursor)>,
+    /// Rows of tracks that name this record, in the order applied.
+    pub tracks: Vec<u32>,
+}
+
+/// Where the bytes of one applied message lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Row {
+    pub workspace: WorkspaceId,
+    buffer: u32,
+    start: u32,
+    end: u32,
+}
+
+/// A message's bytes, shared with the buffer they arrived in.
+#[derive(Clone, Debug)]
+pub struct RowBytes(Bytes);
+
+impl RowBytes {
+    /// The message.
+    pub fn message(&self) -> Result<Message<'_>, NotARecord> {
+        record::decode(&self.0)
+    }
+}
+
+/// The user a statement is about, in a workspace, with the kind of the parents.
+pub type StatementsKey = (WorkspaceId, RecordKind, RecordId);
+
+/// Changes since the last checkpoint.
+#[derive(Debug, Default)]
+pub struct Overlay {
+    pub profiles: FxHashMap<ProfileKey, Slot>,
+    pub statements: FxHashMap<StatementsKey, Vec<Statement>>,
+    /// Children by parent.
+    pub children: FxHashMap<ProfileKey, FxHashSet<(RecordKind, RecordId)>>,
+    pub refused: BTreeMap<(WorkspaceId, std::cmp::Reverse<RefusedCursor>), Refused<'static>>,
+    pub refused_ids: FxHashMap<(WorkspaceId, RefusedId), RefusedCursor>,
+    /// Messages set aside below this overlay that were resent or dropped.
+    pub forgotten: FxHashSet<(WorkspaceId, RefusedId)>,
+    rows: Vec<Row>,
+    buffers: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Overlay {
+    /// Whether nothing has changed.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.refused.is_empty() && self.forgotten.is_empty()
+    }
+
+    /// Rows applied.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// A rough count of the bytes held.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Counts bytes that a change added.
+    pub fn grow(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
+    /// Keeps a buffer that rows will lie in.
+    pub fn keep_buffer(&mut self, buffer: &Bytes) -> u32 {
+        self.bytes += buffer.len();
+        self.buffers.push(buffer.clone());
+        (self.buffers.len() - 1) as u32
+    }
+
+    /// Keeps a message whose bytes lie in a kept buffer, and notes it with the records that a track names.
+    pub fn keep_row(&mut self, workspace: WorkspaceId, buffer: u32, record: &[u8]) -> u32 {
+        let base = self.buffers[buffer as usize].as_ptr() as usize;
+        let start = record.as_ptr() as usize - base;
+        let row = Row { workspace, buffer, start: start as u32, end: (start + record.len()) as u32 };
+        debug_assert!(row.end as usize <= self.buffers[buffer as usize].len());
+        self.rows.push(row);
+        (self.rows.len() - 1) as u32
+    }
+
+    /// The bytes of a row's message.
+    pub fn row_bytes(&self, row: Row) -> RowBytes {
+        RowBytes(self.buffers[row.buffer as usize].slice(row.start as usize..row.end as usize))
+    }
+
+    /// The bytes of a row's message, borrowed.
+    pub fn row_slice(&self, row: Row) -> &[u8] {
+        &self.buffers[row.buffer as usize][row.start as usize..row.end as usize]
+    }
+
+    /// The tracks that name a record.
+    pub fn tracks_of(&self, key: &ProfileKey) -> impl Iterator<Item = Row> {
+        let tracks = self.profiles.get(key).map_or(&[][..], |slot| &slot.tracks);
+        tracks.iter().map(|row| self.rows[*row as usize])
+    }
+
+    /// Sets a message aside. The same one again is kept once.
+    pub fn keep_refused(&mut self, workspace: WorkspaceId, refused: Refused<'static>) {
+        let cursor = RefusedCursor { received_at: refused.received_at, id: refused.id };
+        if self.refused_ids.contains_key(&(workspace, refused.id)) {
+            return;
+        }
+        self.bytes += refused.body.len() + refused.reason.len() + 256;
+        self.refused_ids.insert((workspace, refused.id), cursor);
+        self.refused.insert((workspace, std::cmp::Reverse(cursor)), refused);
+    }
+
+    /// Takes a message back out of those set aside.
+    pub fn forget_refused(&mut self, workspace: WorkspaceId, id: RefusedId) {
+        if let Some(cursor) = self.refused_ids.remove(&(workspace, id)) {
+            self.refused.remove(&(workspace, std::cmp::Reverse(cursor)));
+        }
+        self.forgotten.insert((workspace, id));
+        self.bytes += 64;
+    }
+}

@@ -1,0 +1,122 @@
+//! Where an event belongs.
+//!
+//! The rules are the ingest contract's, applied to what is known now: an event keeps the ids it was sent with, and the
+//! rest follows from its user's associations at that instant and from its account's organization. Nothing about an
+//! event's place is ever stored as the truth.
+
+use std::sync::Arc;
+
+use muster_model::{
+    association::{Answer, Associations, Statement, resolve},
+    id::{IdSpace, RecordId, WorkspaceId},
+    kind::RecordKind,
+    profile::{Parent, Profile},
+    time::Micros,
+};
+use muster_store::error::ReadError;
+use rustc_hash::FxHashMap;
+
+use crate::{keys::ProfileKey, views::Views};
+
+/// What of an event decides where it belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    pub user: Option<&'a str>,
+    pub account: Option<&'a str>,
+    pub organization: Option<&'a str>,
+    /// The instant in the order of statements.
+    pub at: Micros,
+}
+
+/// Where an event belongs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub user: Option<Parent>,
+    pub account: Option<Parent>,
+    pub organization: Option<Parent>,
+}
+
+/// Answers for many events, remembering what it has looked up.
+pub struct Attributor<'a> {
+    views: &'a Views,
+    workspace: WorkspaceId,
+    ids: IdSpace,
+    profiles: FxHashMap<ProfileKey, Option<Arc<Profile>>>,
+    statements: FxHashMap<(RecordKind, RecordId), Vec<Statement>>,
+}
+
+impl<'a> Attributor<'a> {
+    pub fn new(views: &'a Views, workspace: WorkspaceId, ids: IdSpace) -> Self {
+        let (profiles, statements) = (FxHashMap::default(), FxHashMap::default());
+        Attributor { views, workspace, ids, profiles, statements }
+    }
+
+    /// Where the event belongs.
+    pub fn place(&mut self, event: Subject<'_>) -> Result<Place, ReadError> {
+        let named = |ids: IdSpace, kind, external_id: Option<&str>| {
+            external_id.map(|external_id| Parent { id: ids.record(kind, external_id), external_id: external_id.into() })
+        };
+        let user = named(self.ids, RecordKind::User, event.user);
+        let account = match named(self.ids, RecordKind::Account, event.account) {
+            Some(account) => Some(account),
+            None => self.parent_of_user(user.as_ref(), RecordKind::Account, event.at)?,
+        };
+        let organization = match self.organization_of(account.as_ref())? {
+            Some(organization) => Some(organization),
+            None => match named(self.ids, RecordKind::Organization, event.organization) {
+                Some(organization) => Some(organization),
+                None => self.parent_of_user(user.as_ref(), RecordKind::Organization, event.at)?,
+            },
+        };
+        Ok(Place { user, account, organization })
+    }
+
+    /// A profile, as of when it was first looked up here.
+    pub fn profile(&mut self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ReadError> {
+        let key = ProfileKey::new(self.workspace, kind, id);
+        if let Some(known) = self.profiles.get(&key) {
+            return Ok(known.clone());
+        }
+        let found = self.views.profile(&key)?;
+        self.profiles.insert(key, found.clone());
+        Ok(found)
+    }
+
+    fn organization_of(&mut self, account: Option<&Parent>) -> Result<Option<Parent>, ReadError> {
+        let Some(account) = account else { return Ok(None) };
+        let profile = self.profile(RecordKind::Account, account.id)?;
+        let register = profile.as_ref().and_then(|profile| profile.as_account()?.organization.as_ref());
+        Ok(register.map(|register| register.value().clone()))
+    }
+
+    fn parent_of_user(
+        &mut self,
+        user: Option<&Parent>,
+        parents: RecordKind,
+        at: Micros,
+    ) -> Result<Option<Parent>, ReadError> {
+        let Some(user) = user else { return Ok(None) };
+        let Some(profile) = self.profile(RecordKind::User, user.id)? else { return Ok(None) };
+        let Some(body) = profile.as_user() else { return Ok(None) };
+        let associations = if parents == RecordKind::Account { &body.accounts } else { &body.organizations };
+        let id = match associations.at(at) {
+            Answer::Known(id) => id,
+            Answer::NeedsStatements => resolve(self.statements(parents, user.id)?, at),
+        };
+        Ok(id.and_then(|id| parent(associations, id)))
+    }
+
+    fn statements(&mut self, parents: RecordKind, user: RecordId) -> Result<&[Statement], ReadError> {
+        match self.statements.entry((parents, user)) {
+            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            std::collections::hash_map::Entry::Vacant(unknown) => {
+                Ok(unknown.insert(self.views.statements((self.workspace, parents, user))?))
+            }
+        }
+    }
+}
+
+fn parent(associations: &Associations, id: RecordId) -> Option<Parent> {
+    let link = associations.links().iter().find(|link| link.parent == id)?;
+    Some(Parent { id, external_id: link.external_id.clone() })
+}

@@ -1,0 +1,126 @@
+//! Messages set aside.
+
+use std::cmp::Reverse;
+
+use fjall::Readable;
+use muster_model::{id::WorkspaceId, time::Micros};
+use muster_store::{
+    Answer,
+    batch::decode_refused,
+    error::ReadError,
+    refused::{Refusals, Refused, RefusedCursor, RefusedId, RefusedPage},
+};
+
+use crate::{
+    engine::{Embedded, Reader},
+    error::{not_a_record, state_failed},
+    keys,
+    overlay::Overlay,
+    views::damaged,
+};
+
+impl Refusals for Embedded {
+    fn refused(
+        &self,
+        workspace: WorkspaceId,
+        from: Option<RefusedCursor>,
+        limit: usize,
+    ) -> Answer<'_, RefusedPage, ReadError> {
+        self.blocking(move |reader| reader.refused(workspace, from, limit.max(1)))
+    }
+
+    fn refused_message(
+        &self,
+        workspace: WorkspaceId,
+        id: RefusedId,
+    ) -> Answer<'_, Option<Refused<'static>>, ReadError> {
+        self.blocking(move |reader| reader.refused_message(workspace, id))
+    }
+}
+
+impl Reader {
+    fn refused(
+        &self,
+        workspace: WorkspaceId,
+        from: Option<RefusedCursor>,
+        limit: usize,
+    ) -> Result<RefusedPage, ReadError> {
+        let wanted = limit + 1;
+        let (mut found, forgotten, below) = {
+            let current = self.views.look();
+            let mut found = newest(&current.live, workspace, from, wanted);
+            let mut forgotten: Vec<RefusedId> = forgotten(&current.live, workspace);
+            if let Some(frozen) = &current.frozen {
+                let kept = newest(frozen, workspace, from, wanted + forgotten.len());
+                found.extend(kept.into_iter().filter(|refused| !forgotten.contains(&refused.id)));
+                forgotten.extend(self::forgotten(frozen, workspace));
+            }
+            (found, forgotten, self.views.below(&current))
+        };
+        let start = from.map_or_else(|| workspace.0.to_be_bytes().to_vec(), |from| keys::refused_key(workspace, from).to_vec());
+        let mut on_disk = 0;
+        for entry in below.snapshot.range::<Vec<u8>, _>(&self.views.state.refused, start..) {
+            let (key, value) = entry.into_inner().map_err(|error| state_failed(&error))?;
+            if on_disk == wanted || !key.starts_with(&workspace.0.to_be_bytes()) {
+                break;
+            }
+            let place = keys::parse_refused_key(&key).ok_or_else(|| damaged("a set-aside message's key"))?;
+            // What is in memory under the same id was set aside again after this one was resent or dropped.
+            if Some(place) == from || forgotten.contains(&place.id) || found.iter().any(|known| known.id == place.id) {
+                continue;
+            }
+            found.push(decode_refused(&value).map_err(not_a_record("the state store"))?.into_owned());
+            on_disk += 1;
+        }
+        found.sort_by_key(|refused| Reverse(place_of(refused)));
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(place_of);
+        Ok(RefusedPage { refused: found, next })
+    }
+
+    fn refused_message(&self, workspace: WorkspaceId, id: RefusedId) -> Result<Option<Refused<'static>>, ReadError> {
+        let key = (workspace, id);
+        let below = {
+            let current = self.views.look();
+            for overlay in std::iter::once(&current.live).chain(current.frozen.as_deref()) {
+                if let Some(cursor) = overlay.refused_ids.get(&key) {
+                    return Ok(overlay.refused.get(&(workspace, Reverse(*cursor))).cloned());
+                }
+                if overlay.forgotten.contains(&key) {
+                    return Ok(None);
+                }
+            }
+            self.views.below(&current)
+        };
+        let state = &self.views.state;
+        let place = below.snapshot.get(&state.refused_ids, keys::refused_id_key(workspace, id));
+        let Some(place) = place.map_err(|error| state_failed(&error))? else { return Ok(None) };
+        let at = place.as_ref().try_into().map(i64::from_be_bytes).map_err(|_| damaged("a set-aside message's place"))?;
+        let cursor = RefusedCursor { received_at: Micros(at), id };
+        let value = below.snapshot.get(&state.refused, keys::refused_key(workspace, cursor));
+        let Some(value) = value.map_err(|error| state_failed(&error))? else { return Ok(None) };
+        Ok(Some(decode_refused(&value).map_err(not_a_record("the state store"))?.into_owned()))
+    }
+}
+
+fn newest(
+    overlay: &Overlay,
+    workspace: WorkspaceId,
+    from: Option<RefusedCursor>,
+    limit: usize,
+) -> Vec<Refused<'static>> {
+    let newest = RefusedCursor { received_at: Micros::MAX, id: RefusedId(u128::MAX) };
+    let start = (workspace, Reverse(from.unwrap_or(newest)));
+    let entries = overlay.refused.range(start..).take_while(|((of, _), _)| *of == workspace);
+    let after = entries.filter(|((_, cursor), _)| Some(cursor.0) != from);
+    after.take(limit).map(|(_, refused)| refused.clone()).collect()
+}
+
+fn forgotten(overlay: &Overlay, workspace: WorkspaceId) -> Vec<RefusedId> {
+    overlay.forgotten.iter().filter(|(of, _)| *of == workspace).map(|(_, id)| *id).collect()
+}
+
+fn place_of(refused: &Refused<'_>) -> RefusedCursor {
+    RefusedCursor { received_at: refused.received_at, id: refused.id }
+}

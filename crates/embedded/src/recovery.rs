@@ -1,0 +1,165 @@
+//! From a directory as some stop left it to an engine that can go on.
+//!
+//! Order: lock the directory; open the state; check the history against the manifest and drop what no entry names;
+//! read the journal from the committed position and fold it in. Everything dropped is reported. A second crash at any
+//! point of this finds the same directory again.
+
+use std::{
+    fmt,
+    fs::{File, OpenOptions, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use muster_store::batch::{Batch, Entry};
+use rustc_hash::FxHashSet;
+
+use crate::{
+    counters::Counters,
+    disk,
+    error::OpenError,
+    history::manifest::Manifest,
+    journal::replay,
+    overlay::Overlay,
+    state::State,
+    views::Views,
+    writer::{apply, dedupe::Identities, publish},
+};
+
+/// The parts of a data directory.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub root: PathBuf,
+    pub journal: PathBuf,
+    pub history: PathBuf,
+    pub state: PathBuf,
+    pub lock: PathBuf,
+}
+
+impl Layout {
+    pub fn new(root: &Path) -> Self {
+        Layout {
+            root: root.to_owned(),
+            journal: root.join("journal"),
+            history: root.join("history"),
+            state: root.join("state"),
+            lock: root.join("lock"),
+        }
+    }
+
+    /// Makes the directories and takes the lock, which is held as long as the file returned is.
+    pub fn lock(&self) -> Result<File, OpenError> {
+        for dir in [&self.root, &self.journal, &self.history] {
+            disk::make_dir(dir)?;
+        }
+        self.try_lock()
+    }
+
+    /// Takes the lock of a directory that is there.
+    pub fn try_lock(&self) -> Result<File, OpenError> {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.lock)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: self.root.clone() }),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// What an opening found and did.
+#[derive(Clone, Debug, Default)]
+pub struct Recovery {
+    /// Groups and messages that were folded in from the journal.
+    pub groups: u64,
+    pub messages: u64,
+    /// The incomplete end of the journal that was cut: file, place, bytes.
+    pub cut: Option<(String, u64, u64)>,
+    /// Left-over history files that were removed.
+    pub removed_files: Vec<String>,
+    pub millis: u64,
+}
+
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "opened in {} ms", self.millis)?;
+        if self.groups > 0 {
+            write!(f, "; folded in {} messages in {} groups from the journal", self.messages, self.groups)?;
+        }
+        if let Some((file, at, bytes)) = &self.cut {
+            write!(f, "; cut an incomplete, never acknowledged end of {bytes} bytes at byte {at} of journal file {file}")?;
+        }
+        if !self.removed_files.is_empty() {
+            write!(f, "; removed {} unfinished or merged history files", self.removed_files.len())?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything an engine starts from.
+pub struct Recovered {
+    pub views: Views,
+    pub identities: Identities,
+    pub replayed: replay::Replayed,
+    pub report: Recovery,
+}
+
+/// Brings a locked directory to where an engine can go on.
+pub fn recover(layout: &Layout, state: State, counters: &Counters) -> Result<Recovered, OpenError> {
+    let started = Instant::now();
+    let manifest = Manifest::load(&state, &layout.history)?;
+    manifest.check_files()?;
+    let removed_files = sweep(&layout.history, &manifest)?;
+    let committed = state.position()?;
+    let views = Views::new(state, Overlay::default(), manifest);
+    let mut identities = Identities::default();
+    let mut messages = 0;
+    let replayed = replay::replay(&layout.journal, committed, true, |batches| {
+        messages += fold(&batches, &views, &mut identities, counters)?;
+        Ok(())
+    })?;
+    let report = Recovery {
+        groups: replayed.frames,
+        messages,
+        cut: replayed.cut.clone(),
+        removed_files,
+        millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    };
+    Ok(Recovered { views, identities, replayed, report })
+}
+
+/// Folds a group in as the writer does. The duplicate check was made before it was written and is not made again:
+/// identities of this very group may be on disk already.
+fn fold(
+    batches: &[Batch],
+    views: &Views,
+    identities: &mut Identities,
+    counters: &Counters,
+) -> Result<u64, OpenError> {
+    let mut messages = 0;
+    for batch in batches {
+        for entry in batch.entries() {
+            if let Entry::Message(record) = entry {
+                identities.insert_new(batch.workspace(), record)?;
+                messages += 1;
+            }
+        }
+    }
+    publish::publish(apply::prepare(batches, views)?, views, counters)?;
+    Ok(messages)
+}
+
+/// Removes the history files that no manifest entry names.
+pub fn sweep(history: &Path, manifest: &Manifest) -> io::Result<Vec<String>> {
+    let named: FxHashSet<&Path> = manifest.all().map(|segment| segment.path.as_path()).collect();
+    let mut removed = Vec::new();
+    for path in disk::files_below(history)?.into_iter().filter(|path| !named.contains(path.as_path())) {
+        let ours = path.extension().is_some_and(|ext| ext == "parquet" || ext == crate::history::segment::TEMPORARY_SUFFIX);
+        if ours {
+            disk::remove_if_there(&path)?;
+            removed.push(path.strip_prefix(history).unwrap_or(&path).display().to_string());
+        }
+    }
+    Ok(removed)
+}
+

@@ -1,0 +1,98 @@
+//! The state store: what each keyspace of it holds, and how it is opened.
+//!
+//! Guarantees that a commit is all or nothing and durable before it returns. Never decides what is written; keys lie in
+//! [`crate::keys`], values in [`crate::codec`].
+
+use std::path::Path;
+
+use fjall::{
+    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+    config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry},
+};
+
+use crate::{error::OpenError, keys};
+
+/// The open state store.
+#[derive(Clone)]
+pub struct State {
+    pub database: Database,
+    /// `format`, and the number of the last journal frame that is in here (`position`).
+    pub meta: Keyspace,
+    /// Profiles by workspace, kind and id.
+    pub profiles: Keyspace,
+    /// Places of records in the two list orders.
+    pub by_created: Keyspace,
+    pub by_updated: Keyspace,
+    /// Children by parent.
+    pub children: Keyspace,
+    /// Link and unlink statements by user.
+    pub statements: Keyspace,
+    /// Identities of stored messages, with the digest of their content and the day of receipt.
+    pub identities: Keyspace,
+    /// Messages set aside, newest first, and where each lies.
+    pub refused: Keyspace,
+    pub refused_ids: Keyspace,
+    /// The history's files.
+    pub manifest: Keyspace,
+    /// Workspaces and keys.
+    pub credentials: Keyspace,
+}
+
+impl State {
+    /// Opens the store, or creates it. A store of another format is refused untouched.
+    pub fn open(dir: &Path, cache_bytes: u64) -> Result<State, OpenError> {
+        let database = Database::builder(dir).cache_size(cache_bytes).worker_threads(1).open()?;
+        let keyspace = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default);
+        let sparse = || {
+            let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(12.0));
+            KeyspaceCreateOptions::default().filter_policy(FilterPolicy::all(bloom))
+        };
+        let state = State {
+            meta: keyspace("meta")?,
+            profiles: keyspace("profiles")?,
+            by_created: keyspace("by_created")?,
+            by_updated: keyspace("by_updated")?,
+            children: keyspace("children")?,
+            statements: keyspace("statements")?,
+            // Nearly every look-up here is for something that is not there; the filters answer those.
+            identities: database.keyspace("identities", sparse)?,
+            refused: keyspace("refused")?,
+            refused_ids: keyspace("refused_ids")?,
+            manifest: keyspace("manifest")?,
+            credentials: keyspace("credentials")?,
+            database,
+        };
+        match state.number("format")? {
+            Some(keys::FORMAT) => {}
+            Some(found) => return Err(OpenError::Format { found, known: keys::FORMAT }),
+            None => {
+                let mut batch = state.batch();
+                batch.insert(&state.meta, "format", keys::FORMAT.to_be_bytes());
+                batch.insert(&state.meta, "position", 0u64.to_be_bytes());
+                batch.commit()?;
+            }
+        }
+        Ok(state)
+    }
+
+    /// The number of the last journal frame whose effects are in here.
+    pub fn position(&self) -> Result<u64, OpenError> {
+        self.number("position")?.ok_or_else(|| OpenError::damaged("the state store has no journal position"))
+    }
+
+    /// Adds the journal position to a commit.
+    pub fn put_position(&self, batch: &mut OwnedWriteBatch, position: u64) {
+        batch.insert(&self.meta, "position", position.to_be_bytes());
+    }
+
+    /// A batch whose commit is durable when it returns.
+    pub fn batch(&self) -> OwnedWriteBatch {
+        self.database.batch().durability(Some(PersistMode::SyncAll))
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>, OpenError> {
+        let Some(value) = self.meta.get(name)? else { return Ok(None) };
+        let bytes = value.as_ref().try_into().map_err(|_| OpenError::damaged(format!("the state store's {name}")))?;
+        Ok(Some(u64::from_be_bytes(bytes)))
+    }
+}

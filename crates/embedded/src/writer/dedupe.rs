@@ -1,0 +1,231 @@
+//! Telling new messages from repeated and conflicting ones.
+//!
+//! The decision is made here, inside the one thread that commits, and nowhere else. Identities heard since the last
+//! checkpoint are in memory, all others in the state store. A conflicting message becomes a message set aside.
+
+use std::{sync::Arc, time::Duration};
+
+use fjall::Keyspace;
+use muster_model::{
+    id::{Identity, WorkspaceId},
+    rejection::Code,
+};
+use muster_store::{
+    batch::{Batch, BatchBuilder, Entry},
+    error::ReadError,
+    receipt::{Outcome, Receipt},
+    record,
+    refused::{Refused, RefusedId},
+};
+use rustc_hash::FxHashMap;
+
+use super::collect::{Group, Reply};
+use crate::{
+    error::{not_a_record, state_failed},
+    keys,
+    options::Options,
+    state::State,
+};
+
+/// Whose message, and which.
+pub type IdentityKey = (WorkspaceId, Identity);
+/// The digest of the content, and the day of receipt, of each identity.
+pub type IdentityMap = FxHashMap<IdentityKey, Known>;
+
+/// What is remembered of a stored message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub content: u64,
+    /// Days since 1970 of its receipt.
+    pub day: u32,
+}
+
+const MICROS_PER_DAY: i64 = 86_400 * 1_000_000;
+const SECONDS_PER_DAY: u64 = 86_400;
+
+impl Known {
+    fn of(record: &[u8]) -> Result<(Identity, Known), ReadError> {
+        let head = record::peek(record).map_err(not_a_record("a batch"))?;
+        let day = head.received_at.0.div_euclid(MICROS_PER_DAY).clamp(0, i64::from(u32::MAX)) as u32;
+        Ok((head.identity, Known { content: head.content, day }))
+    }
+
+    /// The stored value.
+    pub fn to_bytes(self) -> [u8; 12] {
+        let mut value = [0; 12];
+        value[..8].copy_from_slice(&self.content.to_le_bytes());
+        value[8..].copy_from_slice(&self.day.to_le_bytes());
+        value
+    }
+
+    fn from_bytes(value: &[u8]) -> Option<Known> {
+        let content = u64::from_le_bytes(value.get(..8)?.try_into().ok()?);
+        let day = u32::from_le_bytes(value.get(8..12)?.try_into().ok()?);
+        Some(Known { content, day })
+    }
+}
+
+/// Identities that are not on disk yet.
+#[derive(Debug, Default)]
+pub struct Identities {
+    live: IdentityMap,
+    frozen: Option<Arc<IdentityMap>>,
+}
+
+/// A group of which every message's fate is decided.
+pub struct Sifted {
+    /// What to keep, batch by batch; batches of which nothing is new are left out.
+    pub kept: Vec<Batch>,
+    pub replies: Vec<(Reply, Receipt)>,
+    /// Identities that became known by this group.
+    pub fresh: Vec<IdentityKey>,
+}
+
+impl Identities {
+    /// Notes a message that is known to be new, as in a replay.
+    pub fn insert_new(&mut self, workspace: WorkspaceId, record: &[u8]) -> Result<(), ReadError> {
+        let (identity, known) = Known::of(record)?;
+        self.live.insert((workspace, identity), known);
+        Ok(())
+    }
+
+    /// Hands what is known in memory to a checkpoint.
+    pub fn freeze(&mut self) -> Arc<IdentityMap> {
+        let frozen = Arc::new(std::mem::take(&mut self.live));
+        self.frozen = Some(Arc::clone(&frozen));
+        frozen
+    }
+
+    /// The checkpoint has it on disk.
+    pub fn thaw(&mut self) {
+        self.frozen = None;
+    }
+
+    /// Forgets identities whose messages could not be made durable.
+    pub fn take_back(&mut self, fresh: &[IdentityKey]) {
+        for key in fresh {
+            self.live.remove(key);
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        workspace: WorkspaceId,
+        record: &[u8],
+        disk: &Keyspace,
+        retention_days: Option<u32>,
+    ) -> Result<(IdentityKey, Known, Outcome), ReadError> {
+        let (identity, known) = Known::of(record)?;
+        let key = (workspace, identity);
+        let before = match self.live.get(&key).or_else(|| self.frozen.as_ref()?.get(&key)) {
+            Some(before) => Some(*before),
+            None => read_known(disk, key)?,
+        };
+        let remembered = before.filter(|before| retention_days.is_none_or(|days| before.day.saturating_add(days) >= known.day));
+        let outcome = match remembered {
+            Some(before) if before.content == known.content => Outcome::Duplicate,
+            Some(_) => Outcome::Conflict,
+            None => {
+                self.live.insert(key, known);
+                Outcome::Stored
+            }
+        };
+        Ok((key, known, outcome))
+    }
+}
+
+fn read_known(disk: &Keyspace, (workspace, identity): IdentityKey) -> Result<Option<Known>, ReadError> {
+    let value = disk.get(keys::identity_key(workspace, identity)).map_err(|error| state_failed(&error))?;
+    let Some(value) = value else { return Ok(None) };
+    let known = Known::from_bytes(&value);
+    known.map(Some).ok_or_else(|| ReadError::Damaged { what: "an identity in the state store".to_owned() })
+}
+
+/// Decides the fate of every message of a group. On a fault the group is given back whole, nothing noted.
+pub fn sift(
+    group: Group,
+    identities: &mut Identities,
+    state: &State,
+    options: &Options,
+) -> Result<Sifted, (Group, ReadError)> {
+    let retention_days = options.identity_retention.map(days);
+    let mut sifted = Sifted { kept: Vec::with_capacity(group.pending.len()), replies: Vec::new(), fresh: Vec::new() };
+    let mut fates = Vec::with_capacity(group.pending.len());
+    for pending in &group.pending {
+        match sift_batch(&pending.batch, identities, &state.identities, retention_days, &mut sifted.fresh) {
+            Ok(fate) => fates.push(fate),
+            Err(fault) => {
+                identities.take_back(&sifted.fresh);
+                return Err((group, fault));
+            }
+        }
+    }
+    for (pending, (kept, receipt)) in group.pending.into_iter().zip(fates) {
+        sifted.kept.extend(kept.filter(|batch| !batch.is_empty()));
+        sifted.replies.push((pending.reply, receipt));
+    }
+    Ok(sifted)
+}
+
+fn days(duration: Duration) -> u32 {
+    u32::try_from(duration.as_secs().div_ceil(SECONDS_PER_DAY)).unwrap_or(u32::MAX)
+}
+
+fn sift_batch(
+    batch: &Batch,
+    identities: &mut Identities,
+    disk: &Keyspace,
+    retention_days: Option<u32>,
+    fresh: &mut Vec<IdentityKey>,
+) -> Result<(Option<Batch>, Receipt), ReadError> {
+    let workspace = batch.workspace();
+    let mut receipt = Receipt { outcomes: Vec::with_capacity(batch.messages()) };
+    for entry in batch.entries() {
+        if let Entry::Message(record) = entry {
+            let (key, _, outcome) = identities.outcome(workspace, record, disk, retention_days)?;
+            if outcome == Outcome::Stored {
+                fresh.push(key);
+            }
+            receipt.outcomes.push(outcome);
+        }
+    }
+    // Nearly always everything is new and the batch is kept as the bytes it is.
+    if receipt.outcomes.iter().all(|outcome| *outcome == Outcome::Stored) {
+        return Ok((Some(batch.clone()), receipt));
+    }
+    Ok((Some(keep_part(batch, &receipt)?), receipt))
+}
+
+/// The batch without its duplicates, conflicts set aside.
+fn keep_part(batch: &Batch, receipt: &Receipt) -> Result<Batch, ReadError> {
+    let mut kept = BatchBuilder::new(batch.workspace(), batch.bytes().len());
+    let mut outcomes = receipt.outcomes.iter();
+    for entry in batch.entries() {
+        match entry {
+            Entry::Message(record) => match outcomes.next() {
+                Some(Outcome::Stored) => kept.encoded_message(record),
+                Some(Outcome::Conflict) => kept.refused(&conflict(record)?),
+                Some(Outcome::Duplicate) | None => {}
+            },
+            Entry::Refused(bytes) => kept.encoded_refused(bytes),
+            Entry::Forget(id) => kept.forget(id),
+        }
+    }
+    Ok(kept.build())
+}
+
+fn conflict(record: &[u8]) -> Result<Refused<'static>, ReadError> {
+    let message = record::decode(record).map_err(not_a_record("a batch"))?;
+    Ok(Refused {
+        id: RefusedId::of_conflict(message.identity, message.content),
+        received_at: message.received_at,
+        code: Code::Conflict,
+        pointer: "/messageId".into(),
+        reason: "a message with this type, these identifiers and this messageId was stored before with other content; \
+                 the first one stands. Send it with a messageId of its own if it states something new"
+            .into(),
+        path_kind: None,
+        key_id: 0,
+        body: message.as_sent().into_bytes().into(),
+    })
+}

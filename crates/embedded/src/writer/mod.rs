@@ -1,0 +1,239 @@
+//! The one thread that owns all change.
+//!
+//! collect → dedupe → append (one sync a group) → apply → publish → acknowledge. A group is whatever is waiting; no
+//! timer delays a lone message. Each stage is a plain function of the stage before; this file calls them in order and
+//! holds the branching. JSON is never parsed here.
+
+/// Taking what is waiting, within bounds.
+pub mod collect;
+
+/// Telling new messages from repeated and conflicting ones.
+pub mod dedupe;
+
+/// Making a group durable.
+pub mod append;
+
+/// Decoding a durable group and fetching the profiles it will change.
+pub mod apply;
+
+/// Folding a group in, so that every later read sees it.
+pub mod publish;
+
+/// Answering everyone who waits, exactly once.
+pub mod acknowledge;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender, select};
+use muster_store::error::AppendError;
+use tracing::{error, info};
+
+use crate::{
+    checkpoint::{Done, Job},
+    counters::Counters,
+    health::HealthCell,
+    journal::log::{Log, LogError},
+    options::Options,
+    views::Views,
+};
+use collect::{Collector, Command};
+use dedupe::Identities;
+
+/// The writer's own things.
+pub struct Writer {
+    pub views: Arc<Views>,
+    pub options: Arc<Options>,
+    pub counters: Arc<Counters>,
+    pub health: Arc<HealthCell>,
+    pub log: Log,
+    pub identities: Identities,
+    pub collector: Collector,
+    pub jobs: Sender<Job>,
+    pub done: Receiver<Done>,
+    /// A checkpoint is under way.
+    pub checkpointing: bool,
+    /// When the oldest change in the live overlay was made.
+    pub changed_at: Option<Instant>,
+}
+
+/// How long a sender is told to wait when the disk refuses a write.
+const REFUSED_WRITE_RETRY: Duration = Duration::from_secs(10);
+
+impl Writer {
+    /// Works until it is told to close.
+    pub fn run(mut self) {
+        while let Some(command) = self.wait() {
+            match command {
+                Command::Append(first) => self.write_group(first),
+                Command::Checkpoint(reply) => {
+                    self.checkpoint_and_wait();
+                    let _ = reply.send(());
+                }
+                Command::Close(reply) => {
+                    self.checkpoint_and_wait();
+                    // The answer is sent once everything this thread owns is dropped, the data directory's lock
+                    // among it.
+                    drop(self);
+                    let _ = reply.send(());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for a command, tending to checkpoints meanwhile. Sleeps without waking as long as nothing changes.
+    fn wait(&mut self) -> Option<Command> {
+        loop {
+            if let Some(held) = self.collector.held() {
+                return Some(held);
+            }
+            self.start_due_checkpoint();
+            let commands = self.collector.receiver().clone();
+            let due = self.changed_at.filter(|_| !self.checkpointing).map(|at| at + self.options.checkpoint_interval);
+            let timer = due.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
+            select! {
+                recv(commands) -> command => return command.ok(),
+                recv(self.done) -> done => match done {
+                    Ok(done) => self.finish_checkpoint(&done),
+                    Err(_) => return self.fail_rest(),
+                },
+                recv(timer) -> _ => self.freeze(),
+            }
+        }
+    }
+
+    /// Without a checkpoint thread nothing can be brought into place; what still comes is answered, not taken.
+    fn fail_rest(&mut self) -> Option<Command> {
+        self.stop("the checkpoint thread ended");
+        self.done = crossbeam_channel::never();
+        self.collector.receiver().recv().ok()
+    }
+
+    fn write_group(&mut self, first: collect::Pending) {
+        let group = self.collector.collect(first, &self.options);
+        if let Some(reason) = self.health.reason() {
+            return acknowledge::refuse(group, &AppendError::Stopped { reason });
+        }
+        let sifted = match dedupe::sift(group, &mut self.identities, &self.views.state, &self.options) {
+            Ok(sifted) => sifted,
+            Err((group, fault)) => {
+                let reason = self.stop(&format!("identities could not be read: {fault}"));
+                return acknowledge::refuse(group, &AppendError::Stopped { reason });
+            }
+        };
+        let durable = match append::append(sifted, &mut self.log, &self.counters) {
+            Ok(durable) => durable,
+            Err((sifted, LogError::Refused(fault))) => {
+                error!(error = %fault, "the journal refused a write");
+                self.identities.take_back(&sifted.fresh);
+                let full = AppendError::Full { retry_after: REFUSED_WRITE_RETRY };
+                return acknowledge::refuse_sifted(sifted, &full);
+            }
+            Err((sifted, LogError::Broken(fault))) => {
+                let reason = self.stop(&format!("the journal could not be synced: {fault}"));
+                return acknowledge::refuse_sifted(sifted, &AppendError::Stopped { reason });
+            }
+        };
+        let published = apply::prepare(&durable.kept, &self.views)
+            .and_then(|prepared| publish::publish(prepared, &self.views, &self.counters));
+        if let Err(fault) = published {
+            // Durable but not visible: a restart applies it. Nobody is told that it succeeded.
+            let reason = self.stop(&format!("a durable group could not be applied: {fault}"));
+            return acknowledge::refuse_replies(durable.replies, &AppendError::Stopped { reason });
+        }
+        self.changed_at.get_or_insert_with(Instant::now);
+        acknowledge::acknowledge(durable.replies, &self.counters);
+        self.keep_within_bounds();
+    }
+
+    /// Starts a checkpoint when enough has changed; waits for the one under way when memory is at its bound.
+    fn keep_within_bounds(&mut self) {
+        if !self.over_bounds() {
+            return;
+        }
+        while self.checkpointing && self.health.reason().is_none() {
+            self.wait_for_checkpoint();
+        }
+        self.freeze();
+    }
+
+    fn over_bounds(&self) -> bool {
+        let current = self.views.look();
+        let (rows, bytes) = (current.live.rows().len(), current.live.bytes());
+        self.counters.overlay(rows, bytes);
+        rows >= self.options.checkpoint_rows_max || bytes >= self.options.checkpoint_bytes_max
+    }
+
+    fn start_due_checkpoint(&mut self) {
+        if !self.checkpointing && self.changed_at.is_some_and(|at| at.elapsed() >= self.options.checkpoint_interval) {
+            self.freeze();
+        }
+    }
+
+    /// Hands the live overlay to the checkpoint thread and starts a new one.
+    fn freeze(&mut self) {
+        if self.checkpointing || self.health.reason().is_some() || self.changed_at.is_none() {
+            return;
+        }
+        if let Err(LogError::Refused(fault) | LogError::Broken(fault)) = self.log.rotate() {
+            // Tried again when the next change is due; until then the journal holds everything.
+            error!(error = %fault, "the journal could not start a new file");
+            self.changed_at = Some(Instant::now());
+            return;
+        }
+        let overlay = self.views.change(|current| {
+            let frozen = Arc::new(std::mem::take(&mut current.live));
+            current.frozen = Some(Arc::clone(&frozen));
+            frozen
+        });
+        let job = Job { overlay, identities: self.identities.freeze(), position: self.log.last_sequence() };
+        self.checkpointing = true;
+        self.changed_at = None;
+        if self.jobs.send(job).is_err() {
+            self.stop("the checkpoint thread ended");
+        }
+    }
+
+    fn finish_checkpoint(&mut self, done: &Done) {
+        self.checkpointing = false;
+        self.identities.thaw();
+        if let Err(fault) = self.log.release(done.position) {
+            error!(error = %fault, "journal files could not be removed; they are removed later");
+        }
+        self.counters.journal_bytes(self.log.bytes());
+        info!(rows = done.rows, millis = done.micros / 1_000, "checkpoint");
+    }
+
+    fn wait_for_checkpoint(&mut self) {
+        match self.done.recv() {
+            Ok(done) => self.finish_checkpoint(&done),
+            Err(_) => {
+                self.stop("the checkpoint thread ended");
+            }
+        }
+    }
+
+    fn checkpoint_and_wait(&mut self) {
+        while self.checkpointing && self.health.reason().is_none() {
+            self.wait_for_checkpoint();
+        }
+        self.freeze();
+        while self.checkpointing && self.health.reason().is_none() {
+            self.wait_for_checkpoint();
+        }
+    }
+
+    /// From now on every append is refused; reads go on. Returns the reason that stands.
+    fn stop(&self, reason: &str) -> String {
+        error!(reason, "the store takes no more writes until a restart");
+        self.health.stop(reason)
+    }
+
+    /// The overlay that a recovery filled counts as changed.
+    pub fn note_recovered(&mut self) {
+        self.changed_at = (!self.views.look().live.is_empty()).then(Instant::now);
+    }
+}
