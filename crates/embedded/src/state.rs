@@ -10,7 +10,7 @@ use fjall::{
     config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry},
 };
 
-use crate::{error::OpenError, keys};
+use crate::{disk, error::OpenError, keys};
 
 /// The open state store.
 #[derive(Clone)]
@@ -62,6 +62,11 @@ impl State {
             credentials: keyspace("credentials")?,
             database,
         };
+        // The database syncs a new keyspace's files but not the names of the keyspaces' directories; without this a
+        // loss of power could take a whole keyspace with it.
+        for names in [dir.join("keyspaces"), dir.to_owned()] {
+            disk::sync_dir(&names)?;
+        }
         match state.number("format")? {
             Some(keys::FORMAT) => {}
             Some(found) => return Err(OpenError::Format { found, known: keys::FORMAT }),
