@@ -27,10 +27,16 @@ pub fn commit(job: &Job, written: &[Arc<Segment>], state: &State, options: &Opti
     ingest_statements(&job.overlay, state).map_err(store)?;
     let mut batch = state.batch();
     let mut value = Vec::new();
-    for (key, slot) in &job.overlay.profiles {
+    // In the order of their keys: neighbours are found in the processor's caches.
+    let mut profiles: Vec<(&ProfileKey, &Slot)> = job.overlay.profiles.iter().collect();
+    profiles.sort_unstable_by_key(|(key, _)| **key);
+    for (key, slot) in &profiles {
         value.clear();
         codec::profile::encode(&slot.profile, &mut value);
         batch.insert(&state.profiles, key.bytes(), value.as_slice());
+    }
+    profiles.sort_unstable_by_key(|(key, slot)| (key.workspace, key.kind, std::cmp::Reverse(slot.profile.updated_at)));
+    for (key, slot) in profiles {
         put_places(&mut batch, state, key, slot);
     }
     for (parent, children) in &job.overlay.children {
@@ -48,11 +54,10 @@ pub fn commit(job: &Job, written: &[Arc<Segment>], state: &State, options: &Opti
 }
 
 fn ingest_identities(job: &Job, state: &State) -> fjall::Result<()> {
-    let mut sorted: Vec<_> = job.identities.iter().map(|((workspace, identity), known)| {
-        (keys::identity_key(*workspace, *identity), known.to_bytes())
-    }).collect();
-    sorted.sort_unstable();
-    ingest(&state.identities, sorted)
+    let mut sorted: Vec<_> = job.identities.iter().map(|(key, known)| (*key, *known)).collect();
+    sorted.sort_unstable_by_key(|(key, _)| *key);
+    let values = sorted.into_iter();
+    ingest(&state.identities, values.map(|((of, id), known)| (keys::identity_key(of, id), known.to_bytes())))
 }
 
 fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {
@@ -65,11 +70,14 @@ fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {
     }
     sorted.sort_unstable();
     sorted.dedup_by_key(|(key, _)| *key);
-    ingest(&state.statements, sorted)
+    ingest(&state.statements, sorted.into_iter())
 }
 
-fn ingest<K: AsRef<[u8]>, V: AsRef<[u8]>>(keyspace: &Keyspace, sorted: Vec<(K, V)>) -> fjall::Result<()> {
-    if sorted.is_empty() {
+fn ingest<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+    keyspace: &Keyspace,
+    sorted: impl ExactSizeIterator<Item = (K, V)>,
+) -> fjall::Result<()> {
+    if sorted.len() == 0 {
         return Ok(());
     }
     let mut ingestion = keyspace.start_ingestion()?;

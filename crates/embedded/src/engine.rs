@@ -1,7 +1,8 @@
 //! The engine as a whole: opened, used through the seam, closed.
 //!
-//! Two threads of its own, the writer and the checkpointer; reads run on the caller's blocking threads. Dropping an
-//! engine without closing it is a crash as far as the data is concerned, and as harmless.
+//! Two threads of its own, the writer and the checkpointer; reads run on the caller's blocking threads. Once closed and
+//! dropped, the directory can be opened again at once. Dropping an engine without closing it is a crash as far as the
+//! data is concerned, and as harmless.
 
 use std::{
     sync::{
@@ -96,10 +97,15 @@ impl Embedded {
             changed_at: None,
         };
         writer.note_recovered();
-        spawn("checkpoint", Arc::clone(&health), move || checkpointer.run())?;
+        let checkpointing = spawn("checkpoint", Arc::clone(&health), move || checkpointer.run())?;
         spawn("writer", Arc::clone(&health), move || {
-            writer.run();
+            let closed = writer.run();
+            // The writer is gone and with it the jobs; whoever waits is told once nothing of the directory is in use.
+            let _ = checkpointing.join();
             drop(lock);
+            if let Some(closed) = closed {
+                let _ = closed.send(());
+            }
         })?;
         let engine = Embedded { views, registry, options, intake, counters, health, closing, layout };
         Ok((engine, recovered.report))
@@ -139,14 +145,18 @@ pub(crate) struct Reader {
 }
 
 /// A thread whose panic stops the store instead of going unnoticed.
-fn spawn(name: &'static str, health: Arc<HealthCell>, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
-    thread::Builder::new().name(format!("muster-{name}")).spawn(move || {
+fn spawn(
+    name: &'static str,
+    health: Arc<HealthCell>,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<thread::JoinHandle<()>, OpenError> {
+    let guarded = move || {
         if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
             tracing::error!(thread = name, "a thread of the store panicked");
             health.stop(&format!("the {name} thread panicked"));
         }
-    })?;
-    Ok(())
+    };
+    Ok(thread::Builder::new().name(format!("muster-{name}")).spawn(guarded)?)
 }
 
 impl Journal for Embedded {

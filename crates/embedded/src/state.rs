@@ -41,7 +41,11 @@ pub struct State {
 impl State {
     /// Opens the store, or creates it. A store of another format is refused untouched.
     pub fn open(dir: &Path, cache_bytes: u64) -> Result<State, OpenError> {
-        let database = Database::builder(dir).cache_size(cache_bytes).worker_threads(1).open()?;
+        let database = Database::builder(dir).cache_size(cache_bytes).worker_threads(1).open();
+        let database = database.map_err(|error| match error {
+            fjall::Error::Locked => OpenError::InUse { dir: dir.to_owned() },
+            other => other.into(),
+        })?;
         let keyspace = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default);
         let sparse = || {
             let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(12.0));

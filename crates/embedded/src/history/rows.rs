@@ -13,9 +13,10 @@ use arrow_array::{
 use arrow_schema::ArrowError;
 use muster_model::{
     association::Answer,
-    id::{RecordId, WorkspaceId},
+    id::{Identity, RecordId, WorkspaceId},
     kind::{Kind, RecordKind},
     message::Message,
+    time::Micros,
 };
 use muster_store::record::{self, NotARecord};
 use rustc_hash::FxHashMap;
@@ -35,40 +36,61 @@ pub struct Sorted<'a> {
     rows: Vec<(Row, Option<&'a str>)>,
 }
 
+/// What a row is sorted by, names as ranks.
+type RowKey = (u32, u32, Micros, Identity);
+
 /// Sorts the rows of one workspace.
 pub fn sort(overlay: &Overlay, workspace: WorkspaceId) -> Result<Sorted<'_>, NotARecord> {
-    let mut accounts: FxHashMap<RecordId, &str> = FxHashMap::default();
-    let mut users: FxHashMap<RecordId, &str> = FxHashMap::default();
-    let mut keyed = Vec::new();
+    let mut accounts = Names::default();
+    let mut users = Names::default();
+    let mut keyed: Vec<(RowKey, Row)> = Vec::with_capacity(overlay.rows().len());
     for row in overlay.rows().iter().filter(|row| row.workspace == workspace) {
         let message = record::decode(overlay.row_slice(*row))?;
         let account = filed_under(overlay, workspace, &message);
-        if let Some((id, name)) = account {
-            accounts.entry(id).or_insert(name);
-        }
-        if let Some(user) = &message.user {
+        let account = account.map_or(0, |(id, name)| accounts.number(id, || name));
+        let user = message.user.as_ref().map_or(0, |user| {
             let key = ProfileKey::new(workspace, RecordKind::User, user.id);
-            let name = overlay.profiles.get(&key).map_or("", |slot| slot.profile.external_id.as_ref());
-            users.entry(user.id).or_insert(name);
-        }
-        let user = message.user.as_ref().map(|user| user.id);
-        keyed.push((account.map(|(id, _)| id), user, message.timestamp, message.identity, *row));
+            users.number(user.id, || overlay.profiles.get(&key).map_or("", |slot| slot.profile.external_id.as_ref()))
+        });
+        keyed.push(((account, user, message.timestamp, message.identity), *row));
     }
-    let account_ranks = ranks(&accounts);
-    let user_ranks = ranks(&users);
-    let rank = |ranks: &FxHashMap<RecordId, u32>, id: &Option<RecordId>| id.and_then(|id| ranks.get(&id).copied()).unwrap_or(0);
-    keyed.sort_by_cached_key(|(account, user, at, identity, _)| {
-        (rank(&account_ranks, account), rank(&user_ranks, user), *at, *identity)
-    });
-    let rows = keyed.into_iter().map(|(account, _, _, _, row)| (row, account.and_then(|id| accounts.get(&id).copied())));
-    Ok(Sorted { overlay, rows: rows.collect() })
+    let (account_ranks, user_ranks) = (accounts.ranks(), users.ranks());
+    for ((account, user, _, _), _) in &mut keyed {
+        (*account, *user) = (account_ranks[*account as usize], user_ranks[*user as usize]);
+    }
+    keyed.sort_unstable();
+    let mut by_rank = accounts.names;
+    by_rank.sort_unstable();
+    let name = |rank: u32| rank.checked_sub(1).map(|at| by_rank[at as usize]);
+    let rows = keyed.into_iter().map(|((account, _, _, _), row)| (row, name(account))).collect();
+    Ok(Sorted { overlay, rows })
 }
 
-/// Ranks by name, from 1; 0 is for none.
-fn ranks(names: &FxHashMap<RecordId, &str>) -> FxHashMap<RecordId, u32> {
-    let mut sorted: Vec<(&str, RecordId)> = names.iter().map(|(id, name)| (*name, *id)).collect();
-    sorted.sort_unstable();
-    sorted.into_iter().zip(1..).map(|((_, id), rank)| (id, rank)).collect()
+/// Names numbered from 1 as they are met; 0 stands for none.
+#[derive(Default)]
+struct Names<'a> {
+    numbers: FxHashMap<RecordId, u32>,
+    names: Vec<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn number(&mut self, id: RecordId, name: impl FnOnce() -> &'a str) -> u32 {
+        *self.numbers.entry(id).or_insert_with(|| {
+            self.names.push(name());
+            self.names.len() as u32
+        })
+    }
+
+    /// The place of each number's name in alphabetical order, from 1; 0 stays 0.
+    fn ranks(&self) -> Vec<u32> {
+        let mut order: Vec<u32> = (1..=self.names.len() as u32).collect();
+        order.sort_unstable_by_key(|number| self.names[*number as usize - 1]);
+        let mut ranks = vec![0; self.names.len() + 1];
+        for (rank, number) in (1..).zip(order) {
+            ranks[number as usize] = rank;
+        }
+        ranks
+    }
 }
 
 fn filed_under<'a>(overlay: &'a Overlay, workspace: WorkspaceId, message: &Message<'_>) -> Option<(RecordId, &'a str)> {

@@ -29,6 +29,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, select};
 use muster_store::error::AppendError;
+use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use crate::{
@@ -63,8 +64,8 @@ pub struct Writer {
 const REFUSED_WRITE_RETRY: Duration = Duration::from_secs(10);
 
 impl Writer {
-    /// Works until it is told to close.
-    pub fn run(mut self) {
+    /// Works until it is told to close, and returns whom to tell that it has; or until nobody is left to tell it.
+    pub fn run(mut self) -> Option<oneshot::Sender<()>> {
         while let Some(command) = self.wait() {
             match command {
                 Command::Append(first) => self.write_group(first),
@@ -74,14 +75,11 @@ impl Writer {
                 }
                 Command::Close(reply) => {
                     self.checkpoint_and_wait();
-                    // The answer is sent once everything this thread owns is dropped, the data directory's lock
-                    // among it.
-                    drop(self);
-                    let _ = reply.send(());
-                    return;
+                    return Some(reply);
                 }
             }
         }
+        None
     }
 
     /// Waits for a command, tending to checkpoints meanwhile. Sleeps without waking as long as nothing changes.
