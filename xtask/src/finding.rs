@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn sorts_by_path_then_line() {
         let at = |path: &str, line| Finding::new(path, line, "r", "s");
-        let mut findings = vec![at("b", 1), at("a", 10), at("a", 9)];
+        let mut findings = [at("b", 1), at("a", 10), at("a", 9)];
         findings.sort();
         assert_eq!(findings.iter().map(Finding::place).collect::<Vec<_>>(), ["a:9", "a:10", "b:1"]);
     }
