@@ -1,1 +1,59 @@
+//! Muster over HTTP: messages in, records out.
+//!
+//! This crate speaks to a store through the seam in `muster_store` and asks a clock for the time of receipt; it knows no
+//! engine, reads no file, no environment and no settings but those it is given. What a client is told, and with which
+//! status, is decided here and nowhere else.
 
+/// What an operator may set about the server, every bound with its unit.
+pub mod settings;
+
+/// What all requests share.
+pub mod state;
+
+/// Starting tasks so that a panic in one is noticed.
+mod spawn;
+
+/// Accepting connections, each within its bounds of time and memory.
+mod listen;
+
+/// Every route in one table, from which the router and the API document are made.
+mod router;
+
+/// Who is asking, what they may do, and how often.
+pub mod keys;
+
+/// One event and one set of figures per request.
+mod observe;
+
+/// Messages in: from a request's bytes to the journal and back to an answer.
+mod ingest;
+
+/// Records out: lists, single records, timelines, messages set aside.
+mod resources;
+
+/// The JSON of every record, field by field.
+mod wire;
+
+/// Managing keys over HTTP.
+mod admin;
+
+/// Whether the process lives, and whether it can do its work.
+mod health;
+
+/// All figures of the server and of its store.
+mod metrics;
+
+/// The API document, built from the table of routes.
+mod openapi;
+
+/// The API document as a page for people.
+mod docs;
+
+/// Every error, with its status and its words.
+mod error;
+
+pub use ingest::baseline::{baseline_router, parse_and_drop};
+pub use listen::{serve, serve_baseline};
+pub use router::router;
+pub use settings::{ServerSettings, TraitNames};
+pub use state::AppState;

@@ -1,0 +1,183 @@
+//! Managing keys over HTTP.
+//!
+//! A key with the scope `admin` manages the keys of its own workspace; the local operator's token manages all. A token
+//! is in the answer that makes its key and in no other.
+
+use axum::{
+    Extension,
+    extract::{Request, State},
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use muster_store::{
+    credentials::{Key, NewKey, Scopes},
+    error::AdminError,
+};
+use serde_json::{Value, json as json_value};
+use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type};
+
+use crate::{
+    error::{ApiError, FieldError},
+    ingest::admit,
+    keys::{Caller, Token, unread},
+    openapi::{Words, named, schema},
+    resources::{
+        answer::{json, no_content},
+        records::PathId,
+    },
+    router::{Access, Route},
+    state::AppState,
+    wire::key,
+};
+
+const NAME_BYTES_MAX: usize = 200;
+const PATH: &str = "/admin/v1/keys";
+const ONE_PATH: &str = "/admin/v1/keys/{id}";
+
+/// The routes of this file, with their words in the API document.
+pub(crate) fn routes() -> [Route; 3] {
+    let all = "Keys of the caller's workspace, oldest first, revoked ones included. No answer shows a token.";
+    let listed = Words::new("Keys", "Lists keys", all).answer(200, "The keys.", named("Keys"));
+    let once = "The token is shown in this answer and never again; what is kept of it is a hash.";
+    let example = json_value!({"name": "web app", "scopes": ["write"]});
+    let made = Words::new("Keys", "Makes a key", once)
+        .body("What the key may do.", true, new_key_schema(), example)
+        .answer(200, "The key and its token.", named("NewKey"))
+        .answer(400, "The body breaks a rule.", named("FieldError"));
+    let ended = Words::new("Keys", "Ends a key", "It counts for no request any more. Ending it again changes nothing.")
+        .segment("id", "The number of the key.")
+        .bare(204, "It is ended.")
+        .answer(404, "There is no such key.", named("Error"));
+    [
+        Route::new(Method::GET, PATH, Access::Keys, list, listed),
+        Route::new(Method::POST, PATH, Access::Keys, create, made),
+        Route::new(Method::DELETE, ONE_PATH, Access::Keys, revoke, ended),
+    ]
+}
+
+fn new_key_schema() -> Schema {
+    let scopes = ArrayBuilder::new().items(RefOr::T(schema::one_of(&["write", "read", "admin"])));
+    let workspace = "The workspace; the caller's own when left out. Made if need be, by the local operator only.";
+    let workspace = ObjectBuilder::new().schema_type(Type::String).description(Some(workspace));
+    ObjectBuilder::new()
+        .property("name", schema::text())
+        .property("scopes", scopes)
+        .required("scopes")
+        .property("workspace", workspace)
+        .into()
+}
+
+async fn list(State(state): State<AppState>, Extension(caller): Extension<Caller>) -> Response {
+    let keys = state.store.keys();
+    json(StatusCode::OK, |object| {
+        object.list("results", |list| {
+            for one in keys.iter().filter(|key| manages(&caller, key)) {
+                list.object(|object| key::write(object, one, None));
+            }
+        });
+    })
+}
+
+async fn create(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Response> {
+    let (head, mut body) = request.into_parts();
+    let raw = admit::take(&state, &head, &mut body).await;
+    let raw = raw.map_err(|error| unread(body, error.into_response()))?;
+    let made = async {
+        if raw.encoding != admit::Encoding::Identity {
+            return Err(ApiError::UnsupportedEncoding);
+        }
+        let wish = Wish::read(&raw.bytes)?;
+        let workspace_name = match (&caller, wish.workspace) {
+            (Caller::Operator, wished) => wished.unwrap_or_else(|| "default".to_owned()),
+            (Caller::Key(key), None) => key.workspace.name.clone(),
+            (Caller::Key(key), Some(wished)) if wished == key.workspace.name => wished,
+            (Caller::Key(_), Some(_)) => return Err(ApiError::OtherWorkspace),
+        };
+        let token = Token::mint();
+        let new = NewKey {
+            workspace_name,
+            name: wish.name,
+            scopes: wish.scopes,
+            token_hash: token.hash(),
+            created_at: state.clock.now(),
+        };
+        let key = state.store.create_key(new).await.map_err(ApiError::Admin)?;
+        Ok(json(StatusCode::OK, |object| key::write(object, &key, Some(&token))))
+    };
+    made.await.map_err(|error: ApiError| error.into_response())
+}
+
+async fn revoke(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId,
+) -> Result<Response, ApiError> {
+    let unknown = || ApiError::Admin(AdminError::NotFound(format!("there is no key {id} in this workspace")));
+    let number: u64 = id.parse().map_err(|_| unknown())?;
+    let keys = state.store.keys();
+    let known = keys.iter().any(|key| key.id == number && manages(&caller, key));
+    if !known {
+        return Err(unknown());
+    }
+    state.store.revoke_key(number, state.clock.now()).await.map_err(ApiError::Admin)?;
+    Ok(no_content())
+}
+
+fn manages(caller: &Caller, key: &Key) -> bool {
+    match caller {
+        Caller::Operator => true,
+        Caller::Key(own) => own.workspace.id == key.workspace.id,
+    }
+}
+
+/// What the body of a new key asks for.
+struct Wish {
+    name: String,
+    scopes: Scopes,
+    workspace: Option<String>,
+}
+
+impl Wish {
+    fn read(bytes: &[u8]) -> Result<Wish, ApiError> {
+        let field = |path, keyword, param, message: String| {
+            Err(ApiError::Field(FieldError { path, keyword, param, message }))
+        };
+        let Ok(Value::Object(members)) = serde_json::from_slice(bytes) else {
+            return field("", "type", "object", "must be a JSON object, such as {\"scopes\":[\"write\"]}".to_owned());
+        };
+        let known = ["name", "scopes", "workspace"];
+        if let Some(unknown) = members.keys().find(|key| !known.contains(&key.as_str())) {
+            let message = format!("{unknown} is no field of a key; use name, scopes and workspace");
+            return field("", "additionalProperties", "false", message);
+        }
+        let name = match members.get("name") {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(name)) if name.len() <= NAME_BYTES_MAX => name.clone(),
+            Some(_) => return field("/name", "type", "string", format!("must be a string of at most {NAME_BYTES_MAX} bytes")),
+        };
+        let workspace = match members.get("workspace") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(workspace)) => Some(workspace.clone()),
+            Some(_) => return field("/workspace", "type", "string", "must be string".to_owned()),
+        };
+        let listed = match members.get("scopes") {
+            Some(Value::String(scopes)) => Some(scopes.clone()),
+            Some(Value::Array(scopes)) => {
+                let names: Option<Vec<&str>> = scopes.iter().map(Value::as_str).collect();
+                names.map(|names| names.join(","))
+            }
+            _ => None,
+        };
+        let Some(listed) = listed else {
+            return field("/scopes", "type", "array", "must be an array of write, read and admin".to_owned());
+        };
+        match Scopes::parse(&listed) {
+            Ok(scopes) => Ok(Wish { name, scopes, workspace }),
+            Err(says) => field("/scopes", "enum", "write,read,admin", says),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The API document as a page for people.
+//!
+//! Rendered once, when the server starts, from the document at `/openapi.json`. The page stands alone: one style, no
+//! script, nothing loaded from anywhere, and a policy that forbids browsers to do otherwise.
+
+use std::{fmt::Write, sync::Arc};
+
+use axum::{
+    Extension,
+    body::{Body, Bytes},
+    http::{HeaderValue, Method, header},
+    response::Response,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+use utoipa::openapi::{Content, OpenApi};
+
+use crate::{
+    openapi::{Words, schema},
+    router::{Access, Route},
+};
+
+const STYLE: &str = "\
+body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem;color:#1c2430;background:#fff}\
+h1,h2,h3{line-height:1.2}h2{border-bottom:1px solid #d5dae1;margin-top:3rem;padding-bottom:.3rem}\
+h3{margin:2rem 0 .3rem}code,pre{font:14px/1.4 ui-monospace,monospace;background:#f2f4f7;border-radius:4px}\
+code{padding:.1em .3em}pre{padding:.8rem;overflow:auto}.m{color:#fff;background:#3a5a88;padding:.1em .5em}\
+table{border-collapse:collapse;width:100%}td,th{border-top:1px solid #d5dae1;padding:.3rem .6rem .3rem 0;text-align:left;\
+vertical-align:top}ul{padding-left:1.2rem}a{color:#24579b}\
+@media(prefers-color-scheme:dark){body{color:#d9dee6;background:#161b22}code,pre{background:#232a34}\
+h2,td,th{border-color:#39424e}a{color:#86b3ef}}";
+
+/// What is served about the API.
+pub(crate) struct Pages {
+    document: Bytes,
+    page: Bytes,
+    policy: HeaderValue,
+}
+
+impl Pages {
+    /// Renders both forms of the document.
+    pub(crate) fn new(document: &OpenApi) -> Pages {
+        let text = document.to_pretty_json().expect("the document is plain data");
+        let value: Value = serde_json::from_str(&text).expect("the document is JSON");
+        let style = STANDARD.encode(Sha256::digest(STYLE));
+        let policy =
+            format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+        Pages {
+            document: text.into(),
+            page: page(&value).into(),
+            policy: HeaderValue::try_from(policy).expect("base64 and words make a header value"),
+        }
+    }
+}
+
+/// The routes of this file, with their words in the API document.
+pub(crate) fn routes() -> [Route; 2] {
+    let document = Words::new("Service", "Shows the API document", "In the form of OpenAPI.")
+        .answer(200, "The document.", schema::any_object());
+    let html = Content::new(Some(schema::text()));
+    let page = Words::new("Service", "Shows the API document as a page", "").answer_as(200, "The page.", "text/html", html);
+    [
+        Route::new(Method::GET, "/openapi.json", Access::Open, show_document, document),
+        Route::new(Method::GET, "/docs", Access::Open, show_page, page),
+    ]
+}
+
+async fn show_document(Extension(pages): Extension<Arc<Pages>>) -> Response {
+    let mut response = Response::new(Body::from(pages.document.clone()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+async fn show_page(Extension(pages): Extension<Arc<Pages>>) -> Response {
+    let mut response = Response::new(Body::from(pages.page.clone()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, pages.policy.clone());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+fn page(document: &Value) -> String {
+    let mut out = String::with_capacity(64 * 1024);
+    let title = words(&document["info"]["title"]);
+    put(&mut out, format_args!("<!doctype html><html lang=en><meta charset=utf-8><title>{title} API</title>"));
+    put(&mut out, format_args!("<meta name=viewport content=\"width=device-width\"><style>{STYLE}</style>"));
+    let (version, about) = (words(&document["info"]["version"]), prose(&document["info"]["description"]));
+    put(&mut out, format_args!("<h1>{title} API</h1><p>Version {version}. {about}"));
+    put(&mut out, format_args!("<p>For programs: <a href=\"/openapi.json\">/openapi.json</a>"));
+    let tags = document["tags"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for tag in tags {
+        put(&mut out, format_args!("<h2>{}</h2><p>{}", words(&tag["name"]), prose(&tag["description"])));
+        for (path, item) in members(&document["paths"]) {
+            for (method, operation) in members(item) {
+                if operation["tags"][0] == tag["name"] {
+                    put_operation(&mut out, path, method, operation);
+                }
+            }
+        }
+    }
+    put(&mut out, format_args!("<h2>Schemas</h2>"));
+    for (name, schema) in members(&document["components"]["schemas"]) {
+        put(&mut out, format_args!("<h3 id=\"{name}\">{name}</h3>"));
+        put_fields(&mut out, schema);
+    }
+    out
+}
+
+fn put_operation(out: &mut String, path: &str, method: &str, operation: &Value) {
+    let method = method.to_uppercase();
+    put(out, format_args!("<h3><code class=m>{method}</code> <code>{}</code></h3>", escaped(path)));
+    put(out, format_args!("<p><b>{}.</b> {}", words(&operation["summary"]), prose(&operation["description"])));
+    let parameters = operation["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !parameters.is_empty() {
+        out.push_str("<table><tr><th>Parameter<th>In<th>Meaning");
+        for parameter in parameters {
+            let (name, place) = (words(&parameter["name"]), words(&parameter["in"]));
+            let (about, kind) = (prose(&parameter["description"]), kind_of(&parameter["schema"]));
+            put(out, format_args!("<tr><td><code>{name}</code><td>{place}<td>{about} {kind}"));
+        }
+        out.push_str("</table>");
+    }
+    if let Some(example) = operation["requestBody"]["content"]["application/json"].get("example") {
+        let example = serde_json::to_string_pretty(example).unwrap_or_default();
+        put(out, format_args!("<p>Body:<pre>{}</pre>", escaped(&example)));
+    }
+    out.push_str("<table><tr><th>Answer<th>Meaning");
+    for (status, answer) in members(&operation["responses"]) {
+        let schemas = members(&answer["content"]).map(|(_, content)| kind_of(&content["schema"]));
+        let schemas: Vec<String> = schemas.collect();
+        put(out, format_args!("<tr><td><code>{status}</code><td>{} {}", prose(&answer["description"]), schemas.join(" ")));
+    }
+    out.push_str("</table>");
+}
+
+fn put_fields(out: &mut String, schema: &Value) {
+    out.push_str("<table><tr><th>Field<th>Holds");
+    for (name, field) in members(&schema["properties"]) {
+        let about = prose(&field["description"]);
+        put(out, format_args!("<tr><td><code>{}</code><td>{} {about}", escaped(name), kind_of(field)));
+        let inner = if field["items"].is_object() { &field["items"] } else { field };
+        if inner["properties"].is_object() {
+            put_fields(out, inner);
+        }
+    }
+    out.push_str("</table>");
+}
+
+/// What a schema allows, in a few words.
+fn kind_of(schema: &Value) -> String {
+    if let Some(name) = schema["$ref"].as_str().and_then(|place| place.rsplit('/').next()) {
+        return format!("<a href=\"#{name}\">{name}</a>");
+    }
+    if let Some(values) = schema["enum"].as_array() {
+        let values: Vec<String> = values.iter().map(|value| format!("<code>{}</code>", words(value))).collect();
+        return values.join(" ");
+    }
+    let mut kinds = match &schema["type"] {
+        Value::Array(kinds) => kinds.iter().map(words).collect::<Vec<_>>().join(" or "),
+        Value::String(kind) => escaped(kind),
+        _ => String::new(),
+    };
+    if let Some(format) = schema["format"].as_str() {
+        put(&mut kinds, format_args!(" ({})", escaped(format)));
+    }
+    if let (Some(least), Some(most)) = (schema["minimum"].as_f64(), schema["maximum"].as_f64()) {
+        put(&mut kinds, format_args!(" from {least} to {most}"));
+    }
+    if schema["items"].is_object() {
+        put(&mut kinds, format_args!(" of {}", kind_of(&schema["items"])));
+    }
+    kinds
+}
+
+fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flat_map(Map::iter)
+}
+
+fn words(value: &Value) -> String {
+    escaped(value.as_str().unwrap_or_default())
+}
+
+/// Text with `code` and lists in it, as the document's descriptions have them.
+fn prose(value: &Value) -> String {
+    let mut out = String::new();
+    let mut in_list = false;
+    for line in value.as_str().unwrap_or_default().lines() {
+        let item = line.strip_prefix("* ");
+        if item.is_some() != in_list {
+            out.push_str(if in_list { "</ul>" } else { "<ul>" });
+            in_list = item.is_some();
+        }
+        out.push_str(if in_list { "<li>" } else { " " });
+        for (nth, part) in item.unwrap_or(line).split('`').enumerate() {
+            let part = escaped(part);
+            if nth % 2 == 1 {
+                put(&mut out, format_args!("<code>{part}</code>"));
+            } else {
+                out.push_str(&part);
+            }
+        }
+    }
+    if in_list {
+        out.push_str("</ul>");
+    }
+    out
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a string takes everything");
+}

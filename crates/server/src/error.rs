@@ -1,0 +1,319 @@
+//! Every error, with its status and its words.
+//!
+//! The one place where something that went wrong becomes an HTTP answer. The words are for the client: what happened and
+//! what to do. What went wrong inside is logged here once and never shown.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    http::{
+        HeaderValue, StatusCode,
+        header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+};
+use muster_model::limits::BATCH_MESSAGES_MAX;
+use muster_store::{
+    credentials::Scopes,
+    error::{AdminError, AppendError, ReadError},
+};
+
+use crate::{ingest::batch::Malformed, wire::object::Object};
+
+/// Everything that a request can be answered with besides success and refused messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ApiError {
+    NoCredentials,
+    UnknownToken,
+    MissingScope { needs: Scopes, has: Scopes },
+    OperatorOnlyManagesKeys,
+    OtherWorkspace,
+    OverRate { retry_after_seconds: u64 },
+    BodyTooLarge { bytes_max: usize, compressed: bool },
+    UnsupportedEncoding,
+    BodyNotDecodable { encoding: &'static str },
+    BodyTimeout,
+    BodyCutShort,
+    NoRoom,
+    Malformed(Malformed),
+    Parameter(String),
+    Cursor,
+    Field(FieldError),
+    NoSuchRecord { kind: &'static str },
+    NoSuchPath,
+    WrongMethod,
+    NotBuiltYet { what: &'static str },
+    OutOfScope,
+    Append(AppendError),
+    StoreTimeout,
+    Read(ReadError),
+    Admin(AdminError),
+    Internal,
+}
+
+/// A field of a body that breaks a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FieldError {
+    /// JSON pointer to the field.
+    pub path: &'static str,
+    /// The rule, in the words of JSON Schema, and what it asks for.
+    pub keyword: &'static str,
+    pub param: &'static str,
+    pub message: String,
+}
+
+impl ApiError {
+    /// A parameter that breaks a rule; the sentence says which one and what it may be.
+    pub(crate) fn parameter(says: impl Into<String>) -> ApiError {
+        ApiError::Parameter(says.into())
+    }
+
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            ApiError::NoCredentials | ApiError::UnknownToken => StatusCode::UNAUTHORIZED,
+            ApiError::MissingScope { .. } | ApiError::OperatorOnlyManagesKeys | ApiError::OtherWorkspace => {
+                StatusCode::FORBIDDEN
+            }
+            ApiError::OverRate { .. } => StatusCode::TOO_MANY_REQUESTS,
+            ApiError::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            ApiError::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ApiError::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            ApiError::BodyNotDecodable { .. }
+            | ApiError::BodyCutShort
+            | ApiError::Malformed(_)
+            | ApiError::Parameter(_)
+            | ApiError::Cursor
+            | ApiError::Field(_) => StatusCode::BAD_REQUEST,
+            ApiError::NoSuchRecord { .. } | ApiError::NoSuchPath => StatusCode::NOT_FOUND,
+            ApiError::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            ApiError::NotBuiltYet { .. } | ApiError::OutOfScope => StatusCode::NOT_IMPLEMENTED,
+            ApiError::NoRoom | ApiError::StoreTimeout => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Append(
+                AppendError::Full { .. } | AppendError::Stopped { .. } | AppendError::Closing,
+            ) => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Read(ReadError::TooLarge { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
+            ApiError::Read(ReadError::Damaged { .. } | ReadError::Failed { .. }) | ApiError::Internal => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            ApiError::Admin(AdminError::Invalid(_)) => StatusCode::BAD_REQUEST,
+            ApiError::Admin(AdminError::NotFound(_)) => StatusCode::NOT_FOUND,
+            ApiError::Admin(AdminError::Exists(_)) => StatusCode::CONFLICT,
+            ApiError::Admin(AdminError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// When the same request may be sent again, if waiting is what helps.
+    fn retry_after_seconds(&self) -> Option<u64> {
+        let whole = |wait: Duration| wait.as_millis().div_ceil(1_000).max(1) as u64;
+        match self {
+            ApiError::OverRate { retry_after_seconds } => Some(*retry_after_seconds),
+            ApiError::Append(error) => Some(whole(error.retry_after())),
+            ApiError::NoRoom => Some(1),
+            ApiError::StoreTimeout => Some(5),
+            _ => None,
+        }
+    }
+
+    /// The sentence for the client.
+    fn says(&self) -> String {
+        match self {
+            ApiError::NoCredentials => "Authorization header not present.".to_owned(),
+            ApiError::UnknownToken => "the token is not known here, or was revoked; send `Authorization: Basic <token>` \
+                 with the token of a key of this server"
+                .to_owned(),
+            ApiError::MissingScope { needs, has } => {
+                format!("this needs the scope {needs}, and the key has {has}; use a key with the scope {needs}")
+            }
+            ApiError::OperatorOnlyManagesKeys => {
+                "the local operator's token manages keys and nothing else; use the token of a key".to_owned()
+            }
+            ApiError::OtherWorkspace => {
+                "a key manages the keys of its own workspace only; use an admin key of the other workspace".to_owned()
+            }
+            ApiError::OverRate { retry_after_seconds } => format!(
+                "the key has made all the requests that its rate limit allows for now; wait {retry_after_seconds} \
+                 seconds, or send more messages in each request"
+            ),
+            ApiError::NoSuchRecord { kind } => format!("there is no such {kind}; its id or external id is not known here"),
+            ApiError::NoSuchPath => "there is nothing at this path; /docs lists what there is".to_owned(),
+            ApiError::WrongMethod => {
+                "this path does not take this method; the Allow header lists the ones it takes".to_owned()
+            }
+            ApiError::NotBuiltYet { what } => format!("this server does not offer {what} yet"),
+            ApiError::OutOfScope => "notes, tasks, projects, meetings and conversations belong to a customer-success \
+                 team's screens; this server keeps analytics only and will not offer them"
+                .to_owned(),
+            ApiError::Admin(AdminError::Invalid(says) | AdminError::NotFound(says) | AdminError::Exists(says)) => {
+                says.clone()
+            }
+            ApiError::Parameter(says) => says.clone(),
+            ApiError::Cursor => "from is no cursor of this list; take it from `next` of the page before, with the same \
+                 parameters, or leave it out to start anew"
+                .to_owned(),
+            ApiError::Field(field) => field.message.clone(),
+            ApiError::BodyTooLarge { .. }
+            | ApiError::UnsupportedEncoding
+            | ApiError::BodyNotDecodable { .. }
+            | ApiError::BodyTimeout
+            | ApiError::BodyCutShort
+            | ApiError::Malformed(_) => self.says_of_body(),
+            ApiError::NoRoom
+            | ApiError::Append(_)
+            | ApiError::StoreTimeout
+            | ApiError::Read(_)
+            | ApiError::Admin(AdminError::Failed(_))
+            | ApiError::Internal => self.says_of_server(),
+        }
+    }
+
+    fn says_of_body(&self) -> String {
+        match self {
+            ApiError::BodyTooLarge { bytes_max, compressed: true } => format!(
+                "the compressed body is larger than {bytes_max} bytes; send fewer messages in each request"
+            ),
+            ApiError::BodyTooLarge { bytes_max, .. } => format!(
+                "the body is larger than {bytes_max} bytes after decompression; send fewer messages in each request"
+            ),
+            ApiError::UnsupportedEncoding => {
+                "the Content-Encoding is not known; send gzip, zstd, br or deflate, one at a time, or no encoding".to_owned()
+            }
+            ApiError::BodyNotDecodable { encoding } => format!(
+                "the body is not valid {encoding} data, or ends early; compress it again, or send it without \
+                 Content-Encoding"
+            ),
+            ApiError::BodyTimeout => "the body took too long to arrive; nothing was stored, send it again".to_owned(),
+            ApiError::Malformed(malformed) => malformed_says(malformed),
+            _ => "the body ended before it was complete; nothing was stored, send it again".to_owned(),
+        }
+    }
+
+    fn says_of_server(&self) -> String {
+        match self {
+            ApiError::NoRoom => "too many bodies are being received at this moment; send the request again, nothing of \
+                 it was stored"
+                .to_owned(),
+            ApiError::Append(AppendError::Full { .. }) => {
+                "more messages are waiting to be stored than there is room for; send the request again".to_owned()
+            }
+            ApiError::Append(AppendError::Stopped { .. }) => "the server takes no messages until it is restarted; keep \
+                 them and send them again later"
+                .to_owned(),
+            ApiError::Append(AppendError::Closing) => {
+                "the server is shutting down; send the request again in a moment".to_owned()
+            }
+            ApiError::StoreTimeout => "the messages took too long to store; send the request again, what is stored \
+                 already is not stored twice"
+                .to_owned(),
+            ApiError::Read(ReadError::TooLarge { .. }) => {
+                "this would read more than one request may; ask for a smaller page or a narrower time".to_owned()
+            }
+            ApiError::Read(ReadError::Damaged { .. }) => "stored data needed for this answer is damaged; whoever runs \
+                 this server finds more in its log"
+                .to_owned(),
+            _ => "the server failed to do this; whoever runs it finds more in its log".to_owned(),
+        }
+    }
+
+    /// Logs what a client is not told. Everything else shows in the event of the request.
+    fn log(&self) {
+        match self {
+            ApiError::Append(AppendError::Stopped { reason }) => tracing::error!(%reason, "the store takes no writes"),
+            ApiError::Read(error @ (ReadError::Damaged { .. } | ReadError::Failed { .. })) => {
+                tracing::error!(%error, "a read failed");
+            }
+            ApiError::Admin(error @ AdminError::Failed(_)) => tracing::error!(%error, "a change of keys failed"),
+            ApiError::StoreTimeout => tracing::warn!("the store did not answer in time"),
+            _ => {}
+        }
+    }
+}
+
+/// The code by which a program tells what is wrong with a body as a whole.
+pub(crate) fn malformed_code(malformed: &Malformed) -> &'static str {
+    match malformed {
+        Malformed::Empty | Malformed::CutShort { .. } | Malformed::NotJson { .. } => "invalid_json",
+        Malformed::NotAnArray { .. } => "not_an_array",
+        Malformed::TooMany { .. } => "too_many_messages",
+    }
+}
+
+fn malformed_says(malformed: &Malformed) -> String {
+    match malformed {
+        Malformed::Empty => "the body is empty; send JSON".to_owned(),
+        Malformed::CutShort { position } => {
+            format!("the body is not JSON: it ends at byte {position} in the middle of a value; send the whole of it")
+        }
+        Malformed::NotJson { position, line, column } => format!(
+            "the body is not JSON at byte {position} (line {line}, column {column}); correct it there and send it again"
+        ),
+        Malformed::NotAnArray { position } => format!(
+            "a batch is a JSON array of messages, and at byte {position} something else starts; send [{{…}}, {{…}}], or \
+             send a single message to the path of its kind"
+        ),
+        Malformed::TooMany { count } => format!(
+            "the batch has {count} messages, at most {BATCH_MESSAGES_MAX} are accepted; split it into several requests"
+        ),
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        self.log();
+        let mut out = Vec::with_capacity(256);
+        let says = self.says();
+        Object::write(&mut out, |object| match &self {
+            ApiError::Malformed(malformed) => object.object("error", |error| write_malformed(error, malformed, &says)),
+            ApiError::Field(field) => object.object("error", |error| write_field(error, field)),
+            _ => object.text("error", &says),
+        });
+        let mut response = Response::new(Body::from(out));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(seconds) = self.retry_after_seconds() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Muster\""));
+        }
+        if self == ApiError::UnsupportedEncoding {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, zstd, br, deflate"));
+        }
+        response
+    }
+}
+
+/// The shape in which refused messages are reported, with the place or the count instead of an index.
+fn write_malformed(error: &mut Object<'_>, malformed: &Malformed, says: &str) {
+    error.text("message", says);
+    error.number("stored", 0);
+    error.list("errors", |list| {
+        list.object(|one| {
+            one.null("index");
+            one.text("code", malformed_code(malformed));
+            one.text("instancePath", "");
+            one.text("message", says);
+            match malformed {
+                Malformed::Empty => one.number("position", 0),
+                Malformed::CutShort { position }
+                | Malformed::NotJson { position, .. }
+                | Malformed::NotAnArray { position } => one.number("position", *position as u64),
+                Malformed::TooMany { count } => one.number("count", *count as u64),
+            }
+        });
+    });
+}
+
+fn write_field(error: &mut Object<'_>, field: &FieldError) {
+    error.text("message", "validation failed");
+    error.list("errors", |list| {
+        list.object(|one| {
+            one.text("instancePath", field.path);
+            one.text("keyword", field.keyword);
+            one.object("params", |params| params.text(field.keyword, field.param));
+            one.text("message", &field.message);
+        });
+    });
+}

@@ -1,0 +1,113 @@
+//! Taking a request's bytes: who, how many, in which encoding.
+//!
+//! Bytes are reserved from a budget that all requests share before they are read, so that any number of senders cost a
+//! bounded amount of memory. What comes out is whole; nothing of it has been looked at.
+
+/// The bytes of bodies that may be in memory.
+mod budget;
+
+/// Reading a body within its bounds of size and time.
+mod body;
+
+/// Compressed bodies.
+mod encoding;
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    extract::Request,
+    http::{HeaderMap, Uri, request::Parts},
+    response::{IntoResponse, Response},
+};
+use muster_store::credentials::Key;
+
+pub(crate) use budget::{Budget, Reservation};
+pub(crate) use encoding::{Encoding, Undecoded, decode};
+
+use crate::{
+    error::ApiError,
+    keys::{Caller, unread},
+    resources::query::Query,
+    state::AppState,
+};
+
+/// What a request asks for besides its messages.
+pub(crate) struct Admitted {
+    pub key: Arc<Key>,
+    /// Refuse everything when something is refused.
+    pub atomic: bool,
+    /// Say what became of each message.
+    pub wants_results: bool,
+}
+
+/// A body as it came, and the room it takes.
+pub(crate) struct Raw {
+    pub bytes: Bytes,
+    pub encoding: Encoding,
+    pub reservation: Reservation,
+}
+
+/// Takes a request's bytes. The error is a whole answer, because it may have to close the connection.
+pub(crate) async fn admit(state: &AppState, caller: Caller, request: Request) -> Result<(Admitted, Raw), Response> {
+    let (head, mut body) = request.into_parts();
+    let taken = async {
+        let Caller::Key(key) = caller else { return Err(ApiError::OperatorOnlyManagesKeys) };
+        let atomic = is_atomic(&head.uri)?;
+        let raw = take(state, &head, &mut body).await?;
+        Ok((Admitted { key, atomic, wants_results: wants_results(&head.headers) }, raw))
+    };
+    let taken = taken.await;
+    taken.map_err(|error: ApiError| unread(body, error.into_response()))
+}
+
+/// Takes a body's bytes, still compressed.
+pub(crate) async fn take(state: &AppState, head: &Parts, body: &mut axum::body::Body) -> Result<Raw, ApiError> {
+    let encoding = Encoding::of(&head.headers)?;
+    let compressed = encoding != Encoding::Identity;
+    let bytes_max =
+        if compressed { state.settings.compressed_bytes_max } else { state.settings.body_bytes_max };
+    let (bytes, reservation) = body::read(state, body, bytes_max, compressed).await?;
+    state.metrics.body_bytes.inc_by(bytes.len() as u64);
+    Ok(Raw { bytes, encoding, reservation })
+}
+
+fn is_atomic(uri: &Uri) -> Result<bool, ApiError> {
+    match Query::of(uri).get("atomic") {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(ApiError::parameter("atomic must be true or false")),
+    }
+}
+
+/// Whether the request carries `Prefer: return=representation`, alone or among other preferences.
+pub(crate) fn wants_results(headers: &HeaderMap) -> bool {
+    let values = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = values.flat_map(|value| value.split([',', ';'])).map(str::trim);
+    preferences.any(|preference| {
+        let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
+        name.trim().eq_ignore_ascii_case("return")
+            && value.trim().trim_matches('"').eq_ignore_ascii_case("representation")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn preferences_are_read_in_every_spelling() {
+        let check = |value: &'static str, expected: bool| {
+            let mut headers = HeaderMap::new();
+            headers.insert("prefer", HeaderValue::from_static(value));
+            assert_eq!(wants_results(&headers), expected, "{value}");
+        };
+        check("return=representation", true);
+        check("respond-async, Return = \"representation\"; x", true);
+        check("return=minimal", false);
+        check("representation", false);
+        assert!(!wants_results(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,199 @@
+//! Applying the rules to each message and building what the journal takes.
+//!
+//! Good messages are encoded into the batch as they are found; bad ones become entries to set aside, with the reason
+//! their sender is given. In an atomic request one bad message leaves an empty batch. Nothing here waits or reads a
+//! clock.
+
+use axum::body::Bytes;
+use muster_model::{
+    id::{IdSpace, Identity, WorkspaceId},
+    kind::Kind,
+    kinds::{self, Context},
+    message::Message,
+    rejection::{Code, Rejection},
+    time::Micros,
+};
+use muster_store::{
+    batch::{Batch, BatchBuilder},
+    refused::{Refused, RefusedId},
+};
+
+use super::{
+    admit::Admitted,
+    batch::{Body, Element},
+};
+use crate::{error::ApiError, state::AppState};
+
+/// What a body holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// One message of the kind that the path says.
+    One(Kind),
+    /// One message that states its own kind.
+    OneTyped,
+    /// An array of messages that state their own kinds.
+    Batch,
+}
+
+impl Shape {
+    /// The kind that the path says.
+    pub fn kind(self) -> Option<Kind> {
+        match self {
+            Shape::One(kind) => Some(kind),
+            Shape::OneTyped | Shape::Batch => None,
+        }
+    }
+}
+
+/// Everything that checking needs to know besides the body.
+#[derive(Clone, Copy)]
+pub(crate) struct Order {
+    pub shape: Shape,
+    pub context: Context,
+    pub workspace: WorkspaceId,
+    pub key_id: u64,
+    pub atomic: bool,
+    pub wants_results: bool,
+    /// A message set aside that these messages replace.
+    pub replaces: Option<RefusedId>,
+}
+
+impl Order {
+    /// The order of a request; its time of receipt is now.
+    pub fn new(state: &AppState, admitted: &Admitted, shape: Shape) -> Order {
+        let workspace = &admitted.key.workspace;
+        Order {
+            shape,
+            context: Context {
+                ids: IdSpace::new(&workspace.name),
+                received_at: state.clock.now(),
+                limits: state.settings.message,
+            },
+            workspace: workspace.id,
+            key_id: admitted.key.id,
+            atomic: admitted.atomic,
+            wants_results: admitted.wants_results,
+            replaces: None,
+        }
+    }
+
+    fn received_at(&self) -> Micros {
+        self.context.received_at
+    }
+}
+
+/// A body, checked.
+pub(crate) struct Checked {
+    pub order: Order,
+    /// What the journal is asked to take; empty when an atomic request is refused.
+    pub batch: Batch,
+    /// Messages in the body.
+    pub total: usize,
+    /// Messages that were refused, in order.
+    pub refusals: Vec<Refusal>,
+    /// What each message is, in order; only when the sender wants to know.
+    pub fates: Vec<Fate>,
+}
+
+impl Checked {
+    /// Whether nothing may be stored, because the request is atomic and something in it was refused.
+    pub fn is_refused_whole(&self) -> bool {
+        self.order.atomic && !self.refusals.is_empty()
+    }
+}
+
+/// One refused message.
+pub(crate) struct Refusal {
+    pub index: usize,
+    pub rejection: Rejection,
+}
+
+/// What a message was found to be before the journal saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Message { identity: Identity, content: u64 },
+    Refused(RefusedId),
+}
+
+/// Finds and checks the messages of a body.
+pub(crate) fn check_body(bytes: &Bytes, order: Order) -> Result<Checked, ApiError> {
+    let body = Body::read(bytes).map_err(ApiError::Malformed)?;
+    let mut tally = Tally::new(order, bytes.len());
+    let depth_max = order.context.limits.message_depth_max;
+    let total = match order.shape {
+        Shape::One(_) | Shape::OneTyped => {
+            tally.add(&body.one(depth_max));
+            1
+        }
+        Shape::Batch => body.each(depth_max, |element| tally.add(&element)).map_err(ApiError::Malformed)?,
+    };
+    Ok(tally.finish(total))
+}
+
+/// Checks one message as its path or its own `type` says.
+pub(crate) fn check_element<'a>(
+    kind: Option<Kind>,
+    element: &Element<'a>,
+    context: &Context,
+) -> Result<Message<'a>, Rejection> {
+    if let Some(position) = element.masked_at {
+        let message = format!("the message is not UTF-8 text at byte {position} of the body; send it encoded as UTF-8");
+        return Err(Rejection::new(Code::InvalidUtf8, "", message));
+    }
+    match kind {
+        Some(kind) => kinds::check(kind, &element.draft, context),
+        None => kinds::check_typed(&element.draft, context),
+    }
+}
+
+struct Tally {
+    order: Order,
+    builder: BatchBuilder,
+    refusals: Vec<Refusal>,
+    fates: Vec<Fate>,
+    next: usize,
+}
+
+impl Tally {
+    fn new(order: Order, body_bytes: usize) -> Tally {
+        // Encoded messages are about as long as their text; a little more spares a second allocation.
+        let mut builder = BatchBuilder::new(order.workspace, body_bytes + body_bytes / 4 + 128);
+        if let Some(id) = order.replaces {
+            // Before the message itself, which may be set aside under the same id again.
+            builder.forget(id);
+        }
+        Tally { order, builder, refusals: Vec::new(), fates: Vec::new(), next: 0 }
+    }
+
+    fn add(&mut self, element: &Element<'_>) {
+        let index = self.next;
+        self.next += 1;
+        let order = &self.order;
+        let fate = match check_element(order.shape.kind(), element, &order.context) {
+            Ok(message) => {
+                self.builder.message(&message);
+                Fate::Message { identity: message.identity, content: message.content }
+            }
+            Err(rejection) => {
+                let refused =
+                    Refused::new(&rejection, order.shape.kind(), order.key_id, order.received_at(), element.original);
+                let id = refused.id;
+                self.builder.refused(&refused);
+                self.refusals.push(Refusal { index, rejection });
+                Fate::Refused(id)
+            }
+        };
+        if self.order.wants_results {
+            self.fates.push(fate);
+        }
+    }
+
+    fn finish(self, total: usize) -> Checked {
+        let Tally { order, builder, refusals, fates, .. } = self;
+        let mut checked = Checked { order, batch: builder.build(), total, refusals, fates };
+        if checked.is_refused_whole() {
+            checked.batch = BatchBuilder::new(order.workspace, 0).build();
+        }
+        checked
+    }
+}

@@ -1,0 +1,21 @@
+//! Who is asking, what they may do, and how often.
+//!
+//! A token leads to a key, a key to one workspace and its scopes. Nothing here keeps or logs a token: it is hashed as
+//! soon as it is read, and looked up by its hash.
+
+/// The spellings in which a token may stand in a request.
+mod spelling;
+
+/// Tokens: made once, shown once, kept as a hash.
+mod token;
+
+/// How many requests a key may make.
+mod limiter;
+
+/// The gate before every route that needs a key.
+mod gate;
+
+pub use token::Token;
+
+pub(crate) use gate::{Caller, Gate, pass, unread};
+pub(crate) use limiter::Limiter;

@@ -1,0 +1,239 @@
+//! One connection, from its first byte to its last.
+//!
+//! Until a client has sent something, its connection holds no buffers. The time between requests and the time for a
+//! request's head are bounded here; the time for bodies and for answers where those are read and written. A client that
+//! is cut off in the middle of a head is told why. A panic in a handler becomes an answer and ends no connection.
+
+use std::{
+    convert::Infallible,
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, header::CONNECTION},
+    response::{IntoResponse, Response},
+};
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::AsyncWriteExt,
+    net::TcpStream,
+    sync::watch,
+    time::{Instant, Sleep, sleep_until, timeout},
+};
+use tower::Service as _;
+
+use super::{
+    Phase,
+    activity::{Activity, Doing},
+    socket::Socket,
+    turn_away::{answer, linger},
+};
+use crate::{error::ApiError, metrics::Metrics, settings::ServerSettings};
+
+/// How long a client that is still sending may take to notice that nobody listens, and how much it may send meanwhile.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+const TOO_SLOW: &str = "the head of the request took too long to arrive; send it again";
+
+type Connection = http1::Connection<TokioIo<Socket>, Handler>;
+
+/// What all connections share.
+pub(super) struct Service {
+    router: Router,
+    http: http1::Builder,
+    head_timeout: Duration,
+    idle_timeout: Duration,
+    write_timeout: Duration,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Service {
+    pub(super) fn new(router: Router, settings: &ServerSettings, metrics: Arc<Metrics>) -> Service {
+        let mut http = http1::Builder::new();
+        // Heads are timed here, together with everything else.
+        http.header_read_timeout(None).max_buf_size(settings.head_bytes_max.max(8 * 1024)).half_close(false);
+        Service {
+            router,
+            http,
+            head_timeout: settings.head_timeout,
+            idle_timeout: settings.idle_timeout,
+            write_timeout: settings.write_timeout,
+            metrics,
+        }
+    }
+
+    /// When what a connection is doing has taken too long, and whether it is busy.
+    fn deadline(&self, activity: &Activity) -> Option<Instant> {
+        match activity.now_doing() {
+            (Doing::Idle, since) => Some(since + self.idle_timeout),
+            (Doing::Head, since) => Some(since + self.head_timeout),
+            (Doing::Busy, _) => None,
+        }
+    }
+}
+
+/// Serves one connection to its end.
+pub(super) async fn run(stream: TcpStream, service: &Service, mut phase: watch::Receiver<Phase>) {
+    let _ = stream.set_nodelay(true);
+    tokio::select! {
+        biased;
+        first = timeout(service.head_timeout, stream.readable()) => {
+            if first.is_err() {
+                service.metrics.connections_timed_out.inc();
+            }
+            if !matches!(first, Ok(Ok(()))) {
+                return;
+            }
+        }
+        _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
+    }
+    let activity = Arc::new(Activity::new());
+    let socket = Socket::new(stream, Arc::clone(&activity), service.write_timeout);
+    let handler = Handler { router: service.router.clone(), activity: Arc::clone(&activity) };
+    let mut connection = service.http.serve_connection(TokioIo::new(socket), handler);
+    let end = drive(&mut connection, service, &activity, &mut phase).await;
+    let parts = connection.into_parts();
+    let mut stream = parts.io.into_inner().into_stream();
+    match end {
+        End::Orderly if !activity.leaves_unread() => drop(stream.shutdown().await),
+        End::Cut => {}
+        End::HeadTooSlow | End::Orderly | End::Failed => {
+            let _ = timeout(LINGER_TIMEOUT, async {
+                if end == End::HeadTooSlow {
+                    stream.write_all(&answer("408 Request Timeout", TOO_SLOW)).await?;
+                }
+                linger(&mut stream, LINGER_BYTES_MAX).await
+            })
+            .await;
+        }
+    }
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Both sides were done, or the time between requests was over.
+    Orderly,
+    /// The client broke it, or sent what is no HTTP; the HTTP library has answered what could be answered.
+    Failed,
+    HeadTooSlow,
+    /// There is nothing more to say, or no time to say it.
+    Cut,
+}
+
+async fn drive(
+    connection: &mut Connection,
+    service: &Service,
+    activity: &Activity,
+    phase: &mut watch::Receiver<Phase>,
+) -> End {
+    let mut timer = pin!(sleep_until(Instant::now() + service.head_timeout));
+    let mut closing = false;
+    loop {
+        let progress = poll_fn(|context| progress(connection, service, activity, timer.as_mut(), context));
+        let over = tokio::select! {
+            biased;
+            ended = progress => match ended {
+                Some(Ok(())) => return End::Orderly,
+                Some(Err(_)) => return End::Failed,
+                None => None,
+            },
+            changed = phase.changed() => Some(changed.map_or(Phase::Over, |()| *phase.borrow_and_update())),
+        };
+        match over {
+            Some(Phase::Over) => return End::Cut,
+            Some(Phase::Draining) => Pin::new(&mut *connection).graceful_shutdown(),
+            Some(Phase::Serving) => {}
+            None => match service.deadline(activity) {
+                Some(deadline) if deadline > Instant::now() => timer.as_mut().reset(deadline),
+                None => timer.as_mut().reset(Instant::now() + service.idle_timeout),
+                Some(_) if activity.now_doing().0 == Doing::Head => {
+                    service.metrics.connections_timed_out.inc();
+                    return End::HeadTooSlow;
+                }
+                Some(_) if closing => {
+                    service.metrics.connections_timed_out.inc();
+                    return End::Cut;
+                }
+                Some(_) => {
+                    // Ends at once unless an answer is still being taken, slowly; that has a last while to end.
+                    closing = true;
+                    Pin::new(&mut *connection).graceful_shutdown();
+                    timer.as_mut().reset(Instant::now() + service.write_timeout);
+                }
+            },
+        }
+    }
+}
+
+/// Drives the connection. Ready when it ended, or with nothing when the timer did; the timer is brought forward when the
+/// connection has begun something that must end sooner.
+fn progress(
+    connection: &mut Connection,
+    service: &Service,
+    activity: &Activity,
+    mut timer: Pin<&mut Sleep>,
+    context: &mut Context<'_>,
+) -> Poll<Option<hyper::Result<()>>> {
+    if let Poll::Ready(ended) = connection.poll_without_shutdown(context) {
+        return Poll::Ready(Some(ended));
+    }
+    if let Some(deadline) = service.deadline(activity)
+        && deadline < timer.deadline()
+    {
+        timer.as_mut().reset(deadline);
+    }
+    ready!(timer.poll(context));
+    Poll::Ready(None)
+}
+
+/// Hands requests to the router and notes when they begin and end.
+struct Handler {
+    router: Router,
+    activity: Arc<Activity>,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Handler {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        self.activity.request_began();
+        let activity = Arc::clone(&self.activity);
+        let answer = self.router.clone().call(request.map(Body::new));
+        Box::pin(async move {
+            let response = Caught(answer).await;
+            activity.request_ended(response.headers().contains_key(CONNECTION));
+            Ok(response)
+        })
+    }
+}
+
+/// A future whose panic becomes an answer.
+struct Caught<F>(F);
+
+impl<F: Future<Output = Result<Response, Infallible>> + Unpin> Future for Caught<F> {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(context)));
+        match polled {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(Ok(response))) => Poll::Ready(response),
+            Err(_) => {
+                tracing::error!(task = "request", "a task panicked and was ended; this is a defect, please report it");
+                Poll::Ready(ApiError::Internal.into_response())
+            }
+        }
+    }
+}

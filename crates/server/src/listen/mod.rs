@@ -1,0 +1,149 @@
+//! Accepting connections, each within its bounds of time and memory.
+//!
+//! The number of connections is bounded, as is what each may hold and how long each may take for anything. When asked
+//! to stop, the server accepts no more, lets requests under way end, and ends the rest after a deadline.
+
+/// Keeping what a connection is doing, and since when.
+mod activity;
+
+/// A socket that gives up on clients that take nothing of their answer.
+mod socket;
+
+/// One connection, from its first byte to its last.
+mod connection;
+
+/// Telling a client that there is no place for it.
+mod turn_away;
+
+use std::{future::Future, io, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    time::{sleep, timeout},
+};
+
+use crate::{metrics::Metrics, router::router, settings::ServerSettings, spawn::spawn, state::AppState};
+use connection::Service;
+use turn_away::TurnAway;
+
+/// How long to wait before accepting again when the system has run out of something.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long connections that were cut off may take to end.
+const CUT_OFF_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What connections are told about the life of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// Finish the request under way and take no other.
+    Draining,
+    /// End now.
+    Over,
+}
+
+/// Serves until `shutdown` completes, then until requests under way have ended or
+/// [`ServerSettings::shutdown_timeout`] has passed.
+///
+/// # Errors
+/// The listener's, when it cannot accept connections at all. Running out of file descriptors is waited out.
+pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    let service = Arc::new(Service::new(router(state.clone()), &state.settings, Arc::clone(&state.metrics)));
+    run(listener, service, &state.settings, shutdown, || state.start_draining()).await
+}
+
+/// Serves a router that parses and drops, with the same connections as [`serve`]; for benchmarks.
+///
+/// # Errors
+/// As of [`serve`].
+pub async fn serve_baseline(
+    listener: TcpListener,
+    state: AppState,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let router = crate::ingest::baseline::baseline_router();
+    let service = Arc::new(Service::new(router, &state.settings, Arc::clone(&state.metrics)));
+    run(listener, service, &state.settings, shutdown, || {}).await
+}
+
+async fn run(
+    listener: TcpListener,
+    service: Arc<Service>,
+    settings: &ServerSettings,
+    shutdown: impl Future<Output = ()>,
+    draining: impl FnOnce(),
+) -> io::Result<()> {
+    let connections_max = settings.connections_max.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+    let places = Arc::new(Semaphore::new(connections_max));
+    let (phase, watching) = watch::channel(Phase::Serving);
+    let accepted = tokio::select! {
+        biased;
+        () = shutdown => Ok(()),
+        error = accept_all(&listener, &service, &places, &watching) => Err(error),
+    };
+    draining();
+    drop(listener);
+    phase.send_replace(Phase::Draining);
+    let all = places.acquire_many(connections_max as u32);
+    if timeout(settings.shutdown_timeout, all).await.is_err() {
+        let open = connections_max - places.available_permits();
+        tracing::warn!(connections = open, "connections were cut off because they took too long to end");
+        phase.send_replace(Phase::Over);
+        let all = places.acquire_many(connections_max as u32);
+        let _ = timeout(CUT_OFF_TIMEOUT, all).await;
+    }
+    accepted
+}
+
+/// Accepts connections until that fails for good.
+async fn accept_all(
+    listener: &TcpListener,
+    service: &Arc<Service>,
+    places: &Arc<Semaphore>,
+    phase: &watch::Receiver<Phase>,
+) -> io::Error {
+    let turn_away = TurnAway::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => match Arc::clone(places).try_acquire_owned() {
+                Ok(place) => start(stream, place, Arc::clone(service), phase.clone()),
+                Err(_) => turn_away.tell(stream, &service.metrics),
+            },
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) if is_shortage(&error) => {
+                tracing::warn!(%error, "no connection can be accepted for now");
+                sleep(ACCEPT_PAUSE).await;
+            }
+            Err(error) => return error,
+        }
+    }
+}
+
+fn start(stream: TcpStream, place: OwnedSemaphorePermit, service: Arc<Service>, phase: watch::Receiver<Phase>) {
+    let metrics: Arc<Metrics> = Arc::clone(&service.metrics);
+    spawn("connection", &metrics, async move {
+        let _place = place;
+        service.metrics.connections.inc();
+        let _open = Open(Arc::clone(&service.metrics));
+        connection::run(stream, &service, phase).await;
+    });
+}
+
+/// Counts a connection as open as long as it lives.
+struct Open(Arc<Metrics>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.dec();
+    }
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Whether the system has run out of file descriptors or memory: `ENFILE`, `EMFILE`, `ENOBUFS`, `ENOMEM` on Unix.
+fn is_shortage(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::OutOfMemory || matches!(error.raw_os_error(), Some(12 | 23 | 24 | 55 | 105))
+}

@@ -1,0 +1,69 @@
+//! Telling a client that there is no place for it.
+//!
+//! A few clients at a time get an answer before their connection is closed; when even those are too many, the rest are
+//! closed without one. No request is read.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Semaphore,
+    time::timeout,
+};
+
+use crate::{metrics::Metrics, spawn::spawn};
+
+/// Clients that are being told at one time.
+const TELLING_MAX: usize = 256;
+const TELLING_TIMEOUT: Duration = Duration::from_secs(1);
+
+const NO_PLACE: &str = "too many connections are open at this moment; try again shortly";
+
+/// Bounds how many clients are being told.
+pub(super) struct TurnAway {
+    places: Arc<Semaphore>,
+}
+
+impl TurnAway {
+    pub(super) fn new() -> TurnAway {
+        TurnAway { places: Arc::new(Semaphore::new(TELLING_MAX)) }
+    }
+
+    /// Tells one client and closes its connection.
+    pub(super) fn tell(&self, mut stream: TcpStream, metrics: &Arc<Metrics>) {
+        metrics.connections_refused.inc();
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
+        spawn("turn away", metrics, async move {
+            let _place = place;
+            let _ = timeout(TELLING_TIMEOUT, async {
+                stream.write_all(&answer("503 Service Unavailable\r\nretry-after: 1", NO_PLACE)).await?;
+                linger(&mut stream, 64 * 1024).await
+            })
+            .await;
+        });
+    }
+}
+
+/// An answer to a client that no request of was read: a status, perhaps with headers, and a sentence.
+pub(super) fn answer(status: &str, says: &str) -> Vec<u8> {
+    let body = format!("{{\"error\":\"{says}\"}}");
+    let length = body.len();
+    let head = "content-type: application/json\r\nconnection: close\r\ncontent-length";
+    format!("HTTP/1.1 {status}\r\n{head}: {length}\r\n\r\n{body}").into_bytes()
+}
+
+/// Ends our side and takes what the client still sends, at most so many bytes, so that it can read its answer before the
+/// connection is gone.
+pub(super) async fn linger(stream: &mut TcpStream, bytes_max: usize) -> std::io::Result<()> {
+    stream.shutdown().await?;
+    let mut dropped = [0; 4096];
+    let mut left = bytes_max;
+    while left > 0 {
+        match stream.read(&mut dropped).await? {
+            0 => break,
+            read => left = left.saturating_sub(read),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! Schemas of records and answers.
+//!
+//! A record's schema is made from the list of fields beside the code that writes it; a test in `tests/api` compares the
+//! two.
+
+use muster_model::rejection::Code;
+use serde_json::json;
+use utoipa::openapi::{
+    ArrayBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Schema, SchemaFormat, Type,
+    schema::{AdditionalProperties, SchemaType},
+};
+
+use super::codes;
+use crate::wire;
+
+/// A record's fields, in order.
+pub(crate) type Fields = &'static [(&'static str, Field)];
+
+/// What a field of a record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Field {
+    Uuid,
+    UuidOrNull,
+    Instant,
+    InstantOrNull,
+    Text,
+    TextOrNull,
+    NumberOrNull,
+    Count,
+    Boolean,
+    /// A customer's own members.
+    Members,
+    /// A list of records of this name.
+    ListOf(&'static str),
+    Texts,
+    Anything,
+    /// `null` until there is something to say.
+    NotYet,
+    /// `[]` until there is something to say.
+    NoneYet,
+}
+
+/// Every schema, by name.
+pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
+    let refused = object(wire::refused::FIELDS);
+    let refused = refused.property("bodyBase64", described(Type::String, "The message's bytes, when they are not UTF-8."));
+    let new_key = object(wire::key::FIELDS).property("token", text()).required("token");
+    let mut schemas = vec![
+        ("Organization", object(wire::organization::FIELDS).into()),
+        ("Account", object(wire::account::FIELDS).into()),
+        ("User", object(wire::user::FIELDS).into()),
+        ("Event", object(wire::event::FIELDS).into()),
+        ("Refused", refused.into()),
+        ("Key", object(wire::key::FIELDS).into()),
+        ("NewKey", new_key.into()),
+        ("Success", success().into()),
+        ("IngestError", ingest_error().into()),
+        ("FieldError", field_error().into()),
+        ("Error", object(&[("error", Field::Text)]).into()),
+    ];
+    let lists = [
+        ("Organizations", "Organization"),
+        ("Accounts", "Account"),
+        ("Users", "User"),
+        ("Events", "Event"),
+        ("RefusedMessages", "Refused"),
+    ];
+    schemas.extend(lists.map(|(list, one)| (list, page(one).into())));
+    schemas.push(("Keys", object(&[("results", Field::ListOf("Key"))]).into()));
+    schemas
+}
+
+/// A text.
+pub(crate) fn text() -> Schema {
+    typed(Type::String).into()
+}
+
+/// A whole number between two bounds.
+pub(crate) fn between(least: i64, most: i64, default: i64) -> Schema {
+    let schema = typed(Type::Integer).minimum(Some(least as f64)).maximum(Some(most as f64));
+    schema.default(Some(json!(default))).into()
+}
+
+/// An instant.
+pub(crate) fn instant() -> Schema {
+    typed(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into()
+}
+
+/// One of several words, the first being the default.
+pub(crate) fn one_of(words: &[&str]) -> Schema {
+    typed(Type::String).enum_values(Some(words.to_vec())).default(Some(json!(words[0]))).into()
+}
+
+/// Any JSON object.
+pub(crate) fn any_object() -> Schema {
+    typed(Type::Object).additional_properties(Some(AdditionalProperties::FreeForm(true))).into()
+}
+
+/// A list of at most so many of these.
+pub(crate) fn list_of(one: impl Into<RefOr<Schema>>, most: usize) -> Schema {
+    ArrayBuilder::new().items(one.into()).max_items(Some(most)).into()
+}
+
+fn typed(schema_type: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(schema_type)
+}
+
+fn described(schema_type: Type, description: &str) -> ObjectBuilder {
+    typed(schema_type).description(Some(description))
+}
+
+fn nullable(schema_type: Type) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::from_iter([schema_type, Type::Null]))
+}
+
+fn object(fields: &[(&str, Field)]) -> ObjectBuilder {
+    fields.iter().fold(typed(Type::Object), |object, (name, field)| object.property(*name, of(*field)).required(*name))
+}
+
+fn of(field: Field) -> RefOr<Schema> {
+    let uuid = |object: ObjectBuilder| object.format(Some(SchemaFormat::Custom("uuid".to_owned())));
+    let date_time = |object: ObjectBuilder| object.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    let object = match field {
+        Field::Uuid => uuid(typed(Type::String)),
+        Field::UuidOrNull => uuid(nullable(Type::String)),
+        Field::Instant => date_time(typed(Type::String)),
+        Field::InstantOrNull => date_time(nullable(Type::String)),
+        Field::Text => typed(Type::String),
+        Field::TextOrNull => nullable(Type::String),
+        Field::NumberOrNull => nullable(Type::Number),
+        Field::Count => typed(Type::Integer).minimum(Some(0.0)),
+        Field::Boolean => typed(Type::Boolean),
+        Field::Members => return any_object().into(),
+        Field::ListOf(name) => return ArrayBuilder::new().items(Ref::from_schema_name(name)).into(),
+        Field::Texts => return ArrayBuilder::new().items(typed(Type::String)).into(),
+        Field::Anything => ObjectBuilder::new().schema_type(SchemaType::AnyValue),
+        Field::NotYet => described(Type::Null, "Nothing feeds this field yet."),
+        Field::NoneYet => return ArrayBuilder::new().items(typed(Type::Object)).max_items(Some(0)).into(),
+    };
+    object.into()
+}
+
+fn page(one: &'static str) -> ObjectBuilder {
+    object(&[("results", Field::ListOf(one)), ("next", Field::TextOrNull), ("atEnd", Field::Boolean)])
+}
+
+fn success() -> ObjectBuilder {
+    let message = typed(Type::String).enum_values(Some(["Success."]));
+    let results = ArrayBuilder::new()
+        .items(result())
+        .description(Some("One result for each message, with `Prefer: return=representation`."));
+    typed(Type::Object).property("message", message).required("message").property("results", results)
+}
+
+fn result() -> ObjectBuilder {
+    let statuses = ["stored", "duplicate", "conflict", "refused"];
+    let id = nullable(Type::String).description(Some(
+        "The message's identity when it is stored, the id of the entry set aside when it is not; `null` when the request \
+         was refused as a whole.",
+    ));
+    typed(Type::Object)
+        .property("index", of(Field::Count))
+        .property("status", typed(Type::String).enum_values(Some(statuses)))
+        .property("id", id)
+}
+
+fn ingest_error() -> ObjectBuilder {
+    let codes = Code::ALL.iter().map(|code| code.as_str()).chain(codes::OF_BODIES.iter().map(|(code, _, _)| *code));
+    let code = typed(Type::String).enum_values(Some(codes.collect::<Vec<_>>())).description(Some(codes::table()));
+    let index = nullable(Type::Integer).description(Some("Where in the batch; `null` when the body as a whole is wrong."));
+    let one = typed(Type::Object)
+        .property("index", index)
+        .property("code", code)
+        .property("instancePath", described(Type::String, "JSON pointer into the body."))
+        .property("message", described(Type::String, "What is wrong, and what to send instead."))
+        .property("position", described(Type::Integer, "The byte at which the body stops being JSON."))
+        .property("count", described(Type::Integer, "How many messages a batch had that has too many."));
+    let error = typed(Type::Object)
+        .property("message", text())
+        .property("stored", described(Type::Integer, "Messages of the request that are stored, now or before."))
+        .property("errors", ArrayBuilder::new().items(one));
+    typed(Type::Object).property("error", error).property("results", ArrayBuilder::new().items(result()))
+}
+
+fn field_error() -> ObjectBuilder {
+    let one = object(&[
+        ("instancePath", Field::Text),
+        ("keyword", Field::Text),
+        ("params", Field::Members),
+        ("message", Field::Text),
+    ]);
+    let error = typed(Type::Object).property("message", text()).property("errors", ArrayBuilder::new().items(one));
+    typed(Type::Object).property("error", error)
+}
+
+/// A message of the ingest API, as far as a schema can say it.
+pub(crate) fn message() -> RefOr<Schema> {
+    let identifier = || ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Integer, Type::Null]));
+    let names = ["organizationId", "accountId", "userId", "externalId", "customObjectId", "messageId"];
+    let object = names.into_iter().fold(typed(Type::Object), |object, name| object.property(name, identifier()));
+    object
+        .property("timestamp", instant())
+        .property("event", text())
+        .property("name", text())
+        .property("traits", any_object())
+        .property("properties", any_object())
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+        .into()
+}

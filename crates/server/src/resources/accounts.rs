@@ -1,0 +1,69 @@
+//! Accounts: a list, and one by its id.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::State,
+    http::{StatusCode, Uri},
+    response::Response,
+};
+use muster_model::kind::RecordKind;
+use muster_store::profiles::Condition;
+
+use super::{
+    answer::{json, page},
+    query::Query,
+    records::{ListRequest, PathId, Reader, find},
+    related::Gatherer,
+};
+use crate::{
+    error::ApiError,
+    state::AppState,
+    wire::{
+        account::{self, AccountView},
+        object::Object,
+    },
+};
+
+const KIND: RecordKind = RecordKind::Account;
+
+/// Answers a page of the list.
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Reader(workspace): Reader,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let query = Query::of(&uri);
+    let churned_at = &state.settings.trait_names.churned_at;
+    let churned = |present| vec![Condition::TraitPresent { key: churned_at.clone(), present }];
+    let words = [("active", Some(false)), ("churned", Some(true)), ("activeOrChurned", None)];
+    let status = query.word("status", &words)?;
+    let variant = match status {
+        Some(false) => "active",
+        Some(true) => "churned",
+        None => "activeOrChurned",
+    };
+    let conditions = status.map(churned).unwrap_or_default();
+    let request = ListRequest::read(&workspace, KIND, &query, variant, conditions)?;
+    let found = request.page(&state, &workspace).await?;
+    let mut gatherer = Gatherer::new(&state, workspace.id);
+    let mut views = Vec::with_capacity(found.profiles.len());
+    for profile in found.profiles {
+        views.push(gatherer.account(profile).await?);
+    }
+    let next = found.next.map(|at| request.cursor(at));
+    let (names, bytes_max) = (&state.settings.trait_names, state.settings.page_bytes_max);
+    let write = |object: &mut Object<'_>, view: &Arc<AccountView>| account::write(object, view, names);
+    Ok(page(&views, next, bytes_max, write, |view| request.after(&view.profile)))
+}
+
+/// Answers one record.
+pub(super) async fn show(
+    State(state): State<AppState>,
+    Reader(workspace): Reader,
+    PathId(id): PathId,
+) -> Result<Response, ApiError> {
+    let profile = find(&state, &workspace, KIND, &id).await?;
+    let view = Gatherer::new(&state, workspace.id).account(profile).await?;
+    Ok(json(StatusCode::OK, |object| account::write(object, &view, &state.settings.trait_names)))
+}

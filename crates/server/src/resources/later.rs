@@ -1,0 +1,90 @@
+//! Paths of the contract that are answered with an explanation.
+//!
+//! Some come later, some never will; either way the answer says so, rather than that there is no such path.
+
+use axum::{http::Method, response::IntoResponse};
+use muster_store::credentials::Scopes;
+
+use crate::{
+    error::ApiError,
+    openapi::{Words, named},
+    router::{Access, Route},
+};
+
+const KINDS: [&str; 3] = ["organizations", "accounts", "users"];
+const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
+/// What belongs to screens that are not built here.
+const SCREENS: [&str; 5] = ["notes", "tasks", "projects", "meetings", "conversations"];
+
+/// Paths that come later: what they are about, the methods, the path.
+const LATER: [(&str, &[Method], &str); 24] = [
+    ("writing organizations", &[Method::POST], "/resources/organizations"),
+    ("writing organizations", &[Method::PUT, Method::DELETE], "/resources/organizations/{id}"),
+    ("the accounts of an organization", &[Method::GET], "/resources/organizations/{id}/accounts"),
+    ("the users of an organization", &[Method::GET], "/resources/organizations/{id}/users"),
+    ("NPS", &[Method::GET], "/resources/organizations/{id}/npsResponses"),
+    ("writing accounts", &[Method::POST], "/resources/accounts"),
+    ("writing accounts", &[Method::PUT, Method::DELETE], "/resources/accounts/{id}"),
+    ("the users of an account", &[Method::GET], "/resources/accounts/{id}/users"),
+    ("health scores", &[Method::GET], "/resources/accounts/{id}/healthScores"),
+    ("NPS", &[Method::GET], "/resources/accounts/{id}/npsResponses"),
+    ("writing users", &[Method::POST], "/resources/users"),
+    ("searching users", &[Method::GET], "/resources/users/search"),
+    ("writing users", &[Method::PUT, Method::DELETE], "/resources/users/{id}"),
+    ("custom objects", &[Method::GET, Method::POST], "/resources/customObjects"),
+    ("custom objects", &[Method::GET], "/resources/customObjects/{id}"),
+    ("custom objects", &[Method::GET, Method::POST], "/resources/customObjects/{id}/instances"),
+    ("custom objects", &[Method::GET], "/resources/customObjects/{id}/instances/search"),
+    ("custom objects", &[Method::PUT, Method::DELETE], "/resources/customObjects/{id}/instances/{instanceId}"),
+    ("NPS", &[Method::GET, Method::POST], "/resources/npsResponses"),
+    ("NPS", &[Method::GET, Method::PUT, Method::DELETE], "/resources/npsResponses/{id}"),
+    ("the catalogue of traits", &[Method::GET], "/resources/customFields"),
+    ("the list of a team", &[Method::GET], "/resources/admins"),
+    ("the list of a team", &[Method::GET], "/resources/admins/search"),
+    ("the names of events", &[Method::GET], "/resources/events/names"),
+];
+
+/// The routes of this file.
+pub(super) fn routes() -> Vec<Route> {
+    let mut routes = Vec::new();
+    for (what, methods, path) in LATER {
+        routes.extend(methods.iter().map(|method| later(what, method.clone(), path.to_owned())));
+    }
+    for kind in KINDS {
+        let path = format!("/resources/{kind}/{{id}}/traits/{{key}}/history");
+        routes.push(later("the history of a trait", Method::GET, path));
+        for screen in SCREENS {
+            routes.extend(METHODS.map(|method| never(method, format!("/resources/{kind}/{{id}}/{screen}"))));
+        }
+    }
+    for screen in SCREENS {
+        routes.extend(METHODS.map(|method| never(method, format!("/resources/{screen}"))));
+        routes.extend(METHODS.map(|method| never(method, format!("/resources/{screen}/{{*rest}}"))));
+    }
+    routes
+}
+
+fn later(what: &'static str, method: Method, path: String) -> Route {
+    let words = Words::new("Not offered", "Comes later", &format!("This server does not offer {what} yet."));
+    route(method, path, words, ApiError::NotBuiltYet { what })
+}
+
+fn never(method: Method, path: String) -> Route {
+    let words = Words::new("Not offered", "Not part of this server", "Belongs to a customer-success team's screens.");
+    route(method, path, words, ApiError::OutOfScope)
+}
+
+fn route(method: Method, path: String, words: Words, error: ApiError) -> Route {
+    let mut words = words.answer(501, "Not offered; the answer says why.", named("Error"));
+    for name in ["id", "instanceId", "key", "rest"] {
+        if path.contains(&format!("{{{name}}}")) || path.contains(&format!("{{*{name}}}")) {
+            words = words.segment(name, "");
+        }
+    }
+    let needs = if method == Method::GET { Scopes::READ } else { Scopes::WRITE };
+    let handler = move || {
+        let error = error.clone();
+        async move { error.into_response() }
+    };
+    Route::new(method, path, Access::Scope(needs), handler, words)
+}

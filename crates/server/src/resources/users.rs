@@ -1,0 +1,61 @@
+//! Users: a list, and one by its id.
+
+use axum::{
+    extract::State,
+    http::{StatusCode, Uri},
+    response::Response,
+};
+use muster_model::kind::RecordKind;
+
+use super::{
+    answer::{json, page},
+    query::Query,
+    records::{ListRequest, PathId, Reader, find},
+    related::Gatherer,
+};
+use crate::{
+    error::ApiError,
+    state::AppState,
+    wire::{
+        user::{self, UserView},
+        object::Object,
+    },
+};
+
+const KIND: RecordKind = RecordKind::User;
+
+/// Answers a page of the list.
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Reader(workspace): Reader,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let request = ListRequest::read(&workspace, KIND, &Query::of(&uri), "", Vec::new())?;
+    let found = request.page(&state, &workspace).await?;
+    let mut gatherer = Gatherer::new(&state, workspace.id);
+    let mut views = Vec::with_capacity(found.profiles.len());
+    let mut next = found.next.map(|at| request.cursor(at));
+    let last = found.profiles.len().saturating_sub(1);
+    for (nth, profile) in found.profiles.into_iter().enumerate() {
+        let after = request.after(&profile);
+        views.push(gatherer.user(profile).await?);
+        if gatherer.is_full() && nth < last {
+            next = Some(after);
+            break;
+        }
+    }
+    let (names, bytes_max) = (&state.settings.trait_names, state.settings.page_bytes_max);
+    let write = |object: &mut Object<'_>, view: &UserView| user::write(object, view, names);
+    Ok(page(&views, next, bytes_max, write, |view| request.after(&view.profile)))
+}
+
+/// Answers one record.
+pub(super) async fn show(
+    State(state): State<AppState>,
+    Reader(workspace): Reader,
+    PathId(id): PathId,
+) -> Result<Response, ApiError> {
+    let profile = find(&state, &workspace, KIND, &id).await?;
+    let view = Gatherer::new(&state, workspace.id).user(profile).await?;
+    Ok(json(StatusCode::OK, |object| user::write(object, &view, &state.settings.trait_names)))
+}

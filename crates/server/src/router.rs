@@ -1,0 +1,132 @@
+//! Every route in one table, from which the router and the API document are made.
+//!
+//! A route is a method, a path, what it asks of its callers, what answers it and the words about it; nothing can be
+//! served without standing in the document. Paths with doubled or trailing slashes mean the same as without them.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{Method, Uri, uri::PathAndQuery},
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, MethodRouter, on},
+};
+use muster_store::credentials::Scopes;
+use tower::ServiceExt;
+
+use crate::{
+    admin, docs,
+    error::ApiError,
+    health, ingest,
+    keys::{Gate, pass, unread},
+    metrics,
+    observe::observe,
+    openapi::{self, Words},
+    resources,
+    state::AppState,
+};
+
+/// What a route asks of its callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nothing.
+    Open,
+    /// A key with this scope.
+    Scope(Scopes),
+    /// A key with the scope `admin`, or the operator's token.
+    Keys,
+}
+
+/// One method of one path.
+pub(crate) struct Route {
+    pub method: Method,
+    pub path: String,
+    pub access: Access,
+    pub words: Words,
+    handler: MethodRouter<AppState>,
+}
+
+impl Route {
+    /// A route. The handler is made for all methods and answers to this one only.
+    pub(crate) fn new<H, T>(method: Method, path: impl Into<String>, access: Access, handler: H, words: Words) -> Route
+    where
+        H: axum::handler::Handler<T, AppState>,
+        T: 'static,
+    {
+        let filter = MethodFilter::try_from(method.clone()).expect("the table holds standard methods only");
+        Route { method, path: path.into(), access, words, handler: on(filter, handler) }
+    }
+}
+
+/// The table.
+pub(crate) fn table() -> Vec<Route> {
+    let mut routes = ingest::routes::routes();
+    routes.extend(resources::routes::routes());
+    routes.extend(admin::routes());
+    routes.extend(health::routes());
+    routes.extend(metrics::routes());
+    routes.extend(docs::routes());
+    routes
+}
+
+/// The router over a store.
+pub fn router(state: AppState) -> Router {
+    let table = table();
+    let pages = Arc::new(docs::Pages::new(&openapi::document(&table)));
+    let mut router = Router::new();
+    for route in table {
+        router = router.route(&route.path, gated(&state, route.access, route.handler));
+    }
+    let inner = router
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(axum::Extension(pages))
+        .layer(from_fn_with_state(state.clone(), observe))
+        .with_state(state);
+    // What the table does not know may be a path written with too many slashes. Everything else takes the short way.
+    let tidied = inner.clone();
+    inner.fallback(move |request: Request| tidy(tidied, request))
+}
+
+fn gated(state: &AppState, access: Access, handler: MethodRouter<AppState>) -> MethodRouter<AppState> {
+    let (needs, operator) = match access {
+        Access::Open => return handler,
+        Access::Scope(scope) => (scope, false),
+        Access::Keys => (Scopes::ADMIN, true),
+    };
+    handler.route_layer(from_fn_with_state(Gate { state: state.clone(), needs, operator }, pass))
+}
+
+async fn no_such_path(request: Request) -> Response {
+    unread(request.into_body(), ApiError::NoSuchPath.into_response())
+}
+
+async fn wrong_method(request: Request) -> Response {
+    unread(request.into_body(), ApiError::WrongMethod.into_response())
+}
+
+/// Routes a request once more, without doubled and trailing slashes.
+async fn tidy(inner: Router, mut request: Request) -> Response {
+    if let Some(uri) = tidied(request.uri()) {
+        *request.uri_mut() = uri;
+    }
+    inner.oneshot(request).await.unwrap_or_else(|never| match never {})
+}
+
+fn tidied(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let mut target = format!("/{}", segments.join("/"));
+    if target == path {
+        return None;
+    }
+    if let Some(query) = uri.query() {
+        target.push('?');
+        target.push_str(query);
+    }
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(target).ok()?);
+    Uri::from_parts(parts).ok()
+}

@@ -1,0 +1,31 @@
+//! Starting tasks so that a panic in one is noticed.
+//!
+//! A panic ends its task and no other; it is counted and logged here, because nobody waits for most tasks. Never
+//! restarts anything.
+
+use std::{future::Future, sync::Arc};
+
+use crate::metrics::Metrics;
+
+/// Starts a task. `name` says in the log what it was.
+pub(crate) fn spawn(name: &'static str, metrics: &Arc<Metrics>, future: impl Future<Output = ()> + Send + 'static) {
+    let witness = Witness { name, metrics: Arc::clone(metrics) };
+    tokio::spawn(async move {
+        let _witness = witness;
+        future.await;
+    });
+}
+
+struct Witness {
+    name: &'static str,
+    metrics: Arc<Metrics>,
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.metrics.panics.inc();
+            tracing::error!(task = self.name, "a task panicked and was ended; this is a defect, please report it");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What all requests share.
+//!
+//! Cheap to clone; everything in it is made once when the server starts and is safe to use from every thread. Holds no
+//! customer's data: that stays in the store.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use muster_store::{Store, clock::Clock, credentials::TokenHash};
+use tokio::sync::Semaphore;
+
+use crate::{ingest::Budget, keys::Limiter, metrics::Metrics, settings::ServerSettings};
+
+/// The store, the clock, the settings, and the counters that bound the work under way.
+#[derive(Clone)]
+pub struct AppState(Arc<Shared>);
+
+/// The parts of [`AppState`], for this crate alone.
+pub struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: ServerSettings,
+    /// Bytes of bodies in memory, all requests together.
+    pub(crate) budget: Budget,
+    /// Places for decompressing and parsing large bodies.
+    pub(crate) heavy_jobs: Arc<Semaphore>,
+    /// Requests of each key.
+    pub(crate) limiter: Limiter,
+    pub(crate) metrics: Arc<Metrics>,
+    /// The hash of the operator's token, if there is one.
+    pub(crate) operator: Option<TokenHash>,
+    /// Set once the server was asked to stop.
+    draining: AtomicBool,
+}
+
+impl AppState {
+    /// The state of one server. The settings should have passed [`ServerSettings::check`].
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: ServerSettings) -> AppState {
+        let metrics = Arc::new(Metrics::new(Arc::clone(&store)));
+        AppState(Arc::new(Shared {
+            budget: Budget::new(settings.in_flight_bytes_max, metrics.in_flight_bytes.clone()),
+            heavy_jobs: Arc::new(Semaphore::new(settings.heavy_jobs_max.max(1))),
+            limiter: Limiter::new(settings.requests_per_minute),
+            operator: settings.operator_token.as_ref().map(crate::keys::Token::hash),
+            draining: AtomicBool::new(false),
+            store,
+            clock,
+            settings,
+            metrics,
+        }))
+    }
+
+    /// Says in `/readyz` from now on that this process is about to end.
+    pub(crate) fn start_draining(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server was asked to stop.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}

@@ -1,0 +1,29 @@
+//! The JSON of every record, field by field.
+//!
+//! One file per kind of record, each with the fields in the order of the contract, written straight into a buffer, and
+//! with the schema of the same fields for the API document. Customers' own values pass through as they were sent. Every
+//! field is always there: `null`, `0`, `[]` or `{}` when there is nothing to say.
+
+/// Writing JSON objects and lists into a buffer.
+pub(crate) mod object;
+
+/// Values that several kinds of record share: dates, and fields fed by traits.
+pub(crate) mod value;
+
+/// An organization.
+pub(crate) mod organization;
+
+/// An account.
+pub(crate) mod account;
+
+/// A user, with its accounts and organizations.
+pub(crate) mod user;
+
+/// An event of a timeline.
+pub(crate) mod event;
+
+/// A message set aside.
+pub(crate) mod refused;
+
+/// A key, without its token.
+pub(crate) mod key;

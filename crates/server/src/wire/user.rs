@@ -1,0 +1,92 @@
+//! A user, with its accounts and organizations.
+
+use std::sync::Arc;
+
+use muster_model::profile::Profile;
+
+use super::{
+    account::{self, AccountView},
+    object::Object,
+    organization::{self, OrganizationView},
+    value,
+};
+use crate::{
+    openapi::schema::{Field, Fields},
+    settings::TraitNames,
+};
+
+/// What is shown of a user.
+#[derive(Clone, Debug)]
+pub(crate) struct UserView {
+    pub profile: Arc<Profile>,
+    /// Accounts whose link stands, by external id.
+    pub accounts: Vec<Arc<AccountView>>,
+    /// Organizations whose link stands, by external id.
+    pub organizations: Vec<Arc<OrganizationView>>,
+}
+
+/// Writes the record.
+pub(crate) fn write(object: &mut Object<'_>, view: &UserView, names: &TraitNames) {
+    let profile = &view.profile;
+    let traits = &profile.traits;
+    object.id("id", profile.id);
+    object.instant("createdAt", profile.created_at);
+    object.instant("updatedAt", profile.updated_at);
+    object.text("externalId", &profile.external_id);
+    object.list("accounts", |list| {
+        for one in &view.accounts {
+            list.object(|object| account::write_within_user(object, one, names));
+        }
+    });
+    object.list("organizations", |list| {
+        for one in &view.organizations {
+            list.object(|object| organization::write(object, one, names));
+        }
+    });
+    value::put_text(object, "name", traits, "name");
+    value::put_text(object, "email", traits, "email");
+    value::put_text(object, "avatar", traits, "avatar");
+    object.members("traits", traits.iter());
+    object.instant_or_null("firstKnown", value::known(profile.first_known));
+    object.instant_or_null("lastSeenTimestamp", profile.as_user().and_then(|user| user.seen.last()));
+    object.nulls(&[
+        "lastInboundMessageTimestamp",
+        "lastOutboundMessageTimestamp",
+        "npsLastScore",
+        "npsLastFeedback",
+        "npsLastRespondedAt",
+        "unsubscribedFromConversations",
+        "unsubscribedFromConversationsAt",
+        "deactivatedAt",
+    ]);
+    object.empty_list("segments");
+    value::put_instant(object, "joinDate", traits, "createdAt");
+    object.boolean("implied", !profile.stated);
+}
+
+/// The fields of the record, in the same order.
+pub(crate) const FIELDS: Fields = &[
+    ("id", Field::Uuid),
+    ("createdAt", Field::Instant),
+    ("updatedAt", Field::Instant),
+    ("externalId", Field::Text),
+    ("accounts", Field::ListOf("Account")),
+    ("organizations", Field::ListOf("Organization")),
+    ("name", Field::TextOrNull),
+    ("email", Field::TextOrNull),
+    ("avatar", Field::TextOrNull),
+    ("traits", Field::Members),
+    ("firstKnown", Field::InstantOrNull),
+    ("lastSeenTimestamp", Field::InstantOrNull),
+    ("lastInboundMessageTimestamp", Field::NotYet),
+    ("lastOutboundMessageTimestamp", Field::NotYet),
+    ("npsLastScore", Field::NotYet),
+    ("npsLastFeedback", Field::NotYet),
+    ("npsLastRespondedAt", Field::NotYet),
+    ("unsubscribedFromConversations", Field::NotYet),
+    ("unsubscribedFromConversationsAt", Field::NotYet),
+    ("deactivatedAt", Field::NotYet),
+    ("segments", Field::NoneYet),
+    ("joinDate", Field::InstantOrNull),
+    ("implied", Field::Boolean),
+];
