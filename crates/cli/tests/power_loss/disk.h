@@ -130,7 +130,7 @@ static void note(struct file *file, int64_t start, int64_t end) {
         file->dirty[file->ranges++] = (struct range){start, end};
         return;
     }
-    /* More places than the table holds: one range over all of them claims too much written, which a sync then copies. */
+    /* More places than the table holds: one range over all of them; a sync then copies more than it had to. */
     for (int at = 0; at < RANGES_MAX; at++) {
         if (file->dirty[at].start < start) start = file->dirty[at].start;
         if (file->dirty[at].end > end) end = file->dirty[at].end;
@@ -173,7 +173,8 @@ static void copy_range(int from, int to, int64_t start, int64_t end) {
     while (start < end) {
         int64_t data = syscall(SYS_lseek, from, start, SEEK_DATA);
         if (data < 0 || data > end) data = end;
-        if (data > start && syscall(SYS_fallocate, to, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, data - start) != 0)
+        int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+        if (data > start && syscall(SYS_fallocate, to, punch, start, data - start) != 0)
             die("cannot punch a hole in a durable image: %s", strerror(errno));
         if (data >= end) return;
         int64_t hole = syscall(SYS_lseek, from, data, SEEK_HOLE);

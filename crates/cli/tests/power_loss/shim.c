@@ -1,10 +1,10 @@
 /* Loaded under the server with LD_PRELOAD: makes the disk forget what was never synced.
  *
  * Writes go through, so that the process reads what it wrote; what a power failure would leave is kept in the mirror
- * (disk.h). Environment:
- *   MUSTER_SHIM_ROOT    the watched directory, without links in its path
- *   MUSTER_SHIM_MIRROR  the mirror, on the same file system, prepared by the test
- *   MUSTER_SHIM_NAMES   "strict" (default): a name is durable after fsync of its directory and not before
+ * (disk.h). Environment, without the prefix of Muster's settings, of which unknown ones are refused:
+ *   POWER_LOSS_ROOT    the watched directory, without links in its path
+ *   POWER_LOSS_MIRROR  the mirror, on the same file system, prepared by the test
+ *   POWER_LOSS_NAMES   "strict" (default): a name is durable after fsync of its directory and not before
  *                       "with-file": fsync of a file makes the names on the way to it durable too
  *
  * A sync that this file does not see counts as never done, and a write it does not see is never copied: both make the
@@ -17,8 +17,8 @@
 #include <sys/uio.h>
 
 __attribute__((constructor)) static void begin(void) {
-    const char *where = getenv("MUSTER_SHIM_ROOT"), *into = getenv("MUSTER_SHIM_MIRROR");
-    const char *names = getenv("MUSTER_SHIM_NAMES");
+    const char *where = getenv("POWER_LOSS_ROOT"), *into = getenv("POWER_LOSS_MIRROR");
+    const char *names = getenv("POWER_LOSS_NAMES");
     if (where == NULL || into == NULL) return;
     struct stat about;
     if (realpath(where, root) == NULL || realpath(into, mirror) == NULL || stat(root, &about) != 0)

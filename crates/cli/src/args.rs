@@ -1,0 +1,237 @@
+//! The command line as it is written: names, defaults, one sentence each.
+//!
+//! Only the shape is checked here; what the values mean is decided by the commands and by [`crate::config`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::layers::Flags;
+
+/// Customer data server for B2B software: takes messages about organizations, accounts, users and what they do, keeps
+/// every one, and answers what is true now and what happened.
+#[derive(Debug, Parser)]
+#[command(
+    name = "muster",
+    version,
+    arg_required_else_help = false,
+    after_help = "Without a command, `muster` runs the server."
+)]
+pub struct Cli {
+    /// Settings file [default: ./muster.toml if there is one]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+
+    /// Directory that holds everything [default: ./muster-data]
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data_dir: Option<String>,
+
+    #[command(flatten)]
+    pub serve: Serve,
+
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    Serve(Serve),
+    /// Make, list and end the keys that senders and readers use
+    #[command(subcommand)]
+    Keys(Keys),
+    /// Send a file of messages to a server
+    Send(Send),
+    /// Look for what is wrong with a data directory or a running server
+    Doctor(Doctor),
+    /// Show every setting and where it comes from
+    Config(Config),
+    /// Measure this machine: messages a second, latency, bytes on disk, memory
+    Bench(Box<Bench>),
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub struct Serve {
+    /// Address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Make a key and show its token, this once
+    Create(CreateKey),
+    /// List keys; tokens are never shown
+    List(ListKeys),
+    /// End a key; its token is refused from then on
+    Revoke(RevokeKey),
+}
+
+#[derive(Debug, Args)]
+pub struct CreateKey {
+    /// Workspace the key belongs to; made if it does not exist
+    #[arg(long, default_value = "default")]
+    pub workspace: String,
+    /// What the key may do: write, read, admin, with commas between
+    #[arg(long, default_value = "write,read,admin")]
+    pub scope: String,
+    /// What the key is for, in your own words
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ListKeys {
+    /// Only keys of this workspace
+    #[arg(long)]
+    pub workspace: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RevokeKey {
+    /// The key's id, as `muster keys list` shows it
+    pub id: u64,
+    /// Only if the key belongs to this workspace
+    #[arg(long)]
+    pub workspace: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Send {
+    /// JSON array or one message a line; `-` reads standard input
+    pub file: PathBuf,
+    /// The server [default: MUSTER_URL, else the one running over the data directory, else http://127.0.0.1:8080]
+    #[arg(long)]
+    pub url: Option<String>,
+    /// A token with scope write; better in MUSTER_TOKEN, where process lists do not show it
+    #[arg(long)]
+    pub token: Option<String>,
+    /// Write refused messages here, one a line, to be corrected and sent again
+    #[arg(long, value_name = "FILE")]
+    pub refused: Option<PathBuf>,
+    /// Requests on their way at the same time; more is faster, and then messages arrive in any order
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub connections: u16,
+    /// Seconds to keep trying while the server is busy or away
+    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    pub patience: u64,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Config {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Print the built-in settings file, to start your own from
+    #[arg(long, conflicts_with = "json")]
+    pub default: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Bench {
+    /// Messages to send to the product, in all rounds together
+    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub messages: u64,
+    /// Pairs of runs, baseline then product, over which medians are taken
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub rounds: u32,
+    /// Connections that send at the same time
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_024))]
+    pub connections: u32,
+    /// Messages a request
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub batch: u32,
+    /// Percent of messages that were sent before
+    #[arg(long, default_value_t = 0, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub duplicates: u8,
+    /// Accounts that messages are spread over
+    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub accounts: u32,
+    /// Users that messages are spread over
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub users: u32,
+    /// Single-message requests whose latency is measured; 0 leaves that out
+    #[arg(long, default_value_t = 2_000)]
+    pub lone: u32,
+    /// Afterwards look for what was acknowledged
+    #[arg(long)]
+    pub verify: bool,
+    /// Where the temporary data directory is made; it should lie on the disk you want to measure
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Measure this running server instead of one of its own; loopback only
+    #[arg(long)]
+    pub url: Option<String>,
+    /// A token with scopes write and read for `--url`; better in MUSTER_TOKEN
+    #[arg(long, requires = "url")]
+    pub token: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Serve as the baseline: read each batch, parse it, drop it (started by `bench` itself)
+    #[arg(long, hide = true)]
+    pub baseline_server: bool,
+}
+
+impl Cli {
+    /// What the command line says about settings.
+    pub fn flags(&self) -> Flags {
+        let of_command = match &self.command {
+            Some(Command::Serve(serve)) => serve.listen.clone(),
+            _ => None,
+        };
+        Flags {
+            config: self.config.clone(),
+            listen: of_command.or_else(|| self.serve.listen.clone()),
+            data_dir: self.data_dir.clone(),
+        }
+    }
+
+    /// A sentence when `--listen` stands before a command that does not listen.
+    pub fn misplaced(&self) -> Option<&'static str> {
+        let listens = matches!(self.command, None | Some(Command::Serve(_)));
+        (!listens && self.serve.listen.is_some()).then_some("--listen belongs to `muster serve`")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_serves() {
+        let flags = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().flags();
+        assert_eq!(flags("muster --listen a --data-dir d").listen.as_deref(), Some("a"));
+        assert_eq!(flags("muster --listen a serve --listen b").listen.as_deref(), Some("b"));
+        assert_eq!(flags("muster keys list --data-dir d").data_dir.as_deref(), Some("d"));
+        assert_eq!(flags("muster --config c doctor").config, Some(PathBuf::from("c")));
+        let misplaced = Cli::try_parse_from(["muster", "--listen", "a", "config"]).unwrap();
+        assert!(misplaced.misplaced().is_some());
+    }
+}

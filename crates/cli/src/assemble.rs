@@ -1,0 +1,132 @@
+//! The one place that chooses a store: the embedded engine.
+//!
+//! Everything else speaks to [`Store`]. Guarantees that an error says what to do; never prints.
+
+use std::{path::Path, sync::Arc};
+
+use muster_embedded::{Embedded, OpenError, Options, Severity};
+use muster_store::{
+    Store,
+    clock::{Clock, SystemClock},
+};
+
+use crate::{
+    config::{engine::Engine, settings::Settings},
+    exit::{Exit, Failure},
+    local::LocalServer,
+};
+
+/// A store and what its opening found.
+pub struct Opened {
+    pub store: Arc<dyn Store>,
+    /// One finding a line, for the log.
+    pub recovery: String,
+}
+
+/// Why a store could not be opened.
+pub enum NotOpened {
+    /// Another process has it; that one can be asked instead.
+    InUse,
+    Failed(anyhow::Error),
+}
+
+impl From<OpenError> for NotOpened {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::InUse { .. } => NotOpened::InUse,
+            other => NotOpened::Failed(anyhow::Error::new(other)),
+        }
+    }
+}
+
+impl NotOpened {
+    /// The error for a command that has to have the store to itself.
+    pub fn into_error(self, data_dir: &Path) -> anyhow::Error {
+        match self {
+            NotOpened::InUse => {
+                let local = LocalServer::read(data_dir).ok().flatten();
+                let which = local.map_or_else(String::new, |local| format!(" ({}, process {})", local.url, local.pid));
+                let says = format!(
+                    "another process{which} uses the data directory {}; stop it, or give another one with --data-dir",
+                    data_dir.display()
+                );
+                Failure::error(Exit::InUse, says)
+            }
+            NotOpened::Failed(error) => error,
+        }
+    }
+}
+
+/// Opens the store of the settings, creating it if there is none; blocks until what an earlier stop left is replayed.
+pub fn open(settings: &Settings) -> Result<Opened, NotOpened> {
+    let (store, recovery) = Embedded::open(options(&settings.engine, &settings.place.data_dir), SystemClock.now())?;
+    Ok(Opened { store: Arc::new(store), recovery: recovery.to_string() })
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gravity {
+    Note,
+    Warning,
+    Fault,
+}
+
+/// What an examination found.
+pub struct Found {
+    pub gravity: Gravity,
+    pub what: String,
+    pub advice: String,
+}
+
+/// Examines a data directory that nobody uses, changing nothing. `progress` hears what is being looked at.
+pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Found>, NotOpened> {
+    let findings = muster_embedded::examine(data_dir, progress)?;
+    let found = |finding: muster_embedded::Finding| Found {
+        gravity: match finding.severity {
+            Severity::Note => Gravity::Note,
+            Severity::Warning => Gravity::Warning,
+            Severity::Fault => Gravity::Fault,
+        },
+        what: finding.what,
+        advice: finding.advice,
+    };
+    Ok(findings.into_iter().map(found).collect())
+}
+
+/// Written out, so that a new option is a compile error here until it has a setting.
+fn options(engine: &Engine, data_dir: &Path) -> Options {
+    Options {
+        data_dir: data_dir.to_owned(),
+        queue_batches_max: engine.queue_batches_max,
+        queue_bytes_max: engine.queue_bytes_max,
+        group_messages_max: engine.group_messages_max,
+        group_bytes_max: engine.group_bytes_max,
+        checkpoint_rows_max: engine.checkpoint_rows_max,
+        checkpoint_bytes_max: engine.checkpoint_bytes_max,
+        checkpoint_interval: engine.checkpoint_interval,
+        compaction_files_min: engine.compaction_files_min,
+        compaction_file_bytes_max: engine.compaction_file_bytes_max,
+        state_cache_bytes: engine.state_cache_bytes,
+        identity_retention: engine.identity_retention,
+        refused_max: engine.refused_max,
+        refused_retention: engine.refused_retention,
+        scan_max: engine.scan_max,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::config::layers::{Flags, Sources};
+
+    #[test]
+    fn the_built_in_file_says_what_the_engine_does_by_itself() {
+        let sources = Sources { flags: Flags::default(), environment: vec![], directory: PathBuf::from("/nowhere") };
+        let settings = Settings::load(sources).unwrap();
+        let data_dir = &settings.place.data_dir;
+        assert_eq!(format!("{:?}", options(&settings.engine, data_dir)), format!("{:?}", Options::new(data_dir)));
+    }
+}

@@ -1,0 +1,173 @@
+//! Talking to a server as its own commands do: one address, one token, plain answers.
+//!
+//! An answer of any status is an answer; only a call that brought none is an error, and the error says whether trying
+//! again can help. Redirects are not followed, so a token never travels to another host. Loopback addresses are called
+//! without a proxy.
+
+use std::{fmt, time::Duration};
+
+use anyhow::bail;
+use ureq::{Agent, Body, http::Response};
+
+/// The largest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 16 << 20;
+
+/// A server at an address.
+pub struct Client {
+    agent: Agent,
+    url: String,
+    authorization: Option<String>,
+}
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// How long it asks to wait.
+    pub retry_after: Option<Duration>,
+    pub body: String,
+}
+
+/// Why there was no answer.
+#[derive(Debug)]
+pub enum CallError {
+    /// Nobody answered, or not in time; the server may be away for a moment.
+    Unreachable(String),
+    /// What came cannot be understood, or the call cannot be made at all.
+    Unusable(String),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (CallError::Unreachable(says) | CallError::Unusable(says)) = self;
+        f.write_str(says)
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl Client {
+    /// A client for `http://HOST[:PORT]` or `https://…`, possibly with a path in front of the API's.
+    pub fn new(url: &str, token: Option<&str>, timeout: Duration) -> anyhow::Result<Client> {
+        let url = url.trim().trim_end_matches('/').to_owned();
+        let Some(host) = host_of(&url) else {
+            bail!("{url:?} is no server address; write it as http://HOST:PORT or https://HOST");
+        };
+        if token.is_some_and(|token| token.is_empty() || token.chars().any(|letter| !letter.is_ascii_graphic())) {
+            bail!("the token has characters that no token has; was it copied with a space or a line end?");
+        }
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(timeout.min(Duration::from_secs(10))))
+            .timeout_global(Some(timeout))
+            .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")));
+        if is_loopback(host) {
+            config = config.proxy(None);
+        }
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        Ok(Client { agent: config.build().new_agent(), url, authorization })
+    }
+
+    pub fn get(&self, path: &str) -> Result<Answer, CallError> {
+        let mut request = self.agent.get(self.target(path));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        self.answer(request.call())
+    }
+
+    pub fn delete(&self, path: &str) -> Result<Answer, CallError> {
+        let mut request = self.agent.delete(self.target(path));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        self.answer(request.call())
+    }
+
+    /// Posts JSON; `prefer` goes into the header of that name.
+    pub fn post(&self, path: &str, body: &[u8], prefer: Option<&str>) -> Result<Answer, CallError> {
+        let mut request = self.agent.post(self.target(path)).header("Content-Type", "application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        if let Some(prefer) = prefer {
+            request = request.header("Prefer", prefer);
+        }
+        self.answer(request.send(body))
+    }
+
+    fn target(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    fn answer(&self, response: Result<Response<Body>, ureq::Error>) -> Result<Answer, CallError> {
+        let response = response.map_err(|error| self.judge(&error))?;
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        let body = response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).read_to_string();
+        Ok(Answer { status, retry_after, body: body.map_err(|error| self.judge(&error))? })
+    }
+
+    fn judge(&self, error: &ureq::Error) -> CallError {
+        let says = format!("{}: {error}", self.url);
+        match error {
+            ureq::Error::Io(_)
+            | ureq::Error::Timeout(_)
+            | ureq::Error::ConnectionFailed
+            | ureq::Error::HostNotFound
+            | ureq::Error::Protocol(_) => CallError::Unreachable(says),
+            _ => CallError::Unusable(says),
+        }
+    }
+}
+
+/// The host in a server's address, without its port.
+pub fn host_of(url: &str) -> Option<&str> {
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?;
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let plain = !host.is_empty() && !authority.contains(['@', '?', '#', ' ']);
+    plain.then_some(host)
+}
+
+/// Whether a host is this machine.
+pub fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_a_host() {
+        for (url, host) in [
+            ("http://127.0.0.1:8080", Some("127.0.0.1")),
+            ("https://muster.example.com/base", Some("muster.example.com")),
+            ("http://[::1]:80", Some("::1")),
+            ("localhost:8080", None),
+            ("http://", None),
+            ("http://user@host", None),
+        ] {
+            assert_eq!(host_of(url), host, "{url}");
+        }
+        assert!(is_loopback("::1") && is_loopback("127.0.0.9") && is_loopback("localhost"));
+        assert!(!is_loopback("192.0.2.1") && !is_loopback("example.com"));
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_before_a_call() {
+        let client = |url, token| Client::new(url, token, Duration::from_secs(1));
+        assert!(client("127.0.0.1:8080", None).is_err());
+        assert!(client("http://127.0.0.1:1", Some("a b")).is_err());
+        assert!(client("http://127.0.0.1:1", Some("")).is_err());
+        let nobody = client("http://127.0.0.1:1", Some("mk_x")).unwrap();
+        assert!(matches!(nobody.get("/healthz"), Err(CallError::Unreachable(_))));
+    }
+}

@@ -1,0 +1,121 @@
+//! Disk space, file handles, the clock.
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rustix::process::{Resource, getrlimit};
+
+use super::run::Finding;
+use crate::commands::serve::handles;
+
+const SPACE_FAULT_BYTES: u64 = 256 << 20;
+const SPACE_WARNING_BYTES: u64 = 2 << 30;
+/// 2026-01-01; a clock before that was never set.
+const CLOCK_FLOOR: Duration = Duration::from_secs(1_767_225_600);
+/// Clocks of one machine and its file server may differ by so much.
+const CLOCK_SLACK: Duration = Duration::from_secs(300);
+
+/// Everything about the machine, seen from a data directory; `pid` is the server's, if one runs.
+pub fn examine(data_dir: &Path, pid: Option<u32>, connections_max: usize) -> Vec<Finding> {
+    let mut findings = vec![clock(SystemTime::now(), newest_change(data_dir))];
+    findings.extend(space(data_dir));
+    findings.push(file_handles(pid.and_then(limit_of).unwrap_or_else(own_limit), connections_max));
+    findings
+}
+
+fn space(data_dir: &Path) -> Option<Finding> {
+    let about = rustix::fs::statvfs(data_dir).ok()?;
+    Some(judge_space(about.f_bavail.saturating_mul(about.f_frsize)))
+}
+
+fn judge_space(bytes: u64) -> Finding {
+    let what = format!("{} MiB are free for the data directory", bytes >> 20);
+    if bytes < SPACE_FAULT_BYTES {
+        Finding::fault(what, "free some space: without room to write the server takes no messages")
+    } else if bytes < SPACE_WARNING_BYTES {
+        Finding::warning(what, "free some space soon")
+    } else {
+        Finding::note(what)
+    }
+}
+
+/// What a server started from here would get: it raises its limit to the hard one.
+fn own_limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}
+
+/// The limit of a running process; `None` outside when it is not known, `None` inside when there is none.
+fn limit_of(pid: u32) -> Option<Option<u64>> {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    match line.split_whitespace().next()? {
+        "unlimited" => Some(None),
+        number => number.parse().ok().map(Some),
+    }
+}
+
+fn file_handles(limit: Option<u64>, connections_max: usize) -> Finding {
+    let Some(handles) = limit else { return Finding::note("file handles are not limited") };
+    let what = format!("{handles} file handles may be open");
+    if handles::suffices(limit, connections_max) {
+        return Finding::note(what);
+    }
+    let advice = format!(
+        "http.connections_max = {connections_max} needs {}; raise the limit (LimitNOFILE= in a systemd unit, ulimit -n) \
+         or lower the setting",
+        connections_max as u64 + handles::OTHER_HANDLES
+    );
+    Finding::warning(what, advice)
+}
+
+fn clock(now: SystemTime, newest_change: Option<SystemTime>) -> Finding {
+    if now < UNIX_EPOCH + CLOCK_FLOOR {
+        return Finding::fault("the clock stands before 2026", "set it: times of receipt would be wrong for ever");
+    }
+    if newest_change.is_some_and(|change| change > now + CLOCK_SLACK) {
+        let what = "files of the data directory were changed in what the clock calls the future";
+        return Finding::warning(what, "compare the clock with another one; it may have been set back");
+    }
+    Finding::note("the clock is plausible")
+}
+
+/// When anything directly in the directory, or one level below, was changed last.
+fn newest_change(data_dir: &Path) -> Option<SystemTime> {
+    let below = |directory: &Path| fs::read_dir(directory).into_iter().flatten().flatten();
+    let changed = |entry: &fs::DirEntry| entry.metadata().and_then(|about| about.modified()).ok();
+    below(data_dir).flat_map(|entry| below(&entry.path()).chain([entry])).filter_map(|entry| changed(&entry)).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assemble::Gravity;
+
+    #[test]
+    fn space_is_judged_before_it_ends() {
+        let check = |bytes: u64, gravity: Gravity| assert_eq!(judge_space(bytes).gravity, gravity, "{bytes}");
+        check(0, Gravity::Fault);
+        check(1 << 30, Gravity::Warning);
+        check(1 << 40, Gravity::Note);
+    }
+
+    #[test]
+    fn handles_are_compared_with_the_settings() {
+        assert_eq!(file_handles(Some(1_024), 12_288).gravity, Gravity::Warning);
+        assert_eq!(file_handles(Some(20_000), 12_288).gravity, Gravity::Note);
+        assert_eq!(file_handles(None, 12_288).gravity, Gravity::Note);
+        assert!(limit_of(std::process::id()).is_some());
+        assert!(limit_of(u32::MAX).is_none());
+    }
+
+    #[test]
+    fn a_clock_that_cannot_be_right_is_noticed() {
+        let now = UNIX_EPOCH + CLOCK_FLOOR + Duration::from_secs(1);
+        assert_eq!(clock(UNIX_EPOCH, None).gravity, Gravity::Fault);
+        assert_eq!(clock(now, Some(now + CLOCK_SLACK * 2)).gravity, Gravity::Warning);
+        assert_eq!(clock(now, Some(now)).gravity, Gravity::Note);
+    }
+}

@@ -1,0 +1,19 @@
+//! One module per command, each with a `run` that ends in an exit code.
+
+/// Running the server, from settings to a graceful end.
+pub mod serve;
+
+/// Making, listing and ending keys, beside a running server or without one.
+pub mod keys;
+
+/// Sending a file of messages.
+pub mod send;
+
+/// Looking for what is wrong.
+pub mod doctor;
+
+/// Showing every setting and where it comes from.
+pub mod config;
+
+/// Measuring.
+pub mod bench;

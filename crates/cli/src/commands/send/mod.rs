@@ -1,0 +1,20 @@
+//! `muster send`: a file of messages, whatever its size, to a server.
+//!
+//! The file is cut into messages ([`split`]), messages are packed into requests ([`pack`]), requests are delivered with
+//! patience ([`deliver`]), and what became of them is reported ([`report`]). Memory is bounded by a few requests.
+//! Sending the same file again is safe: a server stores each message once.
+
+/// Cutting a stream into messages: a JSON array or one message a line.
+pub mod split;
+
+/// Packing messages into requests that a server takes.
+pub mod pack;
+
+/// Delivering one request: waiting, trying again, reading the answer.
+pub mod deliver;
+
+/// What became of every message, for people and programs.
+pub mod report;
+
+/// The command from its arguments to its exit code.
+pub mod run;

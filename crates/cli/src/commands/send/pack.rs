@@ -1,0 +1,128 @@
+//! Packing messages into requests that a server takes.
+//!
+//! A request has at most [`BATCH_MESSAGES_MAX`] messages and about [`BODY_BYTES_MAX`] bytes; it knows the line each of
+//! its messages came from. Messages stand in it byte for byte as they stood in the file.
+
+use std::ops::Range;
+
+use muster_model::limits::BATCH_MESSAGES_MAX;
+
+/// Bytes of a body beyond which no message is added. The largest message alone fits.
+pub const BODY_BYTES_MAX: usize = 4 << 20;
+
+/// Messages for one request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// A JSON array, not yet closed.
+    open: Vec<u8>,
+    messages: Vec<(u64, Range<usize>)>,
+}
+
+impl Request {
+    /// How many messages it has.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The line of the file that a message came from.
+    pub fn line(&self, index: usize) -> Option<u64> {
+        self.messages.get(index).map(|(line, _)| *line)
+    }
+
+    /// A message as it stood in the file.
+    pub fn text(&self, index: usize) -> &[u8] {
+        self.messages.get(index).map_or(&[], |(_, span)| &self.open[span.clone()])
+    }
+
+    /// What is sent.
+    pub fn body(&self) -> Vec<u8> {
+        let mut body = if self.open.is_empty() { b"[".to_vec() } else { self.open.clone() };
+        body.push(b']');
+        body
+    }
+
+    /// The same messages in two requests.
+    pub fn halves(&self) -> [Request; 2] {
+        let middle = self.messages.len() / 2;
+        [0..middle, middle..self.messages.len()].map(|indices| {
+            let mut half = Request::default();
+            for index in indices {
+                half.add(self.messages[index].0, self.text(index));
+            }
+            half
+        })
+    }
+
+    fn add(&mut self, line: u64, text: &[u8]) {
+        self.open.push(if self.open.is_empty() { b'[' } else { b',' });
+        let start = self.open.len();
+        self.open.extend_from_slice(text);
+        self.messages.push((line, start..self.open.len()));
+    }
+}
+
+/// Fills one request after the other.
+#[derive(Debug, Default)]
+pub struct Packer {
+    filling: Request,
+}
+
+impl Packer {
+    /// Adds a message; hands out a request when it is full, before or after this message.
+    pub fn push(&mut self, line: u64, text: &[u8]) -> Option<Request> {
+        let overflows = !self.filling.open.is_empty() && self.filling.open.len() + text.len() > BODY_BYTES_MAX;
+        let before = overflows.then(|| std::mem::take(&mut self.filling));
+        self.filling.add(line, text);
+        before.or_else(|| (self.filling.len() == BATCH_MESSAGES_MAX).then(|| std::mem::take(&mut self.filling)))
+    }
+
+    /// The last request, if there is something in it.
+    pub fn finish(self) -> Option<Request> {
+        Some(self.filling).filter(|request| request.len() > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pack(messages: impl Iterator<Item = Vec<u8>>) -> Vec<Request> {
+        let mut packer = Packer::default();
+        let mut requests: Vec<Request> =
+            messages.enumerate().filter_map(|(at, text)| packer.push(at as u64 + 1, &text)).collect();
+        requests.extend(packer.finish());
+        requests
+    }
+
+    #[test]
+    fn a_request_has_a_hundred_messages() {
+        let sizes =
+            |count: usize| pack((0..count).map(|_| b"{}".to_vec())).iter().map(Request::len).collect::<Vec<_>>();
+        assert_eq!(sizes(0), [0; 0]);
+        assert_eq!(sizes(1), [1]);
+        assert_eq!(sizes(100), [100]);
+        assert_eq!(sizes(201), [100, 100, 1]);
+    }
+
+    #[test]
+    fn a_request_has_a_bound_in_bytes_and_loses_nothing() {
+        let requests = pack((0..10).map(|_| vec![b'x'; BODY_BYTES_MAX / 3]));
+        assert_eq!(requests.iter().map(Request::len).collect::<Vec<_>>(), [2, 2, 2, 2, 2]);
+        let lines: Vec<u64> = requests.iter().flat_map(|request| [0, 1].map(|at| request.line(at).unwrap())).collect();
+        assert_eq!(lines, (1..=10).collect::<Vec<u64>>());
+        let huge = pack([vec![b'x'; BODY_BYTES_MAX], b"{}".to_vec()].into_iter());
+        assert_eq!(huge.iter().map(Request::len).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn halves_are_the_whole() {
+        let [request] = &pack([b"{\"a\":1}".to_vec(), b"{}".to_vec(), b"{\"b\":2}".to_vec()].into_iter())[..] else {
+            panic!()
+        };
+        assert_eq!(request.body(), b"[{\"a\":1},{},{\"b\":2}]");
+        let [one, other] = request.halves();
+        assert_eq!((one.body(), other.body()), (b"[{\"a\":1}]".to_vec(), b"[{},{\"b\":2}]".to_vec()));
+        assert_eq!((other.line(0), other.line(1), other.line(2)), (Some(2), Some(3), None));
+        assert_eq!(Request::default().body(), b"[]");
+    }
+}

@@ -1,0 +1,152 @@
+//! What became of every message, for people and programs.
+//!
+//! Refused messages are told as they happen, with the line they came from, and written to a file of their own when one
+//! is asked for, so that nothing has to be held until the end.
+
+use std::{
+    fs::File,
+    io::{BufWriter, Write},
+    path::Path,
+};
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::deliver::{Delivery, Refusal};
+use crate::{exit::Exit, output::Progress};
+
+/// Refusals that `--json` lists; their number is always complete.
+const LISTED_MAX: usize = 1_000;
+
+/// Counts, and where refused messages go.
+pub struct Report {
+    summary: Summary,
+    refused_file: Option<BufWriter<File>>,
+}
+
+/// The data that `send` prints.
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub struct Summary {
+    /// Messages found in the file.
+    pub messages: u64,
+    pub stored: u64,
+    /// Stored before, by this sending or an earlier one.
+    pub duplicates: u64,
+    pub refused: u64,
+    /// Requests that were sent again because the server was busy or away.
+    pub retries: u64,
+    pub seconds: f64,
+    /// Whether the whole file was read and delivered.
+    pub complete: bool,
+    /// The first refusals.
+    pub refusals: Vec<Listed>,
+}
+
+/// A refusal as `--json` shows it.
+#[derive(Debug, PartialEq, Serialize)]
+pub struct Listed {
+    pub line: u64,
+    pub code: String,
+    pub pointer: String,
+    pub message: String,
+}
+
+impl Report {
+    /// A report that also writes refused messages to `path`, one a line as they were, if one is given.
+    pub fn new(path: Option<&Path>) -> anyhow::Result<Report> {
+        let open = |path: &Path| File::create(path).with_context(|| format!("{} cannot be written", path.display()));
+        let refused_file = path.map(open).transpose()?.map(BufWriter::new);
+        Ok(Report { summary: Summary::default(), refused_file })
+    }
+
+    /// A message that was not even sent.
+    pub fn broken(&mut self, line: u64, reason: String, text: Vec<u8>, progress: &Progress) -> anyhow::Result<()> {
+        self.summary.messages += 1;
+        self.refusal(Refusal { line, code: "not_json".to_owned(), pointer: String::new(), reason, text }, progress)
+    }
+
+    /// A request that was delivered.
+    pub fn delivered(&mut self, delivery: Delivery, progress: &Progress) -> anyhow::Result<()> {
+        self.summary.messages += delivery.stored + delivery.duplicates + delivery.refused.len() as u64;
+        self.summary.stored += delivery.stored;
+        self.summary.duplicates += delivery.duplicates;
+        self.summary.retries += delivery.retries;
+        delivery.refused.into_iter().try_for_each(|refusal| self.refusal(refusal, progress))
+    }
+
+    fn refusal(&mut self, refusal: Refusal, progress: &Progress) -> anyhow::Result<()> {
+        let place = if refusal.pointer.is_empty() { String::new() } else { format!(" at {}", refusal.pointer) };
+        progress.talk(&format!("line {}: {}{place}: {}", refusal.line, refusal.code, refusal.reason));
+        if let Some(file) = &mut self.refused_file {
+            file.write_all(&one_line(&refusal.text)).context("the file of refused messages cannot be written")?;
+        }
+        self.summary.refused += 1;
+        if self.summary.refusals.len() < LISTED_MAX {
+            let Refusal { line, code, pointer, reason, .. } = refusal;
+            self.summary.refusals.push(Listed { line, code, pointer, message: reason });
+        }
+        Ok(())
+    }
+
+    /// The end of it all.
+    pub fn finish(mut self, seconds: f64, complete: bool) -> anyhow::Result<Summary> {
+        if let Some(mut file) = self.refused_file.take() {
+            file.flush().context("the file of refused messages cannot be written")?;
+        }
+        Ok(Summary { seconds, complete, ..self.summary })
+    }
+}
+
+impl Summary {
+    /// The same as a sentence.
+    pub fn sentence(&self) -> String {
+        let Summary { messages, stored, duplicates, refused, seconds, .. } = self;
+        let early = if self.complete { "" } else { "; ended early, the others were not delivered" };
+        format!(
+            "{messages} messages: {stored} stored, {duplicates} there already, {refused} refused, in {seconds:.1} s{early}\n"
+        )
+    }
+
+    /// How the program ends when nothing else went wrong.
+    pub fn exit(&self) -> Exit {
+        if self.refused > 0 { Exit::Refused } else { Exit::Success }
+    }
+}
+
+/// A message on one line. In valid JSON line ends only stand between tokens, where a space means the same.
+fn one_line(text: &[u8]) -> Vec<u8> {
+    let mut line: Vec<u8> = text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+    line.push(b'\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Unit;
+
+    #[test]
+    fn refused_messages_are_counted_listed_and_kept_for_another_try() {
+        let path = std::env::temp_dir().join(format!("muster-refused-{}.ndjson", std::process::id()));
+        let progress = Progress::new(None, Unit::Bytes);
+        let mut report = Report::new(Some(&path)).unwrap();
+        let refusal = Refusal {
+            line: 3,
+            code: "user_needs_parent".to_owned(),
+            pointer: "/accountId".to_owned(),
+            reason: "send it".to_owned(),
+            text: b"{\n\"a\":1}".to_vec(),
+        };
+        let delivery = Delivery { stored: 4, duplicates: 2, refused: vec![refusal], retries: 1 };
+        report.delivered(delivery, &progress).unwrap();
+        report.broken(9, "it is not valid JSON".to_owned(), b"{".to_vec(), &progress).unwrap();
+        let summary = report.finish(1.0, true).unwrap();
+        assert_eq!((summary.messages, summary.stored, summary.duplicates, summary.refused), (8, 4, 2, 2));
+        assert_eq!(summary.exit(), Exit::Refused);
+        assert_eq!(summary.sentence(), "8 messages: 4 stored, 2 there already, 2 refused, in 1.0 s\n");
+        assert_eq!(summary.refusals[0].line, 3);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{ \"a\":1}\n{\n");
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(Summary::default().exit(), Exit::Success);
+    }
+}

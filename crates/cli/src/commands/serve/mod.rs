@@ -1,0 +1,13 @@
+//! `muster serve`: the server, from settings to a graceful end.
+
+/// The file-handle limit.
+pub mod handles;
+
+/// The first key of a new data directory.
+pub mod first_key;
+
+/// What a person is told at the first start.
+pub mod welcome;
+
+/// The command: open, bind, announce, serve, close.
+pub mod run;

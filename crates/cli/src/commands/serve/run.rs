@@ -1,0 +1,96 @@
+//! The command: open, bind, announce, serve, close.
+//!
+//! The order matters. The store is opened first, so that what an earlier stop left behind is settled before anybody
+//! can ask; then the address is bound; then the first key is made, so that its token is not shown for a server that
+//! cannot listen; then `local.json` says where the server is. At the end, whatever it was, the store is closed.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::Context;
+use muster_server::{AppState, keys::Token};
+use muster_store::{Store, clock::SystemClock};
+use tokio::net::TcpListener;
+
+use super::{first_key, handles, welcome};
+use crate::{
+    assemble,
+    config::settings::Settings,
+    exit::Exit,
+    local::{Announcement, LocalServer},
+    output,
+    shutdown::StopSignals,
+    telemetry,
+};
+
+/// Runs until a signal asks for a stop.
+pub fn run(settings: Settings) -> anyhow::Result<Exit> {
+    telemetry::start(&settings.log);
+    let bootstrap = first_key::from_environment()?;
+    let handles = handles::raise();
+    if !handles::suffices(handles, settings.server.connections_max) {
+        let connections = settings.server.connections_max;
+        tracing::warn!(
+            handles,
+            connections,
+            "the file-handle limit is lower than http.connections_max needs; raise it"
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+    let _inside = runtime.enter();
+    let data_dir = settings.place.data_dir.clone();
+    let opened = assemble::open(&settings).map_err(|error| error.into_error(&data_dir))?;
+    for finding in opened.recovery.lines().filter(|line| !line.trim().is_empty()) {
+        tracing::info!(data_dir = %data_dir.display(), "{finding}");
+    }
+    // The directory is ours now; whatever says that another server runs here is left over from one that crashed.
+    Announcement::clear(&data_dir).with_context(|| format!("{} cannot be written", data_dir.display()))?;
+    let store = opened.store;
+    let served = runtime.block_on(serve(settings, Arc::clone(&store), bootstrap));
+    let closed = runtime.block_on(store.close());
+    Announcement::clear(&data_dir).context("local.json cannot be removed")?;
+    served?;
+    closed.context("the store could not be closed in order; the next start replays its journal")?;
+    tracing::info!("stopped");
+    Ok(Exit::Success)
+}
+
+async fn serve(settings: Settings, store: Arc<dyn Store>, bootstrap: Option<Token>) -> anyhow::Result<()> {
+    let clock = Arc::new(SystemClock);
+    let signals = StopSignals::listen().context("signals cannot be listened to")?;
+    let listener = bind(settings.place.listen).await?;
+    let address = listener.local_addr().context("the address listened on is not known")?;
+    let made = first_key::ensure(store.as_ref(), clock.as_ref(), bootstrap).await?;
+    let operator = Token::mint();
+    let mut server = settings.server;
+    server.operator_token = Some(operator.clone());
+    let state = AppState::new(store, clock, server);
+    let data_dir = settings.place.data_dir;
+    let url = LocalServer::url_of(address);
+    let local = LocalServer { url: url.clone(), token: operator.reveal().to_owned(), pid: std::process::id() };
+    let announcement = Announcement::publish(&data_dir, &local)
+        .with_context(|| format!("{} cannot be written", data_dir.display()))?;
+    tracing::info!(listen = %address, data_dir = %data_dir.display(), "ready");
+    if !address.ip().is_loopback() {
+        tracing::warn!("listening beyond this machine without TLS; put a proxy that speaks TLS in front");
+    }
+    if let Some(token) = made
+        && output::data(&welcome::text(&url, &data_dir.display().to_string(), token.reveal())).is_err()
+    {
+        tracing::warn!(
+            "the first key could not be shown: standard output is closed; `muster keys create` makes another"
+        );
+    }
+    let stop = async move {
+        signals.asked().await;
+        if let Err(error) = announcement.withdraw() {
+            tracing::warn!(%error, "local.json could not be removed");
+        }
+    };
+    muster_server::serve(listener, state, stop).await.context("the server failed")
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; is another server running there? --listen takes another address, and port 0 a free port")
+    })
+}

@@ -1,0 +1,51 @@
+//! The store: its queue, checkpoints, compaction, memory and retention.
+//!
+//! These are the settings of a store in general; which store reads them is decided in [`crate::assemble`].
+
+use std::time::Duration;
+
+use super::{origin::SettingsError, values::Values};
+
+const BYTES_MAX: u64 = 1 << 40;
+
+/// Bounds and rhythms of the store.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub queue_batches_max: usize,
+    pub queue_bytes_max: usize,
+    pub group_messages_max: usize,
+    pub group_bytes_max: usize,
+    pub checkpoint_rows_max: usize,
+    pub checkpoint_bytes_max: usize,
+    pub checkpoint_interval: Duration,
+    pub compaction_files_min: usize,
+    pub compaction_file_bytes_max: u64,
+    pub state_cache_bytes: u64,
+    /// For ever when `None`.
+    pub identity_retention: Option<Duration>,
+    pub refused_max: usize,
+    pub refused_retention: Duration,
+    pub scan_max: usize,
+}
+
+impl Engine {
+    pub fn read(values: &Values) -> Result<Engine, SettingsError> {
+        let identity_retention = values.days("identity.retention_days", 0..=36_500)?;
+        Ok(Engine {
+            queue_batches_max: values.size("intake.queue_batches_max", 1..=1_000_000)?,
+            queue_bytes_max: values.size("intake.queue_bytes_max", 1 << 20..=BYTES_MAX)?,
+            group_messages_max: values.size("intake.group_messages_max", 100..=10_000_000)?,
+            group_bytes_max: values.size("intake.group_bytes_max", 65_536..=1 << 30)?,
+            checkpoint_rows_max: values.size("checkpoint.rows_max", 1..=100_000_000)?,
+            checkpoint_bytes_max: values.size("checkpoint.bytes_max", 4_096..=BYTES_MAX)?,
+            checkpoint_interval: values.seconds("checkpoint.interval_seconds", 1..=86_400)?,
+            compaction_files_min: values.size("compaction.files_min", 2..=10_000)?,
+            compaction_file_bytes_max: values.number("compaction.file_bytes_max", 1 << 20..=BYTES_MAX)?,
+            state_cache_bytes: values.number("state.cache_bytes", 1 << 20..=BYTES_MAX)?,
+            identity_retention: Some(identity_retention).filter(|retention| !retention.is_zero()),
+            refused_max: values.size("refused.messages_max", 1..=100_000_000)?,
+            refused_retention: values.days("refused.retention_days", 1..=36_500)?,
+            scan_max: values.size("reading.scan_max", 1_000..=10_000_000)?,
+        })
+    }
+}

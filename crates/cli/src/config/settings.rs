@@ -1,0 +1,99 @@
+//! Every setting, typed and checked.
+
+use muster_server::ServerSettings;
+
+use super::{
+    engine::Engine,
+    http,
+    layers::{self, Sources},
+    limits,
+    log::Log,
+    origin::SettingsError,
+    place::Place,
+    trait_names,
+    values::Values,
+};
+
+/// What the program was told, in force.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub place: Place,
+    pub log: Log,
+    /// Without an operator token; that one is made at every start.
+    pub server: ServerSettings,
+    pub engine: Engine,
+    /// Each value and where it came from.
+    pub values: Values,
+}
+
+impl Settings {
+    /// Lays the layers and checks every value, also those that the command at hand does not use.
+    pub fn load(sources: Sources) -> Result<Settings, SettingsError> {
+        let values = layers::lay(sources)?;
+        let mut server = ServerSettings::default();
+        limits::read(&values, &mut server)?;
+        http::read(&values, &mut server)?;
+        trait_names::read(&values, &mut server)?;
+        let place = Place::read(&values)?;
+        let log = Log::read(&values)?;
+        let engine = Engine::read(&values)?;
+        server
+            .check()
+            .map_err(|says| SettingsError(format!("the settings of [limits] and [http] contradict: {says}")))?;
+        let body_bytes_max = server.body_bytes_max;
+        if engine.queue_bytes_max / 2 < body_bytes_max {
+            let says = format!(
+                "must be at least twice limits.body_bytes_max, which is {body_bytes_max}; a full body would never fit"
+            );
+            return Err(values.refuse("intake.queue_bytes_max", &says));
+        }
+        Ok(Settings { place, log, server, engine, values })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, path::PathBuf};
+
+    use super::{super::layers::Flags, *};
+
+    fn load(environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        Settings::load(Sources { flags: Flags::default(), environment, directory: PathBuf::from("/nowhere") })
+    }
+
+    #[test]
+    fn every_built_in_setting_is_read_and_in_range() {
+        let settings = load(&[]).unwrap();
+        let all: BTreeSet<String> = settings.values.all().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(settings.values.names_read(), all);
+    }
+
+    #[test]
+    fn the_built_in_file_says_what_the_server_does_by_itself() {
+        let settings = load(&[]).unwrap();
+        assert_eq!(format!("{:?}", settings.server), format!("{:?}", ServerSettings::default()));
+    }
+
+    #[test]
+    fn a_value_out_of_range_names_its_variable() {
+        let check = |variable: &str, value: &str, wanted: &str| {
+            let says = load(&[(variable, value)]).unwrap_err().to_string();
+            assert!(says.contains(variable) && says.contains(wanted), "{says}");
+        };
+        check("MUSTER_CHECKPOINT__ROWS_MAX", "0", "checkpoint.rows_max = 0");
+        check("MUSTER_LISTEN", "everywhere", "IP address and a port");
+        check("MUSTER_LOG__FORMAT", "xml", "text or json");
+        check("MUSTER_LIMITS__MESSAGE_DEPTH_MAX", "1000", "from 2 to 128");
+        check("MUSTER_DATA_DIR", "", "must not be empty");
+        check("MUSTER_TRAITS__MRR", "", "must name a trait");
+    }
+
+    #[test]
+    fn values_that_contradict_each_other_are_refused() {
+        let says = load(&[("MUSTER_LIMITS__IN_FLIGHT_BYTES_MAX", "1_000_000")]).unwrap_err().to_string();
+        assert!(says.contains("in_flight_bytes_max"), "{says}");
+        let says = load(&[("MUSTER_INTAKE__QUEUE_BYTES_MAX", "2_000_000")]).unwrap_err().to_string();
+        assert!(says.contains("intake.queue_bytes_max") && says.contains("twice"), "{says}");
+    }
+}

@@ -1,0 +1,160 @@
+//! The only place that prints.
+//!
+//! Data goes to standard output, talk to standard error. A reader that closes our standard output has seen enough:
+//! that is [`StdoutClosed`], which ends the program successfully. Talk that nobody can hear is no failure either.
+//! Never logs; what a running server says goes through `tracing` (see [`crate::telemetry`]).
+
+use std::{
+    fmt,
+    io::{self, IsTerminal, Write},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+/// Standard output was closed by its reader.
+#[derive(Debug)]
+pub struct StdoutClosed;
+
+impl fmt::Display for StdoutClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("standard output was closed")
+    }
+}
+
+impl std::error::Error for StdoutClosed {}
+
+/// Prints data as it stands.
+pub fn data(text: &str) -> anyhow::Result<()> {
+    write_data(&mut io::stdout().lock(), text)
+}
+
+/// Prints data as one indented JSON document.
+pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    data(&text)
+}
+
+/// Says something to the person at the terminal.
+pub fn talk(text: &str) {
+    // Nobody is told when standard error itself fails: there is no place left to say it.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+fn write_data(out: &mut impl Write, text: &str) -> anyhow::Result<()> {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(StdoutClosed.into()),
+        Err(error) => Err(anyhow::Error::new(error).context("standard output cannot be written")),
+    }
+}
+
+/// Lays rows out in columns: the first row is the heading. Cells are cut nowhere; the last column is not padded.
+pub fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let padding = width - cell.chars().count();
+            line.push_str(cell);
+            line.push_str(&" ".repeat(padding + 2));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// How far something long has come; shows itself on a terminal and is silent elsewhere.
+pub struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// `total` in the unit of [`Progress::advance`], when it is known.
+    pub fn new(total: Option<u64>, unit: Unit) -> Progress {
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+        if io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
+        let template = match (total.is_some(), unit) {
+            (true, Unit::Bytes) => "{bar:30} {bytes}/{total_bytes}  {msg}  {eta} left",
+            (false, Unit::Bytes) => "{spinner} {bytes}  {msg}",
+            (true, Unit::Messages) => "{bar:30} {human_pos}/{human_len}  {msg}",
+            (false, Unit::Messages) => "{spinner} {human_pos}  {msg}",
+            (_, Unit::Steps) => "{spinner} {msg}",
+        };
+        bar.set_style(ProgressStyle::with_template(template).expect("the templates above are well-formed"));
+        Progress { bar }
+    }
+
+    /// So much more is done.
+    pub fn advance(&self, by: u64) {
+        self.bar.inc(by);
+    }
+
+    /// What is being done now.
+    pub fn note(&self, text: impl Into<String>) {
+        self.bar.set_message(text.into());
+    }
+
+    /// Says something without tearing the bar.
+    pub fn talk(&self, text: &str) {
+        self.bar.suspend(|| talk(text));
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// What a [`Progress`] counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Bytes,
+    Messages,
+    /// Nothing; only what is being done is shown.
+    Steps,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Broken(io::ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_reader_is_no_failure_and_a_full_disk_is() {
+        let closed = write_data(&mut Broken(io::ErrorKind::BrokenPipe), "x").unwrap_err();
+        assert!(closed.is::<StdoutClosed>());
+        let full = write_data(&mut Broken(io::ErrorKind::StorageFull), "x").unwrap_err();
+        assert!(!full.is::<StdoutClosed>());
+        let mut written = Vec::new();
+        write_data(&mut written, "x\n").unwrap();
+        assert_eq!(written, b"x\n");
+    }
+
+    #[test]
+    fn tables_line_up() {
+        let rows = [["id", "name"], ["1", "Zoë"], ["100", ""]].map(|row| row.map(str::to_owned).to_vec());
+        assert_eq!(table(&rows), "id   name\n1    Zoë\n100\n");
+        assert_eq!(table(&[]), "");
+    }
+}

@@ -1,0 +1,61 @@
+//! A temporary directory for one server: its data, its captured output.
+//!
+//! Removed when the test passes; kept, and named, when it fails, with the end of the server's output shown.
+//! Never shared between tests.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// One test's own place on disk.
+pub struct Home {
+    dir: TempDir,
+}
+
+impl Home {
+    pub fn new() -> Home {
+        Home { dir: tempfile::Builder::new().prefix("muster-test-").tempdir().expect("a temporary directory") }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Where the server keeps its data; made by the server itself.
+    pub fn data_dir(&self) -> PathBuf {
+        self.path().join("data")
+    }
+
+    /// Where the output of every server started here is collected, both streams, all starts.
+    pub fn log(&self) -> PathBuf {
+        self.path().join("server.log")
+    }
+
+    /// Everything that servers started here have said so far.
+    pub fn log_text(&self) -> String {
+        fs::read(self.log()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// Writes a file beside the data directory.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path().join(name);
+        fs::write(&path, content).expect("a file in a fresh directory");
+        path
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.dir.disable_cleanup(true);
+            eprintln!("kept for inspection: {}\n{}", self.path().display(), tail(&self.log_text(), 40));
+        }
+    }
+}
+
+/// The last `lines` lines of a text.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
