@@ -136,20 +136,20 @@ fn records_have_their_fields_in_the_documented_order() {
         "/resources/organizations/abcdefg",
         "id createdAt updatedAt externalId name traits organizationOwnerId mrr firstPaidDate nextRenewalDate churnedAt
          trialEndDate usersCount accountsCount healthScore csmId accountExecutiveId segments keyRoles npsDetractorCount
-         npsPassiveCount npsPromoterCount npsScore",
+         npsPassiveCount npsPromoterCount npsScore implied",
     );
     check(
         "/resources/accounts/123456",
         "id createdAt updatedAt externalId name traits organizationId accountOwnerId mrr nextRenewalDate churnedAt
          firstSeenTimestamp lastSeenTimestamp lastInboundMessageTimestamp lastOutboundMessageTimestamp trialEndDate
          usersCount npsDetractorCount npsPassiveCount npsPromoterCount npsScore healthScore csmId accountExecutiveId
-         segments keyRoles",
+         segments keyRoles implied",
     );
     check(
         "/resources/users/32",
         "id createdAt updatedAt externalId accounts organizations name email avatar traits firstKnown lastSeenTimestamp
          lastInboundMessageTimestamp lastOutboundMessageTimestamp npsLastScore npsLastFeedback npsLastRespondedAt
-         unsubscribedFromConversations unsubscribedFromConversationsAt deactivatedAt segments joinDate",
+         unsubscribedFromConversations unsubscribedFromConversationsAt deactivatedAt segments joinDate implied",
     );
 }
 

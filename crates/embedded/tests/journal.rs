@@ -76,6 +76,21 @@ fn releasing_removes_only_what_is_covered() {
     assert_eq!(read(dir.path(), 6).unwrap().1.next_sequence, 7);
 }
 
+/// A recovery leaves a file without frames; the first checkpoint after it once tried to create that file again, for
+/// ever.
+#[test]
+fn rotating_an_empty_file_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(write(dir.path()));
+    let replayed = read(dir.path(), 0).unwrap().1;
+    let mut log = Log::start(dir.path(), replayed.files, replayed.next_sequence).unwrap();
+    log.rotate().unwrap();
+    log.rotate().unwrap();
+    log.release(6).unwrap();
+    log.append([&batch(7)].into_iter()).unwrap();
+    assert_eq!(read(dir.path(), 6).unwrap().0, [7]);
+}
+
 #[test]
 fn a_torn_tail_is_cut_wherever_it_was_torn() {
     let dir = tempfile::tempdir().unwrap();

@@ -274,6 +274,52 @@ pub fn mend_surrogates(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// JSON text in one form for everything that is the same: no white space between tokens, members sorted by key, of
+/// members with one key the last. Numbers and strings keep their spelling, but for lone surrogates, which are mended.
+/// Nothing deeper than `depth_max` levels is touched.
+#[must_use]
+pub fn canonical(text: &str, depth_max: usize) -> String {
+    let mended = mend_surrogates(text);
+    let mut out = String::with_capacity(mended.len());
+    write_canonical(&mended, depth_max, &mut out);
+    out
+}
+
+fn write_canonical(value: &str, levels: usize, out: &mut String) {
+    let mut walk = Walk::new(value, 0);
+    match walk.peek() {
+        b'{' if levels > 0 => {
+            let mut members: Vec<(&str, &str)> = Vec::new();
+            walk.members(0, |_, member| members.push((member.raw_key, member.value)));
+            members.reverse();
+            members.sort_by_key(|(key, _)| *key);
+            members.dedup_by_key(|(key, _)| *key);
+            out.push('{');
+            for (number, (key, value)) in members.into_iter().enumerate() {
+                out.push_str(if number == 0 { "\"" } else { ",\"" });
+                out.push_str(key);
+                out.push_str("\":");
+                write_canonical(value, levels - 1, out);
+            }
+            out.push('}');
+        }
+        b'[' if levels > 0 => {
+            walk.enter_array();
+            let mut number = 0;
+            out.push('[');
+            while walk.next_element() {
+                if number > 0 {
+                    out.push(',');
+                }
+                number += 1;
+                write_canonical(walk.value(1).0, levels - 1, out);
+            }
+            out.push(']');
+        }
+        _ => out.push_str(value.trim_ascii()),
+    }
+}
+
 enum Surrogate {
     High,
     Low,
@@ -347,6 +393,17 @@ mod tests {
             let _ = mend_surrogates(text);
             let _ = unescape(text);
         }
+    }
+
+    #[test]
+    fn what_is_the_same_has_one_form() {
+        let check = |text: &str, expected: &str| assert_eq!(canonical(text, 64), expected);
+        check(" { \"b\" : [ 1 , {\"z\":1.0,\"y\":\"a b\"} , [] ],\n\"a\":{} }", r#"{"a":{},"b":[1,{"y":"a b","z":1.0},[]]}"#);
+        check(r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#);
+        check(" 12345678901234567890123 ", "12345678901234567890123");
+        check(r#"["\ud83d"]"#, r#"["\ufffd"]"#);
+        check("[[[1]]]", "[[[1]]]");
+        assert_eq!(canonical("[[ [ 1 ] ]]", 2), "[[[ 1 ]]]");
     }
 
     #[test]

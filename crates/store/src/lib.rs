@@ -39,7 +39,12 @@ pub mod credentials;
 /// A store as operators see it: health, figures, closing.
 pub mod status;
 
+/// The in-memory twin: a store that answers every read by definition.
+pub mod memory;
 
+/// The conformance suite that every store passes, and random messages to compare stores with.
+#[cfg(feature = "suite")]
+pub mod suite;
 
 use std::{future::Future, pin::Pin};
 

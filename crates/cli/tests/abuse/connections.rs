@@ -21,7 +21,7 @@ const CONNECTIONS: usize = 10_000;
 /// Descriptors that the test and the server need for other things.
 const SPARE: u64 = 500;
 /// What a connection that has sent half a request may cost the server.
-const CONNECTION_BYTES_MAX: u64 = 32 * 1024;
+const CONNECTION_BYTES_MAX: u64 = 48 * 1024;
 
 /// Raises the limit of open files, also for the server started after this, and says how many connections fit.
 fn connections_that_fit() -> usize {

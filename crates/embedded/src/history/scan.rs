@@ -149,9 +149,11 @@ pub fn tracks(segment: &Arc<Segment>, numbers: &[u64]) -> Result<Vec<StoredTrack
 
 /// The file's own metadata, with columns typed as this engine reads them.
 pub fn metadata(segment: &Arc<Segment>) -> Result<ArrowReaderMetadata, ReadError> {
-    let options = ArrowReaderOptions::new().with_schema(schema::READ.clone());
-    ArrowReaderMetadata::load(&VerifiedFile::new(Arc::clone(segment)), options)
-        .map_err(|error| unreadable(segment, &error))
+    segment.metadata(|| {
+        let options = ArrowReaderOptions::new().with_schema(schema::READ.clone());
+        ArrowReaderMetadata::load(&VerifiedFile::new(Arc::clone(segment)), options)
+            .map_err(|error| unreadable(segment, &error))
+    })
 }
 
 fn may_hold(group: &RowGroupMetaData, wanted: &Wanted) -> bool {

@@ -94,6 +94,10 @@ impl Log {
         if self.broken {
             return Err(LogError::Broken(io::Error::other("an earlier sync failed")));
         }
+        // After a recovery the file being written may hold nothing yet; then it is the new one already.
+        if self.files.last().is_some_and(|last| last.first_sequence == self.next_sequence) {
+            return Ok(());
+        }
         let (path, file) = create(&self.dir, self.next_sequence).map_err(LogError::Refused)?;
         self.files.push(LogFile { first_sequence: self.next_sequence, path });
         self.file = file;

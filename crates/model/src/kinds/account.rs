@@ -27,18 +27,21 @@ pub(crate) fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<
     };
     let left = account.organization.as_ref().map(|register| register.value().id);
     let parent = || Parent { id: organization.id, external_id: organization.external_id.as_ref().into() };
-    let moved = merge_option(&mut account.organization, message.stamp(), parent) && left != Some(organization.id);
-    if moved { move_account(ledger, message, named, left, organization) } else { Ok(()) }
+    let stands = merge_option(&mut account.organization, message.stamp(), parent);
+    if left == Some(organization.id) {
+        return Ok(());
+    }
+    // Also when a later statement stands: who ever named a parent does not depend on the order of arrival.
+    ledger.relate((RecordKind::Organization, organization.id), (RecordKind::Account, named.id));
+    if stands { move_account(ledger, message, left, organization) } else { Ok(()) }
 }
 
 fn move_account<L: Ledger>(
     ledger: &mut L,
     message: &Message<'_>,
-    account: &Named<'_>,
     left: Option<RecordId>,
     joined: &Named<'_>,
 ) -> Result<(), L::Error> {
-    ledger.relate((RecordKind::Organization, joined.id), (RecordKind::Account, account.id));
     let received_at = message.received_at;
     if let Some(id) = left {
         let new = NewProfile { kind: RecordKind::Organization, id, external_id: "", received_at };

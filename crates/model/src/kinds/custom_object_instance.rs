@@ -44,19 +44,18 @@ pub(crate) fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<
         merge_option(&mut instance.name, stamp, || name.as_ref().into());
     }
     let parent = |named: &Named<'_>| Parent { id: named.id, external_id: named.external_id.as_ref().into() };
-    let mut relations = Vec::new();
-    if let Some(account) = &message.account
-        && merge_option(&mut instance.account, stamp, || parent(account))
-    {
-        relations.push((RecordKind::Account, account.id));
+    if let Some(account) = &message.account {
+        merge_option(&mut instance.account, stamp, || parent(account));
     }
-    if let Some(organization) = &message.organization
-        && merge_option(&mut instance.organization, stamp, || parent(organization))
-    {
-        relations.push((RecordKind::Organization, organization.id));
+    if let Some(organization) = &message.organization {
+        merge_option(&mut instance.organization, stamp, || parent(organization));
     }
-    for relation in relations {
-        ledger.relate(relation, (RecordKind::Instance, named.id));
+    let child = (RecordKind::Instance, named.id);
+    if let Some(account) = &message.account {
+        ledger.relate((RecordKind::Account, account.id), child);
+    }
+    if let Some(organization) = &message.organization {
+        ledger.relate((RecordKind::Organization, organization.id), child);
     }
     Ok(())
 }

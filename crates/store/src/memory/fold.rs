@@ -1,0 +1,237 @@
+//! Profiles, counts and children, from all messages.
+//!
+//! Each property of a record is one expression over the messages that name it, and says what the contract says.
+//! `seen_stale` is never set: the twin always knows.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use muster_model::{
+    association::Associations,
+    id::RecordId,
+    kind::{Kind, RecordKind},
+    kinds::fields::named,
+    message::{Message, Named},
+    profile::{Account, Body, Instance, Organization, Parent, Profile, Span, User},
+    register::{Register, Stamp},
+    time::Micros,
+    traits::Traits,
+};
+
+use super::{
+    receipts::Receipts,
+    statements::{Statements, parent, parent_at},
+};
+use crate::history::Event;
+
+/// A record.
+pub type Key = (RecordKind, RecordId);
+
+/// What all messages of a workspace together say.
+#[derive(Debug, Default)]
+pub struct Folded {
+    pub profiles: BTreeMap<Key, Arc<Profile>>,
+    /// Records that ever named another one as their parent, by that parent.
+    pub children: BTreeMap<Key, BTreeSet<Key>>,
+    /// Every track with its place, newest first, ties by identity.
+    pub events: Vec<Event>,
+}
+
+/// Folds messages, each given once, in any order.
+pub fn fold(messages: &[Message<'_>], receipts: &Receipts) -> Folded {
+    let mut naming: BTreeMap<Key, Vec<&Message<'_>>> = BTreeMap::new();
+    let mut children: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
+    for message in messages {
+        for (kind, id, _) in named(message) {
+            naming.entry((kind, id)).or_default().push(message);
+        }
+        for (parent, child) in parents(message) {
+            children.entry(parent).or_default().insert(child);
+        }
+    }
+    let facts = Facts::of(messages, &naming);
+    let profile = |(key, naming): (&Key, &Vec<&Message<'_>>)| (*key, Arc::new(facts.profile(*key, naming, receipts)));
+    let profiles = naming.iter().map(profile).collect();
+    let mut events: Vec<Event> = facts.tracks.iter().map(Placed::event).collect();
+    events.sort_by_key(|event| Reverse((event.timestamp, event.identity)));
+    Folded { profiles, children, events }
+}
+
+/// Who names whom as a parent in a message: an account its organization, a user and an instance both of theirs.
+fn parents(message: &Message<'_>) -> Vec<(Key, Key)> {
+    let child = match message.kind {
+        Kind::Account => message.account.as_ref().map(|named| (RecordKind::Account, named.id)),
+        Kind::User | Kind::Unlink => message.user.as_ref().map(|named| (RecordKind::User, named.id)),
+        Kind::CustomObjectInstance => message.instance.as_ref().map(|(named, _)| (RecordKind::Instance, named.id)),
+        Kind::Organization | Kind::Track => None,
+    };
+    let Some(child) = child else { return Vec::new() };
+    let account = message.account.as_ref().map(|named| (RecordKind::Account, named.id));
+    let organization = message.organization.as_ref().map(|named| (RecordKind::Organization, named.id));
+    [account, organization].into_iter().flatten().filter(|parent| *parent != child).map(|parent| (parent, child)).collect()
+}
+
+/// What several records' profiles depend on.
+struct Facts<'m> {
+    statements: Statements,
+    /// The organization of each account that has one.
+    organizations: HashMap<RecordId, Register<Parent>>,
+    /// How many users' links to an account stand.
+    users: HashMap<RecordId, u32>,
+    tracks: Vec<Placed<'m>>,
+}
+
+/// A track and where it belongs.
+struct Placed<'m> {
+    message: &'m Message<'m>,
+    account: Option<Parent>,
+    organization: Option<Parent>,
+}
+
+impl<'m> Facts<'m> {
+    fn of(messages: &'m [Message<'m>], naming: &BTreeMap<Key, Vec<&'m Message<'m>>>) -> Self {
+        let statements = Statements::of(messages);
+        let users = statements.users_by_parent(RecordKind::Account);
+        let organization = |(key, naming): (&Key, &Vec<&Message<'_>>)| {
+            let stated = naming.iter().filter(|message| message.kind == Kind::Account && key.0 == RecordKind::Account);
+            let organization = latest(stated.filter_map(|message| stated_parent(message, &message.organization)))?;
+            Some((key.1, organization))
+        };
+        let organizations = naming.iter().filter_map(organization).collect();
+        let mut facts = Facts { statements, organizations, users, tracks: Vec::new() };
+        let tracks = messages.iter().filter(|message| message.kind == Kind::Track);
+        facts.tracks = tracks.map(|message| facts.place(message)).collect();
+        facts
+    }
+
+    /// Where a track belongs: to the account it names, else to its user's at that instant; and to that account's
+    /// organization, else to the one it names, else to its user's at that instant.
+    fn place(&self, message: &'m Message<'m>) -> Placed<'m> {
+        let of_user = |parents| {
+            let about = self.statements.about(message.user.as_ref()?.id, parents);
+            parent_at(about, message.ordered_at()).cloned()
+        };
+        let own = |named: &Option<Named<'_>>| named.as_ref().map(parent);
+        let account = own(&message.account).or_else(|| of_user(RecordKind::Account));
+        let of_account = || Some(self.organizations.get(&account.as_ref()?.id)?.value().clone());
+        let organization =
+            of_account().or_else(|| own(&message.organization)).or_else(|| of_user(RecordKind::Organization));
+        Placed { message, account, organization }
+    }
+
+    fn profile(&self, (kind, id): Key, naming: &[&Message<'_>], receipts: &Receipts) -> Profile {
+        let stated: Vec<&Message<'_>> =
+            naming.iter().copied().filter(|message| describes(message.kind) == Some(kind)).collect();
+        let external_id = naming.iter().flat_map(|message| named(message)).find(|named| (named.0, named.1) == (kind, id));
+        let times = receipts.times(kind, id).expect("every message was heard when it was accepted");
+        Profile {
+            id,
+            external_id: external_id.map_or("", |(_, _, external_id)| external_id).into(),
+            created_at: times.created_at,
+            updated_at: times.updated_at,
+            stated: !stated.is_empty(),
+            first_known: naming.iter().map(|message| message.ordered_at()).min().unwrap_or(Micros::MAX),
+            traits: traits(&stated),
+            body: self.body(kind, id, naming, &stated),
+        }
+    }
+
+    fn body(&self, kind: RecordKind, id: RecordId, naming: &[&Message<'_>], stated: &[&Message<'_>]) -> Body {
+        let tracks = || naming.iter().filter(|message| message.kind == Kind::Track);
+        match kind {
+            RecordKind::Organization => {
+                let accounts = self.organizations.values().filter(|organization| organization.value().id == id);
+                Body::Organization(Organization { accounts_count: accounts.count() as u32 })
+            }
+            RecordKind::Account => {
+                let belongs = |track: &&Placed<'_>| track.account.as_ref().is_some_and(|account| account.id == id);
+                Body::Account(Account {
+                    organization: self.organizations.get(&id).cloned(),
+                    users_count: self.users.get(&id).copied().unwrap_or(0),
+                    seen: span(self.tracks.iter().filter(belongs).map(|track| track.message)),
+                    seen_stale: false,
+                    seen_named: span(tracks().copied()),
+                })
+            }
+            RecordKind::User => Body::User(User {
+                accounts: Associations::from_links(self.statements.links(id, RecordKind::Account)),
+                organizations: Associations::from_links(self.statements.links(id, RecordKind::Organization)),
+                seen: span(tracks().copied()),
+                seen_loose: span(tracks().copied().filter(|message| message.account.is_none())),
+            }),
+            RecordKind::Instance => Body::Instance(instance(stated)),
+        }
+    }
+}
+
+fn instance(stated: &[&Message<'_>]) -> Instance {
+    let custom_object_id = stated.iter().find_map(|message| message.instance.as_ref()).map(|(_, object)| object.as_ref());
+    let names = stated.iter().filter_map(|message| Some((message.stamp(), message.name.as_deref()?.into())));
+    Instance {
+        custom_object_id: custom_object_id.unwrap_or_default().into(),
+        name: latest(names),
+        account: latest(stated.iter().filter_map(|message| stated_parent(message, &message.account))),
+        organization: latest(stated.iter().filter_map(|message| stated_parent(message, &message.organization))),
+    }
+}
+
+/// The kind of record that messages of a kind describe.
+fn describes(kind: Kind) -> Option<RecordKind> {
+    match kind {
+        Kind::Organization => Some(RecordKind::Organization),
+        Kind::Account => Some(RecordKind::Account),
+        Kind::User => Some(RecordKind::User),
+        Kind::CustomObjectInstance => Some(RecordKind::Instance),
+        Kind::Track | Kind::Unlink => None,
+    }
+}
+
+/// Of every key the value that was stated last; `null` removes.
+fn traits(stated: &[&Message<'_>]) -> Traits {
+    let mut by_key: BTreeMap<&str, Vec<(Stamp, &str)>> = BTreeMap::new();
+    for message in stated {
+        for stated in &message.traits {
+            by_key.entry(stated.key.as_ref()).or_default().push((message.stamp(), stated.value));
+        }
+    }
+    let mut traits = Traits::default();
+    for (key, values) in by_key {
+        if let Some((stamp, value)) = values.into_iter().max_by_key(|(stamp, _)| *stamp) {
+            traits.state(stamp, key, value);
+        }
+    }
+    traits
+}
+
+fn stated_parent(message: &Message<'_>, named: &Option<Named<'_>>) -> Option<(Stamp, Parent)> {
+    Some((message.stamp(), parent(named.as_ref()?)))
+}
+
+fn latest<T>(stated: impl Iterator<Item = (Stamp, T)>) -> Option<Register<T>> {
+    stated.max_by_key(|(stamp, _)| *stamp).map(|(stamp, value)| Register::new(stamp, value))
+}
+
+fn span<'m>(tracks: impl Iterator<Item = &'m Message<'m>> + Clone) -> Span {
+    let instants = tracks.map(|message| message.ordered_at());
+    Span::from_bounds(instants.clone().min().zip(instants.max()))
+}
+
+impl Placed<'_> {
+    fn event(&self) -> Event {
+        let message = self.message;
+        Event {
+            identity: message.identity,
+            timestamp: message.timestamp,
+            received_at: message.received_at,
+            name: message.name.as_deref().unwrap_or_default().to_owned(),
+            message_id: message.message_id.as_deref().map(str::to_owned),
+            user: message.user.as_ref().map(parent),
+            account: self.account.clone(),
+            organization: self.organization.clone(),
+            properties: message.data.to_owned(),
+        }
+    }
+}

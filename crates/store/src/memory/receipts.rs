@@ -1,0 +1,129 @@
+//! When this system first and last heard of each record: the only thing that follows the order of arrival.
+//!
+//! `createdAt` is the time of receipt of the first message to arrive that names the record. `updatedAt` is the latest
+//! time of receipt of a message that concerns it. A message concerns
+//!
+//! * every record it names;
+//! * the account that a track belongs to by its user's associations as known on arrival;
+//! * the organization that an account leaves by it;
+//! * the accounts of its user, if it is a statement that may move tracks received earlier from one of them to another.
+//!
+//! All four look back at what arrived before, so this is kept message by message; everything else in the twin is not.
+
+use std::collections::{BTreeSet, HashMap};
+
+use muster_model::{
+    id::RecordId,
+    kind::{Kind, RecordKind},
+    kinds::fields::named,
+    message::Message,
+    register::Stamp,
+    time::Micros,
+};
+
+use super::statements::{Said, parent_at, said};
+
+/// The two times of every record, and what is needed to carry them on.
+#[derive(Debug, Default)]
+pub struct Receipts {
+    times: HashMap<(RecordKind, RecordId), Times>,
+    users: HashMap<RecordId, Heard>,
+    organizations: HashMap<RecordId, (Stamp, RecordId)>,
+}
+
+/// The times of receipt of one record.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    pub created_at: Micros,
+    pub updated_at: Micros,
+}
+
+/// What arrived about one user.
+#[derive(Debug, Default)]
+struct Heard {
+    statements: Vec<Said>,
+    /// The latest track that names no account.
+    last_loose: Option<Micros>,
+}
+
+impl Receipts {
+    /// The times of a record, if it was ever named.
+    pub fn times(&self, kind: RecordKind, id: RecordId) -> Option<Times> {
+        self.times.get(&(kind, id)).copied()
+    }
+
+    /// Takes in the message that arrives next.
+    pub fn hear(&mut self, message: &Message<'_>) {
+        for (kind, id, _) in named(message) {
+            self.concern(kind, id, message.received_at);
+        }
+        match message.kind {
+            Kind::Track => self.hear_track(message),
+            Kind::Account => self.hear_account(message),
+            Kind::User | Kind::Unlink => self.hear_statements(message),
+            Kind::Organization | Kind::CustomObjectInstance => {}
+        }
+    }
+
+    fn concern(&mut self, kind: RecordKind, id: RecordId, at: Micros) {
+        let times = self.times.entry((kind, id)).or_insert(Times { created_at: at, updated_at: at });
+        times.updated_at = times.updated_at.max(at);
+    }
+
+    fn hear_track(&mut self, message: &Message<'_>) {
+        let (Some(user), None) = (&message.user, &message.account) else { return };
+        let heard = self.users.entry(user.id).or_default();
+        heard.last_loose = heard.last_loose.max(Some(message.ordered_at()));
+        if let Some(account) = parent_at(&heard.statements, message.ordered_at()).map(|account| account.id) {
+            self.concern(RecordKind::Account, account, message.received_at);
+        }
+    }
+
+    fn hear_account(&mut self, message: &Message<'_>) {
+        let (Some(account), Some(joined)) = (&message.account, &message.organization) else { return };
+        let stated = (message.stamp(), joined.id);
+        let standing = self.organizations.get(&account.id).copied();
+        if standing.is_some_and(|standing| standing.0 > stated.0) {
+            return;
+        }
+        self.organizations.insert(account.id, stated);
+        if let Some((_, left)) = standing.filter(|(_, left)| *left != joined.id) {
+            self.concern(RecordKind::Organization, left, message.received_at);
+        }
+    }
+
+    fn hear_statements(&mut self, message: &Message<'_>) {
+        let Some(user) = &message.user else { return };
+        for (parents, said) in said(message) {
+            if parents == RecordKind::Account {
+                let moved = self.users.entry(user.id).or_default().moves(said);
+                for account in moved {
+                    self.concern(RecordKind::Account, account, message.received_at);
+                }
+            }
+        }
+    }
+}
+
+impl Heard {
+    /// Takes in a statement; the accounts that may gain or lose tracks by it.
+    fn moves(&mut self, said: Said) -> Vec<RecordId> {
+        let standing = |statements: &[Said]| parent_at(statements, Micros::MAX).map(|parent| parent.id);
+        let (stamp, before) = (said.stamp, standing(&self.statements));
+        let newest = self.statements.iter().map(|said| said.stamp).max();
+        self.statements.push(said);
+        let after = standing(&self.statements);
+        let Some(last_loose) = self.last_loose else { return Vec::new() };
+        let all = self.statements.iter();
+        let linked: BTreeSet<RecordId> = all.clone().filter(|said| said.links).map(|said| said.parent.id).collect();
+        if before.is_some() && linked.len() > 1 && newest.is_some_and(|newest| stamp < newest) {
+            // A statement about the past: any of the accounts may have had tracks then.
+            return all.map(|said| said.parent.id).collect();
+        }
+        match (before, after) {
+            (None, Some(first)) => vec![first],
+            (Some(left), Some(joined)) if left != joined && last_loose >= stamp.at => vec![left, joined],
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Random messages and random arrivals of them.
+//!
+//! Few ids, few instants and few keys, so that messages meet in every way the rules speak of: shared and missing ids,
+//! nulls and empty strings, unlinks before links, equal timestamps in different spellings, late parents, missing
+//! `messageId`s, clocks that run ahead, messages that break a rule. Everything shrinks: a failing arrival is cut down to
+//! the few messages that matter.
+
+use std::{
+    collections::HashSet,
+    fmt::Display,
+    hash::{BuildHasher, RandomState},
+};
+
+use muster_model::{id::IdSpace, time::Micros};
+use proptest::{
+    collection::{SizeRange, vec},
+    option,
+    prelude::*,
+    sample::select,
+    strategy::ValueTree,
+    test_runner::{Config, RngAlgorithm, RngSeed, TestCaseError, TestRng, TestRunner},
+};
+
+use super::{Sent, desk::START, sent::Sameness};
+
+/// Messages, and how they arrive.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// Every message once, in no particular order.
+    pub sent: Vec<Sent>,
+    pub steps: Vec<Step>,
+}
+
+/// One thing that happens to a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Messages arrive in one batch, by their places in [`Arrival::sent`].
+    Batch(Vec<usize>),
+    Settle,
+    Reopen,
+    Recover,
+}
+
+/// What an arrival may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Messages of one identity with different content, or received at different instants. Which of them stands is
+    /// decided by arrival, and so is everything that follows from it.
+    pub conflicts: bool,
+    /// All messages are received at one instant, so that no time of receipt tells in which order they came.
+    pub one_receipt: bool,
+}
+
+impl Shape {
+    /// What any order must leave the same, but for `createdAt` and `updatedAt`.
+    pub const ORDERLESS: Shape = Shape { conflicts: false, one_receipt: false };
+    /// What any order must leave the same to the last byte.
+    pub const TIMELESS: Shape = Shape { conflicts: false, one_receipt: true };
+    /// Everything; equal only between stores that are given it in one order.
+    pub const ANY: Shape = Shape { conflicts: true, one_receipt: false };
+}
+
+/// Arrivals of so many messages: in any order, each one to three times, in batches of any size, with the store settled,
+/// closed and abandoned at any point.
+pub fn arrivals(messages: impl Into<SizeRange>, shape: Shape) -> impl Strategy<Value = Arrival> {
+    let delivery = (any::<u16>(), select(&PAUSES[..]));
+    vec((message(), vec(delivery, 1..=3)), messages).prop_map(move |posted| Arrival::of(posted, shape))
+}
+
+/// The arrival that a seed stands for, always the same one.
+#[must_use]
+pub fn sample(seed: u64, messages: usize, shape: Shape) -> Arrival {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let tree = arrivals(messages, shape).new_tree(&mut runner);
+    tree.expect("these strategies reject nothing").current()
+}
+
+/// Checks many random arrivals, each of up to so many messages. Panics with the smallest arrival found to fail.
+///
+/// The seed is printed; `PROPTEST_RNG_SEED` sets it, and `PROPTEST_CASES` the number of arrivals.
+pub fn for_all<E: Display>(
+    cases: u32,
+    messages_max: usize,
+    shape: Shape,
+    check: impl Fn(&Arrival) -> Result<(), E>,
+) {
+    let mut config = Config { failure_persistence: None, max_shrink_iters: 4_096, ..Config::default() };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = cases;
+    }
+    let seed = match config.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => RandomState::new().hash_one(messages_max),
+    };
+    config.rng_seed = RngSeed::Fixed(seed);
+    let checked = TestRunner::new(config).run(&arrivals(1..=messages_max, shape), |arrival| {
+        check(&arrival).map_err(|difference| TestCaseError::fail(difference.to_string()))
+    });
+    if let Err(failed) = checked {
+        panic!("PROPTEST_RNG_SEED={seed}: {failed}");
+    }
+}
+
+/// What follows a delivery; mostly the next one in the same batch.
+const PAUSES: [Pause; 12] = [
+    Pause::Same,
+    Pause::Same,
+    Pause::Same,
+    Pause::Same,
+    Pause::Next,
+    Pause::Next,
+    Pause::Next,
+    Pause::Next,
+    Pause::Next,
+    Pause::Settle,
+    Pause::Reopen,
+    Pause::Recover,
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Pause {
+    Same,
+    Next,
+    Settle,
+    Reopen,
+    Recover,
+}
+
+impl Arrival {
+    fn of(posted: Vec<(Sent, Vec<(u16, Pause)>)>, shape: Shape) -> Self {
+        let ids = IdSpace::new("default");
+        let mut known: HashSet<Sameness> = HashSet::new();
+        let (mut sent, mut deliveries) = (Vec::new(), Vec::new());
+        for (mut message, times) in posted {
+            if shape.one_receipt {
+                message.received_at = START;
+            }
+            if known.insert(message.sameness(ids)) || shape.conflicts {
+                deliveries.extend(times.into_iter().map(|(place, pause)| (place, sent.len(), pause)));
+                sent.push(message);
+            }
+        }
+        deliveries.sort_by_key(|(place, number, _)| (*place, *number));
+        let mut steps = Vec::new();
+        let mut batch = Vec::new();
+        for (_, number, pause) in deliveries {
+            batch.push(number);
+            let then = match pause {
+                Pause::Same => continue,
+                Pause::Next => None,
+                Pause::Settle => Some(Step::Settle),
+                Pause::Reopen => Some(Step::Reopen),
+                Pause::Recover => Some(Step::Recover),
+            };
+            steps.push(Step::Batch(std::mem::take(&mut batch)));
+            steps.extend(then);
+        }
+        if !batch.is_empty() {
+            steps.push(Step::Batch(batch));
+        }
+        Arrival { sent, steps }
+    }
+
+    /// The same messages, one a batch in the order in which they are listed, once each.
+    #[must_use]
+    pub fn plain(&self) -> Arrival {
+        let steps = (0..self.sent.len()).map(|number| Step::Batch(vec![number])).collect();
+        Arrival { sent: self.sent.clone(), steps }
+    }
+}
+
+const USERS: [Option<&str>; 9] = [
+    Some(r#""u1""#),
+    Some(r#""u2""#),
+    Some(r#""u1""#),
+    Some(r#""u3""#),
+    Some("5"),
+    Some(r#""5""#),
+    Some(r#"" u2 ""#),
+    Some("null"),
+    None,
+];
+const ACCOUNTS: [Option<&str>; 9] = [
+    Some(r#""a1""#),
+    Some(r#""a2""#),
+    Some(r#""a3""#),
+    Some(r#""\u0061\u0031""#),
+    Some("5"),
+    Some(r#""a2""#),
+    Some(r#""""#),
+    Some("null"),
+    None,
+];
+const ORGANIZATIONS: [Option<&str>; 7] =
+    [None, Some(r#""o1""#), Some(r#""o2""#), Some(r#""o3""#), Some("5"), Some("null"), Some(r#""""#)];
+const OBJECTS: [Option<&str>; 3] = [Some(r#""t1""#), Some(r#""t2""#), Some("5")];
+const EVENTS: [Option<&str>; 5] = [Some(r#""view""#), Some(r#""click""#), Some(r#""buy""#), Some(r#""a b""#), None];
+const NAMES: [Option<&str>; 4] = [None, Some(r#""Ada""#), Some(r#""Bea""#), Some("null")];
+const INSTANTS: [Option<&str>; 16] = [
+    Some(r#""2024-03-01T00:01:00.000Z""#),
+    Some(r#""2024-03-01T01:01:00+01:00""#),
+    Some(r#""2024-03-01T00:02:00.000Z""#),
+    Some(r#""2024-03-01T00:02:00""#),
+    Some(r#""2024-03-01T00:02:00.000001Z""#),
+    Some(r#""2024-03-01T00:03:00.000Z""#),
+    Some(r#""2024-03-01""#),
+    Some(r#""2024-02-29T23:59:59.999Z""#),
+    Some(r#""2023-06-15T12:00:00.000Z""#),
+    Some(r#""1969-12-31T23:59:59.999Z""#),
+    Some(r#""2024-03-01T00:05:00.000Z""#),
+    Some(r#""2024-03-01T00:20:00.000Z""#),
+    Some(r#""2999-01-01T00:00:00.000Z""#),
+    Some("null"),
+    None,
+    None,
+];
+const TRAITS: [&str; 10] = [
+    r#""plan":"pro""#,
+    r#""plan":"free""#,
+    r#""plan":null"#,
+    r#""name":"Ada""#,
+    r#""name":"Bea""#,
+    r#""a.b":{"c":[1,{"d":null}]}"#,
+    r#""a.b":{}"#,
+    r#""a.b":null"#,
+    r#""n":1"#,
+    r#""n":2.50"#,
+];
+/// Seconds after the first instant; the last ones lie around the bound on clocks that run ahead.
+const RECEIPTS: [i64; 8] = [0, 1, 2, 60, 120, 299, 300, 301];
+
+type Raw = Option<&'static str>;
+
+fn field(values: &'static [Raw]) -> impl Strategy<Value = Raw> {
+    select(values)
+}
+
+/// The members that every message has.
+fn members() -> impl Strategy<Value = (Raw, Option<String>, Raw, Option<String>)> {
+    let message_id = option::weighted(0.7, (0..60u8, any::<bool>()));
+    let message_id = message_id.prop_map(|id| {
+        id.map(|(number, as_number)| if as_number { number.to_string() } else { format!("\"m{number}\"") })
+    });
+    let data = option::weighted(0.6, vec(select(&TRAITS[..]), 0..4));
+    let data = data.prop_map(|data| data.map(|members| format!("{{{}}}", members.join(","))));
+    (field(&ORGANIZATIONS), message_id, field(&INSTANTS), data)
+}
+
+/// Random messages, a few of which break a rule.
+pub fn message() -> impl Strategy<Value = Sent> {
+    let track = (field(&EVENTS), field(&USERS), field(&ACCOUNTS)).prop_map(|(event, user, account)| {
+        vec![("type", Some("\"track\"")), ("event", event), ("userId", user), ("accountId", account)]
+    });
+    let user = (field(&USERS), field(&ACCOUNTS))
+        .prop_map(|(user, account)| vec![("type", Some("\"user\"")), ("userId", user), ("accountId", account)]);
+    let unlink = (field(&USERS), field(&ACCOUNTS))
+        .prop_map(|(user, account)| vec![("type", Some("\"unlink\"")), ("userId", user), ("accountId", account)]);
+    let account =
+        field(&ACCOUNTS).prop_map(|account| vec![("type", Some("\"account\"")), ("accountId", account)]);
+    let organization = Just(vec![("type", Some("\"organization\""))]);
+    let instance = (select(&OBJECTS[..]), select(&OBJECTS[..]), field(&NAMES), field(&ACCOUNTS)).prop_map(
+        |(external_id, object, name, account)| {
+            vec![
+                ("type", Some("\"customobjectinstance\"")),
+                ("externalId", external_id),
+                ("customObjectId", object),
+                ("name", name),
+                ("accountId", account),
+            ]
+        },
+    );
+    let kind = prop_oneof![
+        6 => track.boxed(),
+        5 => user.boxed(),
+        3 => unlink.boxed(),
+        3 => account.boxed(),
+        1 => organization.boxed(),
+        2 => instance.boxed(),
+    ];
+    (kind, members(), select(&RECEIPTS[..])).prop_map(|(own, (organization, message_id, timestamp, data), seconds)| {
+        let data_field = if own[0].1 == Some("\"track\"") { "properties" } else { "traits" };
+        let all = [
+            ("organizationId", organization),
+            ("messageId", message_id.as_deref()),
+            ("timestamp", timestamp),
+            (data_field, data.as_deref()),
+        ];
+        let members: Vec<String> = own
+            .into_iter()
+            .chain(all)
+            .filter_map(|(key, value)| Some(format!("\"{key}\":{}", value?)))
+            .collect();
+        let received_at: Micros = START.plus_micros(seconds * 1_000_000);
+        Sent::new(format!("{{{}}}", members.join(",")), received_at)
+    })
+}

@@ -1,0 +1,149 @@
+//! The list of cases, and the macro that makes tests of them.
+//!
+//! A test of this crate sees that no case is left out of the list.
+
+/// Makes a test of every case of the suite, at every pace, for the subject that the named function makes. The calling
+/// crate needs `tokio` with its `macros` and `rt` features.
+///
+/// ```ignore
+/// fn subject() -> impl muster_store::suite::Subject { MySubject::in_a_new_directory() }
+/// muster_store::conformance!(subject);
+/// ```
+#[macro_export]
+macro_rules! conformance {
+    ($subject:ident) => {
+        $crate::conformance!(@file $subject journal
+            what_is_acknowledged_is_read_at_once
+            a_message_sent_again_changes_nothing
+            a_message_twice_in_one_batch_is_stored_once
+            the_first_of_two_conflicting_messages_stands
+            a_conflict_within_one_batch
+            a_conflict_is_set_aside_once
+            one_message_id_serves_several_messages
+            a_message_without_a_message_id_is_known_by_its_content
+            workspaces_never_meet
+            good_and_bad_messages_share_a_batch
+            a_batch_of_refused_messages_alone
+            a_corrected_message_takes_the_place_of_the_refused_one
+            forgetting_what_is_not_there_is_harmless
+            an_empty_batch_is_taken
+            of_many_at_once_each_message_is_stored_once
+            too_much_at_once_is_refused_and_can_be_sent_again
+            after_closing_nothing_is_taken
+        );
+        $crate::conformance!(@file $subject profiles
+            the_documentations_example
+            a_record_is_found_by_its_kind_and_id_alone
+            whoever_is_named_exists
+            the_latest_value_of_a_trait_stands
+            equal_timestamps_are_decided_by_the_message
+            null_removes_and_is_remembered
+            values_and_keys_are_kept_as_sent
+            a_wrong_clock_does_not_pin_a_value
+            the_latest_statement_about_a_link_stands
+            an_unlink_may_come_first
+            a_user_may_be_linked_to_several
+            an_account_has_the_organization_stated_last
+            a_track_makes_no_link
+            an_instance_keeps_its_object_name_and_parents
+            first_known_is_the_earliest_instant
+            created_and_updated_are_times_of_receipt
+            what_moves_an_updated_time
+        );
+        $crate::conformance!(@file $subject lists
+            lists_run_from_new_to_old_in_pages_of_any_size
+            equal_times_are_ordered_by_id
+            an_empty_workspace_has_empty_lists
+            a_change_moves_a_record_to_the_front
+            conditions_choose_records
+            a_pass_by_creation_sees_each_record_once_whatever_is_written
+            a_pass_by_update_sees_each_unchanged_record_once
+            children_are_those_that_ever_named_a_parent
+            children_are_told_by_kind
+            a_parent_stated_too_late_has_its_child_all_the_same
+        );
+        $crate::conformance!(@file $subject history
+            a_timeline_runs_from_new_to_old
+            events_show_what_was_sent
+            equal_instants_are_ordered_by_identity
+            pages_of_any_size_show_every_event_once
+            filters_choose_events
+            filters_and_pages_together
+            only_tracks_are_events
+            who_was_never_named_has_no_events
+            years_apart
+            a_page_is_not_disturbed_by_what_is_written_meanwhile
+            an_event_in_the_future_shows_the_instant_it_was_sent_with
+            a_long_timeline
+        );
+        $crate::conformance!(@file $subject attribution
+            a_track_that_names_its_account_stays_there
+            a_link_that_comes_later_takes_its_events_along
+            before_the_first_link_the_first_one_counts
+            events_follow_the_account_linked_last
+            after_the_last_unlink_the_last_account_counts
+            an_unlink_alone_attributes_nothing
+            a_statement_about_the_past_moves_events
+            a_statement_in_the_future_counts_from_its_place_in_the_order
+            an_event_follows_its_accounts_organization
+            without_an_accounts_organization_the_one_named_counts
+            without_either_the_users_organization_counts
+            an_account_that_moves_takes_its_events_along
+        );
+        $crate::conformance!(@file $subject seen
+            an_account_without_tracks_was_never_seen
+            tracks_that_name_the_account_and_those_of_its_users
+            only_tracks_move_it
+            the_first_link_brings_earlier_tracks
+            a_link_in_the_past_moves_tracks_away
+            an_unlink_in_the_past_moves_tracks_away
+            a_link_moves_tracks_that_came_before_it
+            tracks_of_several_users
+            a_clock_that_is_wrong_is_not_believed
+        );
+        $crate::conformance!(@file $subject refused
+            pages_run_from_new_to_old
+            one_is_read_by_its_id
+            bytes_are_kept_as_they_came
+            the_same_bytes_again_are_kept_once
+            workspaces_do_not_see_each_others
+        );
+        $crate::conformance!(@file $subject credentials
+            a_key_opens_its_workspace
+            keys_of_one_name_share_a_workspace
+            a_token_has_one_key
+            a_revoked_key_opens_nothing
+            names_are_checked
+            all_are_listed_from_old_to_new
+        );
+        $crate::conformance!(@file $subject status
+            a_new_store_is_ready
+            figures_count_what_was_done
+            closing_twice_is_harmless
+        );
+        $crate::conformance!(@file $subject order
+            the_documentations_example_in_any_order
+            random_messages_in_any_order
+            random_messages_read_as_from_the_twin
+            conflicts_are_decided_by_arrival_alone
+        );
+    };
+    (@file $subject:ident $file:ident $($case:ident)*) => {
+        mod $file {
+            $(mod $case {
+                $crate::conformance!(@pace $subject $file $case straight Straight);
+                $crate::conformance!(@pace $subject $file $case settling Settling);
+                $crate::conformance!(@pace $subject $file $case reopening Reopening);
+                $crate::conformance!(@pace $subject $file $case recovering Recovering);
+                $crate::conformance!(@pace $subject $file $case mixed Mixed);
+            })*
+        }
+    };
+    (@pace $subject:ident $file:ident $case:ident $test:ident $pace:ident) => {
+        #[tokio::test]
+        async fn $test() {
+            let subject = super::super::$subject();
+            Box::pin($crate::suite::$file::$case(&subject, $crate::suite::Pace::$pace)).await;
+        }
+    };
+}

@@ -1,0 +1,73 @@
+//! Messages as their senders write them.
+
+use muster_model::{
+    draft::Draft,
+    id::{IdSpace, Identity},
+    kinds::{Context, check_typed},
+    limits::MessageLimits,
+    message::Message,
+    rejection::Rejection,
+    time::Micros,
+};
+
+use crate::{
+    batch::BatchBuilder,
+    refused::{Refused, RefusedId},
+};
+
+/// The key that messages set aside here came by.
+pub const KEY_ID: u64 = 7;
+
+/// A message of a batch, and when it was received.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sent {
+    pub text: String,
+    pub received_at: Micros,
+}
+
+/// What makes two messages sent the same one to a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sameness {
+    Message(Identity),
+    Refused(RefusedId),
+}
+
+impl Sent {
+    /// A message received at an instant.
+    #[must_use]
+    pub fn new(text: impl Into<String>, received_at: Micros) -> Self {
+        Sent { text: text.into(), received_at }
+    }
+
+    /// The message, or why it is set aside.
+    pub fn check(&self, ids: IdSpace) -> Result<Message<'_>, Rejection> {
+        let limits = MessageLimits::default();
+        let context = Context { ids, received_at: self.received_at, limits };
+        check_typed(&Draft::from_text(&self.text, limits.message_depth_max), &context)
+    }
+
+    /// Adds it to a batch: as a message, or set aside when it breaks a rule.
+    pub fn add_to(&self, batch: &mut BatchBuilder, ids: IdSpace) {
+        match self.check(ids) {
+            Ok(message) => batch.message(&message),
+            Err(rejection) => {
+                batch.refused(&Refused::new(&rejection, None, KEY_ID, self.received_at, self.text.as_bytes()));
+            }
+        }
+    }
+
+    /// What a store tells it from others by.
+    #[must_use]
+    pub fn sameness(&self, ids: IdSpace) -> Sameness {
+        match self.check(ids) {
+            Ok(message) => Sameness::Message(message.identity),
+            Err(_) => Sameness::Refused(RefusedId::of_body(None, self.text.as_bytes())),
+        }
+    }
+}
+
+impl std::fmt::Debug for Sent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} received {}", self.text, self.received_at.to_micros_text())
+    }
+}

@@ -1,0 +1,41 @@
+//! The in-memory twin in any order, with any repetition, cut into any batches.
+//!
+//! If the twin's own answers followed the order of arrival, it could not tell whether another store's do.
+
+use muster_store::suite::{
+    Desk, Pace,
+    arbitrary::{Shape, for_all},
+    order::check,
+    subject::Twin,
+};
+
+fn holds(cases: u32, messages_max: usize, shape: Shape) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for_all(cases, messages_max, shape, |arrival| {
+        runtime.block_on(async {
+            let subject = Twin::new();
+            let mut desk = Desk::open(&subject, Pace::Straight).await;
+            Box::pin(check(&mut desk, arrival, shape)).await
+        })
+    });
+}
+
+#[test]
+fn few_messages_leave_the_same_bytes() {
+    holds(1_500, 6, Shape::TIMELESS);
+}
+
+#[test]
+fn many_messages_leave_the_same_bytes() {
+    holds(40, 150, Shape::TIMELESS);
+}
+
+#[test]
+fn few_messages_leave_the_same_but_for_times_of_receipt() {
+    holds(1_500, 6, Shape::ORDERLESS);
+}
+
+#[test]
+fn many_messages_leave_the_same_but_for_times_of_receipt() {
+    holds(40, 150, Shape::ORDERLESS);
+}
