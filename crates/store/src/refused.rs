@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use muster_model::{
     id::{Identity, WorkspaceId},
     kind::Kind,
+    message::Message,
     rejection::{Code, Rejection},
     time::Micros,
 };
@@ -79,6 +80,24 @@ impl<'a> Refused<'a> {
             path_kind,
             key_id,
             body: Cow::Borrowed(body),
+        }
+    }
+
+    /// A message whose identity is known with other content. Which key sent it is not kept with a message.
+    #[must_use]
+    pub fn conflict(message: &Message<'_>) -> Refused<'static> {
+        Refused {
+            id: RefusedId::of_conflict(message.identity, message.content),
+            received_at: message.received_at,
+            code: Code::Conflict,
+            pointer: Cow::Borrowed("/messageId"),
+            reason: Cow::Borrowed(
+                "another message with this type, these identifiers and this messageId was stored first and stands; \
+                 send this one with a messageId of its own if it states something new",
+            ),
+            path_kind: None,
+            key_id: 0,
+            body: Cow::Owned(message.as_sent().into_bytes()),
         }
     }
 

@@ -26,7 +26,9 @@ fn every_case_is_in_the_list() {
     ];
     let mut cases = 0;
     for line in files.iter().flat_map(|file| file.lines()) {
-        let Some(name) = line.strip_prefix("pub async fn ").filter(|rest| rest.contains("(subject: &S, ")) else { continue };
+        let Some(name) = line.strip_prefix("pub async fn ").filter(|rest| rest.contains("(subject: &S, ")) else {
+            continue;
+        };
         let name = name.split('<').next().unwrap();
         assert!(list.lines().any(|listed| listed.trim() == name), "{name} is not in src/suite/cases.rs");
         cases += 1;

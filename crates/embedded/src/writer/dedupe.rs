@@ -6,16 +6,13 @@
 use std::{sync::Arc, time::Duration};
 
 use fjall::Keyspace;
-use muster_model::{
-    id::{Identity, WorkspaceId},
-    rejection::Code,
-};
+use muster_model::id::{Identity, WorkspaceId};
 use muster_store::{
     batch::{Batch, BatchBuilder, Entry},
     error::ReadError,
     receipt::{Outcome, Receipt},
     record,
-    refused::{Refused, RefusedId},
+    refused::Refused,
 };
 use rustc_hash::FxHashMap;
 
@@ -204,7 +201,10 @@ fn keep_part(batch: &Batch, receipt: &Receipt) -> Result<Batch, ReadError> {
         match entry {
             Entry::Message(record) => match outcomes.next() {
                 Some(Outcome::Stored) => kept.encoded_message(record),
-                Some(Outcome::Conflict) => kept.refused(&conflict(record)?),
+                Some(Outcome::Conflict) => {
+                    let message = record::decode(record).map_err(not_a_record("a batch"))?;
+                    kept.refused(&Refused::conflict(&message));
+                }
                 Some(Outcome::Duplicate) | None => {}
             },
             Entry::Refused(bytes) => kept.encoded_refused(bytes),
@@ -212,20 +212,4 @@ fn keep_part(batch: &Batch, receipt: &Receipt) -> Result<Batch, ReadError> {
         }
     }
     Ok(kept.build())
-}
-
-fn conflict(record: &[u8]) -> Result<Refused<'static>, ReadError> {
-    let message = record::decode(record).map_err(not_a_record("a batch"))?;
-    Ok(Refused {
-        id: RefusedId::of_conflict(message.identity, message.content),
-        received_at: message.received_at,
-        code: Code::Conflict,
-        pointer: "/messageId".into(),
-        reason: "a message with this type, these identifiers and this messageId was stored before with other content; \
-                 the first one stands. Send it with a messageId of its own if it states something new"
-            .into(),
-        path_kind: None,
-        key_id: 0,
-        body: message.as_sent().into_bytes().into(),
-    })
 }

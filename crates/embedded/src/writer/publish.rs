@@ -12,6 +12,7 @@ use muster_model::{
     kinds::fields::named,
     message::Message,
     profile::Profile,
+    rejection::Code,
 };
 use muster_store::{error::ReadError, profiles::ListCursor, refused::Refused};
 use rustc_hash::FxHashMap;
@@ -44,7 +45,7 @@ pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Re
                     keep_row(&mut current.live, workspace, buffers[place], &message, bytes);
                 }
                 Change::SetAside(refused) => {
-                    set_aside += 1;
+                    set_aside += u64::from(refused.code != Code::Conflict);
                     keep_refused(current, &views.state, workspace, refused)?;
                 }
                 Change::Forget(id) => current.live.forget_refused(workspace, id),

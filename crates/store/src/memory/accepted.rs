@@ -3,10 +3,7 @@
 //! Messages are kept as their record bytes, in the order of arrival. What follows from them is computed when it is
 //! asked for and thrown away when another message arrives.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use muster_model::{id::Identity, message::Message, rejection::Code};
 
@@ -54,7 +51,8 @@ impl Plan {
 
     /// Messages in it that were refused before they got here.
     pub fn refused(&self) -> usize {
-        let set_aside = |change: &&Change| matches!(change, Change::SetAside(refused) if refused.code != Code::Conflict);
+        let set_aside =
+            |change: &&Change| matches!(change, Change::SetAside(refused) if refused.code != Code::Conflict);
         self.changes.iter().filter(set_aside).count()
     }
 }
@@ -94,7 +92,7 @@ impl Accepted {
                             fresh.insert(message.identity, message.content);
                             plan.changes.push(Change::Keep(bytes.into()));
                         }
-                        Outcome::Conflict => plan.changes.push(Change::SetAside(conflict(&message))),
+                        Outcome::Conflict => plan.changes.push(Change::SetAside(Refused::conflict(&message))),
                         Outcome::Duplicate => {}
                     }
                     plan.receipt.outcomes.push(outcome);
@@ -140,20 +138,4 @@ impl Accepted {
 
 fn decoded(bytes: &[u8]) -> Message<'_> {
     record::decode(bytes).expect("bytes are kept only after they were decoded once")
-}
-
-/// A message of a known identity with other content, to be set aside.
-fn conflict(message: &Message<'_>) -> Refused<'static> {
-    Refused {
-        id: RefusedId::of_conflict(message.identity, message.content),
-        received_at: message.received_at,
-        code: Code::Conflict,
-        pointer: "/messageId".into(),
-        reason: "another message with this type, these identifiers and this messageId was stored first and stands; \
-                 send this one with a messageId of its own if it states something new"
-            .into(),
-        path_kind: None,
-        key_id: 0,
-        body: message.as_sent().into_bytes().into(),
-    }
 }

@@ -71,7 +71,12 @@ fn parents(message: &Message<'_>) -> Vec<(Key, Key)> {
     let Some(child) = child else { return Vec::new() };
     let account = message.account.as_ref().map(|named| (RecordKind::Account, named.id));
     let organization = message.organization.as_ref().map(|named| (RecordKind::Organization, named.id));
-    [account, organization].into_iter().flatten().filter(|parent| *parent != child).map(|parent| (parent, child)).collect()
+    [account, organization]
+        .into_iter()
+        .flatten()
+        .filter(|parent| *parent != child)
+        .map(|parent| (parent, child))
+        .collect()
 }
 
 /// What several records' profiles depend on.
@@ -125,7 +130,8 @@ impl<'m> Facts<'m> {
     fn profile(&self, (kind, id): Key, naming: &[&Message<'_>], receipts: &Receipts) -> Profile {
         let stated: Vec<&Message<'_>> =
             naming.iter().copied().filter(|message| describes(message.kind) == Some(kind)).collect();
-        let external_id = naming.iter().flat_map(|message| named(message)).find(|named| (named.0, named.1) == (kind, id));
+        let external_id =
+            naming.iter().flat_map(|message| named(message)).find(|named| (named.0, named.1) == (kind, id));
         let times = receipts.times(kind, id).expect("every message was heard when it was accepted");
         Profile {
             id,
@@ -168,7 +174,8 @@ impl<'m> Facts<'m> {
 }
 
 fn instance(stated: &[&Message<'_>]) -> Instance {
-    let custom_object_id = stated.iter().find_map(|message| message.instance.as_ref()).map(|(_, object)| object.as_ref());
+    let custom_object_id =
+        stated.iter().find_map(|message| message.instance.as_ref()).map(|(_, object)| object.as_ref());
     let names = stated.iter().filter_map(|message| Some((message.stamp(), message.name.as_deref()?.into())));
     Instance {
         custom_object_id: custom_object_id.unwrap_or_default().into(),

@@ -67,11 +67,7 @@ impl MemoryStore {
         let mut held = self.held.lock();
         held.figures = Figures::default();
         held.stopped = None;
-        MemoryStore {
-            held: Arc::clone(&self.held),
-            messages_max: self.messages_max,
-            closing: AtomicBool::new(false),
-        }
+        MemoryStore { held: Arc::clone(&self.held), messages_max: self.messages_max, closing: AtomicBool::new(false) }
     }
 
     /// Takes no writes from now on, as a store does that can no longer keep its promises; reads go on.

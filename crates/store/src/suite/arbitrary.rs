@@ -81,12 +81,7 @@ pub fn sample(seed: u64, messages: usize, shape: Shape) -> Arrival {
 /// Checks many random arrivals, each of up to so many messages. Panics with the smallest arrival found to fail.
 ///
 /// The seed is printed; `PROPTEST_RNG_SEED` sets it, and `PROPTEST_CASES` the number of arrivals.
-pub fn for_all<E: Display>(
-    cases: u32,
-    messages_max: usize,
-    shape: Shape,
-    check: impl Fn(&Arrival) -> Result<(), E>,
-) {
+pub fn for_all<E: Display>(cases: u32, messages_max: usize, shape: Shape, check: impl Fn(&Arrival) -> Result<(), E>) {
     let mut config = Config { failure_persistence: None, max_shrink_iters: 4_096, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = cases;
@@ -258,8 +253,7 @@ pub fn message() -> impl Strategy<Value = Sent> {
         .prop_map(|(user, account)| vec![("type", Some("\"user\"")), ("userId", user), ("accountId", account)]);
     let unlink = (field(&USERS), field(&ACCOUNTS))
         .prop_map(|(user, account)| vec![("type", Some("\"unlink\"")), ("userId", user), ("accountId", account)]);
-    let account =
-        field(&ACCOUNTS).prop_map(|account| vec![("type", Some("\"account\"")), ("accountId", account)]);
+    let account = field(&ACCOUNTS).prop_map(|account| vec![("type", Some("\"account\"")), ("accountId", account)]);
     let organization = Just(vec![("type", Some("\"organization\""))]);
     let instance = (select(&OBJECTS[..]), select(&OBJECTS[..]), field(&NAMES), field(&ACCOUNTS)).prop_map(
         |(external_id, object, name, account)| {
@@ -288,11 +282,8 @@ pub fn message() -> impl Strategy<Value = Sent> {
             ("timestamp", timestamp),
             (data_field, data.as_deref()),
         ];
-        let members: Vec<String> = own
-            .into_iter()
-            .chain(all)
-            .filter_map(|(key, value)| Some(format!("\"{key}\":{}", value?)))
-            .collect();
+        let members: Vec<String> =
+            own.into_iter().chain(all).filter_map(|(key, value)| Some(format!("\"{key}\":{}", value?))).collect();
         let received_at: Micros = START.plus_micros(seconds * 1_000_000);
         Sent::new(format!("{{{}}}", members.join(",")), received_at)
     })

@@ -68,8 +68,7 @@ pub async fn events_follow_the_account_linked_last<S: Subject>(subject: &S, pace
     desk.send(&days).await;
     desk.send_each(&[leaves("u", "b", 6), joins("u", "b", 4), joins("u", "a", 2), leaves("u", "a", 8)]).await;
     desk.send(&[joins("u", "a", 5)]).await;
-    let expected =
-        ["e1 a -", "e2 a -", "e3 a -", "e4 b -", "e5 a -", "e6 a -", "e7 a -", "e8 a -", "e9 a -"];
+    let expected = ["e1 a -", "e2 a -", "e3 a -", "e4 b -", "e5 a -", "e6 a -", "e7 a -", "e8 a -", "e9 a -"];
     assert_eq!(places(&desk, "u").await, expected);
     desk.send(&[leaves("u", "a", 5)]).await;
     let outcome = places(&desk, "u").await;
@@ -116,9 +115,8 @@ pub async fn a_statement_in_the_future_counts_from_its_place_in_the_order<S: Sub
     let link = |account: &str, at: &str| {
         format!(r#"{{"type":"user","userId":"u","accountId":"{account}","timestamp":"{at}"}}"#)
     };
-    let track = |event: &str, at: &str| {
-        format!(r#"{{"type":"track","event":"{event}","userId":"u","timestamp":"{at}"}}"#)
-    };
+    let track =
+        |event: &str, at: &str| format!(r#"{{"type":"track","event":"{event}","userId":"u","timestamp":"{at}"}}"#);
     desk.set_clock(0);
     desk.send(&[link("a", "2024-02-01"), link("ahead", "2999-01-01")]).await;
     desk.send(&[track("early", "2024-03-01T00:04:59Z"), track("ahead", "2998-01-01")]).await;
@@ -146,7 +144,10 @@ pub async fn without_an_accounts_organization_the_one_named_counts<S: Subject>(s
     let mut desk = Desk::open(subject, pace).await;
     desk.send(&[joins_organization("u", "users", 1), joins("u", "a", 1)]).await;
     let text = |fields: &str, event: &str| {
-        format!(r#"{{"type":"track","event":"{event}",{fields}"organizationId":"named","timestamp":"2024-01-0{}"}}"#, event.len())
+        format!(
+            r#"{{"type":"track","event":"{event}",{fields}"organizationId":"named","timestamp":"2024-01-0{}"}}"#,
+            event.len()
+        )
     };
     desk.send(&[text(r#""userId":"u","#, "x"), text(r#""userId":"u","accountId":"b","#, "xx"), text("", "xxx")]).await;
     assert_eq!(places(&desk, "u").await, ["x a named", "xx b named"]);

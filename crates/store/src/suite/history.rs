@@ -62,7 +62,9 @@ pub async fn events_show_what_was_sent<S: Subject>(subject: &S, pace: Pace) {
 }
 
 fn same_instant(n: u32) -> String {
-    format!(r#"{{"type":"track","event":"e{n:02}","userId":"u","accountId":"a","messageId":"m{n}","timestamp":"2024-01-01"}}"#)
+    format!(
+        r#"{{"type":"track","event":"e{n:02}","userId":"u","accountId":"a","messageId":"m{n}","timestamp":"2024-01-01"}}"#
+    )
 }
 
 /// Among events of one instant the identity decides, not the order they came in.
@@ -115,13 +117,16 @@ pub async fn pages_of_any_size_show_every_event_once<S: Subject>(subject: &S, pa
     }
 }
 
+/// An event's name, from when on, until when, and what is left.
+type Filtered<'a> = (Option<&'a str>, Option<Micros>, Option<Micros>, &'a [&'a str]);
+
 /// By name, from an instant on, before an instant: exactly.
 pub async fn filters_choose_events<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
     desk.send(&[does("u", "view", 1), does("u", "buy", 2), does("u", "view", 3)]).await;
     desk.send(&[does("u", "view", 2), does("u", "view ", 4), does("v", "view", 2)]).await;
     let at = |text: &str| Some(instant(text));
-    let cases: [(Option<&str>, Option<Micros>, Option<Micros>, &[&str]); 8] = [
+    let cases: [Filtered<'_>; 8] = [
         (None, None, None, &["view ", "view", "view", "buy", "view"]),
         (Some("view"), None, None, &["view", "view", "view"]),
         (Some("View"), None, None, &[]),
@@ -241,9 +246,8 @@ pub async fn a_page_is_not_disturbed_by_what_is_written_meanwhile<S: Subject>(su
 /// What was sent is shown and orders the timeline; only its weight as a statement is bounded.
 pub async fn an_event_in_the_future_shows_the_instant_it_was_sent_with<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
-    let text = |event: &str, at: &str| {
-        format!(r#"{{"type":"track","event":"{event}","userId":"u","timestamp":"{at}"}}"#)
-    };
+    let text =
+        |event: &str, at: &str| format!(r#"{{"type":"track","event":"{event}","userId":"u","timestamp":"{at}"}}"#);
     desk.send(&[text("far", "2999-01-01"), text("now", "2024-03-01")]).await;
     desk.send(&[text("near", "2024-03-02")]).await;
     let events = desk.events(desk.about(User, "u")).await;

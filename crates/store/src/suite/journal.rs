@@ -66,10 +66,12 @@ pub async fn a_message_twice_in_one_batch_is_stored_once<S: Subject>(subject: &S
     assert_eq!(desk.timeline(RecordKind::User, "u").await.len(), 2);
 }
 
-const FIRST: &str = r#"{"type":"account","accountId":"a","messageId":"m","timestamp":"2024-01-01","traits":{"plan":"pro"}}"#;
+const FIRST: &str =
+    r#"{"type":"account","accountId":"a","messageId":"m","timestamp":"2024-01-01","traits":{"plan":"pro"}}"#;
 const SECOND: &str =
     r#"{"type":"account","accountId":"a","messageId":"m","timestamp":"2024-01-02","traits":{"plan":"free"},"x":[1]}"#;
-const THIRD: &str = r#"{"type":"account","accountId":"a","messageId":"m","timestamp":"2024-01-01","traits":{"plan":"none"}}"#;
+const THIRD: &str =
+    r#"{"type":"account","accountId":"a","messageId":"m","timestamp":"2024-01-01","traits":{"plan":"none"}}"#;
 
 async fn check_conflict<S: Subject>(desk: &Desk<'_, S>, conflicting: &[&str]) {
     let account = desk.profile(RecordKind::Account, "a").await;
@@ -133,7 +135,8 @@ pub async fn a_conflict_is_set_aside_once<S: Subject>(subject: &S, pace: Pace) {
 /// The `messageId` alone decides nothing: kind and identifiers count as well.
 pub async fn one_message_id_serves_several_messages<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
-    let track = |fields: &str| format!(r#"{{"type":"track","event":"e",{fields},"messageId":"m","timestamp":"2024-01-01"}}"#);
+    let track =
+        |fields: &str| format!(r#"{{"type":"track","event":"e",{fields},"messageId":"m","timestamp":"2024-01-01"}}"#);
     let texts = [
         track(r#""userId":"1""#),
         track(r#""accountId":"1""#),
@@ -152,7 +155,10 @@ pub async fn one_message_id_serves_several_messages<S: Subject>(subject: &S, pac
 pub async fn a_message_without_a_message_id_is_known_by_its_content<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
     assert_eq!(desk.send(&[does("u", "e", 1)]).await, [Stored]);
-    assert_eq!(desk.send(&[does("u", "e", 1), does("u", "e", 2), does("u", "f", 1)]).await, [Duplicate, Stored, Stored]);
+    assert_eq!(
+        desk.send(&[does("u", "e", 1), does("u", "e", 2), does("u", "f", 1)]).await,
+        [Duplicate, Stored, Stored]
+    );
     assert_eq!(desk.timeline(RecordKind::User, "u").await.len(), 3);
     assert_eq!(desk.refused(10).await, [], "without a messageId there are no conflicts");
 }
@@ -179,7 +185,8 @@ pub async fn workspaces_never_meet<S: Subject>(subject: &S, pace: Pace) {
 pub async fn good_and_bad_messages_share_a_batch<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
     let mut texts: Vec<String> = (1..=20).map(|day| does("u", &format!("e{day}"), day)).collect();
-    let (no_parent, no_event) = (r#"{"type":"user","userId":"u","messageId":"1"}"#, r#"{"type":"track","userId":"u","messageId":"2"}"#);
+    let (no_parent, no_event) =
+        (r#"{"type":"user","userId":"u","messageId":"1"}"#, r#"{"type":"track","userId":"u","messageId":"2"}"#);
     texts.insert(3, no_parent.to_owned());
     texts.push(no_event.to_owned());
     let received_at = desk.now();
@@ -212,7 +219,8 @@ pub async fn a_corrected_message_takes_the_place_of_the_refused_one<S: Subject>(
     desk.send(&[r#"{"type":"user","userId":"u","messageId":"1"}"#, r#"{"type":"page"}"#]).await;
     let wrong = RefusedId::of_body(None, br#"{"type":"user","userId":"u","messageId":"1"}"#);
     let mut batch = desk.batch();
-    Sent::new(r#"{"type":"user","userId":"u","accountId":"a","messageId":"1"}"#, desk.now()).add_to(&mut batch, desk.ids());
+    Sent::new(r#"{"type":"user","userId":"u","accountId":"a","messageId":"1"}"#, desk.now())
+        .add_to(&mut batch, desk.ids());
     batch.forget(wrong);
     assert_eq!(desk.append(batch.build()).await, [Stored]);
     assert_eq!(desk.accounts_of("u").await, ["a"]);

@@ -68,7 +68,8 @@ pub async fn an_empty_workspace_has_empty_lists<S: Subject>(subject: &S, pace: P
         }
     }
     let cursor = ListCursor { at: desk.now(), id: desk.id(Account, "a3") };
-    let from = ListQuery { kind: Account, order: ListOrder::CreatedAt, from: Some(cursor), limit: 5, conditions: Vec::new() };
+    let from =
+        ListQuery { kind: Account, order: ListOrder::CreatedAt, from: Some(cursor), limit: 5, conditions: Vec::new() };
     assert_eq!(desk.list(from).await, [""; 0]);
 }
 
@@ -181,12 +182,19 @@ fn sorted(mut ids: Vec<RecordId>) -> Vec<RecordId> {
 /// Also those that left since, or that were only said to leave.
 pub async fn children_are_those_that_ever_named_a_parent<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
-    desk.send_each(&[joins("u", "a", 1), joins("v", "a", 1), leaves("v", "a", 2), leaves("w", "a", 2), joins("u", "a", 5)])
-        .await;
+    desk.send_each(&[
+        joins("u", "a", 1),
+        joins("v", "a", 1),
+        leaves("v", "a", 2),
+        leaves("w", "a", 2),
+        joins("u", "a", 5),
+    ])
+    .await;
     desk.send_each(&[account_of("a", "o", 1), account_of("b", "o", 1), account_of("b", "p", 2)]).await;
     desk.send(&[joins_organization("u", "o", 3), does_in("z", "a", "e", 1)]).await;
     let users = |desk: &Desk<'_, S>, names: &[&str]| sorted(names.iter().map(|name| desk.id(User, name)).collect());
-    let accounts = |desk: &Desk<'_, S>, names: &[&str]| sorted(names.iter().map(|name| desk.id(Account, name)).collect());
+    let accounts =
+        |desk: &Desk<'_, S>, names: &[&str]| sorted(names.iter().map(|name| desk.id(Account, name)).collect());
     assert_eq!(desk.children((Account, "a"), User).await, users(&desk, &["u", "v", "w"]));
     assert_eq!(desk.children((Organization, "o"), Account).await, accounts(&desk, &["a", "b"]));
     assert_eq!(desk.children((Organization, "p"), Account).await, accounts(&desk, &["b"]));
@@ -222,7 +230,11 @@ pub async fn a_parent_stated_too_late_has_its_child_all_the_same<S: Subject>(sub
     let mut desk = Desk::open(subject, pace).await;
     desk.send_each(&[account_of("b", "p", 9), account_of("b", "o", 1), account_of("b", "p", 3)]).await;
     for organization in ["o", "p"] {
-        assert_eq!(desk.children((Organization, organization), Account).await, [desk.id(Account, "b")], "{organization}");
+        assert_eq!(
+            desk.children((Organization, organization), Account).await,
+            [desk.id(Account, "b")],
+            "{organization}"
+        );
     }
     let instance = |account: &str, organization: &str, day: u32| {
         format!(

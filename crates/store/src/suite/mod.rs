@@ -4,6 +4,11 @@
 //! is a test of its own, at every [`Pace`]. The cases are the contract's sentences, told through the seam alone: none
 //! knows an engine. Beside them stand random messages in any order ([`arbitrary`]) and the comparison of everything
 //! that can be read from two stores ([`order`]).
+//!
+//! [`Subject`]: crate::suite::Subject
+//! [`Pace`]: crate::suite::Pace
+//! [`arbitrary`]: crate::suite::arbitrary
+//! [`order`]: crate::suite::order
 
 /// A store under test: how it is opened, settled and ended.
 pub mod subject;

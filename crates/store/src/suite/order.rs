@@ -18,6 +18,9 @@
 //! With one time of receipt for all messages nothing is left that may differ ([`Shape::TIMELESS`]).
 //!
 //! [`Profiles::account_seen`]: crate::profiles::Profiles::account_seen
+//! [`Shape::ORDERLESS`]: crate::suite::arbitrary::Shape::ORDERLESS
+//! [`Shape::ANY`]: crate::suite::arbitrary::Shape::ANY
+//! [`Shape::TIMELESS`]: crate::suite::arbitrary::Shape::TIMELESS
 
 use muster_model::id::WorkspaceId;
 

@@ -81,8 +81,10 @@ pub async fn a_record_is_found_by_its_kind_and_id_alone<S: Subject>(subject: &S,
 pub async fn whoever_is_named_exists<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
     desk.send(&[account_of("a", "o", 1), joins("u", "b", 1), leaves("v", "c", 1)]).await;
-    desk.send(&[r#"{"type":"customobjectinstance","externalId":"x","customObjectId":"t","accountId":"d","messageId":"1"}"#])
-        .await;
+    desk.send(&[
+        r#"{"type":"customobjectinstance","externalId":"x","customObjectId":"t","accountId":"d","messageId":"1"}"#,
+    ])
+    .await;
     for (kind, external_id, stated) in [
         (Account, "a", true),
         (Organization, "o", false),
@@ -115,7 +117,9 @@ pub async fn the_latest_value_of_a_trait_stands<S: Subject>(subject: &S, pace: P
 pub async fn equal_timestamps_are_decided_by_the_message<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
     let text = |n: usize| {
-        format!(r#"{{"type":"account","accountId":"a","messageId":"m{n}","timestamp":"2024-01-01","traits":{{"n":{n}}}}}"#)
+        format!(
+            r#"{{"type":"account","accountId":"a","messageId":"m{n}","timestamp":"2024-01-01","traits":{{"n":{n}}}}}"#
+        )
     };
     let last = (0..6).max_by_key(|n| desk.identity(&text(*n))).map(|n| n.to_string());
     for order in [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0], [3, 0, 5, 1, 4, 2]] {
@@ -142,7 +146,12 @@ pub async fn null_removes_and_is_remembered<S: Subject>(subject: &S, pace: Pace)
 /// Keys verbatim, nested values whole and as they were written.
 pub async fn values_and_keys_are_kept_as_sent<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
-    desk.send(&[account("a", 1, r#"{"vitally.custom.tier":1,"":2,"deep":{"a":{"b":[1, 2]},"c":1.50},"é\"":"\u0041\n"}"#)]).await;
+    desk.send(&[account(
+        "a",
+        1,
+        r#"{"vitally.custom.tier":1,"":2,"deep":{"a":{"b":[1, 2]},"c":1.50},"é\"":"\u0041\n"}"#,
+    )])
+    .await;
     desk.send(&[account("a", 2, r#"{"deep":{"a":{"x":null}}}"#)]).await;
     let profile = desk.profile(Account, "a").await;
     let traits: Vec<(&str, &str)> = profile.traits.iter().collect();
@@ -233,8 +242,10 @@ pub async fn an_account_has_the_organization_stated_last<S: Subject>(subject: &S
 /// It brings into being what it names, and links nothing.
 pub async fn a_track_makes_no_link<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
-    desk.send(&[r#"{"type":"track","event":"e","userId":"u","accountId":"a","organizationId":"o","timestamp":"2024-01-01"}"#])
-        .await;
+    desk.send(&[
+        r#"{"type":"track","event":"e","userId":"u","accountId":"a","organizationId":"o","timestamp":"2024-01-01"}"#,
+    ])
+    .await;
     assert_eq!(desk.accounts_of("u").await, [""; 0]);
     let account = desk.profile(Account, "a").await;
     assert_eq!((users_count(&account), organization_of(&account)), (0, None));
@@ -250,7 +261,9 @@ pub async fn a_track_makes_no_link<S: Subject>(subject: &S, pace: Pace) {
 pub async fn an_instance_keeps_its_object_name_and_parents<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
     let text = |fields: &str, day: u32| {
-        format!(r#"{{"type":"customobjectinstance","externalId":"x","customObjectId":"t",{fields},"timestamp":"2024-01-0{day}"}}"#)
+        format!(
+            r#"{{"type":"customobjectinstance","externalId":"x","customObjectId":"t",{fields},"timestamp":"2024-01-0{day}"}}"#
+        )
     };
     desk.send(&[text(r#""accountId":"a","name":"Ada","traits":{"n":1}"#, 5)]).await;
     desk.send(&[text(r#""accountId":"b","name":"Bea","traits":{"n":2,"m":2}"#, 3)]).await;

@@ -128,7 +128,8 @@ impl<S: Store> Reads<'_, S> {
 
     /// A timeline, read in large and in small pages, with and without filters.
     async fn timeline(&self, kind: RecordKind, id: RecordId) -> Vec<Event> {
-        let base = EventsQuery { subject: (kind, id), event: None, after: None, before: None, from: None, limit: LARGE };
+        let base =
+            EventsQuery { subject: (kind, id), event: None, after: None, before: None, from: None, limit: LARGE };
         let whole = self.event_pages(base.clone()).await;
         let place = |event: &Event| (event.timestamp, event.identity);
         assert!(whole.is_sorted_by(|one, other| place(one) > place(other)), "a timeline runs from new to old");

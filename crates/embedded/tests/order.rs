@@ -1,0 +1,74 @@
+//! The real engine against the in-memory twin: random messages of all kinds, in any order, with any repetition, cut into
+//! any batches, with checkpoints, compactions, reopenings and crashes at random points, read to the same bytes.
+
+mod support;
+
+use std::time::Duration;
+
+use muster_embedded::{Embedded, OpenError};
+use muster_store::suite::{
+    Desk, Pace, Subject,
+    arbitrary::{Shape, for_all},
+    order::check,
+};
+use support::{NOW, options};
+
+struct Directory(tempfile::TempDir);
+
+impl Subject for Directory {
+    type Store = Embedded;
+
+    async fn open(&self) -> Embedded {
+        for _ in 0..1_000 {
+            match Embedded::open(options(self.0.path()), NOW) {
+                Ok((engine, _)) => return engine,
+                Err(OpenError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        panic!("the directory stayed in use");
+    }
+
+    async fn open_cramped(&self) -> Embedded {
+        self.open().await
+    }
+
+    async fn settle(&self, store: &Embedded) {
+        store.checkpoint().await;
+    }
+
+    async fn abandon(&self, store: Embedded) {
+        drop(store);
+    }
+}
+
+fn holds(cases: u32, messages_max: usize, shape: Shape) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for_all(cases, messages_max, shape, |arrival| {
+        runtime.block_on(async {
+            let subject = Directory(tempfile::tempdir().unwrap());
+            let mut desk = Desk::open(&subject, Pace::Straight).await;
+            Box::pin(check(&mut desk, arrival, shape)).await
+        })
+    });
+}
+
+#[test]
+fn few_messages_received_at_one_instant() {
+    holds(60, 12, Shape::TIMELESS);
+}
+
+#[test]
+fn hundreds_of_messages_received_at_one_instant() {
+    holds(12, 400, Shape::TIMELESS);
+}
+
+#[test]
+fn hundreds_of_messages_with_receipts_of_their_own() {
+    holds(8, 300, Shape::ORDERLESS);
+}
+
+#[test]
+fn conflicts_fall_as_they_do_in_the_twin() {
+    holds(40, 40, Shape::ANY);
+}
