@@ -1,6 +1,6 @@
 //! The one place that chooses a store: the embedded engine.
 //!
-//! Everything else speaks to [`Store`]. Guarantees that an error says what to do; never prints.
+//! Everything else speaks to [`muster_store::Store`]. Guarantees that an error says what to do; never prints.
 
 use std::{path::Path, sync::Arc};
 
@@ -19,8 +19,10 @@ use crate::{
 /// A store and what its opening found.
 pub struct Opened {
     pub store: Arc<dyn Store>,
-    /// One finding a line, for the log.
+    /// What was found, in a sentence for the log.
     pub recovery: String,
+    /// Whether something was dropped that an earlier stop left unfinished.
+    pub dropped: bool,
 }
 
 /// Why a store could not be opened.
@@ -60,7 +62,8 @@ impl NotOpened {
 /// Opens the store of the settings, creating it if there is none; blocks until what an earlier stop left is replayed.
 pub fn open(settings: &Settings) -> Result<Opened, NotOpened> {
     let (store, recovery) = Embedded::open(options(&settings.engine, &settings.place.data_dir), SystemClock.now())?;
-    Ok(Opened { store: Arc::new(store), recovery: recovery.to_string() })
+    let dropped = recovery.cut.is_some() || !recovery.removed_files.is_empty();
+    Ok(Opened { store: Arc::new(store), recovery: recovery.to_string(), dropped })
 }
 
 /// How bad a finding is.

@@ -1,7 +1,7 @@
 //! The only place that prints.
 //!
 //! Data goes to standard output, talk to standard error. A reader that closes our standard output has seen enough:
-//! that is [`StdoutClosed`], which ends the program successfully. Talk that nobody can hear is no failure either.
+//! that is [`crate::output::StdoutClosed`], which ends the program successfully. Talk that nobody can hear is no failure either.
 //! Never logs; what a running server says goes through `tracing` (see [`crate::telemetry`]).
 
 use std::{

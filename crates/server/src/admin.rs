@@ -143,9 +143,8 @@ struct Wish {
 
 impl Wish {
     fn read(bytes: &[u8]) -> Result<Wish, ApiError> {
-        let field = |path, keyword, param, message: String| {
-            Err(ApiError::Field(FieldError { path, keyword, param, message }))
-        };
+        let field =
+            |path, keyword, param, message: String| Err(ApiError::Field(FieldError { path, keyword, param, message }));
         let Ok(Value::Object(members)) = serde_json::from_slice(bytes) else {
             return field("", "type", "object", "must be a JSON object, such as {\"scopes\":[\"write\"]}".to_owned());
         };
@@ -157,7 +156,9 @@ impl Wish {
         let name = match members.get("name") {
             None | Some(Value::Null) => String::new(),
             Some(Value::String(name)) if name.len() <= NAME_BYTES_MAX => name.clone(),
-            Some(_) => return field("/name", "type", "string", format!("must be a string of at most {NAME_BYTES_MAX} bytes")),
+            Some(_) => {
+                return field("/name", "type", "string", format!("must be a string of at most {NAME_BYTES_MAX} bytes"));
+            }
         };
         let workspace = match members.get("workspace") {
             None | Some(Value::Null) => None,

@@ -90,9 +90,9 @@ impl ApiError {
             ApiError::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::NotBuiltYet { .. } | ApiError::OutOfScope => StatusCode::NOT_IMPLEMENTED,
             ApiError::NoRoom | ApiError::StoreTimeout => StatusCode::SERVICE_UNAVAILABLE,
-            ApiError::Append(
-                AppendError::Full { .. } | AppendError::Stopped { .. } | AppendError::Closing,
-            ) => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Append(AppendError::Full { .. } | AppendError::Stopped { .. } | AppendError::Closing) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ApiError::Read(ReadError::TooLarge { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Read(ReadError::Damaged { .. } | ReadError::Failed { .. }) | ApiError::Internal => {
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -120,9 +120,11 @@ impl ApiError {
     fn says(&self) -> String {
         match self {
             ApiError::NoCredentials => "Authorization header not present.".to_owned(),
-            ApiError::UnknownToken => "the token is not known here, or was revoked; send `Authorization: Basic <token>` \
+            ApiError::UnknownToken => {
+                "the token is not known here, or was revoked; send `Authorization: Basic <token>` \
                  with the token of a key of this server"
-                .to_owned(),
+                    .to_owned()
+            }
             ApiError::MissingScope { needs, has } => {
                 format!("this needs the scope {needs}, and the key has {has}; use a key with the scope {needs}")
             }
@@ -136,7 +138,9 @@ impl ApiError {
                 "the key has made all the requests that its rate limit allows for now; wait {retry_after_seconds} \
                  seconds, or send more messages in each request"
             ),
-            ApiError::NoSuchRecord { kind } => format!("there is no such {kind}; its id or external id is not known here"),
+            ApiError::NoSuchRecord { kind } => {
+                format!("there is no such {kind}; its id or external id is not known here")
+            }
             ApiError::NoSuchPath => "there is nothing at this path; /docs lists what there is".to_owned(),
             ApiError::WrongMethod => {
                 "this path does not take this method; the Allow header lists the ones it takes".to_owned()
@@ -149,9 +153,11 @@ impl ApiError {
                 says.clone()
             }
             ApiError::Parameter(says) => says.clone(),
-            ApiError::Cursor => "from is no cursor of this list; take it from `next` of the page before, with the same \
+            ApiError::Cursor => {
+                "from is no cursor of this list; take it from `next` of the page before, with the same \
                  parameters, or leave it out to start anew"
-                .to_owned(),
+                    .to_owned()
+            }
             ApiError::Field(field) => field.message.clone(),
             ApiError::BodyTooLarge { .. }
             | ApiError::UnsupportedEncoding
@@ -170,14 +176,15 @@ impl ApiError {
 
     fn says_of_body(&self) -> String {
         match self {
-            ApiError::BodyTooLarge { bytes_max, compressed: true } => format!(
-                "the compressed body is larger than {bytes_max} bytes; send fewer messages in each request"
-            ),
+            ApiError::BodyTooLarge { bytes_max, compressed: true } => {
+                format!("the compressed body is larger than {bytes_max} bytes; send fewer messages in each request")
+            }
             ApiError::BodyTooLarge { bytes_max, .. } => format!(
                 "the body is larger than {bytes_max} bytes after decompression; send fewer messages in each request"
             ),
             ApiError::UnsupportedEncoding => {
-                "the Content-Encoding is not known; send gzip, zstd, br or deflate, one at a time, or no encoding".to_owned()
+                "the Content-Encoding is not known; send gzip, zstd, br or deflate, one at a time, or no encoding"
+                    .to_owned()
             }
             ApiError::BodyNotDecodable { encoding } => format!(
                 "the body is not valid {encoding} data, or ends early; compress it again, or send it without \
@@ -191,15 +198,19 @@ impl ApiError {
 
     fn says_of_server(&self) -> String {
         match self {
-            ApiError::NoRoom => "too many bodies are being received at this moment; send the request again, nothing of \
+            ApiError::NoRoom => {
+                "too many bodies are being received at this moment; send the request again, nothing of \
                  it was stored"
-                .to_owned(),
+                    .to_owned()
+            }
             ApiError::Append(AppendError::Full { .. }) => {
                 "more messages are waiting to be stored than there is room for; send the request again".to_owned()
             }
-            ApiError::Append(AppendError::Stopped { .. }) => "the server takes no messages until it is restarted; keep \
+            ApiError::Append(AppendError::Stopped { .. }) => {
+                "the server takes no messages until it is restarted; keep \
                  them and send them again later"
-                .to_owned(),
+                    .to_owned()
+            }
             ApiError::Append(AppendError::Closing) => {
                 "the server is shutting down; send the request again in a moment".to_owned()
             }
@@ -241,7 +252,7 @@ pub(crate) fn malformed_code(malformed: &Malformed) -> &'static str {
 
 fn malformed_says(malformed: &Malformed) -> String {
     match malformed {
-        Malformed::Empty => "the body is empty; send JSON".to_owned(),
+        Malformed::Empty => "the body is empty: it ends at byte 0; send JSON".to_owned(),
         Malformed::CutShort { position } => {
             format!("the body is not JSON: it ends at byte {position} in the middle of a value; send the whole of it")
         }

@@ -3,8 +3,6 @@
 //! A route is a method, a path, what it asks of its callers, what answers it and the words about it; nothing can be
 //! served without standing in the document. Paths with doubled or trailing slashes mean the same as without them.
 
-use std::sync::Arc;
-
 use axum::{
     Router,
     extract::Request,
@@ -74,7 +72,7 @@ pub(crate) fn table() -> Vec<Route> {
 /// The router over a store.
 pub fn router(state: AppState) -> Router {
     let table = table();
-    let pages = Arc::new(docs::Pages::new(&openapi::document(&table)));
+    state.pages.get_or_init(|| docs::Pages::new(&openapi::document(&table)));
     let mut router = Router::new();
     for route in table {
         router = router.route(&route.path, gated(&state, route.access, route.handler));
@@ -82,7 +80,6 @@ pub fn router(state: AppState) -> Router {
     let inner = router
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(axum::Extension(pages))
         .layer(from_fn_with_state(state.clone(), observe))
         .with_state(state);
     // What the table does not know may be a path written with too many slashes. Everything else takes the short way.

@@ -147,10 +147,7 @@ impl ServerSettings {
                 self.connections_max > 0 && self.connections_max <= 1_000_000,
                 "connections_max must be from 1 to 1000000".to_owned(),
             ),
-            (
-                self.head_bytes_max >= HEAD_BYTES_FLOOR,
-                format!("head_bytes_max must be at least {HEAD_BYTES_FLOOR}"),
-            ),
+            (self.head_bytes_max >= HEAD_BYTES_FLOOR, format!("head_bytes_max must be at least {HEAD_BYTES_FLOOR}")),
             (self.page_bytes_max > 0, "page_bytes_max must be at least 1".to_owned()),
         ];
         match rules.into_iter().find(|(holds, _)| !holds) {

@@ -4,14 +4,14 @@
 //! customer's data: that stays in the store.
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
 use muster_store::{Store, clock::Clock, credentials::TokenHash};
 use tokio::sync::Semaphore;
 
-use crate::{ingest::Budget, keys::Limiter, metrics::Metrics, settings::ServerSettings};
+use crate::{docs::Pages, ingest::Budget, keys::Limiter, metrics::Metrics, settings::ServerSettings};
 
 /// The store, the clock, the settings, and the counters that bound the work under way.
 #[derive(Clone)]
@@ -29,6 +29,8 @@ pub struct Shared {
     /// Requests of each key.
     pub(crate) limiter: Limiter,
     pub(crate) metrics: Arc<Metrics>,
+    /// The API document, rendered when the router is made.
+    pub(crate) pages: OnceLock<Pages>,
     /// The hash of the operator's token, if there is one.
     pub(crate) operator: Option<TokenHash>,
     /// Set once the server was asked to stop.
@@ -44,6 +46,7 @@ impl AppState {
             budget: Budget::new(settings.in_flight_bytes_max, metrics.in_flight_bytes.clone()),
             heavy_jobs: Arc::new(Semaphore::new(settings.heavy_jobs_max.max(1))),
             limiter: Limiter::new(settings.requests_per_minute),
+            pages: OnceLock::new(),
             operator: settings.operator_token.as_ref().map(crate::keys::Token::hash),
             draining: AtomicBool::new(false),
             store,

@@ -2,7 +2,7 @@
 //!
 //! Four layers, the later one wins: the built-in `config.default.toml`, a settings file, the environment, flags. Every
 //! value remembers its origin, an unknown name is an error that names the nearest known one, and a value out of range
-//! is an error that says where it was set. Never holds a secret: the variables in [`environment`] that carry tokens
+//! is an error that says where it was set. Never holds a secret: the variables in [`crate::config::environment`] that carry tokens
 //! are read by the commands that need them and shown by none.
 
 /// Where a value was set.

@@ -41,7 +41,12 @@ fn route(name: &str, shape: Shape, words: Words) -> Route {
     Route::new(Method::POST, format!("/analytics/v1/{name}"), Access::Scope(Scopes::WRITE), handler, words)
 }
 
-fn words(summary: &str, description: &str, body: impl Into<utoipa::openapi::RefOr<utoipa::openapi::Schema>>, example: Value) -> Words {
+fn words(
+    summary: &str,
+    description: &str,
+    body: impl Into<utoipa::openapi::RefOr<utoipa::openapi::Schema>>,
+    example: Value,
+) -> Words {
     let atomic = "Store nothing when something is refused.";
     let prefer = "`return=representation` adds a result for each message to the answer.";
     Words::new("Ingest", summary, description)
@@ -56,7 +61,9 @@ fn words(summary: &str, description: &str, body: impl Into<utoipa::openapi::RefO
 fn about(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Organization => ("Describes an organization", "Requires `organizationId`."),
-        Kind::Account => ("Describes an account", "Requires `accountId`; `organizationId` states the organization it is in."),
+        Kind::Account => {
+            ("Describes an account", "Requires `accountId`; `organizationId` states the organization it is in.")
+        }
         Kind::User => (
             "Describes a user",
             "Requires `userId`, and `accountId` or `organizationId`; an explicit `null` states that there is none.",

@@ -86,6 +86,9 @@ mod tests {
         let mut headers = HeaderMap::new();
         limiter.tell(first[0], &mut headers);
         assert_eq!(headers["ratelimit-limit"], "3, 3;window=60");
-        assert_eq!((&headers["ratelimit-remaining"], &headers["ratelimit-reset"]), (&"2".parse().unwrap(), &"20".parse().unwrap()));
+        assert_eq!(
+            (&headers["ratelimit-remaining"], &headers["ratelimit-reset"]),
+            (&"2".parse().unwrap(), &"20".parse().unwrap())
+        );
     }
 }

@@ -5,8 +5,7 @@
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use base64::{
-    Engine,
-    alphabet,
+    Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use muster_store::credentials::TokenHash;

@@ -60,7 +60,7 @@ impl Service {
     pub(super) fn new(router: Router, settings: &ServerSettings, metrics: Arc<Metrics>) -> Service {
         let mut http = http1::Builder::new();
         // Heads are timed here, together with everything else.
-        http.header_read_timeout(None).max_buf_size(settings.head_bytes_max.max(8 * 1024)).half_close(false);
+        http.header_read_timeout(None).max_buf_size(settings.head_bytes_max.max(8 * 1024)).half_close(true);
         Service {
             router,
             http,
@@ -81,28 +81,34 @@ impl Service {
     }
 }
 
-/// Serves one connection to its end.
+/// Serves one connection to its end. What serving needs is made only once the client has sent something, apart from this
+/// future, so that a silent connection holds next to nothing.
 pub(super) async fn run(stream: TcpStream, service: &Service, mut phase: watch::Receiver<Phase>) {
-    let _ = stream.set_nodelay(true);
-    tokio::select! {
+    let mut first_byte = [0];
+    let first = tokio::select! {
         biased;
-        first = timeout(service.head_timeout, stream.readable()) => {
-            if first.is_err() {
-                service.metrics.connections_timed_out.inc();
-            }
-            if !matches!(first, Ok(Ok(()))) {
-                return;
-            }
-        }
+        first = timeout(service.head_timeout, stream.peek(&mut first_byte)) => first,
         _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
+    };
+    match first {
+        Ok(Ok(1..)) => Box::pin(converse(stream, service, phase)).await,
+        Ok(Ok(0) | Err(_)) => {}
+        Err(_) => {
+            service.metrics.connections_timed_out.inc();
+        }
     }
+}
+
+/// Answers the requests of a client that has begun to send.
+async fn converse(stream: TcpStream, service: &Service, mut phase: watch::Receiver<Phase>) {
+    let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::new());
     let socket = Socket::new(stream, Arc::clone(&activity), service.write_timeout);
-    let handler = Handler { router: service.router.clone(), activity: Arc::clone(&activity) };
+    let (router, metrics) = (service.router.clone(), Arc::clone(&service.metrics));
+    let handler = Handler { router, activity: Arc::clone(&activity), metrics };
     let mut connection = service.http.serve_connection(TokioIo::new(socket), handler);
     let end = drive(&mut connection, service, &activity, &mut phase).await;
-    let parts = connection.into_parts();
-    let mut stream = parts.io.into_inner().into_stream();
+    let mut stream = connection.into_parts().io.into_inner().into_stream();
     match end {
         End::Orderly if !activity.leaves_unread() => drop(stream.shutdown().await),
         End::Cut => {}
@@ -200,6 +206,7 @@ fn progress(
 struct Handler {
     router: Router,
     activity: Arc<Activity>,
+    metrics: Arc<Metrics>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Handler {
@@ -210,9 +217,10 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.activity.request_began();
         let activity = Arc::clone(&self.activity);
-        let answer = self.router.clone().call(request.map(Body::new));
+        let answer =
+            Caught { answer: self.router.clone().call(request.map(Body::new)), metrics: Arc::clone(&self.metrics) };
         Box::pin(async move {
-            let response = Caught(answer).await;
+            let response = answer.await;
             activity.request_ended(response.headers().contains_key(CONNECTION));
             Ok(response)
         })
@@ -220,20 +228,43 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
 }
 
 /// A future whose panic becomes an answer.
-struct Caught<F>(F);
+struct Caught<F> {
+    answer: F,
+    metrics: Arc<Metrics>,
+}
 
 impl<F: Future<Output = Result<Response, Infallible>> + Unpin> Future for Caught<F> {
     type Output = Response;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
-        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.0).poll(context)));
+        let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut self.answer).poll(context)));
         match polled {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(Ok(response))) => Poll::Ready(response),
             Err(_) => {
+                self.metrics.panics.inc();
                 tracing::error!(task = "request", "a task panicked and was ended; this is a defect, please report it");
                 Poll::Ready(ApiError::Internal.into_response())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use muster_store::memory::MemoryStore;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_answer() {
+        let metrics = Arc::new(Metrics::new(Arc::new(MemoryStore::new())));
+        let answer = Box::pin(async { panic!("on purpose") });
+        let mut caught = Caught::<Pin<Box<dyn Future<Output = _>>>> { answer, metrics: Arc::clone(&metrics) };
+        let mut context = Context::from_waker(Waker::noop());
+        let Poll::Ready(response) = Pin::new(&mut caught).poll(&mut context) else { panic!("it is ready") };
+        assert_eq!((response.status().as_u16(), metrics.panics.get()), (500, 1));
     }
 }

@@ -17,36 +17,41 @@ pub(crate) fn meaning(code: Code) -> (&'static str, &'static str) {
         Code::NotAnObject => ("The message is no JSON object.", "Send one object per message."),
         Code::MissingType => ("The message in a batch has no `type`.", "Name its kind in `type`."),
         Code::UnknownType => ("The `type` names no kind.", "Use one of the six kinds."),
-        Code::MissingField => ("A field that the kind requires is missing or empty.", "Send the field `instancePath` names."),
+        Code::MissingField => {
+            ("A field that the kind requires is missing or empty.", "Send the field `instancePath` names.")
+        }
         Code::InvalidId => (
             "An identifier is no string or integer, is longer than 256 bytes, or holds a control character.",
             "Send a shorter string or an integer.",
         ),
-        Code::InvalidEvent => ("The event's name is no string, too long, or holds a control character.", "Send plain text."),
+        Code::InvalidEvent => {
+            ("The event's name is no string, too long, or holds a control character.", "Send plain text.")
+        }
         Code::InvalidName => ("The name is no string, too long, or holds a control character.", "Send plain text."),
-        Code::InvalidTimestamp => ("The `timestamp` is not ISO 8601.", "Send 2018-05-15T12:31:12.123Z, or leave it out."),
+        Code::InvalidTimestamp => {
+            ("The `timestamp` is not ISO 8601.", "Send 2018-05-15T12:31:12.123Z, or leave it out.")
+        }
         Code::InvalidTraits => ("`traits` is no object.", "Send an object, or leave it out."),
         Code::InvalidProperties => ("`properties` is no object.", "Send an object, or leave it out."),
         Code::InvalidUtf8 => ("The message holds bytes that are not UTF-8.", "Encode it as UTF-8."),
-        Code::NeedsMessageIdOrTimestamp => (
-            "The message has neither `messageId` nor `timestamp`.",
-            "Send at least one of them; both is best.",
-        ),
+        Code::NeedsMessageIdOrTimestamp => {
+            ("The message has neither `messageId` nor `timestamp`.", "Send at least one of them; both is best.")
+        }
         Code::UserNeedsParent => (
             "A user has neither `accountId` nor `organizationId`.",
             "Send one, or `accountId: null` to state that there is none.",
         ),
-        Code::TrackNeedsSubject => (
-            "A track has none of `userId`, `accountId`, `organizationId`.",
-            "Send the one it belongs to.",
-        ),
-        Code::InstanceNeedsParent => (
-            "A custom object instance has neither `accountId` nor `organizationId`.",
-            "Send the one it belongs to.",
-        ),
+        Code::TrackNeedsSubject => {
+            ("A track has none of `userId`, `accountId`, `organizationId`.", "Send the one it belongs to.")
+        }
+        Code::InstanceNeedsParent => {
+            ("A custom object instance has neither `accountId` nor `organizationId`.", "Send the one it belongs to.")
+        }
         Code::MessageTooLarge => ("The message is larger than 1 MiB.", "Send fewer or smaller values."),
         Code::TooManyKeys => ("The message has more than 4096 keys.", "Split it into several messages."),
-        Code::TooDeep => ("The message is nested more than 64 levels deep.", "Flatten it, or send the deep part as a string."),
+        Code::TooDeep => {
+            ("The message is nested more than 64 levels deep.", "Flatten it, or send the deep part as a string.")
+        }
         Code::Conflict => (
             "A message of the same identity with other content is stored; the first one stands.",
             "Give the message a `messageId` of its own.",

@@ -7,6 +7,9 @@
 /// Schemas of records and answers.
 pub(crate) mod schema;
 
+/// A JSON document that keeps the order of its members.
+pub(crate) mod ordered;
+
 /// What each code of a refused message means, and what to do about it.
 pub(crate) mod codes;
 
@@ -14,8 +17,8 @@ use axum::http::Method;
 use muster_store::credentials::Scopes;
 use serde_json::Value;
 use utoipa::openapi::{
-    Components, ComponentsBuilder, Content, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder,
-    PathItem, PathsBuilder, Ref, RefOr, Required, ResponseBuilder, Schema,
+    Components, ComponentsBuilder, Content, ContentBuilder, HttpMethod, InfoBuilder, OpenApi, OpenApiBuilder, PathItem,
+    PathsBuilder, Ref, RefOr, Required, ResponseBuilder, Schema,
     path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
     security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
@@ -74,7 +77,13 @@ impl Words {
     }
 
     /// A JSON body with an example.
-    pub(crate) fn body(mut self, description: &str, required: bool, schema: impl Into<RefOr<Schema>>, example: Value) -> Words {
+    pub(crate) fn body(
+        mut self,
+        description: &str,
+        required: bool,
+        schema: impl Into<RefOr<Schema>>,
+        example: Value,
+    ) -> Words {
         let content = ContentBuilder::new().schema(Some(schema)).example(Some(example)).build();
         let required = if required { Required::True } else { Required::False };
         let body = RequestBodyBuilder::new().description(Some(description)).required(Some(required));
@@ -125,7 +134,9 @@ pub(crate) fn document(table: &[Route]) -> OpenApi {
     let info = InfoBuilder::new()
         .title("Muster")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Customer data in, durable and deduplicated; profiles, timelines and set-aside messages out."))
+        .description(Some(
+            "Customer data in, durable and deduplicated; profiles, timelines and set-aside messages out.",
+        ))
         .build();
     let tags = TAGS.map(|(name, description)| TagBuilder::new().name(name).description(Some(description)).build());
     OpenApiBuilder::new().info(info).paths(paths.build()).components(Some(components())).tags(Some(tags)).build()
@@ -143,7 +154,10 @@ fn operation(route: &Route) -> Operation {
             .error(408, "The body took too long to arrive.")
             .error(413, "The body is too large, before or after decompression.")
             .error(415, "The `Content-Encoding` is not known; `Accept-Encoding` lists those that are.")
-            .error(503, "No room, or the store takes no writes. Nothing was promised; `Retry-After` says when to try again.");
+            .error(
+                503,
+                "No room, or the store takes no writes. Nothing was promised; `Retry-After` says when to try again.",
+            );
     }
     let needs = match route.access {
         Access::Open => return words.change(|words| words.security(SecurityRequirement::default())).operation,

@@ -3,7 +3,7 @@
 //! A record's schema is made from the list of fields beside the code that writes it; a test in `tests/api` compares the
 //! two.
 
-use muster_model::rejection::Code;
+use muster_model::{kind::Kind, rejection::Code};
 use serde_json::json;
 use utoipa::openapi::{
     ArrayBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Schema, SchemaFormat, Type,
@@ -43,7 +43,8 @@ pub(crate) enum Field {
 /// Every schema, by name.
 pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
     let refused = object(wire::refused::FIELDS);
-    let refused = refused.property("bodyBase64", described(Type::String, "The message's bytes, when they are not UTF-8."));
+    let refused =
+        refused.property("bodyBase64", described(Type::String, "The message's bytes, when they are not UTF-8."));
     let new_key = object(wire::key::FIELDS).property("token", text()).required("token");
     let mut schemas = vec![
         ("Organization", object(wire::organization::FIELDS).into()),
@@ -167,7 +168,8 @@ fn result() -> ObjectBuilder {
 fn ingest_error() -> ObjectBuilder {
     let codes = Code::ALL.iter().map(|code| code.as_str()).chain(codes::OF_BODIES.iter().map(|(code, _, _)| *code));
     let code = typed(Type::String).enum_values(Some(codes.collect::<Vec<_>>())).description(Some(codes::table()));
-    let index = nullable(Type::Integer).description(Some("Where in the batch; `null` when the body as a whole is wrong."));
+    let index =
+        nullable(Type::Integer).description(Some("Where in the batch; `null` when the body as a whole is wrong."));
     let one = typed(Type::Object)
         .property("index", index)
         .property("code", code)
@@ -195,10 +197,15 @@ fn field_error() -> ObjectBuilder {
 
 /// A message of the ingest API, as far as a schema can say it.
 pub(crate) fn message() -> RefOr<Schema> {
-    let identifier = || ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Integer, Type::Null]));
+    let identifier =
+        || ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Integer, Type::Null]));
     let names = ["organizationId", "accountId", "userId", "externalId", "customObjectId", "messageId"];
     let object = names.into_iter().fold(typed(Type::Object), |object, name| object.property(name, identifier()));
+    let kinds = Kind::ALL.map(Kind::as_str);
+    let kind =
+        typed(Type::String).enum_values(Some(kinds)).description(Some("Required in a batch, ignored elsewhere."));
     object
+        .property("type", kind)
         .property("timestamp", instant())
         .property("event", text())
         .property("name", text())

@@ -7,7 +7,9 @@ use axum::{
 };
 
 use crate::{
+    error::ApiError,
     observe::Notes,
+    state::AppState,
     wire::object::{List, Object},
 };
 
@@ -26,6 +28,23 @@ pub(crate) fn no_content() -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
+}
+
+/// Writes an answer from about so many bytes of customers' data: here when that is quick, on a thread of its own when it
+/// may not be.
+pub(crate) async fn write(
+    state: &AppState,
+    weight_bytes: usize,
+    write: impl FnOnce() -> Response + Send + 'static,
+) -> Result<Response, ApiError> {
+    if weight_bytes <= state.settings.inline_bytes_max {
+        return Ok(write());
+    }
+    tokio::task::spawn_blocking(write).await.map_err(|panic| {
+        tracing::error!(task = "write", %panic, "a task panicked and was ended; this is a defect, please report it");
+        state.metrics.panics.inc();
+        ApiError::Internal
+    })
 }
 
 /// A page of results, ended early when it has grown to `bytes_max`. `write` writes one result; `place` is the cursor

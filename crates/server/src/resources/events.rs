@@ -1,11 +1,11 @@
 //! Timelines: the events of a user, an account or an organization, newest first.
 
 use axum::{extract::State, http::Uri, response::Response};
-use muster_model::kind::RecordKind;
-use muster_store::history::{EventCursor, EventsQuery};
+use muster_model::{id::Identity, kind::RecordKind};
+use muster_store::history::{Event, EventCursor, EventsQuery};
 
 use super::{
-    answer::page,
+    answer::{self, page},
     cursor::{ListName, Place},
     query::Query,
     records::{PathId, Reader, find},
@@ -39,15 +39,16 @@ pub(super) async fn list(
         event: event_name.map(str::to_owned),
         after,
         before,
-        from: from.map(|place| EventCursor {
-            timestamp: place.at,
-            identity: muster_model::id::Identity(place.id),
-        }),
+        from: from.map(|place| EventCursor { timestamp: place.at, identity: Identity(place.id) }),
         limit,
     };
     let found = state.store.events(workspace.id, query).await.map_err(ApiError::Read)?;
-    let cursor = |at: EventCursor| list.write(Place { at: at.timestamp, id: at.identity.0 });
-    Ok(page(&found.events, found.next.map(cursor), state.settings.page_bytes_max, event::write, |event| {
-        cursor(EventCursor { timestamp: event.timestamp, identity: event.identity })
-    }))
+    let cursor = move |at: EventCursor| list.write(Place { at: at.timestamp, id: at.identity.0 });
+    let weight = found.events.iter().map(|event| 256 + event.properties.len()).sum();
+    let bytes_max = state.settings.page_bytes_max;
+    let write = move || {
+        let after = |event: &Event| cursor(EventCursor { timestamp: event.timestamp, identity: event.identity });
+        page(&found.events, found.next.map(&cursor), bytes_max, event::write, after)
+    };
+    answer::write(&state, weight, write).await
 }

@@ -65,12 +65,12 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 fn later(what: &'static str, method: Method, path: String) -> Route {
-    let words = Words::new("Not offered", "Comes later", &format!("This server does not offer {what} yet."));
+    let words = Words::new("Not offered", &format!("Comes later: {what}"), "");
     route(method, path, words, ApiError::NotBuiltYet { what })
 }
 
 fn never(method: Method, path: String) -> Route {
-    let words = Words::new("Not offered", "Not part of this server", "Belongs to a customer-success team's screens.");
+    let words = Words::new("Not offered", "Will not be offered: belongs to a customer-success team's screens", "");
     route(method, path, words, ApiError::OutOfScope)
 }
 

@@ -10,7 +10,7 @@ use axum::{
 use muster_model::kind::RecordKind;
 
 use super::{
-    answer::{json, page},
+    answer::{self, json, page},
     query::Query,
     records::{ListRequest, PathId, Reader, find},
     related::Gatherer,
@@ -19,8 +19,8 @@ use crate::{
     error::ApiError,
     state::AppState,
     wire::{
-        organization::{self, OrganizationView},
         object::Object,
+        organization::{self, OrganizationView},
     },
 };
 
@@ -40,9 +40,14 @@ pub(super) async fn list(
         views.push(gatherer.organization(profile).await?);
     }
     let next = found.next.map(|at| request.cursor(at));
-    let (names, bytes_max) = (&state.settings.trait_names, state.settings.page_bytes_max);
-    let write = |object: &mut Object<'_>, view: &Arc<OrganizationView>| organization::write(object, view, names);
-    Ok(page(&views, next, bytes_max, write, |view| request.after(&view.profile)))
+    let weight = views.iter().map(|view| view.weight_bytes()).sum();
+    let shared = state.clone();
+    let write = move || {
+        let (names, bytes_max) = (&shared.settings.trait_names, shared.settings.page_bytes_max);
+        let one = |object: &mut Object<'_>, view: &Arc<OrganizationView>| organization::write(object, view, names);
+        page(&views, next, bytes_max, one, |view| request.after(&view.profile))
+    };
+    answer::write(&state, weight, write).await
 }
 
 /// Answers one record.
@@ -53,5 +58,8 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let profile = find(&state, &workspace, KIND, &id).await?;
     let view = Gatherer::new(&state, workspace.id).organization(profile).await?;
-    Ok(json(StatusCode::OK, |object| organization::write(object, &view, &state.settings.trait_names)))
+    let shared = state.clone();
+    let weight = view.weight_bytes();
+    let one = move |object: &mut Object<'_>| organization::write(object, &view, &shared.settings.trait_names);
+    answer::write(&state, weight, move || json(StatusCode::OK, one)).await
 }

@@ -16,7 +16,7 @@ use muster_store::{
 };
 
 use super::{
-    answer::{json, no_content, page},
+    answer::{self, json, no_content, page},
     cursor::{ListName, Place},
     query::Query,
     records::{PAGE_RECORDS_MAX, PathId, Reader},
@@ -41,10 +41,14 @@ pub(super) async fn list(
     let from = list.read(parameters.get("from"))?;
     let from = from.map(|place| RefusedCursor { received_at: place.at, id: RefusedId(place.id) });
     let found = state.store.refused(workspace.id, from, limit).await.map_err(ApiError::Read)?;
-    let cursor = |at: RefusedCursor| list.write(Place { at: at.received_at, id: at.id.0 });
-    Ok(page(&found.refused, found.next.map(cursor), state.settings.page_bytes_max, refused::write, |one| {
-        cursor(RefusedCursor { received_at: one.received_at, id: one.id })
-    }))
+    let cursor = move |at: RefusedCursor| list.write(Place { at: at.received_at, id: at.id.0 });
+    let weight = found.refused.iter().map(|one| 256 + one.body.len()).sum();
+    let bytes_max = state.settings.page_bytes_max;
+    let write = move || {
+        let after = |one: &Refused<'_>| cursor(RefusedCursor { received_at: one.received_at, id: one.id });
+        page(&found.refused, found.next.map(&cursor), bytes_max, refused::write, after)
+    };
+    answer::write(&state, weight, write).await
 }
 
 /// Answers one message.
@@ -54,7 +58,9 @@ pub(super) async fn show(
     PathId(id): PathId,
 ) -> Result<Response, ApiError> {
     let found = find(&state, &workspace, &id).await?;
-    Ok(json(StatusCode::OK, |object| refused::write(object, &found)))
+    let found_bytes = found.body.len();
+    let write = move || json(StatusCode::OK, |object| refused::write(object, &found));
+    answer::write(&state, found_bytes, write).await
 }
 
 /// Sends a message again: the body of the request if there is one, the kept message otherwise.

@@ -1,6 +1,6 @@
 //! What is shown of a record besides itself, within bounds.
 //!
-//! One [`Gatherer`] serves one answer: it remembers what it has read, so that users of one account read it once. An
+//! One `Gatherer` serves one answer: it remembers what it has read, so that users of one account read it once. An
 //! account's `usersCount` and the times at which it was seen are exact. An organization's `usersCount` is exact as long
 //! as its users can be looked at within the bound that an operator sets; beyond it the number is an estimate, from above,
 //! in which someone who left, or who is in several of its accounts, may still count.

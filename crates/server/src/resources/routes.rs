@@ -20,8 +20,20 @@ const REFUSED_ID: &str = "The id of the message set aside.";
 /// Records, timelines, messages set aside, and what is not offered.
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = vec![
-        Route::new(Method::GET, "/resources/organizations", READ, organizations::list, list("organizations", "Organizations")),
-        Route::new(Method::GET, "/resources/organizations/{id}", READ, organizations::show, one("organization", "Organization")),
+        Route::new(
+            Method::GET,
+            "/resources/organizations",
+            READ,
+            organizations::list,
+            list("organizations", "Organizations"),
+        ),
+        Route::new(
+            Method::GET,
+            "/resources/organizations/{id}",
+            READ,
+            organizations::show,
+            one("organization", "Organization"),
+        ),
         Route::new(Method::GET, "/resources/accounts", READ, accounts::list, accounts_list()),
         Route::new(Method::GET, "/resources/accounts/{id}", READ, accounts::show, one("account", "Account")),
         Route::new(Method::GET, "/resources/users", READ, users::list, list("users", "Users")),
@@ -72,17 +84,23 @@ fn timeline(kind: RecordKind, path: &str) -> Route {
 }
 
 fn set_aside() -> [Route; 4] {
-    let listed = paged(Words::new("Set aside", "Lists messages set aside", "Newest first."), 100)
-        .answer(200, "A page.", named("RefusedMessages"));
-    let known = |words: Words| {
-        words.segment("id", REFUSED_ID).answer(404, "There is no such message.", named("Error"))
-    };
-    let shown = known(Words::new("Set aside", "Shows one message set aside", ""))
-        .answer(200, "The message.", named("Refused"));
+    let listed = paged(Words::new("Set aside", "Lists messages set aside", "Newest first."), 100).answer(
+        200,
+        "A page.",
+        named("RefusedMessages"),
+    );
+    let known = |words: Words| words.segment("id", REFUSED_ID).answer(404, "There is no such message.", named("Error"));
+    let shown =
+        known(Words::new("Set aside", "Shows one message set aside", "")).answer(200, "The message.", named("Refused"));
     let about = "With a body, that is sent in its place; without one, the message as it was kept. Accepted, the entry is \
                  gone; still refused, it stays.";
     let resent = known(Words::new("Set aside", "Sends a message again", about))
-        .body("The corrected message.", false, schema::message(), json!({"type": "user", "userId": "32", "accountId": null}))
+        .body(
+            "The corrected message.",
+            false,
+            schema::message(),
+            json!({"type": "user", "userId": "32", "accountId": null}),
+        )
         .answer(200, "The message is stored.", named("Success"))
         .answer(400, "The message is still refused.", named("IngestError"));
     let removed = known(Words::new("Set aside", "Drops a message set aside", "")).bare(204, "It is gone.");

@@ -8,7 +8,7 @@ use axum::{
 use muster_model::kind::RecordKind;
 
 use super::{
-    answer::{json, page},
+    answer::{self, json, page},
     query::Query,
     records::{ListRequest, PathId, Reader, find},
     related::Gatherer,
@@ -17,8 +17,8 @@ use crate::{
     error::ApiError,
     state::AppState,
     wire::{
-        user::{self, UserView},
         object::Object,
+        user::{self, UserView},
     },
 };
 
@@ -44,9 +44,14 @@ pub(super) async fn list(
             break;
         }
     }
-    let (names, bytes_max) = (&state.settings.trait_names, state.settings.page_bytes_max);
-    let write = |object: &mut Object<'_>, view: &UserView| user::write(object, view, names);
-    Ok(page(&views, next, bytes_max, write, |view| request.after(&view.profile)))
+    let weight = views.iter().map(|view| view.weight_bytes()).sum();
+    let shared = state.clone();
+    let write = move || {
+        let (names, bytes_max) = (&shared.settings.trait_names, shared.settings.page_bytes_max);
+        let one = |object: &mut Object<'_>, view: &UserView| user::write(object, view, names);
+        page(&views, next, bytes_max, one, |view| request.after(&view.profile))
+    };
+    answer::write(&state, weight, write).await
 }
 
 /// Answers one record.
@@ -57,5 +62,8 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let profile = find(&state, &workspace, KIND, &id).await?;
     let view = Gatherer::new(&state, workspace.id).user(profile).await?;
-    Ok(json(StatusCode::OK, |object| user::write(object, &view, &state.settings.trait_names)))
+    let shared = state.clone();
+    let weight = view.weight_bytes();
+    let one = move |object: &mut Object<'_>| user::write(object, &view, &shared.settings.trait_names);
+    answer::write(&state, weight, move || json(StatusCode::OK, one)).await
 }

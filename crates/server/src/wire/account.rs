@@ -18,6 +18,13 @@ pub(crate) struct AccountView {
     pub seen: Span,
 }
 
+impl AccountView {
+    /// About how many bytes of customers' data go into the record.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        self.profile.traits.text_bytes()
+    }
+}
+
 /// Writes the record.
 pub(crate) fn write(object: &mut Object<'_>, view: &AccountView, names: &TraitNames) {
     write_part(object, view, names, true);

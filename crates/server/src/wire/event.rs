@@ -23,7 +23,7 @@ pub(crate) fn write(object: &mut Object<'_>, event: &Event) {
     for (name, parent) in ["userUuid", "accountUuid", "organizationUuid"].into_iter().zip(parents) {
         object.id_or_null(name, parent.as_ref().map(|parent| parent.id));
     }
-    object.raw("properties", if event.properties.is_empty() { "{}" } else { &event.properties });
+    object.json("properties", if event.properties.is_empty() { "{}" } else { &event.properties });
 }
 
 /// The fields of the event, in the same order.

@@ -1,11 +1,17 @@
 //! Writing JSON objects and lists into a buffer.
 //!
-//! No tree is built. Names of fields are ours and need no escaping; texts are escaped; raw JSON is taken as it is, but
-//! for escapes of half a surrogate pair, which many readers reject and which are replaced.
+//! No tree is built. Names of fields are ours and need no escaping; texts are escaped. Customers' JSON is written in one
+//! form, whichever of several equal messages came first: without white space, members sorted by key. Escapes of half a
+//! surrogate pair, which many readers reject, are replaced.
 
 use std::io::Write;
 
-use muster_model::{id::RecordId, json::mend_surrogates, time::Micros};
+use muster_model::{
+    id::RecordId,
+    json::{canonical, mend_surrogates},
+    limits::DEPTH_CEILING,
+    time::Micros,
+};
 
 /// An object being written.
 pub(crate) struct Object<'o> {
@@ -104,10 +110,22 @@ impl<'o> Object<'o> {
         self.raw(name, "[]");
     }
 
-    /// JSON as it is.
-    pub(crate) fn raw(&mut self, name: &str, json: &str) {
+    /// A customer's JSON, in its one form.
+    pub(crate) fn json(&mut self, name: &str, json: &str) {
         self.name(name);
         put_json(self.out, json);
+    }
+
+    /// A customer's JSON as it was sent, but for what no reader could take.
+    pub(crate) fn verbatim(&mut self, name: &str, json: &str) {
+        self.name(name);
+        self.out.extend_from_slice(mend_surrogates(json).as_bytes());
+    }
+
+    /// JSON that needs no care.
+    pub(crate) fn raw(&mut self, name: &str, json: &str) {
+        self.name(name);
+        self.out.extend_from_slice(json.as_bytes());
     }
 
     /// An object within this one.
@@ -122,7 +140,7 @@ impl<'o> Object<'o> {
         List::write(self.out, items);
     }
 
-    /// A customer's members: keys are escaped, values taken as they are.
+    /// A customer's members: keys are escaped, values written in their one form.
     pub(crate) fn members<'m>(&mut self, name: &str, members: impl Iterator<Item = (&'m str, &'m str)>) {
         self.name(name);
         self.out.push(b'{');
@@ -184,7 +202,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 }
 
 fn put_json(out: &mut Vec<u8>, json: &str) {
-    out.extend_from_slice(mend_surrogates(json).as_bytes());
+    out.extend_from_slice(canonical(json, DEPTH_CEILING).as_bytes());
 }
 
 fn put_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
@@ -205,7 +223,8 @@ mod tests {
             object.boolean("d", true);
             object.id("e", RecordId(1));
             object.instant("f", Micros(-1));
-            object.raw("g", "{\"x\" : \"\\ud83d\"}");
+            object.json("g", "{\"x\" : \"\\ud83d\"}");
+            object.verbatim("v", "[ \"\\ud83d\" ]");
             object.members("h", [("k\"", "1"), ("l", "[]")].into_iter());
             object.list("i", |list| {
                 list.text("x");
@@ -216,7 +235,7 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         let expected = concat!(
             r#"{"a":"q\"\u0001é","b":null,"c":7,"d":true,"e":"00000000-0000-0000-0000-000000000001","#,
-            r#""f":"1969-12-31T23:59:59.999Z","g":{"x" : "\ufffd"},"h":{"k\"":1,"l":[]},"i":["x",{}],"j":[]}"#
+            r#""f":"1969-12-31T23:59:59.999Z","g":{"x":"\ufffd"},"v":[ "\ufffd" ],"h":{"k\"":1,"l":[]},"i":["x",{}],"j":[]}"#
         );
         assert_eq!(text, expected);
         serde_json::from_str::<serde_json::Value>(&text).unwrap();

@@ -17,6 +17,13 @@ pub(crate) struct OrganizationView {
     pub users_count: u64,
 }
 
+impl OrganizationView {
+    /// About how many bytes of customers' data go into the record.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        self.profile.traits.text_bytes()
+    }
+}
+
 /// Writes the record.
 pub(crate) fn write(object: &mut Object<'_>, view: &OrganizationView, names: &TraitNames) {
     let profile = &view.profile;

@@ -24,7 +24,7 @@ pub(crate) fn write(object: &mut Object<'_>, refused: &Refused<'_>) {
     object.number("keyId", refused.key_id);
     object.text_or_null("type", refused.path_kind.map(muster_model::kind::Kind::as_str));
     match std::str::from_utf8(&refused.body) {
-        Ok(text) if is_readable_json(text) => object.raw("body", text),
+        Ok(text) if is_readable_json(text) => object.verbatim("body", text),
         Ok(text) => object.text("body", text),
         Err(_) => {
             object.text("body", &String::from_utf8_lossy(&refused.body));

@@ -25,6 +25,17 @@ pub(crate) struct UserView {
     pub organizations: Vec<Arc<OrganizationView>>,
 }
 
+impl UserView {
+    /// About how many bytes of customers' data go into the record.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        let accounts = self.accounts.iter().map(|account| account.weight_bytes());
+        let organizations = self.organizations.iter().map(|organization| organization.weight_bytes());
+        // A record has some hundred bytes of its own, which count when there are thousands of them.
+        let own = 512 * (1 + self.accounts.len() + self.organizations.len());
+        self.profile.traits.text_bytes() + accounts.chain(organizations).sum::<usize>() + own
+    }
+}
+
 /// Writes the record.
 pub(crate) fn write(object: &mut Object<'_>, view: &UserView, names: &TraitNames) {
     let profile = &view.profile;

@@ -82,7 +82,12 @@ mod tests {
         check(r#"" 12 ""#, Some(" 12 "), Some("12"), None);
         check(r#""12,5""#, Some("12,5"), None, None);
         check(r#""2024-02-03""#, Some("2024-02-03"), None, Some("2024-02-03T00:00:00.000Z"));
-        check(r#""2024-02-03T04:05:06+01:00""#, Some("2024-02-03T04:05:06+01:00"), None, Some("2024-02-03T03:05:06.000Z"));
+        check(
+            r#""2024-02-03T04:05:06+01:00""#,
+            Some("2024-02-03T04:05:06+01:00"),
+            None,
+            Some("2024-02-03T03:05:06.000Z"),
+        );
         check("true", None, None, None);
         check("[1]", None, None, None);
         check("{}", None, None, None);

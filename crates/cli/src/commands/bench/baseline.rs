@@ -7,17 +7,15 @@ use std::{io::Read, sync::Arc};
 
 use anyhow::Context;
 use muster_server::AppState;
-use muster_store::clock::SystemClock;
+use muster_store::{clock::SystemClock, memory::MemoryStore};
 use tokio::{net::TcpListener, sync::oneshot};
 
-use crate::{assemble, config::settings::Settings, exit::Exit, output};
+use crate::{config::settings::Settings, exit::Exit, output};
 
 /// Serves until standard input ends.
 pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
-    let _inside = runtime.enter();
-    let opened = assemble::open(settings).map_err(|error| error.into_error(&settings.place.data_dir))?;
-    let state = AppState::new(opened.store, Arc::new(SystemClock), settings.server.clone());
+    let state = AppState::new(Arc::new(MemoryStore::new()), Arc::new(SystemClock), settings.server.clone());
     let (ended, end) = oneshot::channel::<()>();
     std::thread::spawn(move || {
         let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());

@@ -123,7 +123,7 @@ pub fn start_product(home: &Home, config: Option<&Path>, token: &str) -> anyhow:
 /// Starts the server that parses and drops.
 pub fn start_baseline(home: &Home) -> anyhow::Result<Server> {
     let mut command = this_program()?;
-    command.args(["bench", "--baseline-server", "--data-dir"]).arg(home.0.join("baseline")).current_dir(&home.0);
+    command.args(["bench", "--baseline-server"]).current_dir(&home.0);
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -5,6 +5,11 @@
 //! patched before they are sent again over plain sockets ([`load`]). Runs of baseline and product alternate, medians
 //! are compared, and `--verify` looks for what was acknowledged ([`verify`]). The method is described in
 //! `docs/performance.md`.
+//!
+//! [`child`]: crate::commands::bench::child
+//! [`workload`]: crate::commands::bench::workload
+//! [`load`]: crate::commands::bench::load
+//! [`verify`]: crate::commands::bench::verify
 
 /// Messages by number: what is in the n-th one, and where its digits stand in a request.
 pub mod workload;

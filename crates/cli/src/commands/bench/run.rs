@@ -34,7 +34,7 @@ const WARM_UP_BATCHES: u64 = 4;
 /// How long a server that is not ours is left alone before it counts as idle.
 const FOREIGN_REST: Duration = Duration::from_secs(2);
 /// The file system type that lives in memory, as the system numbers it.
-const TMPFS: i64 = 0x0102_1994;
+const TMPFS: u64 = 0x0102_1994;
 
 /// Measures and reports.
 pub fn run(settings: &Settings, config: Option<&Path>, args: &args::Bench) -> anyhow::Result<Exit> {
@@ -213,7 +213,7 @@ impl<'a> Bench<'a> {
         }
         if self.target.own.is_none() {
             remarks.push("Disk and memory were not measured: the server is not one of this run's own.".to_owned());
-        } else if rustix::fs::statfs(&self.args.dir).is_ok_and(|about| i64::from(about.f_type) == TMPFS) {
+        } else if rustix::fs::statfs(&self.args.dir).is_ok_and(|about| about.f_type as u64 == TMPFS) {
             remarks.push(
                 "The data directory is in memory, where a sync costs nothing; choose a disk with --dir.".to_owned(),
             );

@@ -3,6 +3,8 @@
 //! The streams say what every message was ([`Stream::content`]), so nothing had to be remembered while sending. The
 //! number of messages stored is compared with the server's own counter; the timelines of a sample of users are read to
 //! their end and compared, message id by message id, with every track that was acknowledged for them.
+//!
+//! [`Stream::content`]: crate::commands::bench::workload::Stream::content
 
 use std::{
     collections::{BTreeSet, HashMap},

@@ -5,6 +5,8 @@
 //! before each sending only the digits are patched. Every message has exactly [`MESSAGE_BYTES`] bytes; of 100, about
 //! 70 are tracks, 20 users, 7 accounts and 3 organizations. Message ids look random, as senders' UUIDs do, so that
 //! nothing compresses better here than it would in earnest.
+//!
+//! [`MESSAGE_BYTES`]: crate::commands::bench::workload::MESSAGE_BYTES
 
 use muster_model::time::Micros;
 

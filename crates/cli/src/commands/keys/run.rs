@@ -80,6 +80,9 @@ fn carry_out(settings: &Settings, order: &Order) -> anyhow::Result<Vec<ShownKey>
             if is_new {
                 output::talk(&format!("made a new data directory, {}", data_dir.display()));
             }
+            if opened.dropped {
+                output::talk(&opened.recovery);
+            }
             offline::carry_out(&opened.store, order)
         }
         Err(NotOpened::InUse) => beside::carry_out(&server_over(data_dir)?, order),

@@ -10,7 +10,7 @@ use muster_model::rejection::Code;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::pack::Request;
+use super::{pack::Request, split::Place};
 use crate::{
     client::{Answer, CallError},
     exit::{Exit, Failure},
@@ -46,7 +46,7 @@ pub struct Delivery {
 /// A message that was not stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    pub line: u64,
+    pub place: Place,
     pub code: String,
     /// Where in the message, as a JSON pointer.
     pub pointer: String,
@@ -68,7 +68,7 @@ pub fn deliver(line: &impl Line, request: Request, patience: Duration) -> anyhow
                 waiting.push(one);
             }
             Verdict::RefusedWhole { code, reason } => delivery.refused.push(Refusal {
-                line: request.line(0).unwrap_or_default(),
+                place: request.place(0).unwrap_or_default(),
                 code,
                 pointer: String::new(),
                 reason,
@@ -173,7 +173,7 @@ fn read(answer: &Answer, request: &Request) -> anyhow::Result<Verdict> {
 fn count(request: &Request, results: &[Outcome], faults: Vec<Fault>) -> Delivery {
     let of = |status: &'static str| results.iter().filter(move |outcome| outcome.status == status);
     let refusal = |index: usize, code: String, pointer: String, reason: String| Refusal {
-        line: request.line(index).unwrap_or_default(),
+        place: request.place(index).unwrap_or_default(),
         code,
         pointer,
         reason,
@@ -262,7 +262,9 @@ mod tests {
     fn request(count: usize) -> Request {
         let mut packer = Packer::default();
         for at in 0..count {
-            assert!(packer.push(at as u64 + 10, format!("{{\"n\":{at}}}").as_bytes()).is_none());
+            assert!(
+                packer.push(Place { line: at as u64 + 10, index: 0 }, format!("{{\"n\":{at}}}").as_bytes()).is_none()
+            );
         }
         packer.finish().unwrap()
     }
@@ -281,8 +283,11 @@ mod tests {
         });
         let delivery = deliver(&line, request(4), PATIENCE).unwrap();
         assert_eq!((delivery.stored, delivery.duplicates), (1, 1));
-        let refused: Vec<(u64, &str, &[u8])> =
-            delivery.refused.iter().map(|refusal| (refusal.line, refusal.code.as_str(), &refusal.text[..])).collect();
+        let refused: Vec<(u64, &str, &[u8])> = delivery
+            .refused
+            .iter()
+            .map(|refusal| (refusal.place.line, refusal.code.as_str(), &refusal.text[..]))
+            .collect();
         assert_eq!(delivery.refused[0].pointer, "/accountId");
         assert_eq!(refused, [(11, "user_needs_parent", &b"{\"n\":1}"[..]), (13, "conflict", &b"{\"n\":3}"[..])]);
     }
@@ -330,7 +335,7 @@ mod tests {
             let line = scripted(|sent| if sent.contains("5}") { answer(status, body) } else { answer(200, "") });
             let delivery = deliver(&line, request(9), PATIENCE).unwrap();
             assert_eq!(delivery.stored, 8);
-            assert_eq!(delivery.refused.iter().map(|refusal| refusal.line).collect::<Vec<_>>(), [15]);
+            assert_eq!(delivery.refused.iter().map(|refusal| refusal.place.line).collect::<Vec<_>>(), [15]);
         }
     }
 

@@ -3,6 +3,11 @@
 //! The file is cut into messages ([`split`]), messages are packed into requests ([`pack`]), requests are delivered with
 //! patience ([`deliver`]), and what became of them is reported ([`report`]). Memory is bounded by a few requests.
 //! Sending the same file again is safe: a server stores each message once.
+//!
+//! [`split`]: crate::commands::send::split
+//! [`pack`]: crate::commands::send::pack
+//! [`deliver`]: crate::commands::send::deliver
+//! [`report`]: crate::commands::send::report
 
 /// Cutting a stream into messages: a JSON array or one message a line.
 pub mod split;

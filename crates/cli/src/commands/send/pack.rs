@@ -1,11 +1,16 @@
 //! Packing messages into requests that a server takes.
 //!
-//! A request has at most [`BATCH_MESSAGES_MAX`] messages and about [`BODY_BYTES_MAX`] bytes; it knows the line each of
-//! its messages came from. Messages stand in it byte for byte as they stood in the file.
+//! A request has at most [`BATCH_MESSAGES_MAX`] messages and about [`BODY_BYTES_MAX`] bytes; it knows where each of its
+//! messages came from. Messages stand in it byte for byte as they stood in the file.
+//!
+//! [`BATCH_MESSAGES_MAX`]: muster_model::limits::BATCH_MESSAGES_MAX
+//! [`BODY_BYTES_MAX`]: crate::commands::send::pack::BODY_BYTES_MAX
 
 use std::ops::Range;
 
 use muster_model::limits::BATCH_MESSAGES_MAX;
+
+use super::split::Place;
 
 /// Bytes of a body beyond which no message is added. The largest message alone fits.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
@@ -15,7 +20,7 @@ pub const BODY_BYTES_MAX: usize = 4 << 20;
 pub struct Request {
     /// A JSON array, not yet closed.
     open: Vec<u8>,
-    messages: Vec<(u64, Range<usize>)>,
+    messages: Vec<(Place, Range<usize>)>,
 }
 
 impl Request {
@@ -24,9 +29,9 @@ impl Request {
         self.messages.len()
     }
 
-    /// The line of the file that a message came from.
-    pub fn line(&self, index: usize) -> Option<u64> {
-        self.messages.get(index).map(|(line, _)| *line)
+    /// Where in the file a message came from.
+    pub fn place(&self, index: usize) -> Option<Place> {
+        self.messages.get(index).map(|(place, _)| *place)
     }
 
     /// A message as it stood in the file.
@@ -53,11 +58,11 @@ impl Request {
         })
     }
 
-    fn add(&mut self, line: u64, text: &[u8]) {
+    fn add(&mut self, place: Place, text: &[u8]) {
         self.open.push(if self.open.is_empty() { b'[' } else { b',' });
         let start = self.open.len();
         self.open.extend_from_slice(text);
-        self.messages.push((line, start..self.open.len()));
+        self.messages.push((place, start..self.open.len()));
     }
 }
 
@@ -69,10 +74,10 @@ pub struct Packer {
 
 impl Packer {
     /// Adds a message; hands out a request when it is full, before or after this message.
-    pub fn push(&mut self, line: u64, text: &[u8]) -> Option<Request> {
+    pub fn push(&mut self, place: Place, text: &[u8]) -> Option<Request> {
         let overflows = !self.filling.open.is_empty() && self.filling.open.len() + text.len() > BODY_BYTES_MAX;
         let before = overflows.then(|| std::mem::take(&mut self.filling));
-        self.filling.add(line, text);
+        self.filling.add(place, text);
         before.or_else(|| (self.filling.len() == BATCH_MESSAGES_MAX).then(|| std::mem::take(&mut self.filling)))
     }
 
@@ -88,8 +93,10 @@ mod tests {
 
     fn pack(messages: impl Iterator<Item = Vec<u8>>) -> Vec<Request> {
         let mut packer = Packer::default();
-        let mut requests: Vec<Request> =
-            messages.enumerate().filter_map(|(at, text)| packer.push(at as u64 + 1, &text)).collect();
+        let mut requests: Vec<Request> = messages
+            .enumerate()
+            .filter_map(|(at, text)| packer.push(Place { line: at as u64 + 1, index: 0 }, &text))
+            .collect();
         requests.extend(packer.finish());
         requests
     }
@@ -108,7 +115,8 @@ mod tests {
     fn a_request_has_a_bound_in_bytes_and_loses_nothing() {
         let requests = pack((0..10).map(|_| vec![b'x'; BODY_BYTES_MAX / 3]));
         assert_eq!(requests.iter().map(Request::len).collect::<Vec<_>>(), [2, 2, 2, 2, 2]);
-        let lines: Vec<u64> = requests.iter().flat_map(|request| [0, 1].map(|at| request.line(at).unwrap())).collect();
+        let lines: Vec<u64> =
+            requests.iter().flat_map(|request| [0, 1].map(|at| request.place(at).unwrap().line)).collect();
         assert_eq!(lines, (1..=10).collect::<Vec<u64>>());
         let huge = pack([vec![b'x'; BODY_BYTES_MAX], b"{}".to_vec()].into_iter());
         assert_eq!(huge.iter().map(Request::len).collect::<Vec<_>>(), [1, 1]);
@@ -122,7 +130,8 @@ mod tests {
         assert_eq!(request.body(), b"[{\"a\":1},{},{\"b\":2}]");
         let [one, other] = request.halves();
         assert_eq!((one.body(), other.body()), (b"[{\"a\":1}]".to_vec(), b"[{},{\"b\":2}]".to_vec()));
-        assert_eq!((other.line(0), other.line(1), other.line(2)), (Some(2), Some(3), None));
+        let line = |index| other.place(index).map(|place| place.line);
+        assert_eq!((line(0), line(1), line(2)), (Some(2), Some(3), None));
         assert_eq!(Request::default().body(), b"[]");
     }
 }

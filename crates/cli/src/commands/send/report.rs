@@ -12,7 +12,10 @@ use std::{
 use anyhow::Context;
 use serde::Serialize;
 
-use super::deliver::{Delivery, Refusal};
+use super::{
+    deliver::{Delivery, Refusal},
+    split::Place,
+};
 use crate::{exit::Exit, output::Progress};
 
 /// Refusals that `--json` lists; their number is always complete.
@@ -45,7 +48,8 @@ pub struct Summary {
 /// A refusal as `--json` shows it.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Listed {
-    pub line: u64,
+    #[serde(flatten)]
+    pub place: Place,
     pub code: String,
     pub pointer: String,
     pub message: String,
@@ -60,9 +64,9 @@ impl Report {
     }
 
     /// A message that was not even sent.
-    pub fn broken(&mut self, line: u64, reason: String, text: Vec<u8>, progress: &Progress) -> anyhow::Result<()> {
+    pub fn broken(&mut self, place: Place, reason: String, text: Vec<u8>, progress: &Progress) -> anyhow::Result<()> {
         self.summary.messages += 1;
-        self.refusal(Refusal { line, code: "not_json".to_owned(), pointer: String::new(), reason, text }, progress)
+        self.refusal(Refusal { place, code: "not_json".to_owned(), pointer: String::new(), reason, text }, progress)
     }
 
     /// A request that was delivered.
@@ -75,15 +79,15 @@ impl Report {
     }
 
     fn refusal(&mut self, refusal: Refusal, progress: &Progress) -> anyhow::Result<()> {
-        let place = if refusal.pointer.is_empty() { String::new() } else { format!(" at {}", refusal.pointer) };
-        progress.talk(&format!("line {}: {}{place}: {}", refusal.line, refusal.code, refusal.reason));
+        let within = if refusal.pointer.is_empty() { String::new() } else { format!(" at {}", refusal.pointer) };
+        progress.talk(&format!("{}: {}{within}: {}", refusal.place, refusal.code, refusal.reason));
         if let Some(file) = &mut self.refused_file {
             file.write_all(&one_line(&refusal.text)).context("the file of refused messages cannot be written")?;
         }
         self.summary.refused += 1;
         if self.summary.refusals.len() < LISTED_MAX {
-            let Refusal { line, code, pointer, reason, .. } = refusal;
-            self.summary.refusals.push(Listed { line, code, pointer, message: reason });
+            let Refusal { place, code, pointer, reason, .. } = refusal;
+            self.summary.refusals.push(Listed { place, code, pointer, message: reason });
         }
         Ok(())
     }
@@ -131,7 +135,7 @@ mod tests {
         let progress = Progress::new(None, Unit::Bytes);
         let mut report = Report::new(Some(&path)).unwrap();
         let refusal = Refusal {
-            line: 3,
+            place: Place { line: 3, index: 2 },
             code: "user_needs_parent".to_owned(),
             pointer: "/accountId".to_owned(),
             reason: "send it".to_owned(),
@@ -139,12 +143,14 @@ mod tests {
         };
         let delivery = Delivery { stored: 4, duplicates: 2, refused: vec![refusal], retries: 1 };
         report.delivered(delivery, &progress).unwrap();
-        report.broken(9, "it is not valid JSON".to_owned(), b"{".to_vec(), &progress).unwrap();
+        report
+            .broken(Place { line: 9, index: 7 }, "it is not valid JSON".to_owned(), b"{".to_vec(), &progress)
+            .unwrap();
         let summary = report.finish(1.0, true).unwrap();
         assert_eq!((summary.messages, summary.stored, summary.duplicates, summary.refused), (8, 4, 2, 2));
         assert_eq!(summary.exit(), Exit::Refused);
         assert_eq!(summary.sentence(), "8 messages: 4 stored, 2 there already, 2 refused, in 1.0 s\n");
-        assert_eq!(summary.refusals[0].line, 3);
+        assert_eq!(summary.refusals[0].place.line, 3);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{ \"a\":1}\n{\n");
         std::fs::remove_file(&path).unwrap();
         assert_eq!(Summary::default().exit(), Exit::Success);

@@ -113,8 +113,8 @@ impl Sending {
             told = told.max(pieces.bytes());
             match piece {
                 Ok(piece) => match piece.broken {
-                    Some(reason) => self.report().broken(piece.line, reason, piece.text, &self.progress)?,
-                    None => self.pass(packer.push(piece.line, &piece.text), &sender),
+                    Some(reason) => self.report().broken(piece.place, reason, piece.text, &self.progress)?,
+                    None => self.pass(packer.push(piece.place, &piece.text), &sender),
                 },
                 // What came before the fault is delivered all the same.
                 Err(error) => ending = Some(error),

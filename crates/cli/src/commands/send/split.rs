@@ -5,9 +5,12 @@
 //! into lines. Each piece carries the line it starts in. A piece that is no JSON object is handed out as broken and the
 //! rest goes on; only a stream whose structure is lost ends early, with an error. Never holds more than one piece.
 
-use std::io::{self, Read};
+use std::{
+    fmt,
+    io::{self, Read},
+};
 
-use serde::de::IgnoredAny;
+use serde::{Serialize, de::IgnoredAny};
 
 /// The largest piece that can be a message; anything longer is broken.
 pub const PIECE_BYTES_MAX: usize = 4 << 20;
@@ -15,11 +18,25 @@ pub const PIECE_BYTES_MAX: usize = 4 << 20;
 const CUT_BYTES: usize = 1_024;
 const BUFFER_BYTES: usize = 256 * 1024;
 
+/// Where a message stands in its file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The line it starts in, counted from 1.
+    pub line: u64,
+    /// Its number among the file's messages, counted from 0 as in a server's answers.
+    pub index: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, index {}", self.line, self.index)
+    }
+}
+
 /// One element of the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Piece {
-    /// The line it starts in, counted from 1.
-    pub line: u64,
+    pub place: Place,
     /// Its text.
     pub text: Vec<u8>,
     /// Whether only the beginning of the text is there, because it is too long.
@@ -36,8 +53,8 @@ pub enum SplitError {
     Structure(u64, String),
 }
 
-impl std::fmt::Display for SplitError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for SplitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SplitError::Read(error) => write!(f, "it cannot be read any further: {error}"),
             SplitError::Structure(line, says) => write!(f, "line {line}: {says}"),
@@ -67,6 +84,8 @@ pub struct Splitter<R> {
     form: Form,
     /// The first line, when it was read to find out the form.
     first: Option<Piece>,
+    /// Pieces handed out.
+    count: u64,
 }
 
 impl<R: Read> Splitter<R> {
@@ -75,6 +94,7 @@ impl<R: Read> Splitter<R> {
             source: Source { reader, buffer: Vec::new(), at: 0, line: 1, bytes: 0 },
             form: Form::Unknown,
             first: None,
+            count: 0,
         }
     }
 
@@ -221,9 +241,13 @@ impl<R: Read> Iterator for Splitter<R> {
     type Item = Result<Piece, SplitError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let step = self.step().transpose();
-        if !matches!(step, Some(Ok(_))) {
-            self.form = Form::Ended;
+        let mut step = self.step().transpose();
+        match &mut step {
+            Some(Ok(piece)) => {
+                piece.place.index = self.count;
+                self.count += 1;
+            }
+            Some(Err(_)) | None => self.form = Form::Ended,
         }
         step
     }
@@ -248,7 +272,7 @@ fn judge(line: u64, mut text: Vec<u8>, length: usize) -> Piece {
     } else {
         None
     };
-    Piece { line, text, cut, broken }
+    Piece { place: Place { line, index: 0 }, text, cut, broken }
 }
 
 /// Bytes with a look ahead, and the line they are in.
@@ -346,7 +370,7 @@ impl<R: Read> Source<R> {
         let mut buffer = [&first.text, &b"\n"[..], space].concat();
         self.bytes = self.bytes.saturating_sub(buffer.len() as u64);
         buffer.extend_from_slice(&self.buffer[self.at..]);
-        (self.buffer, self.at, self.line) = (buffer, 0, first.line);
+        (self.buffer, self.at, self.line) = (buffer, 0, first.place.line);
     }
 }
 
@@ -369,8 +393,8 @@ mod tests {
     /// Each piece as `line:text`, broken ones as `line!`, and the error that ended the stream as `line?`.
     fn pieces(text: &[u8]) -> Vec<String> {
         let show = |piece: Result<Piece, SplitError>| match piece {
-            Ok(Piece { line, broken: Some(_), .. }) => format!("{line}!"),
-            Ok(Piece { line, text, .. }) => format!("{line}:{}", String::from_utf8(text).unwrap()),
+            Ok(Piece { place, broken: Some(_), .. }) => format!("{}!", place.line),
+            Ok(Piece { place, text, .. }) => format!("{}:{}", place.line, String::from_utf8(text).unwrap()),
             Err(SplitError::Structure(line, _)) => format!("{line}?"),
             Err(error) => panic!("{error}"),
         };
@@ -440,6 +464,8 @@ mod tests {
             let long = pieces.iter().find(|piece| piece.cut).unwrap();
             assert!(long.text.len() <= CUT_BYTES && long.broken.is_some());
             assert_eq!(pieces.last().unwrap().text, b"{}");
+            let indices = pieces.iter().map(|piece| piece.place.index);
+            assert!(indices.eq(0..pieces.len() as u64));
         }
     }
 }

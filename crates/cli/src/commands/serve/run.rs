@@ -39,8 +39,11 @@ pub fn run(settings: Settings) -> anyhow::Result<Exit> {
     let _inside = runtime.enter();
     let data_dir = settings.place.data_dir.clone();
     let opened = assemble::open(&settings).map_err(|error| error.into_error(&data_dir))?;
-    for finding in opened.recovery.lines().filter(|line| !line.trim().is_empty()) {
-        tracing::info!(data_dir = %data_dir.display(), "{finding}");
+    let (shown, recovery) = (data_dir.display(), &opened.recovery);
+    if opened.dropped {
+        tracing::warn!(data_dir = %shown, "{recovery}");
+    } else {
+        tracing::info!(data_dir = %shown, "{recovery}");
     }
     // The directory is ours now; whatever says that another server runs here is left over from one that crashed.
     Announcement::clear(&data_dir).with_context(|| format!("{} cannot be written", data_dir.display()))?;

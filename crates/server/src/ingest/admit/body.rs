@@ -14,7 +14,7 @@ use super::budget::Reservation;
 use crate::{error::ApiError, settings::ServerSettings, state::AppState};
 
 /// What is reserved for a body before its first byte is read, unless it is known to be shorter.
-const FIRST_BYTES: usize = 64 * 1024;
+const FIRST_BYTES: usize = 16 * 1024;
 
 /// Reads a body to its end.
 pub(super) async fn read(
@@ -40,7 +40,7 @@ pub(super) async fn read(
             false => Err(if fits { ApiError::NoRoom } else { too_large() }),
         };
     }
-    let mut buffer = Vec::with_capacity(reservation.bytes());
+    let mut buffer = Vec::with_capacity((first.len() * 2).min(reservation.bytes()));
     let mut piece = Some(first);
     while let Some(bytes) = piece {
         let length = buffer.len() + bytes.len();

@@ -219,7 +219,11 @@ mod tests {
                 let cut = &packed[..packed.len() - 1];
                 assert_eq!(unpack(encoding, cut, 1 << 20), Err(Undecoded::Damaged(encoding)), "{name}");
             }
-            assert_eq!(unpack(encoding, b"\xffnothing of the kind", 1 << 20), Err(Undecoded::Damaged(encoding)), "{name}");
+            assert_eq!(
+                unpack(encoding, b"\xffnothing of the kind", 1 << 20),
+                Err(Undecoded::Damaged(encoding)),
+                "{name}"
+            );
         }
     }
 

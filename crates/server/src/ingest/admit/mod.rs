@@ -65,8 +65,7 @@ pub(crate) async fn admit(state: &AppState, caller: Caller, request: Request) ->
 pub(crate) async fn take(state: &AppState, head: &Parts, body: &mut axum::body::Body) -> Result<Raw, ApiError> {
     let encoding = Encoding::of(&head.headers)?;
     let compressed = encoding != Encoding::Identity;
-    let bytes_max =
-        if compressed { state.settings.compressed_bytes_max } else { state.settings.body_bytes_max };
+    let bytes_max = if compressed { state.settings.compressed_bytes_max } else { state.settings.body_bytes_max };
     let (bytes, reservation) = body::read(state, body, bytes_max, compressed).await?;
     state.metrics.body_bytes.inc_by(bytes.len() as u64);
     Ok(Raw { bytes, encoding, reservation })

@@ -1,0 +1,4 @@
+//! Keys.
+
+/// The one version there is.
+mod v1;

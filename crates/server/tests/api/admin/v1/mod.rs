@@ -1,0 +1,4 @@
+//! Keys: `/admin/v1`.
+
+/// Made, listed, ended.
+mod keys;

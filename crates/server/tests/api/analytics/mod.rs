@@ -1,0 +1,4 @@
+//! Messages in.
+
+/// The one version there is.
+mod v1;

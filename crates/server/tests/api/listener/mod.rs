@@ -1,0 +1,13 @@
+//! Real connections: slow ones, too many of them, the last ones.
+
+/// A server that listens on a port of the loopback interface.
+mod listening;
+
+/// Clients that are slow in one way or another.
+mod slow;
+
+/// More and larger than allowed.
+mod limits;
+
+/// Asking the server to stop.
+mod shutdown;

@@ -1,0 +1,22 @@
+//! The server from outside: requests in, whole answers compared, over the in-memory twin.
+//!
+//! Laid out like the tree of paths. Every test has its own server, its own store and a clock that stands still.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed, and says where")]
+
+/// A server to ask, and the one check that compares its answers.
+mod harness;
+
+/// Messages in.
+mod analytics;
+
+/// Records out.
+mod resources;
+
+/// Keys.
+mod admin;
+
+/// Health, figures, documents, and what there is not.
+mod service;
+
+/// Real connections: slow ones, too many of them, the last ones.
+mod listener;

@@ -1,0 +1,51 @@
+//! Figures.
+
+use crate::harness::Api;
+
+#[test]
+fn what_happened_is_counted() {
+    let api = Api::with(|settings| settings.requests_per_minute = 6);
+    let good = r#"{"type":"account","accountId":"a","messageId":"1"}"#;
+    let bad = r#"{"type":"user","userId":"secret-id","messageId":"1"}"#;
+    let conflict = good.replace("\"1\"", "\"1\",\"traits\":{\"x\":1}");
+    for batch in [format!("[{good},{bad}]"), format!("[{good},{conflict}]")] {
+        api.ask("POST /analytics/v1/batch", &batch);
+    }
+    for _ in 0..3 {
+        api.ask("GET /resources/accounts/secret-id", "");
+    }
+    api.ask("GET /resources/accounts/a", "");
+    assert_eq!(api.ask("GET /resources/users", "").status, 429);
+    api.ask_with("GET /resources/users", &[("authorization", "Basic nobody")], "");
+    api.ask("GET /nowhere", "");
+    api.ask("BREW /resources/users", "");
+    let answer = api.ask_with("GET /metrics", &[("authorization", "")], "");
+    assert!(answer.header("content-type").starts_with("application/openmetrics-text"), "{answer:?}");
+    for line in [
+        r#"muster_http_requests_total{method="POST",route="/analytics/v1/batch",status="400"} 1"#,
+        r#"muster_http_requests_total{method="POST",route="/analytics/v1/batch",status="200"} 1"#,
+        r#"muster_http_requests_total{method="GET",route="/resources/accounts/{id}",status="404"} 3"#,
+        r#"muster_http_requests_total{method="GET",route="none",status="404"} 1"#,
+        r#"muster_http_requests_total{method="other",route="/resources/users",status="405"} 1"#,
+        r#"muster_http_request_duration_seconds_count{route="/analytics/v1/batch"} 2"#,
+        r#"muster_ingest_messages_total{outcome="stored"} 1"#,
+        r#"muster_ingest_messages_total{outcome="duplicate"} 1"#,
+        r#"muster_ingest_messages_total{outcome="conflict"} 1"#,
+        r#"muster_ingest_messages_total{outcome="refused"} 1"#,
+        r#"muster_ingest_refused_total{code="user_needs_parent"} 1"#,
+        "muster_ingest_in_flight_bytes 0",
+        "muster_requests_unrecognised_total 1",
+        "muster_requests_rate_limited_total 1",
+        "muster_store_messages_stored_total 1",
+        "muster_store_messages_conflict_total 1",
+        "muster_store_ready 1",
+        "# EOF",
+    ] {
+        assert!(answer.body.lines().any(|known| known == line), "no line {line} in\n{}", answer.body);
+    }
+    assert!(!answer.body.contains("secret-id"), "ids of customers are no labels");
+    assert_eq!(
+        api.ask_with("GET /metrics", &[("authorization", "")], "").body.matches("# TYPE muster_http_requests ").count(),
+        1
+    );
+}
