@@ -32,7 +32,8 @@ fn main() {
     let messages = numbers.next().unwrap_or(1_000_000);
     let users = numbers.next().unwrap_or(50_000);
     let dir = tempfile::tempdir().expect("a temporary directory");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(run(dir.path(), messages, users));
 }
 
@@ -119,7 +120,14 @@ fn message(number: usize, users: usize) -> String {
     let user = (scrambled >> 20) as usize % users;
     let account = user / 25;
     let at = Micros(1_700_000_000_000_000 + number as i64 * 1_000).to_millis_text();
-    let id = format!("{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}", scrambled as u32, number & 0xffff, number & 0xfff, number >> 4 & 0xfff, scrambled >> 16);
+    let id = format!(
+        "{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",
+        scrambled as u32,
+        number & 0xffff,
+        number & 0xfff,
+        number >> 4 & 0xfff,
+        scrambled >> 16
+    );
     match number % 10 {
         0..=6 => format!(
             r#"{{"type":"track","userId":"user-{user}","event":"{}","properties":{{"page":"/reports/{}","seconds":{}}},"messageId":"{id}","timestamp":"{at}"}}"#,

@@ -132,7 +132,8 @@ fn put_refused(
     let mut workspaces: Vec<WorkspaceId> = overlay.refused.keys().map(|(workspace, _)| *workspace).collect();
     workspaces.dedup();
     for workspace in workspaces {
-        let latest = overlay.refused.keys().filter(|(of, _)| *of == workspace).map(|(_, cursor)| cursor.0.received_at).max();
+        let latest =
+            overlay.refused.keys().filter(|(of, _)| *of == workspace).map(|(_, cursor)| cursor.0.received_at).max();
         trim(batch, state, options, workspace, latest.unwrap_or(Micros::MIN))?;
     }
     Ok(())

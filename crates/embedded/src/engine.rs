@@ -131,7 +131,8 @@ impl Embedded {
             options: Arc::clone(&self.options),
         };
         Box::pin(async move {
-            let ended = |error: tokio::task::JoinError| ReadError::Failed { what: format!("a read ended early: {error}") };
+            let ended =
+                |error: tokio::task::JoinError| ReadError::Failed { what: format!("a read ended early: {error}") };
             tokio::task::spawn_blocking(move || read(&reader)).await.map_err(ended)?
         })
     }

@@ -11,7 +11,9 @@ pub enum OpenError {
     #[error("the data directory {dir} is in use by another process")]
     InUse { dir: PathBuf },
     /// It was written by a version that this one does not know.
-    #[error("the data directory has format {found}, this version reads format {known}; use a matching version of muster")]
+    #[error(
+        "the data directory has format {found}, this version reads format {known}; use a matching version of muster"
+    )]
     Format { found: u64, known: u64 },
     /// What is there contradicts itself; going on would serve or lose data silently.
     #[error("{what}")]

@@ -87,7 +87,10 @@ impl fmt::Display for Recovery {
             write!(f, "; folded in {} messages in {} groups from the journal", self.messages, self.groups)?;
         }
         if let Some((file, at, bytes)) = &self.cut {
-            write!(f, "; cut an incomplete, never acknowledged end of {bytes} bytes at byte {at} of journal file {file}")?;
+            write!(
+                f,
+                "; cut an incomplete, never acknowledged end of {bytes} bytes at byte {at} of journal file {file}"
+            )?;
         }
         if !self.removed_files.is_empty() {
             write!(f, "; removed {} unfinished or merged history files", self.removed_files.len())?;
@@ -130,12 +133,7 @@ pub fn recover(layout: &Layout, state: State, counters: &Counters) -> Result<Rec
 
 /// Folds a group in as the writer does. The duplicate check was made before it was written and is not made again:
 /// identities of this very group may be on disk already.
-fn fold(
-    batches: &[Batch],
-    views: &Views,
-    identities: &mut Identities,
-    counters: &Counters,
-) -> Result<u64, OpenError> {
+fn fold(batches: &[Batch], views: &Views, identities: &mut Identities, counters: &Counters) -> Result<u64, OpenError> {
     let mut messages = 0;
     for batch in batches {
         for entry in batch.entries() {
@@ -154,7 +152,8 @@ pub fn sweep(history: &Path, manifest: &Manifest) -> io::Result<Vec<String>> {
     let named: FxHashSet<&Path> = manifest.all().map(|segment| segment.path.as_path()).collect();
     let mut removed = Vec::new();
     for path in disk::files_below(history)?.into_iter().filter(|path| !named.contains(path.as_path())) {
-        let ours = path.extension().is_some_and(|ext| ext == "parquet" || ext == crate::history::segment::TEMPORARY_SUFFIX);
+        let ours =
+            path.extension().is_some_and(|ext| ext == "parquet" || ext == crate::history::segment::TEMPORARY_SUFFIX);
         if ours {
             disk::remove_if_there(&path)?;
             removed.push(path.strip_prefix(history).unwrap_or(&path).display().to_string());
@@ -162,4 +161,3 @@ pub fn sweep(history: &Path, manifest: &Manifest) -> io::Result<Vec<String>> {
     }
     Ok(removed)
 }
-

@@ -198,4 +198,3 @@ fn parse_statement(key: &[u8], value: &[u8]) -> Result<Statement, ReadError> {
 pub fn damaged(what: &str) -> ReadError {
     ReadError::Damaged { what: format!("{what} in the state store does not follow its layout") }
 }
-

@@ -26,7 +26,10 @@ async fn fill(dir: &Path) {
             number % 7,
             number % 9 + 1
         );
-        let user = format!(r#"{{"type":"user","userId":"u{}","accountId":"a","messageId":"{number}","traits":{{"n":{number}}}}}"#, number % 7);
+        let user = format!(
+            r#"{{"type":"user","userId":"u{}","accountId":"a","messageId":"{number}","traits":{{"n":{number}}}}}"#,
+            number % 7
+        );
         send(&engine, workspace, &[&track, &user]).await;
     }
     engine.close().await.expect("a clean close");
@@ -128,9 +131,14 @@ async fn a_flipped_bit_in_the_state_is_never_served() {
     }
 }
 
-async fn profiles(engine: &muster_embedded::Embedded, workspace: muster_model::id::WorkspaceId) -> Result<String, ReadError> {
+async fn profiles(
+    engine: &muster_embedded::Embedded,
+    workspace: muster_model::id::WorkspaceId,
+) -> Result<String, ReadError> {
     let mut text = String::new();
-    for (kind, name) in (0..7).map(|n| (RecordKind::User, format!("u{n}"))).chain([(RecordKind::Account, "a".to_owned())]) {
+    for (kind, name) in
+        (0..7).map(|n| (RecordKind::User, format!("u{n}"))).chain([(RecordKind::Account, "a".to_owned())])
+    {
         let profile = engine.profile(workspace, kind, id(kind, &name)).await?;
         text.push_str(&format!("{profile:?}\n"));
     }

@@ -20,11 +20,9 @@ async fn four_messages_with_one_message_id_are_four() {
     assert_eq!(send(&current, workspace, &MESSAGES).await, [Outcome::Stored; 4]);
     for round in 0..4 {
         assert_eq!(send(&current, workspace, &MESSAGES).await, [Outcome::Duplicate; 4], "round {round}");
-        for (kind, name) in [
-            (RecordKind::User, "32"),
-            (RecordKind::Account, "123456"),
-            (RecordKind::Organization, "abcdefg"),
-        ] {
+        for (kind, name) in
+            [(RecordKind::User, "32"), (RecordKind::Account, "123456"), (RecordKind::Organization, "abcdefg")]
+        {
             let events = events(&current, workspace, kind, name).await;
             assert_eq!(events.len(), 1, "{kind:?} in round {round}");
             assert_eq!(events[0].name, "scored-goal");

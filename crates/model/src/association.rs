@@ -201,7 +201,9 @@ mod tests {
                     for at in 0..8 {
                         let known = &order[..=count];
                         match registers.at(Micros(at)) {
-                            Answer::Known(answer) => assert_eq!(answer, resolve(known, Micros(at)), "{known:?} at {at}"),
+                            Answer::Known(answer) => {
+                                assert_eq!(answer, resolve(known, Micros(at)), "{known:?} at {at}")
+                            }
                             Answer::NeedsStatements => assert!(known.len() > 1),
                         }
                         // Unless the past is rewritten, answers before this statement stay what they were.

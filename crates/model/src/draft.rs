@@ -105,10 +105,17 @@ impl<'a> Draft<'a> {
             None => self.unknown.push((member.raw_key, member.value)),
         }
         // Nothing given and an empty object say the same.
-        if !matches!(member.value, "{}" | "null" | "[]") {
+        if !is_nothing(member.value) {
             *content = content.wrapping_add(member_digest(key, member.digest));
         }
     }
+}
+
+/// `null`, or brackets with nothing between them but white space.
+fn is_nothing(value: &str) -> bool {
+    let inside = |open, close| value.strip_prefix(open)?.strip_suffix(close);
+    value == "null"
+        || inside('{', '}').or_else(|| inside('[', ']')).is_some_and(|inside| inside.trim_ascii().is_empty())
 }
 
 #[cfg(test)]
@@ -118,7 +125,8 @@ mod tests {
 
     #[test]
     fn reads_one_message_after_another() {
-        let text = r#" [ {"type":"user","userId":1,"traits":{"a":{"b":1},"c":2},"x":0} , 7, {"userId":"2","userId":"3"} ]"#;
+        let text =
+            r#" [ {"type":"user","userId":1,"traits":{"a":{"b":1},"c":2},"x":0} , 7, {"userId":"2","userId":"3"} ]"#;
         let mut walk = Walk::new(text, 64);
         assert!(walk.enter_array());
         let mut drafts = Vec::new();

@@ -37,8 +37,17 @@ const ARRAY_TAG: u128 = 0x6172_7261_79;
 
 /// The part that one member adds to its object's digest; parts are added up, so order does not matter.
 #[must_use]
-pub fn member_digest(raw_key: &str, value_digest: u128) -> u128 {
-    (xxh3_128(raw_key.as_bytes()) ^ MULTIPLIER).wrapping_mul(value_digest | 1).rotate_left(29)
+pub fn member_digest(key: &str, value_digest: u128) -> u128 {
+    (xxh3_128(key.as_bytes()) ^ MULTIPLIER).wrapping_mul(value_digest | 1).rotate_left(29)
+}
+
+/// The digest of a string with its quotes: of the text it stands for, whichever characters are escaped in it. One with
+/// half of a surrogate pair stands for no text and is taken as it is written.
+fn string_digest(quoted: &str) -> u128 {
+    match string_value(quoted) {
+        Some(Ok(Cow::Owned(text))) => xxh3_128(format!("\"{text}\"").as_bytes()),
+        _ => xxh3_128(quoted.as_bytes()),
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -92,7 +101,7 @@ impl<'a> Walk<'a> {
             b'[' => self.array(depth),
             b'"' => {
                 self.string();
-                xxh3_128(self.bytes_from(start))
+                string_digest(self.slice(start, self.at))
             }
             _ => {
                 self.scalar();
@@ -128,7 +137,8 @@ impl<'a> Walk<'a> {
                 self.at += 1;
             }
             let (value, digest) = self.value(depth + 1);
-            sum = sum.wrapping_add(member_digest(raw_key, digest));
+            let key = unescape(raw_key);
+            sum = sum.wrapping_add(member_digest(key.as_deref().unwrap_or(raw_key), digest));
             each(self, Member { raw_key, value, digest });
         }
         self.at = (self.at + 1).min(self.text.len());
@@ -366,6 +376,15 @@ mod tests {
     }
 
     #[test]
+    fn digests_are_of_what_is_said_not_of_how_it_is_escaped() {
+        let base = digest(r#"{"é":"a/\"b"}"#);
+        assert_eq!(base, digest(r#"{"\u00e9":"\u0061\/\u0022b"}"#));
+        assert_ne!(base, digest(r#"{"é":"a\/\\b"}"#));
+        assert_ne!(digest(r#""\ud83d""#), digest(r#""\ufffd""#));
+        assert_ne!(digest(r#""\u0031""#), digest("1"));
+    }
+
+    #[test]
     fn spans_are_exact() {
         let text = r#" {"k\"1" : [1, "]}"] ,"k2":"v\\","k3":-1.5e3} tail"#;
         let mut seen = Vec::new();
@@ -388,7 +407,8 @@ mod tests {
 
     #[test]
     fn arbitrary_text_does_no_harm() {
-        for text in ["", "{", "[", "\"", "{\"a", "{\"a\":", "[1,", "[[[", "}", "\\", "{]", "[}", "{,}", "[,", "é\"é"] {
+        for text in ["", "{", "[", "\"", "{\"a", "{\"a\":", "[1,", "[[[", "}", "\\", "{]", "[}", "{,}", "[,", "é\"é"]
+        {
             let _ = Walk::new(text, 4).value(1);
             let _ = mend_surrogates(text);
             let _ = unescape(text);
@@ -398,7 +418,10 @@ mod tests {
     #[test]
     fn what_is_the_same_has_one_form() {
         let check = |text: &str, expected: &str| assert_eq!(canonical(text, 64), expected);
-        check(" { \"b\" : [ 1 , {\"z\":1.0,\"y\":\"a b\"} , [] ],\n\"a\":{} }", r#"{"a":{},"b":[1,{"y":"a b","z":1.0},[]]}"#);
+        check(
+            " { \"b\" : [ 1 , {\"z\":1.0,\"y\":\"a b\"} , [] ],\n\"a\":{} }",
+            r#"{"a":{},"b":[1,{"y":"a b","z":1.0},[]]}"#,
+        );
         check(r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#);
         check(" 12345678901234567890123 ", "12345678901234567890123");
         check(r#"["\ud83d"]"#, r#"["\ufffd"]"#);

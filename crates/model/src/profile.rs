@@ -4,12 +4,7 @@
 //! (`created_at`, `updated_at`), which say when this system heard of it.
 
 use crate::{
-    association::Associations,
-    id::RecordId,
-    kind::RecordKind,
-    register::Register,
-    time::Micros,
-    traits::Traits,
+    association::Associations, id::RecordId, kind::RecordKind, register::Register, time::Micros, traits::Traits,
 };
 
 /// The first and the last instant of something, if there was any.

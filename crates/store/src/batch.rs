@@ -6,13 +6,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use muster_model::{
-    id::WorkspaceId,
-    kind::Kind,
-    message::Message,
-    rejection::Code,
-    time::Micros,
-};
+use muster_model::{id::WorkspaceId, kind::Kind, message::Message, rejection::Code, time::Micros};
 
 use crate::{
     record::{self, NotARecord},

@@ -56,7 +56,11 @@ impl Scopes {
             let (scope, _) = known.ok_or_else(|| format!("{name} is no scope; use write, read or admin"))?;
             scopes = scopes.union(*scope);
         }
-        if scopes == Scopes::NONE { Err("a key needs at least one of write, read and admin".to_owned()) } else { Ok(scopes) }
+        if scopes == Scopes::NONE {
+            Err("a key needs at least one of write, read and admin".to_owned())
+        } else {
+            Ok(scopes)
+        }
     }
 
     /// The number in which a store keeps it.

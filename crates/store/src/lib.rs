@@ -53,12 +53,7 @@ pub type Answer<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + '
 
 /// Everything a server needs of a store.
 pub trait Store:
-    journal::Journal
-    + profiles::Profiles
-    + history::History
-    + refused::Refusals
-    + credentials::Credentials
-    + status::Status
+    journal::Journal + profiles::Profiles + history::History + refused::Refusals + credentials::Credentials + status::Status
 {
 }
 

@@ -227,8 +227,7 @@ mod tests {
     ];
 
     fn message(text: &str) -> Message<'_> {
-        let context =
-            Context { ids: IdSpace::new("w"), received_at: Micros(5), limits: MessageLimits::default() };
+        let context = Context { ids: IdSpace::new("w"), received_at: Micros(5), limits: MessageLimits::default() };
         check_typed(&Draft::from_text(text, 64), &context).unwrap()
     }
 

@@ -143,9 +143,6 @@ pub trait Refusals: Send + Sync {
     ) -> Answer<'_, RefusedPage, ReadError>;
 
     /// One message set aside, if it is still there.
-    fn refused_message(
-        &self,
-        workspace: WorkspaceId,
-        id: RefusedId,
-    ) -> Answer<'_, Option<Refused<'static>>, ReadError>;
+    fn refused_message(&self, workspace: WorkspaceId, id: RefusedId)
+    -> Answer<'_, Option<Refused<'static>>, ReadError>;
 }

@@ -9,7 +9,9 @@ use arrow_array::{Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_select::interleave::interleave_record_batch;
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::error::ReadError;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 
 use super::{
     manifest::{Manifest, Segment, unreadable},
@@ -71,7 +73,8 @@ pub fn merge(
     if rows(&outputs) == rows(&plan.inputs) {
         return Ok(outputs);
     }
-    let what = format!("compaction read {} rows and wrote {}; nothing was replaced", rows(&plan.inputs), rows(&outputs));
+    let what =
+        format!("compaction read {} rows and wrote {}; nothing was replaced", rows(&plan.inputs), rows(&outputs));
     Err(ReadError::Damaged { what })
 }
 

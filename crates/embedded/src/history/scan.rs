@@ -6,8 +6,7 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, DictionaryArray, FixedSizeBinaryArray, RecordBatch, StringArray, TimestampMicrosecondArray,
-    types::Int32Type,
+    Array, DictionaryArray, FixedSizeBinaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, types::Int32Type,
 };
 use muster_model::{
     id::{Identity, IdentityParts},
@@ -49,7 +48,9 @@ impl Wanted {
     /// Whether a track with these members may be wanted.
     pub fn matches(&self, head: &TrackHead<'_>, event: Option<&str>) -> bool {
         let named = |names: &FxHashSet<Box<str>>, name: Option<&str>| name.is_some_and(|name| names.contains(name));
-        (named(&self.users, head.user) || named(&self.accounts, head.account) || named(&self.organizations, head.organization))
+        (named(&self.users, head.user)
+            || named(&self.accounts, head.account)
+            || named(&self.organizations, head.organization))
             && self.in_time(head.timestamp)
             && (self.event.is_none() || self.event.as_deref() == event)
     }
@@ -181,7 +182,8 @@ impl<'a> Texts<'a> {
 
     /// For each row, whether its value is among the wanted ones.
     fn among(&self, names: &FxHashSet<Box<str>>) -> Vec<bool> {
-        let wanted: Vec<bool> = self.values.iter().map(|value| value.is_some_and(|value| names.contains(value))).collect();
+        let wanted: Vec<bool> =
+            self.values.iter().map(|value| value.is_some_and(|value| names.contains(value))).collect();
         let key = |row| self.keys.key(row).is_some_and(|key| wanted.get(key).copied().unwrap_or(false));
         if wanted.contains(&true) { (0..self.keys.len()).map(key).collect() } else { Vec::new() }
     }

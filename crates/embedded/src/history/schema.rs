@@ -31,17 +31,8 @@ pub const OTHER: usize = 15;
 pub const IDENTITY: usize = 16;
 
 /// Columns whose values repeat: read as dictionaries, so that a value is looked at once a batch.
-const REPEATING: [usize; 9] = [
-    KIND,
-    ATTRIBUTED_ACCOUNT_ID,
-    ORGANIZATION_ID,
-    ACCOUNT_ID,
-    USER_ID,
-    EXTERNAL_ID,
-    CUSTOM_OBJECT_ID,
-    EVENT,
-    NAME,
-];
+const REPEATING: [usize; 9] =
+    [KIND, ATTRIBUTED_ACCOUNT_ID, ORGANIZATION_ID, ACCOUNT_ID, USER_ID, EXTERNAL_ID, CUSTOM_OBJECT_ID, EVENT, NAME];
 
 /// The schema as written: plain types that every reader knows.
 pub static WRITTEN: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(fields())));

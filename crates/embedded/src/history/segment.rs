@@ -115,10 +115,7 @@ fn properties() -> WriterProperties {
         .set_data_page_row_count_limit(PAGE_ROWS_MAX)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_statistics_truncate_length(Some(64))
-        .set_key_value_metadata(Some(vec![KeyValue::new(
-            schema::VERSION_KEY.to_owned(),
-            schema::VERSION.to_owned(),
-        )]));
+        .set_key_value_metadata(Some(vec![KeyValue::new(schema::VERSION_KEY.to_owned(), schema::VERSION.to_owned())]));
     for instant in [schema::TIMESTAMP, schema::RECEIVED_AT] {
         properties = properties
             .set_column_dictionary_enabled(column(instant), false)

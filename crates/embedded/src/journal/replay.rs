@@ -128,9 +128,9 @@ impl JournalFile<'_> {
     fn check_tail(&self, at: usize, sequence: u64) -> Result<(), OpenError> {
         let later = || {
             let starts = memchr::memmem::find_iter(&self.bytes[at..], &frame::FRAME_MAGIC);
-            starts.map(|start| at + start).any(|start| {
-                frame::parse_frame(self.bytes, start).is_some_and(|frame| frame.sequence > sequence)
-            })
+            starts
+                .map(|start| at + start)
+                .any(|start| frame::parse_frame(self.bytes, start).is_some_and(|frame| frame.sequence > sequence))
         };
         if self.last && !later() { Ok(()) } else { Err(self.damaged_at(at)) }
     }
@@ -154,8 +154,8 @@ fn drop_unborn_file(
     repair: bool,
     found: &mut Replayed,
 ) -> Result<(), OpenError> {
-    let holds_frames = memchr::memmem::find_iter(bytes, &frame::FRAME_MAGIC)
-        .any(|start| frame::parse_frame(bytes, start).is_some());
+    let holds_frames =
+        memchr::memmem::find_iter(bytes, &frame::FRAME_MAGIC).any(|start| frame::parse_frame(bytes, start).is_some());
     if !last || holds_frames {
         return Err(OpenError::damaged(format!(
             "journal file {name} is damaged in its head; restore the data directory from a backup"
@@ -165,7 +165,14 @@ fn drop_unborn_file(
     if repair { disk::remove_if_there(path).map_err(Into::into) } else { Ok(()) }
 }
 
-fn cut(path: &Path, name: &str, end: usize, length: usize, repair: bool, found: &mut Replayed) -> Result<(), OpenError> {
+fn cut(
+    path: &Path,
+    name: &str,
+    end: usize,
+    length: usize,
+    repair: bool,
+    found: &mut Replayed,
+) -> Result<(), OpenError> {
     found.cut = Some((name.to_owned(), end as u64, (length - end) as u64));
     if repair {
         let file = OpenOptions::new().write(true).open(path)?;

@@ -41,8 +41,7 @@ impl Newest {
         let mut places = std::mem::take(&mut self.heap).into_vec();
         places.sort_unstable();
         let more = places.len() > self.limit;
-        let mut events: Vec<Event> =
-            places.into_iter().filter_map(|Reverse((_, at))| self.events[at].take()).collect();
+        let mut events: Vec<Event> = places.into_iter().filter_map(|Reverse((_, at))| self.events[at].take()).collect();
         events.truncate(self.limit);
         let next = events.last().filter(|_| more);
         let next = next.map(|event| EventCursor { timestamp: event.timestamp, identity: event.identity });

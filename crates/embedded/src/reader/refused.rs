@@ -57,7 +57,8 @@ impl Reader {
             }
             (found, forgotten, self.views.below(&current))
         };
-        let start = from.map_or_else(|| workspace.0.to_be_bytes().to_vec(), |from| keys::refused_key(workspace, from).to_vec());
+        let start =
+            from.map_or_else(|| workspace.0.to_be_bytes().to_vec(), |from| keys::refused_key(workspace, from).to_vec());
         let mut on_disk = 0;
         for entry in below.snapshot.range::<Vec<u8>, _>(&self.views.state.refused, start..) {
             let (key, value) = entry.into_inner().map_err(|error| state_failed(&error))?;
@@ -96,7 +97,8 @@ impl Reader {
         let state = &self.views.state;
         let place = below.snapshot.get(&state.refused_ids, keys::refused_id_key(workspace, id));
         let Some(place) = place.map_err(|error| state_failed(&error))? else { return Ok(None) };
-        let at = place.as_ref().try_into().map(i64::from_be_bytes).map_err(|_| damaged("a set-aside message's place"))?;
+        let at =
+            place.as_ref().try_into().map(i64::from_be_bytes).map_err(|_| damaged("a set-aside message's place"))?;
         let cursor = RefusedCursor { received_at: Micros(at), id };
         let value = below.snapshot.get(&state.refused, keys::refused_key(workspace, cursor));
         let Some(value) = value.map_err(|error| state_failed(&error))? else { return Ok(None) };

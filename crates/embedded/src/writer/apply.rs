@@ -11,12 +11,7 @@ use muster_store::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::{
-    error::not_a_record,
-    keys::ProfileKey,
-    overlay::Slot,
-    views::Views,
-};
+use crate::{error::not_a_record, keys::ProfileKey, overlay::Slot, views::Views};
 
 /// A group, decoded, with everything it needs from below.
 pub struct Prepared<'a> {
@@ -41,9 +36,7 @@ pub fn prepare<'a>(batches: &'a [Batch], views: &Views) -> Result<Prepared<'a>, 
     for (place, batch) in batches.iter().enumerate() {
         for entry in batch.entries() {
             let change = match entry {
-                Entry::Message(bytes) => {
-                    Change::Fold(record::decode(bytes).map_err(not_a_record("a batch"))?, bytes)
-                }
+                Entry::Message(bytes) => Change::Fold(record::decode(bytes).map_err(not_a_record("a batch"))?, bytes),
                 Entry::Refused(bytes) => Change::SetAside(decode_refused(bytes).map_err(not_a_record("a batch"))?),
                 Entry::Forget(id) => Change::Forget(id),
             };

@@ -118,7 +118,8 @@ impl Identities {
             Some(before) => Some(*before),
             None => read_known(disk, key)?,
         };
-        let remembered = before.filter(|before| retention_days.is_none_or(|days| before.day.saturating_add(days) >= known.day));
+        let remembered =
+            before.filter(|before| retention_days.is_none_or(|days| before.day.saturating_add(days) >= known.day));
         let outcome = match remembered {
             Some(before) if before.content == known.content => Outcome::Duplicate,
             Some(_) => Outcome::Conflict,

@@ -51,7 +51,8 @@ fn move_account<L: Ledger>(
             organization.accounts_count = organization.accounts_count.saturating_sub(1);
         }
     }
-    if let Body::Organization(organization) = &mut named_profile(ledger, RecordKind::Organization, joined, message)?.body
+    if let Body::Organization(organization) =
+        &mut named_profile(ledger, RecordKind::Organization, joined, message)?.body
     {
         organization.accounts_count = organization.accounts_count.saturating_add(1);
     }

@@ -60,6 +60,8 @@ pub struct Fields<'d, 'a> {
     pub custom_object_id: Given<'a>,
     pub message_id: Option<Cow<'a, str>>,
     pub timestamp: Option<Micros>,
+    /// Identifiers that this kind does not know; to it they are content like any other.
+    foreign: Vec<(&'static str, &'a str)>,
     rest: Rest<'a>,
 }
 
@@ -67,18 +69,19 @@ impl<'d, 'a> Fields<'d, 'a> {
     /// Reads what all kinds share. Identifiers that a kind does not know are unknown members to it.
     pub fn read(kind: Kind, draft: &'d Draft<'a>, context: &'d Context) -> Result<Self, Rejection> {
         let mut rest = Rest { members: draft.unknown.clone() };
+        let mut foreign = Vec::new();
         let instance = kind == Kind::CustomObjectInstance;
         let mut id_of = |field: &'static str, raw: Option<&'a str>, known: bool| {
             if known {
                 return id(field, raw, &mut rest);
             }
             rest.keep(field, raw);
+            foreign.extend(raw.filter(|raw| !matches!(*raw, "null" | "\"\"")).map(|raw| (field, raw)));
             Ok(Given::Missing)
         };
         let organization_id = id_of("organizationId", draft.organization_id, kind != Kind::Unlink)?;
         let account_id = id_of("accountId", draft.account_id, kind != Kind::Organization)?;
-        let user_id =
-            id_of("userId", draft.user_id, matches!(kind, Kind::User | Kind::Track | Kind::Unlink))?;
+        let user_id = id_of("userId", draft.user_id, matches!(kind, Kind::User | Kind::Track | Kind::Unlink))?;
         let external_id = id_of("externalId", draft.external_id, instance)?;
         let custom_object_id = id_of("customObjectId", draft.custom_object_id, instance)?;
         let message_id = id("messageId", draft.message_id, &mut rest)?.text();
@@ -102,6 +105,7 @@ impl<'d, 'a> Fields<'d, 'a> {
             custom_object_id,
             message_id,
             timestamp,
+            foreign,
             rest,
         })
     }
@@ -165,10 +169,10 @@ impl<'d, 'a> Fields<'d, 'a> {
 
     /// Everything that is not part of the identity, whatever its spelling.
     fn content(&self) -> u128 {
-        match self.timestamp {
-            Some(at) => self.draft.content.wrapping_add(member_digest("timestamp", at.0 as u128)),
-            None => self.draft.content,
-        }
+        let timestamp = self.timestamp.map_or(0, |at| member_digest("timestamp", at.0 as u128));
+        let digest = |raw| json::Walk::new(raw, self.context.limits.message_depth_max).value(1).1;
+        let foreign = self.foreign.iter().map(|(field, raw)| member_digest(field, digest(raw)));
+        foreign.fold(self.draft.content.wrapping_add(timestamp), u128::wrapping_add)
     }
 
     fn identity(&self, content: u128) -> Identity {
@@ -350,9 +354,8 @@ impl<'a> Rest<'a> {
 
 /// Every record that a message names, with its kind.
 pub fn named<'m, 'a>(message: &'m Message<'a>) -> impl Iterator<Item = (RecordKind, RecordId, &'m str)> + use<'m, 'a> {
-    let record = |kind, named: &'m Option<Named<'a>>| {
-        named.as_ref().map(|named| (kind, named.id, named.external_id.as_ref()))
-    };
+    let record =
+        |kind, named: &'m Option<Named<'a>>| named.as_ref().map(|named| (kind, named.id, named.external_id.as_ref()));
     [
         record(RecordKind::Organization, &message.organization),
         record(RecordKind::Account, &message.account),

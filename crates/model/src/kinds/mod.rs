@@ -80,17 +80,20 @@ fn weigh(draft: &Draft<'_>, limits: &MessageLimits) -> Result<(), Rejection> {
     }
     if draft.text.len() > limits.message_bytes_max {
         let (bytes, max) = (draft.text.len(), limits.message_bytes_max);
-        let message = format!("the message has {bytes} bytes, at most {max} are accepted; send fewer or smaller values");
+        let message =
+            format!("the message has {bytes} bytes, at most {max} are accepted; send fewer or smaller values");
         return refuse(Code::MessageTooLarge, message);
     }
     if draft.too_deep {
         let max = limits.message_depth_max;
-        let message = format!("the message is nested more than {max} levels deep; flatten it, or send the deep part as a string");
+        let message =
+            format!("the message is nested more than {max} levels deep; flatten it, or send the deep part as a string");
         return refuse(Code::TooDeep, message);
     }
     if draft.keys > limits.message_keys_max {
         let (keys, max) = (draft.keys, limits.message_keys_max);
-        let message = format!("the message has {keys} keys, at most {max} are accepted; split it into several messages");
+        let message =
+            format!("the message has {keys} keys, at most {max} are accepted; split it into several messages");
         return refuse(Code::TooManyKeys, message);
     }
     Ok(())

@@ -2,13 +2,7 @@
 
 use super::{Context, check, check_typed};
 use crate::{
-    draft::Draft,
-    id::IdSpace,
-    kind::Kind,
-    limits::MessageLimits,
-    message::Message,
-    rejection::Rejection,
-    time::Micros,
+    draft::Draft, id::IdSpace, kind::Kind, limits::MessageLimits, message::Message, rejection::Rejection, time::Micros,
 };
 
 fn context() -> Context {
@@ -47,7 +41,11 @@ fn each_kind_says_what_it_needs() {
     refused(r#"{"type":"track","event":5,"userId":"u","messageId":"1"}"#, "invalid_event", "/event");
     refused(r#"{"type":"track","event":"e","userId":null,"messageId":"1"}"#, "track_needs_subject", "/userId");
     refused(r#"{"type":"unlink","userId":"u","messageId":"1"}"#, "missing_field", "/accountId");
-    refused(r#"{"type":"customobjectinstance","externalId":"x","accountId":"a","messageId":"1"}"#, "missing_field", "/customObjectId");
+    refused(
+        r#"{"type":"customobjectinstance","externalId":"x","accountId":"a","messageId":"1"}"#,
+        "missing_field",
+        "/customObjectId",
+    );
     refused(
         r#"{"type":"customobjectinstance","externalId":"x","customObjectId":"o","messageId":"1"}"#,
         "instance_needs_parent",
@@ -57,14 +55,21 @@ fn each_kind_says_what_it_needs() {
     refused(r#"{"type":"account","accountId":"a","timestamp":"soon"}"#, "invalid_timestamp", "/timestamp");
     refused(r#"{"type":"account","accountId":"a","timestamp":1526387472}"#, "invalid_timestamp", "/timestamp");
     refused(r#"{"type":"account","accountId":"a","messageId":"1","traits":"x"}"#, "invalid_traits", "/traits");
-    refused(r#"{"type":"track","event":"e","userId":"u","messageId":"1","properties":[1]}"#, "invalid_properties", "/properties");
+    refused(
+        r#"{"type":"track","event":"e","userId":"u","messageId":"1","properties":[1]}"#,
+        "invalid_properties",
+        "/properties",
+    );
 }
 
 #[test]
 fn identifiers() {
     assert_eq!(accepted(r#"{"type":"account","accountId":42,"messageId":7}"#).account.unwrap().external_id, "42");
     assert_eq!(accepted(r#"{"type":"account","accountId":" a ","messageId":"1"}"#).account.unwrap().external_id, "a");
-    assert_eq!(accepted(r#"{"type":"account","accountId":"\u0061/%","messageId":"1"}"#).account.unwrap().external_id, "a/%");
+    assert_eq!(
+        accepted(r#"{"type":"account","accountId":"\u0061/%","messageId":"1"}"#).account.unwrap().external_id,
+        "a/%"
+    );
     refused(r#"{"type":"account","accountId":1.5,"messageId":"1"}"#, "invalid_id", "/accountId");
     refused(r#"{"type":"account","accountId":true,"messageId":"1"}"#, "invalid_id", "/accountId");
     refused(r#"{"type":"account","accountId":"a\u0000b","messageId":"1"}"#, "invalid_id", "/accountId");
@@ -79,14 +84,26 @@ fn identifiers() {
 
 #[test]
 fn weight_is_bounded() {
-    let deep = format!(r#"{{"type":"account","accountId":"a","messageId":"1","traits":{{"x":{}1{}}}}}"#, "[".repeat(9_000), "]".repeat(9_000));
+    let deep = format!(
+        r#"{{"type":"account","accountId":"a","messageId":"1","traits":{{"x":{}1{}}}}}"#,
+        "[".repeat(9_000),
+        "]".repeat(9_000)
+    );
     let deep = &deep[..];
     let limits = MessageLimits { message_bytes_max: 1 << 20, ..context().limits };
     let draft = Draft::from_text(deep, limits.message_depth_max);
     assert_eq!(check_typed(&draft, &Context { limits, ..context() }).unwrap_err().code.as_str(), "too_deep");
-    refused(&format!(r#"{{"type":"account","accountId":"a","messageId":"1","traits":{{"x":"{}"}}}}"#, "y".repeat(4_000)), "message_too_large", "");
+    refused(
+        &format!(r#"{{"type":"account","accountId":"a","messageId":"1","traits":{{"x":"{}"}}}}"#, "y".repeat(4_000)),
+        "message_too_large",
+        "",
+    );
     let keys: Vec<String> = (0..18).map(|n| format!("\"k{n}\":1")).collect();
-    refused(&format!(r#"{{"type":"account","accountId":"a","messageId":"1","traits":{{{}}}}}"#, keys.join(",")), "too_many_keys", "");
+    refused(
+        &format!(r#"{{"type":"account","accountId":"a","messageId":"1","traits":{{{}}}}}"#, keys.join(",")),
+        "too_many_keys",
+        "",
+    );
 }
 
 #[test]
@@ -98,6 +115,18 @@ fn identity_is_kind_ids_and_message_id() {
     assert_ne!(base, identity(r#"{"event":"e","messageId":"m","userId":"1","accountId":"1","type":"track"}"#));
     assert_ne!(base, identity(r#"{"type":"user","accountId":null,"userId":"1","messageId":"m"}"#));
     let hashed = identity(r#"{"type":"track","event":"e","userId":"1","timestamp":"2020-01-01T00:00:00.000Z"}"#);
+    assert_ne!(
+        hashed,
+        identity(r#"{"type":"track","event":"e","userId":"1","externalId":"x","timestamp":"2020-01-01"}"#)
+    );
+    assert_eq!(
+        hashed,
+        identity(r#"{"type":"track","event":"e","userId":"1","externalId":null,"timestamp":"2020-01-01"}"#)
+    );
+    assert_eq!(
+        hashed,
+        identity(r#"{"type":"track","event":"\u0065","userId":"1","timestamp":"2020-01-01","properties":{ }}"#)
+    );
     assert_eq!(hashed, identity(r#"{"timestamp":"2020-01-01","userId":"1", "event":"e","type":"track"}"#));
     assert_ne!(hashed, identity(r#"{"timestamp":"2020-01-02","userId":"1","event":"e","type":"track"}"#));
 }
@@ -105,27 +134,52 @@ fn identity_is_kind_ids_and_message_id() {
 #[test]
 fn content_tells_a_conflict_from_a_repetition() {
     let content = |text| accepted(text).content;
-    let base = content(r#"{"type":"user","userId":"1","accountId":"a","messageId":"m","traits":{"a":1,"b":[1]},"timestamp":"2020-01-01T00:00:00Z"}"#);
+    let base = content(
+        r#"{"type":"user","userId":"1","accountId":"a","messageId":"m","traits":{"a":1,"b":[1]},"timestamp":"2020-01-01T00:00:00Z"}"#,
+    );
     let same = r#"{"timestamp":"2020-01-01T01:00:00+01:00","traits":{"b":[1],"a":1},"accountId":"a","userId":1,"messageId":"m","type":"user"}"#;
     assert_eq!(base, content(same));
     let draft = Draft::from_text(same, 6);
     assert_eq!(base, check(Kind::User, &draft, &context()).unwrap().content, "a path of its own changes nothing");
-    assert_ne!(base, content(r#"{"type":"user","userId":"1","accountId":"a","messageId":"m","traits":{"a":2,"b":[1]},"timestamp":"2020-01-01T00:00:00Z"}"#));
-    assert_ne!(base, content(r#"{"type":"user","userId":"1","accountId":"a","messageId":"m","traits":{"a":1,"b":[1]}}"#));
+    assert_ne!(
+        base,
+        content(
+            r#"{"type":"user","userId":"1","accountId":"a","messageId":"m","traits":{"a":2,"b":[1]},"timestamp":"2020-01-01T00:00:00Z"}"#
+        )
+    );
+    assert_ne!(
+        base,
+        content(r#"{"type":"user","userId":"1","accountId":"a","messageId":"m","traits":{"a":1,"b":[1]}}"#)
+    );
 }
 
 #[test]
 fn what_is_not_rendered_exactly_is_kept_verbatim() {
     let rest = |text| accepted(text).rest.into_owned();
-    assert_eq!(rest(r#"{"type":"track","event":"e","userId":"1","messageId":"m","timestamp":"2018-05-15T12:31:12.123Z","properties":{"a":1}}"#), "");
-    assert_eq!(rest(r#"{"type":"track","event":"e","userId":1,"messageId":"m","context":{"ip":"::1"}}"#), r#"{"context":{"ip":"::1"},"userId":1}"#);
-    assert_eq!(rest(r#"{"type":"track","event":"e","userId":"1","timestamp":"2018-05-15","properties":null}"#), r#"{"timestamp":"2018-05-15","properties":null}"#);
-    assert_eq!(rest(r#"{"type":"account","accountId":" a","messageId":"m","event":"x"}"#), r#"{"accountId":" a","event":"x"}"#);
+    assert_eq!(
+        rest(
+            r#"{"type":"track","event":"e","userId":"1","messageId":"m","timestamp":"2018-05-15T12:31:12.123Z","properties":{"a":1}}"#
+        ),
+        ""
+    );
+    assert_eq!(
+        rest(r#"{"type":"track","event":"e","userId":1,"messageId":"m","context":{"ip":"::1"}}"#),
+        r#"{"context":{"ip":"::1"},"userId":1}"#
+    );
+    assert_eq!(
+        rest(r#"{"type":"track","event":"e","userId":"1","timestamp":"2018-05-15","properties":null}"#),
+        r#"{"timestamp":"2018-05-15","properties":null}"#
+    );
+    assert_eq!(
+        rest(r#"{"type":"account","accountId":" a","messageId":"m","event":"x"}"#),
+        r#"{"accountId":" a","event":"x"}"#
+    );
 }
 
 #[test]
 fn of_a_trait_given_twice_the_last_one_counts() {
-    let message = accepted(r#"{"type":"account","accountId":"a","messageId":"m","traits":{"z":1,"a":1,"\u0061":2,"b.c":{}}}"#);
+    let message =
+        accepted(r#"{"type":"account","accountId":"a","messageId":"m","traits":{"z":1,"a":1,"\u0061":2,"b.c":{}}}"#);
     let traits: Vec<(&str, &str)> = message.traits.iter().map(|t| (t.key.as_ref(), t.value)).collect();
     assert_eq!(traits, [("a", "2"), ("b.c", "{}"), ("z", "1")]);
 }
