@@ -89,7 +89,7 @@ impl Registry {
             (found, next_workspace, next_key)
         };
         let is_new = found.is_none();
-        let workspace = found.unwrap_or_else(|| Workspace {
+        let workspace = found.unwrap_or(Workspace {
             id: WorkspaceId(next_workspace),
             name: new.workspace_name,
             created_at: new.created_at,

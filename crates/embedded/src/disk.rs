@@ -1,6 +1,6 @@
 //! The few ways in which the engine touches the file system for what it keeps itself.
 //!
-//! Guarantees: what [`write_durably`] and [`create_durably`] made is there after the loss of power, name and content;
+//! Guarantees: what `write_durably` and `create_durably` made is there after the loss of power, name and content;
 //! a half-written file never has its final name. Never retries: a failed write or sync is the caller's to judge.
 
 use std::{

@@ -2,7 +2,7 @@
 //!
 //! All numbers are big-endian so that keys sort as the values do. Every key starts with the workspace, so that no scan
 //! of one workspace can reach another's. Layouts are described in `docs/storage-format.md`; changing one needs a new
-//! [`FORMAT`].
+//! `FORMAT`.
 
 use muster_model::{
     id::{Identity, RecordId, WorkspaceId},

@@ -2,8 +2,8 @@
 //!
 //! Rule: at an instant T, consider the statements made at or before T. Among the parents linked then, the one linked
 //! last counts; if none is linked any more, the one that was linked last of all. If there is no link at or before T,
-//! the first one afterwards counts. [`resolve`] is that rule, word for word, over all statements about one user;
-//! [`Associations`] keeps what answers it without them in nearly every case.
+//! the first one afterwards counts. `resolve` is that rule, word for word, over all statements about one user;
+//! `Associations` keeps what answers it without them in nearly every case.
 //!
 //! Two facts make the short cut exact. A user who was only ever linked to one parent belongs to it at every instant.
 //! And at or after the latest statement, the registers alone decide.

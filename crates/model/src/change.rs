@@ -1,6 +1,6 @@
 //! Folding one message into the records it concerns.
 //!
-//! [`apply`] is the only way state changes. It sees a store as a [`Ledger`]; whatever the store, the same messages
+//! `apply` is the only way state changes. It sees a store as a `Ledger`; whatever the store, the same messages
 //! leave the same profiles, whichever came first. It must be given each message once: the counts it keeps count only
 //! what the duplicate check let through.
 

@@ -33,7 +33,7 @@ pub struct Member<'a> {
 
 const MULTIPLIER: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 const OBJECT_TAG: u128 = 0x6f62_6a65_6374;
-const ARRAY_TAG: u128 = 0x6172_7261_79;
+const ARRAY_TAG: u128 = 0x61_7272_6179;
 
 /// The part that one member adds to its object's digest; parts are added up, so order does not matter.
 #[must_use]

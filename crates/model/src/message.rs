@@ -1,7 +1,7 @@
 //! A message that passed every check, borrowed from wherever its text lives.
 //!
 //! There is no way to make one but [`crate::kinds::check`] and, for stores that kept one before, the plain
-//! constructor of all its parts; what takes a [`Message`] need not check again.
+//! constructor of all its parts; what takes a `Message` need not check again.
 
 use std::borrow::Cow;
 

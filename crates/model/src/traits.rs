@@ -5,10 +5,13 @@
 
 use crate::register::{Register, Stamp};
 
+/// A key and its value as JSON text; `None` once it was removed.
+type Entry = (Box<str>, Register<Option<Box<str>>>);
+
 /// The traits of one record, sorted by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traits {
-    entries: Vec<(Box<str>, Register<Option<Box<str>>>)>,
+    entries: Vec<Entry>,
 }
 
 impl Traits {

@@ -1,6 +1,6 @@
 //! Where the time of receipt comes from.
 //!
-//! The model never asks the time; whoever receives a message asks a [`Clock`] once and passes the answer on.
+//! The model never asks the time; whoever receives a message asks a `Clock` once and passes the answer on.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},

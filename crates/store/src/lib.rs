@@ -3,7 +3,7 @@
 //! Five traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
 //! now), [`history::History`] (what happened), [`refused::Refusals`] (messages set aside) and
 //! [`credentials::Credentials`] (workspaces and keys); [`Store`] is all of them. A trait's documentation is its
-//! specification, and [`suite`] checks it on every implementation, the in-memory twin in [`memory`] included.
+//! specification, and `suite` checks it on every implementation, the in-memory twin in [`memory`] included.
 //! This crate does no I/O and names no engine.
 
 /// Why a store refused or failed, and whether trying again can help.

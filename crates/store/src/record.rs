@@ -1,9 +1,9 @@
 //! The byte form of a checked message, the same in a batch, a log and a queue.
 //!
 //! Little-endian, no alignment, no padding. What decides about duplicates stands at fixed places, so that it is read
-//! without decoding the rest. Decoding borrows from the bytes, never panics, and refuses what [`encode`] cannot have
+//! without decoding the rest. Decoding borrows from the bytes, never panics, and refuses what `encode` cannot have
 //! written. Integrity is the carrier's business: a journal frame or a queue's message has the checksum.
-//! The layout is described in `docs/storage-format.md`; changing it needs a new [`VERSION`].
+//! The layout is described in `docs/storage-format.md`; changing it needs a new `VERSION`.
 
 use std::borrow::Cow;
 

@@ -189,7 +189,7 @@ impl<'a> Texts<'a> {
     }
 }
 
-fn times<'a>(batch: &'a RecordBatch, column: usize) -> Option<&'a TimestampMicrosecondArray> {
+fn times(batch: &RecordBatch, column: usize) -> Option<&TimestampMicrosecondArray> {
     batch.column_by_name(schema::WRITTEN.field(column).name())?.as_any().downcast_ref()
 }
 

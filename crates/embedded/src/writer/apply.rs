@@ -23,6 +23,7 @@ pub struct Prepared<'a> {
 }
 
 /// One thing to do.
+#[expect(clippy::large_enum_variant, reason = "nearly every change is the large one; a box each would cost more")]
 pub enum Change<'a> {
     /// Fold a message in; with its bytes.
     Fold(Message<'a>, &'a [u8]),

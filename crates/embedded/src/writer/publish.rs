@@ -1,6 +1,6 @@
 //! Folding a group in, so that every later read sees it.
 //!
-//! The whole group becomes visible at once. The rules of folding are the model's; this file is the [`Ledger`] they see.
+//! The whole group becomes visible at once. The rules of folding are the model's; this file is the `Ledger` they see.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! One file per kind of message: how it is checked, what it changes.
 //!
 //! Every sibling has the same two functions in the same order: `check` says which fields the kind needs, `apply` folds
-//! a checked message into the records it concerns. What all kinds share in checking lies in [`fields`].
+//! a checked message into the records it concerns. What all kinds share in checking lies in `fields`.
 
 /// Reading one field of a draft into a value that cannot be wrong.
 pub mod fields;
