@@ -25,7 +25,7 @@ use muster_store::error::ReadError;
 use tracing::{error, info, warn};
 
 use crate::{
-    commit,
+    commit::{self, Job},
     counters::Counters,
     credentials::Registry,
     disk,
@@ -41,16 +41,7 @@ use crate::{
     overlay::Overlay,
     recovery,
     views::Views,
-    writer::dedupe::IdentityMap,
 };
-
-/// A frozen overlay to bring into place.
-pub struct Job {
-    pub overlay: Arc<Overlay>,
-    pub identities: Arc<IdentityMap>,
-    /// The last journal frame that it covers.
-    pub position: u64,
-}
 
 /// A job that is done.
 #[derive(Clone, Copy, Debug)]

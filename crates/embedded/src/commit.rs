@@ -9,16 +9,24 @@ use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{batch::encode_refused, error::ReadError, profiles::ListCursor, refused::RefusedCursor};
 
 use crate::{
-    checkpoint::Job,
     codec,
-    error::state_failed,
+    error::{damaged, state_failed},
     history::manifest::Segment,
     keys::{self, ProfileKey},
     options::Options,
     overlay::{Overlay, Slot},
     state::State,
-    views::{damaged, statement_value},
+    views::statement_value,
+    writer::dedupe::IdentityMap,
 };
+
+/// A frozen overlay to bring into place.
+pub struct Job {
+    pub overlay: Arc<Overlay>,
+    pub identities: Arc<IdentityMap>,
+    /// The last journal frame that it covers.
+    pub position: u64,
+}
 
 /// Commits a frozen overlay and the files written from it.
 pub fn commit(job: &Job, written: &[Arc<Segment>], state: &State, options: &Options) -> Result<(), ReadError> {

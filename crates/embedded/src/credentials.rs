@@ -12,9 +12,8 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     codec::credentials::{decode_key, decode_workspace, encode_key, encode_workspace},
-    error::{OpenError, state_failed},
+    error::{OpenError, damaged, state_failed},
     state::State,
-    views::damaged,
 };
 
 /// Keys' entries start with this, workspaces' with the other.

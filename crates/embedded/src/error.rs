@@ -63,3 +63,8 @@ pub(crate) fn state_failed(error: &fjall::Error) -> ReadError {
 pub(crate) fn not_a_record(what: &str) -> impl Fn(NotARecord) -> ReadError + '_ {
     move |_| ReadError::Damaged { what: format!("{what} holds bytes that are no record") }
 }
+
+/// What readers are told of a value that does not follow its layout.
+pub(crate) fn damaged(what: &str) -> ReadError {
+    ReadError::Damaged { what: format!("{what} in the state store does not follow its layout") }
+}

@@ -12,7 +12,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::{
     codec,
-    error::state_failed,
+    error::{damaged, state_failed},
     history::manifest::Manifest,
     keys::{self, ProfileKey},
     overlay::{Overlay, StatementsKey},
@@ -192,9 +192,4 @@ fn parse_statement(key: &[u8], value: &[u8]) -> Result<Statement, ReadError> {
         }
         _ => Err(damaged("a statement")),
     }
-}
-
-/// What readers are told of a value that does not follow its layout.
-pub fn damaged(what: &str) -> ReadError {
-    ReadError::Damaged { what: format!("{what} in the state store does not follow its layout") }
 }

@@ -4,7 +4,7 @@ use muster_model::profile::Account;
 
 use super::{
     bytes::{Input, Malformed, Output},
-    profile::{put_parent, put_span, take_parent, take_span},
+    stamps::{put_parent, put_span, take_parent, take_span},
 };
 
 pub fn encode(body: &Account, out: &mut Vec<u8>) {

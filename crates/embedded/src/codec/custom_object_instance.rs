@@ -4,7 +4,7 @@ use muster_model::{profile::Instance, register::Register};
 
 use super::{
     bytes::{Input, Malformed, Output},
-    profile::{put_parent, put_stamp, take_parent, take_stamp},
+    stamps::{put_parent, put_stamp, take_parent, take_stamp},
 };
 
 pub fn encode(body: &Instance, out: &mut Vec<u8>) {

@@ -7,6 +7,9 @@
 /// The parts of a value.
 pub mod bytes;
 
+/// Stamps, spans and parents.
+pub mod stamps;
+
 /// A profile: what every kind has, then what only its kind has.
 pub mod profile;
 

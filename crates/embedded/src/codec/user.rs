@@ -8,7 +8,7 @@ use muster_model::{
 
 use super::{
     bytes::{Input, Malformed, Output},
-    profile::{put_span, put_stamp, take_span, take_stamp},
+    stamps::{put_span, put_stamp, take_span, take_stamp},
 };
 
 pub fn encode(body: &User, out: &mut Vec<u8>) {

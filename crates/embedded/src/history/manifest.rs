@@ -17,9 +17,8 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use crate::{
     codec::bytes::{Input, Malformed, Output},
-    error::{OpenError, state_failed},
+    error::{OpenError, damaged, state_failed},
     state::State,
-    views::damaged,
 };
 
 /// The version of an entry's layout.

@@ -14,10 +14,10 @@ use rustc_hash::FxHashSet;
 use super::attribution::Attributor;
 use crate::{
     engine::Reader,
+    error::damaged,
     history::{manifest::Manifest, scan::Wanted},
     keys::ProfileKey,
     overlay::RowBytes,
-    views::damaged,
 };
 
 /// Rows in memory and files on disk, as of one moment.

@@ -17,10 +17,10 @@ use muster_store::{
 
 use crate::{
     engine::{Embedded, Reader},
-    error::state_failed,
+    error::{damaged, state_failed},
     keys::{self, ProfileKey},
     overlay::{Overlay, Slot},
-    views::{Below, damaged},
+    views::Below,
 };
 
 impl Profiles for Embedded {

@@ -13,10 +13,9 @@ use muster_store::{
 
 use crate::{
     engine::{Embedded, Reader},
-    error::{not_a_record, state_failed},
+    error::{damaged, not_a_record, state_failed},
     keys,
     overlay::Overlay,
-    views::damaged,
 };
 
 impl Refusals for Embedded {

@@ -2,16 +2,25 @@
 //!
 //! All that may touch the disk happens here, before the shared view is locked for the change.
 
+use std::sync::Arc;
+
 use muster_model::{id::WorkspaceId, kinds::fields::named, message::Message};
 use muster_store::{
     batch::{Batch, Entry, decode_refused},
     error::ReadError,
+    profiles::ListCursor,
     record,
     refused::{Refused, RefusedId},
 };
 use rustc_hash::FxHashMap;
 
-use crate::{error::not_a_record, keys::ProfileKey, overlay::Slot, views::Views};
+use crate::{
+    error::not_a_record,
+    keys::ProfileKey,
+    overlay::{Overlay, Slot},
+    state::State,
+    views::{self, Latest, Views},
+};
 
 /// A group, decoded, with everything it needs from below.
 pub struct Prepared<'a> {
@@ -58,10 +67,23 @@ fn load(prepared: &mut Prepared<'_>, views: &Views) -> Result<(), ReadError> {
         for (kind, id, _) in named(message) {
             let key = ProfileKey::new(workspace, kind, id);
             if !current.live.profiles.contains_key(&key) && !prepared.loaded.contains_key(&key) {
-                let slot = super::publish::load_slot(&key, current.frozen.as_deref(), &views.state)?;
+                let slot = load_slot(&key, current.frozen.as_deref(), &views.state)?;
                 prepared.loaded.insert(key, slot);
             }
         }
     }
     Ok(())
+}
+
+/// A profile from below the live overlay, ready to be changed.
+pub fn load_slot(key: &ProfileKey, frozen: Option<&Overlay>, state: &State) -> Result<Option<Slot>, ReadError> {
+    let found = match frozen.and_then(|frozen| frozen.profiles.get(key)) {
+        Some(slot) => Some(Arc::clone(&slot.profile)),
+        None => views::read_profile(&Latest, state, key)?.map(Arc::new),
+    };
+    Ok(found.map(|profile| {
+        let place = |at| ListCursor { at, id: profile.id };
+        let below = Some((place(profile.created_at), place(profile.updated_at)));
+        Slot { profile, below, tracks: Vec::new() }
+    }))
 }

@@ -33,7 +33,8 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use crate::{
-    checkpoint::{Done, Job},
+    checkpoint::Done,
+    commit::Job,
     counters::Counters,
     health::HealthCell,
     journal::log::{Log, LogError},

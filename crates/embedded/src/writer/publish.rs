@@ -14,10 +14,10 @@ use muster_model::{
     profile::Profile,
     rejection::Code,
 };
-use muster_store::{error::ReadError, profiles::ListCursor, refused::Refused};
+use muster_store::{error::ReadError, refused::Refused};
 use rustc_hash::FxHashMap;
 
-use super::apply::{Change, Prepared};
+use super::apply::{Change, Prepared, load_slot};
 use crate::{
     counters::Counters,
     error::state_failed,
@@ -103,19 +103,6 @@ fn keep_refused(
     }
     current.live.keep_refused(workspace, refused.into_owned());
     Ok(())
-}
-
-/// A profile from below the live overlay, ready to be changed.
-pub fn load_slot(key: &ProfileKey, frozen: Option<&Overlay>, state: &State) -> Result<Option<Slot>, ReadError> {
-    let found = match frozen.and_then(|frozen| frozen.profiles.get(key)) {
-        Some(slot) => Some(Arc::clone(&slot.profile)),
-        None => views::read_profile(&Latest, state, key)?.map(Arc::new),
-    };
-    Ok(found.map(|profile| {
-        let place = |at| ListCursor { at, id: profile.id };
-        let below = Some((place(profile.created_at), place(profile.updated_at)));
-        Slot { profile, below, tracks: Vec::new() }
-    }))
 }
 
 struct OverlayLedger<'a> {
