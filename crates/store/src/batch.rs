@@ -33,6 +33,7 @@ pub enum Entry<'a> {
 #[derive(Debug)]
 pub struct BatchBuilder {
     workspace: WorkspaceId,
+    key_id: u64,
     bytes: Vec<u8>,
     messages: usize,
 }
@@ -41,7 +42,13 @@ impl BatchBuilder {
     /// An empty batch for a workspace, expecting about so many bytes.
     #[must_use]
     pub fn new(workspace: WorkspaceId, bytes_hint: usize) -> Self {
-        BatchBuilder { workspace, bytes: Vec::with_capacity(bytes_hint), messages: 0 }
+        BatchBuilder { workspace, key_id: 0, bytes: Vec::with_capacity(bytes_hint), messages: 0 }
+    }
+
+    /// The key that sends the batch; a conflict is set aside under it.
+    #[must_use]
+    pub fn sent_with(self, key_id: u64) -> Self {
+        BatchBuilder { key_id, ..self }
     }
 
     /// Adds a message.
@@ -74,7 +81,8 @@ impl BatchBuilder {
     /// The batch.
     #[must_use]
     pub fn build(self) -> Batch {
-        Batch { workspace: self.workspace, bytes: self.bytes.into(), messages: self.messages }
+        let BatchBuilder { workspace, key_id, bytes, messages } = self;
+        Batch { workspace, key_id, bytes: bytes.into(), messages }
     }
 
     fn entry(&mut self, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
@@ -91,6 +99,7 @@ impl BatchBuilder {
 #[derive(Clone, Debug)]
 pub struct Batch {
     workspace: WorkspaceId,
+    key_id: u64,
     bytes: Bytes,
     messages: usize,
 }
@@ -103,13 +112,19 @@ impl Batch {
         while let Some(entry) = entries.try_next()? {
             messages += usize::from(matches!(entry, Entry::Message(_)));
         }
-        Ok(Batch { workspace, bytes, messages })
+        Ok(Batch { workspace, key_id: 0, bytes, messages })
     }
 
     /// Whose batch it is.
     #[must_use]
     pub fn workspace(&self) -> WorkspaceId {
         self.workspace
+    }
+
+    /// The key that sent it, or 0. Not part of the bytes: what is kept has had its conflicts taken out.
+    #[must_use]
+    pub fn key_id(&self) -> u64 {
+        self.key_id
     }
 
     /// The entries' bytes, for a log or a queue to keep.

@@ -83,9 +83,9 @@ impl<'a> Refused<'a> {
         }
     }
 
-    /// A message whose identity is known with other content. Which key sent it is not kept with a message.
+    /// A message whose identity is known with other content.
     #[must_use]
-    pub fn conflict(message: &Message<'_>) -> Refused<'static> {
+    pub fn conflict(message: &Message<'_>, key_id: u64) -> Refused<'static> {
         Refused {
             id: RefusedId::of_conflict(message.identity, message.content),
             received_at: message.received_at,
@@ -96,7 +96,7 @@ impl<'a> Refused<'a> {
                  send this one with a messageId of its own if it states something new",
             ),
             path_kind: None,
-            key_id: 0,
+            key_id,
             body: Cow::Owned(message.as_sent().into_bytes()),
         }
     }

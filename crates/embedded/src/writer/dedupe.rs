@@ -204,7 +204,7 @@ fn keep_part(batch: &Batch, receipt: &Receipt) -> Result<Batch, ReadError> {
                 Some(Outcome::Stored) => kept.encoded_message(record),
                 Some(Outcome::Conflict) => {
                     let message = record::decode(record).map_err(not_a_record("a batch"))?;
-                    kept.refused(&Refused::conflict(&message));
+                    kept.refused(&Refused::conflict(&message, batch.key_id()));
                 }
                 Some(Outcome::Duplicate) | None => {}
             },

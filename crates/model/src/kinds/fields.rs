@@ -133,8 +133,11 @@ impl<'d, 'a> Fields<'d, 'a> {
         let data = data(self.draft, self.kind, &mut self.rest)?;
         self.rest.keep("traits", self.draft.traits.filter(|_| tracks));
         self.rest.keep("properties", self.draft.properties.filter(|_| !tracks));
-        self.rest.keep("event", self.draft.event.filter(|_| !tracks));
-        self.rest.keep("name", self.draft.name.filter(|_| self.kind != Kind::CustomObjectInstance));
+        let instance = self.kind == Kind::CustomObjectInstance;
+        // A name that is no Unicode text is mended; what was sent is kept beside it.
+        let mended = |raw: &&str| json::mend_surrogates(raw) != **raw;
+        self.rest.keep("event", self.draft.event.filter(|raw| !tracks || mended(raw)));
+        self.rest.keep("name", self.draft.name.filter(|raw| !instance || mended(raw)));
         let traits = if tracks || data.is_empty() { Vec::new() } else { traits(self.draft) };
         let content = self.content();
         let identity = self.identity(content);

@@ -199,6 +199,10 @@ fn a_message_is_shown_as_it_was_sent() {
         r#"{"type":"track","userId":"1","messageId":"m","timestamp":"2018-05-15T12:31:12.123Z","event":"e","properties":{"a" : 1}}"#,
     );
     check(
+        r#"{"type":"track","userId":"1","messageId":"m","event":"a\ud83d"}"#,
+        r#"{"type":"track","userId":"1","messageId":"m","event":"a\ud83d"}"#,
+    );
+    check(
         r#"{"type":"user","userId":1,"accountId":"","timestamp":"2018-05-15","x":"\ud83d","traits":null}"#,
         r#"{"type":"user","x":"\ud83d","accountId":"","userId":1,"timestamp":"2018-05-15","traits":null}"#,
     );

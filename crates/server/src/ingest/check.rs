@@ -157,7 +157,7 @@ struct Tally {
 impl Tally {
     fn new(order: Order, body_bytes: usize) -> Tally {
         // Encoded messages are about as long as their text; a little more spares a second allocation.
-        let mut builder = BatchBuilder::new(order.workspace, body_bytes + body_bytes / 4 + 128);
+        let mut builder = BatchBuilder::new(order.workspace, body_bytes + body_bytes / 4 + 128).sent_with(order.key_id);
         if let Some(id) = order.replaces {
             // Before the message itself, which may be set aside under the same id again.
             builder.forget(id);

@@ -92,7 +92,9 @@ impl Accepted {
                             fresh.insert(message.identity, message.content);
                             plan.changes.push(Change::Keep(bytes.into()));
                         }
-                        Outcome::Conflict => plan.changes.push(Change::SetAside(Refused::conflict(&message))),
+                        Outcome::Conflict => {
+                            plan.changes.push(Change::SetAside(Refused::conflict(&message, batch.key_id())))
+                        }
                         Outcome::Duplicate => {}
                     }
                     plan.receipt.outcomes.push(outcome);

@@ -118,7 +118,7 @@ fn a_conflict_sent_again_as_it_was_stays() {
     api.send(&format!("[{}]", message("first")));
     api.send(&format!("[{}]", message("second")));
     let entry = kept(&api)[0].clone();
-    assert_eq!(entry["code"], "conflict");
+    assert_eq!((&entry["code"], &entry["keyId"]), (&json!("conflict"), &json!(1)));
     let line = format!("POST /resources/refused/{}/resend", entry["id"].as_str().unwrap());
     let answer = api.ask(&line, "");
     assert_eq!((answer.status, &answer.json()["error"]["errors"][0]["code"]), (400, &json!("conflict")));
