@@ -114,12 +114,7 @@ impl Below {
         if let Some(found) = self.frozen.as_ref().and_then(|frozen| frozen.children.get(parent)) {
             out.extend(found.iter().filter(|(child, _)| *child == kind).map(|(_, id)| *id));
         }
-        let prefix = keys::children_prefix(parent.workspace, (parent.kind, parent.id), kind);
-        for entry in self.snapshot.prefix(&state.children, prefix) {
-            let key = entry.key().map_err(|error| state_failed(&error))?;
-            out.push(keys::parse_child_key(&key).ok_or_else(|| damaged("a child's key"))?);
-        }
-        Ok(())
+        read_children(&self.snapshot, state, parent, kind, out)
     }
 }
 
@@ -158,6 +153,22 @@ pub fn read_profile(from: &impl Disk, state: &State, key: &ProfileKey) -> Result
         return Ok(None);
     };
     codec::profile::decode(&value).map(Some).map_err(|_| damaged("a profile"))
+}
+
+/// Adds the children of one kind on disk.
+pub fn read_children(
+    from: &impl Disk,
+    state: &State,
+    parent: &ProfileKey,
+    kind: RecordKind,
+    out: &mut Vec<muster_model::id::RecordId>,
+) -> Result<(), ReadError> {
+    let prefix = keys::children_prefix(parent.workspace, (parent.kind, parent.id), kind);
+    for entry in from.prefixed(&state.children, &prefix) {
+        let key = entry.key().map_err(|error| state_failed(&error))?;
+        out.push(keys::parse_child_key(&key).ok_or_else(|| damaged("a child's key"))?);
+    }
+    Ok(())
 }
 
 /// Adds the statements on disk about a user and parents of one kind.

@@ -10,6 +10,7 @@ use crate::{
     kind::{Kind, RecordKind},
     kinds,
     message::{Message, Named},
+    nps,
     profile::{Body, Profile, Span, User},
     time::Micros,
 };
@@ -27,6 +28,9 @@ pub trait Ledger {
 
     /// Keeps a statement for [`Ledger::statements`].
     fn keep_statement(&mut self, user: RecordId, parents: RecordKind, statement: Statement);
+
+    /// The records of kind `children` that ever named `parent`, in any order, each once.
+    fn children(&mut self, parent: (RecordKind, RecordId), children: RecordKind) -> Result<Vec<RecordId>, Self::Error>;
 
     /// Notes that `child` named `parent` for the first time, so that it is found from there.
     fn relate(&mut self, parent: (RecordKind, RecordId), child: (RecordKind, RecordId));
@@ -46,6 +50,9 @@ pub fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<(), L::
     for (kind, id, external_id) in kinds::fields::named(message) {
         let profile = ledger.profile(NewProfile { kind, id, external_id, received_at: message.received_at })?;
         profile.touch(message.received_at);
+        if kind == RecordKind::CustomObject {
+            prefer_name(profile, external_id);
+        }
         profile.first_known = profile.first_known.min(message.ordered_at());
     }
     match message.kind {
@@ -55,6 +62,22 @@ pub fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<(), L::
         Kind::Track => kinds::track::apply(ledger, message),
         Kind::Unlink => kinds::unlink::apply(ledger, message),
         Kind::CustomObjectInstance => kinds::custom_object_instance::apply(ledger, message),
+        Kind::CustomObject => kinds::custom_object::apply(ledger, message),
+        Kind::NpsResponse => kinds::nps_response::apply(ledger, message),
+        Kind::Leave => kinds::leave::apply(ledger, message),
+    }
+}
+
+/// A custom object may be named by its UUID, in any spelling, or by the name from which that follows. There is one such
+/// name at most, so it does not matter what came first.
+fn prefer_name(profile: &mut Profile, external_id: &str) {
+    let is_uuid = |text: &str| RecordId::parse_hyphenated(text).is_some();
+    if !is_uuid(&profile.external_id) {
+        return;
+    }
+    let preferred = if is_uuid(external_id) { profile.id.to_string() } else { external_id.to_owned() };
+    if profile.external_id.as_ref() != preferred {
+        profile.external_id = preferred.into();
     }
 }
 
@@ -93,8 +116,17 @@ pub(crate) fn associate<L: Ledger>(
     let loose = body.seen_loose;
     let merged = associations(body, parents).merge(statement, &parent.external_id);
     let others: Vec<RecordId> = associations(body, parents).links().iter().map(|link| link.parent).collect();
+    let answered = body.nps;
     if merged.first_heard {
         ledger.relate((parents, parent.id), (RecordKind::User, user.id));
+        if answered.heard {
+            nps::parent_heard(ledger, user.id, (parents, parent.id))?;
+        }
+    }
+    if merged.stood != merged.stands
+        && let Some(last) = answered.last
+    {
+        nps::link_changed(ledger, message.received_at, user.id, (parents, parent.id), last.group(), merged.stands)?;
     }
     if parents != RecordKind::Account {
         return Ok(());
@@ -112,7 +144,11 @@ pub(crate) fn associate<L: Ledger>(
 fn associations(user: &mut User, parents: RecordKind) -> &mut Associations {
     match parents {
         RecordKind::Organization => &mut user.organizations,
-        RecordKind::Account | RecordKind::User | RecordKind::Instance => &mut user.accounts,
+        RecordKind::Account
+        | RecordKind::User
+        | RecordKind::Instance
+        | RecordKind::CustomObject
+        | RecordKind::NpsResponse => &mut user.accounts,
     }
 }
 

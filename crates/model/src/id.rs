@@ -44,9 +44,16 @@ impl IdSpace {
     #[must_use]
     pub fn instance(self, custom_object_id: &str, external_id: &str) -> RecordId {
         let mut hasher = IdentityHasher::new(self.seed.wrapping_add(RecordKind::Instance as u64));
-        hasher.text(custom_object_id);
+        hasher.number(self.custom_object(custom_object_id).0);
         hasher.text(external_id);
         RecordId::from_hash(hasher.finish().0)
+    }
+
+    /// The id of a custom object, which senders name by a name of their own or by its UUID: a UUID is the id itself.
+    #[must_use]
+    pub fn custom_object(self, custom_object_id: &str) -> RecordId {
+        let named = || self.record(RecordKind::CustomObject, custom_object_id);
+        RecordId::parse_hyphenated(custom_object_id).unwrap_or_else(named)
     }
 }
 
@@ -56,6 +63,12 @@ impl RecordId {
         const VARIANT: u128 = 0b10 << 62;
         let kept = hash & !(0xf << 76) & !(0b11 << 62);
         RecordId(kept | VERSION | VARIANT)
+    }
+
+    /// Reads the hyphenated form alone, in either case of letters.
+    #[must_use]
+    pub fn parse_hyphenated(text: &str) -> Option<RecordId> {
+        RecordId::parse(text).filter(|_| text.len() == 36)
     }
 
     /// Reads the hyphenated or plain hexadecimal form, in either case of letters. Any UUID is accepted, also one that

@@ -12,12 +12,30 @@ pub enum Kind {
     Track = 4,
     Unlink = 5,
     CustomObjectInstance = 6,
+    /// What a custom object is; made by writing the record, not by senders.
+    CustomObject = 7,
+    /// What a user answered to an NPS survey; made by writing the record.
+    NpsResponse = 8,
+    /// The end of a membership in an organization, or of an instance in its parent; made by writing the record.
+    Leave = 9,
 }
 
 impl Kind {
-    /// Every kind, in the order of the contract's table.
-    pub const ALL: [Kind; 6] =
+    /// The kinds that senders may send, in the order of the contract's table.
+    pub const SENT: [Kind; 6] =
         [Kind::Organization, Kind::Account, Kind::User, Kind::Track, Kind::Unlink, Kind::CustomObjectInstance];
+    /// Every kind, those included that only come from writing a record.
+    pub const ALL: [Kind; 9] = [
+        Kind::Organization,
+        Kind::Account,
+        Kind::User,
+        Kind::Track,
+        Kind::Unlink,
+        Kind::CustomObjectInstance,
+        Kind::CustomObject,
+        Kind::NpsResponse,
+        Kind::Leave,
+    ];
 
     /// The `type` of a message in a batch, and the last segment of its own path.
     #[must_use]
@@ -29,13 +47,16 @@ impl Kind {
             Kind::Track => "track",
             Kind::Unlink => "unlink",
             Kind::CustomObjectInstance => "customobjectinstance",
+            Kind::CustomObject => "customobject",
+            Kind::NpsResponse => "npsresponse",
+            Kind::Leave => "leave",
         }
     }
 
-    /// The kind that a `type` names; letters' case is of no account.
+    /// The kind that a `type` names, of those that senders may send; letters' case is of no account.
     #[must_use]
     pub fn parse(text: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(text))
+        Kind::SENT.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(text))
     }
 
     /// The kind that a stored number means.
@@ -53,12 +74,20 @@ pub enum RecordKind {
     Account = 2,
     User = 3,
     Instance = 4,
+    CustomObject = 5,
+    NpsResponse = 6,
 }
 
 impl RecordKind {
     /// Every kind of record.
-    pub const ALL: [RecordKind; 4] =
-        [RecordKind::Organization, RecordKind::Account, RecordKind::User, RecordKind::Instance];
+    pub const ALL: [RecordKind; 6] = [
+        RecordKind::Organization,
+        RecordKind::Account,
+        RecordKind::User,
+        RecordKind::Instance,
+        RecordKind::CustomObject,
+        RecordKind::NpsResponse,
+    ];
 
     /// One record of this kind, in a sentence.
     #[must_use]
@@ -68,6 +97,8 @@ impl RecordKind {
             RecordKind::Account => "account",
             RecordKind::User => "user",
             RecordKind::Instance => "custom object instance",
+            RecordKind::CustomObject => "custom object",
+            RecordKind::NpsResponse => "NPS response",
         }
     }
 

@@ -40,7 +40,10 @@ pub mod traits;
 /// Which account or organization a user was with, and when.
 pub mod association;
 
-/// What is true now of one organization, account, user or custom object instance.
+/// NPS: the last answer of each user, and how accounts and organizations count them.
+pub mod nps;
+
+/// What is true now of one record.
 pub mod profile;
 
 /// Folding one message into the records it concerns.

@@ -44,8 +44,12 @@ pub struct Message<'a> {
     pub organization: Option<Named<'a>>,
     pub account: Option<Named<'a>>,
     pub user: Option<Named<'a>>,
-    /// The custom object instance, with the id of the custom object it belongs to.
-    pub instance: Option<(Named<'a>, Cow<'a, str>)>,
+    /// The custom object, or the one that the instance belongs to.
+    pub custom_object: Option<Named<'a>>,
+    /// The custom object instance.
+    pub instance: Option<Named<'a>>,
+    /// The NPS response.
+    pub response: Option<Named<'a>>,
     pub message_id: Option<Cow<'a, str>>,
     /// The event's name, or a custom object instance's.
     pub name: Option<Cow<'a, str>>,
@@ -83,8 +87,8 @@ impl Message<'_> {
         members.string("organizationId", id(&self.organization).as_deref());
         members.string("accountId", id(&self.account).as_deref());
         members.string("userId", id(&self.user).as_deref());
-        members.string("externalId", self.instance.as_ref().map(|(named, _)| named.external_id.as_ref()));
-        members.string("customObjectId", self.instance.as_ref().map(|(_, object)| object.as_ref()));
+        members.string("externalId", id(&self.instance).or_else(|| id(&self.response)).as_deref());
+        members.string("customObjectId", id(&self.custom_object).as_deref());
         members.string("messageId", self.message_id.as_deref());
         members.string("timestamp", self.timestamp_given.then(|| self.timestamp.to_millis_text()).as_deref());
         let track = self.kind == Kind::Track;

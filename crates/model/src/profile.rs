@@ -4,7 +4,13 @@
 //! (`created_at`, `updated_at`), which say when this system heard of it.
 
 use crate::{
-    association::Associations, id::RecordId, kind::RecordKind, register::Register, time::Micros, traits::Traits,
+    association::Associations,
+    id::RecordId,
+    kind::RecordKind,
+    nps::{Answers, Tally},
+    register::Register,
+    time::Micros,
+    traits::Traits,
 };
 
 /// The first and the last instant of something, if there was any.
@@ -83,6 +89,8 @@ pub enum Body {
     Account(Account),
     User(User),
     Instance(Instance),
+    CustomObject,
+    NpsResponse(NpsResponse),
 }
 
 /// What only organizations have.
@@ -90,13 +98,15 @@ pub enum Body {
 pub struct Organization {
     /// Accounts whose organization this is.
     pub accounts_count: u32,
+    /// Users of it and of its accounts by their last answer to an NPS survey, each once.
+    pub nps: Tally,
 }
 
 /// What only accounts have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// The organization stated last.
-    pub organization: Option<Register<Parent>>,
+    /// The organization stated last, or that there is none.
+    pub organization: Option<Register<Option<Parent>>>,
     /// Users whose link to this account stands.
     pub users_count: u32,
     /// Tracks attributed to this account. Exact unless `seen_stale`.
@@ -105,6 +115,20 @@ pub struct Account {
     pub seen_stale: bool,
     /// Tracks that name this account themselves; never stale.
     pub seen_named: Span,
+    /// Users whose link stands, by their last answer to an NPS survey.
+    pub nps: Tally,
+}
+
+impl Account {
+    /// The organization that stands, if any.
+    #[must_use]
+    pub fn parent(&self) -> Option<&Parent> {
+        standing(&self.organization)
+    }
+}
+
+fn standing(register: &Option<Register<Option<Parent>>>) -> Option<&Parent> {
+    register.as_ref().and_then(|register| register.value().as_ref())
 }
 
 /// What only users have.
@@ -116,15 +140,39 @@ pub struct User {
     pub seen: Span,
     /// Tracks of this user that name no account: those that follow its associations.
     pub seen_loose: Span,
+    /// What this user answered to NPS surveys.
+    pub nps: Answers,
 }
 
 /// What only custom object instances have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Instance {
-    pub custom_object_id: Box<str>,
+    pub custom_object: Option<RecordId>,
     pub name: Option<Register<Box<str>>>,
-    pub account: Option<Register<Parent>>,
-    pub organization: Option<Register<Parent>>,
+    /// The account and the organization stated last, or that there is none.
+    pub account: Option<Register<Option<Parent>>>,
+    pub organization: Option<Register<Option<Parent>>>,
+}
+
+impl Instance {
+    /// The account that stands, if any.
+    #[must_use]
+    pub fn account(&self) -> Option<&Parent> {
+        standing(&self.account)
+    }
+
+    /// The organization that stands, if any.
+    #[must_use]
+    pub fn organization(&self) -> Option<&Parent> {
+        standing(&self.organization)
+    }
+}
+
+/// What only NPS responses have. Score, feedback and times are traits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NpsResponse {
+    /// Whose answer it is, as stated last.
+    pub user: Option<Register<Parent>>,
 }
 
 impl Profile {
@@ -136,6 +184,8 @@ impl Profile {
             RecordKind::Account => Body::Account(Account::default()),
             RecordKind::User => Body::User(User::default()),
             RecordKind::Instance => Body::Instance(Instance::default()),
+            RecordKind::CustomObject => Body::CustomObject,
+            RecordKind::NpsResponse => Body::NpsResponse(NpsResponse::default()),
         };
         Profile {
             id,
@@ -157,6 +207,8 @@ impl Profile {
             Body::Account(_) => RecordKind::Account,
             Body::User(_) => RecordKind::User,
             Body::Instance(_) => RecordKind::Instance,
+            Body::CustomObject => RecordKind::CustomObject,
+            Body::NpsResponse(_) => RecordKind::NpsResponse,
         }
     }
 
@@ -187,6 +239,12 @@ impl Profile {
     #[must_use]
     pub fn as_instance(&self) -> Option<&Instance> {
         if let Body::Instance(instance) = &self.body { Some(instance) } else { None }
+    }
+
+    /// The part that only NPS responses have.
+    #[must_use]
+    pub fn as_nps_response(&self) -> Option<&NpsResponse> {
+        if let Body::NpsResponse(response) = &self.body { Some(response) } else { None }
     }
 
     /// A rough count of the bytes this profile holds in memory, for bounds.

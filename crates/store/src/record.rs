@@ -20,10 +20,12 @@ pub const VERSION: u16 = 1;
 const HAS_ORGANIZATION: u8 = 1;
 const HAS_ACCOUNT: u8 = 1 << 1;
 const HAS_USER: u8 = 1 << 2;
-const HAS_INSTANCE: u8 = 1 << 3;
+/// An instance or an NPS response; the kind says which.
+const HAS_EXTERNAL: u8 = 1 << 3;
 const HAS_MESSAGE_ID: u8 = 1 << 4;
 const HAS_NAME: u8 = 1 << 5;
 const HAS_TIMESTAMP: u8 = 1 << 6;
+const HAS_CUSTOM_OBJECT: u8 = 1 << 7;
 
 const IDENTITY_AT: usize = 2;
 const HEADER_BYTES: usize = IDENTITY_AT + 16 + 8 + 8 + 8;
@@ -42,21 +44,19 @@ pub fn encode(message: &Message<'_>, out: &mut Vec<u8>) {
         flag(message.organization.is_some(), HAS_ORGANIZATION)
             | flag(message.account.is_some(), HAS_ACCOUNT)
             | flag(message.user.is_some(), HAS_USER)
-            | flag(message.instance.is_some(), HAS_INSTANCE)
+            | flag(external(message).is_some(), HAS_EXTERNAL)
             | flag(message.message_id.is_some(), HAS_MESSAGE_ID)
             | flag(message.name.is_some(), HAS_NAME)
-            | flag(message.timestamp_given, HAS_TIMESTAMP),
+            | flag(message.timestamp_given, HAS_TIMESTAMP)
+            | flag(message.custom_object.is_some(), HAS_CUSTOM_OBJECT),
     );
     out.extend_from_slice(&message.identity.0.to_le_bytes());
     out.extend_from_slice(&message.content.to_le_bytes());
     out.extend_from_slice(&message.timestamp.0.to_le_bytes());
     out.extend_from_slice(&message.received_at.0.to_le_bytes());
-    for named in [&message.organization, &message.account, &message.user].into_iter().flatten() {
+    let named = [&message.organization, &message.account, &message.user, external(message), &message.custom_object];
+    for named in named.into_iter().flatten() {
         put_named(out, named);
-    }
-    if let Some((named, custom_object_id)) = &message.instance {
-        put_named(out, named);
-        put_text(out, custom_object_id);
     }
     for text in [&message.message_id, &message.name].into_iter().flatten() {
         put_text(out, text);
@@ -70,6 +70,11 @@ pub fn encode(message: &Message<'_>, out: &mut Vec<u8>) {
         put_length(out, stated.value.as_ptr() as usize - message.data.as_ptr() as usize);
         put_length(out, stated.value.len());
     }
+}
+
+/// What `externalId` names.
+fn external<'m, 'a>(message: &'m Message<'a>) -> &'m Option<Named<'a>> {
+    if message.kind == Kind::NpsResponse { &message.response } else { &message.instance }
 }
 
 /// What decides whether a record is new.
@@ -102,10 +107,9 @@ pub fn decode(record: &[u8]) -> Result<Message<'_>, NotARecord> {
     let organization = has(HAS_ORGANIZATION).then(|| reader.named()).transpose()?;
     let account = has(HAS_ACCOUNT).then(|| reader.named()).transpose()?;
     let user = has(HAS_USER).then(|| reader.named()).transpose()?;
-    let instance = match has(HAS_INSTANCE) {
-        true => Some((reader.named()?, Cow::Borrowed(reader.text()?))),
-        false => None,
-    };
+    let external = has(HAS_EXTERNAL).then(|| reader.named()).transpose()?;
+    let (instance, response) = if kind == Kind::NpsResponse { (None, external) } else { (external, None) };
+    let custom_object = has(HAS_CUSTOM_OBJECT).then(|| reader.named()).transpose()?;
     let message_id = has(HAS_MESSAGE_ID).then(|| reader.text().map(Cow::Borrowed)).transpose()?;
     let name = has(HAS_NAME).then(|| reader.text().map(Cow::Borrowed)).transpose()?;
     let data = reader.text()?;
@@ -125,7 +129,9 @@ pub fn decode(record: &[u8]) -> Result<Message<'_>, NotARecord> {
         organization,
         account,
         user,
+        custom_object,
         instance,
+        response,
         message_id,
         name,
         data,

@@ -58,6 +58,11 @@ impl Ledger for Hashed {
         self.statements.entry((parents, user)).or_default().push(statement);
     }
 
+    fn children(&mut self, parent: Key, children: RecordKind) -> Result<Vec<RecordId>, Infallible> {
+        let all = self.children.get(&parent).into_iter().flatten();
+        Ok(all.filter(|(kind, _)| *kind == children).map(|(_, id)| *id).collect())
+    }
+
     fn relate(&mut self, parent: Key, child: Key) {
         self.children.entry(parent).or_default().insert(child);
     }
@@ -107,7 +112,7 @@ fn parents_match(ledger: &Hashed, event: &Event, at: Micros, message: &Message<'
     let account = account.or_else(|| of_user(RecordKind::Account));
     let joined = account.and_then(|account| {
         let profile = &ledger.profiles[&(RecordKind::Account, account)];
-        profile.as_account()?.organization.as_ref().map(|register| register.value().id)
+        profile.as_account()?.parent().map(|parent| parent.id)
     });
     let organization = joined
         .or_else(|| message.organization.as_ref().map(|named| named.id))

@@ -1,6 +1,6 @@
 //! What only custom object instances have.
 
-use muster_model::{profile::Instance, register::Register};
+use muster_model::{id::RecordId, profile::Instance, register::Register};
 
 use super::{
     bytes::{Input, Malformed, Output},
@@ -8,7 +8,7 @@ use super::{
 };
 
 pub fn encode(body: &Instance, out: &mut Vec<u8>) {
-    out.put_text(&body.custom_object_id);
+    out.put_option(body.custom_object, |out, id| out.put_u128(id.0));
     out.put_option(body.name.as_ref(), |out, register| {
         put_stamp(out, register.stamp());
         out.put_text(register.value());
@@ -19,7 +19,7 @@ pub fn encode(body: &Instance, out: &mut Vec<u8>) {
 
 pub fn decode(input: &mut Input<'_>) -> Result<Instance, Malformed> {
     Ok(Instance {
-        custom_object_id: input.text()?.into(),
+        custom_object: input.option(Input::u128)?.map(RecordId),
         name: input.option(|input| Ok(Register::new(take_stamp(input)?, input.text()?.into())))?,
         account: take_parent(input)?,
         organization: take_parent(input)?,

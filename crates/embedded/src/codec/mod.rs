@@ -7,7 +7,7 @@
 /// The parts of a value.
 pub mod bytes;
 
-/// Stamps, spans and parents.
+/// Stamps, spans, parents and tallies.
 pub mod stamps;
 
 /// A profile: what every kind has, then what only its kind has.
@@ -24,6 +24,9 @@ pub mod user;
 
 /// What only custom object instances have.
 pub mod custom_object_instance;
+
+/// What only NPS responses have.
+pub mod nps_response;
 
 /// Workspaces and keys.
 pub mod credentials;

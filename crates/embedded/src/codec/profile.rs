@@ -11,7 +11,7 @@ use muster_model::{
 use super::{
     account,
     bytes::{Input, Malformed, Output},
-    custom_object_instance, organization,
+    custom_object_instance, nps_response, organization,
     stamps::{put_stamp, take_stamp},
     user,
 };
@@ -40,6 +40,8 @@ pub fn encode(profile: &Profile, out: &mut Vec<u8>) {
         Body::Account(body) => account::encode(body, out),
         Body::User(body) => user::encode(body, out),
         Body::Instance(body) => custom_object_instance::encode(body, out),
+        Body::CustomObject => {}
+        Body::NpsResponse(body) => nps_response::encode(body, out),
     }
 }
 
@@ -68,6 +70,8 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Malformed> {
         RecordKind::Account => Body::Account(account::decode(&mut input)?),
         RecordKind::User => Body::User(user::decode(&mut input)?),
         RecordKind::Instance => Body::Instance(custom_object_instance::decode(&mut input)?),
+        RecordKind::CustomObject => Body::CustomObject,
+        RecordKind::NpsResponse => Body::NpsResponse(nps_response::decode(&mut input)?),
     };
     input.end()?;
     let external_id = external_id.into();
@@ -79,7 +83,8 @@ mod tests {
     use muster_model::{
         association::{Associations, Link},
         id::Identity,
-        profile::{Account, Instance, Organization, Parent, Span, User},
+        nps::{Answer, Answers, Tally},
+        profile::{Account, Instance, NpsResponse, Organization, Parent, Span, User},
         register::{Register, Stamp},
     };
 
@@ -90,7 +95,10 @@ mod tests {
     }
 
     fn samples() -> Vec<Profile> {
-        let parent = || Register::new(stamp(4), Parent { id: RecordId(9), external_id: "p".into() });
+        let named = || Parent { id: RecordId(9), external_id: "p".into() };
+        let parent = || Register::new(stamp(4), Some(named()));
+        let nps = Tally { detractors: 1, passives: 2, promoters: 3 };
+        let answer = Answer { responded_at: Micros(3), response: RecordId(8), score: 9 };
         let link = |id: u128| Link {
             parent: RecordId(id),
             external_id: "a".into(),
@@ -99,26 +107,30 @@ mod tests {
         };
         let seen = Span::from_bounds(Some((Micros(-1), Micros(2))));
         let bodies = [
-            Body::Organization(Organization { accounts_count: 3 }),
+            Body::Organization(Organization { accounts_count: 3, nps }),
             Body::Account(Account {
                 organization: Some(parent()),
                 users_count: 2,
                 seen,
                 seen_stale: true,
                 seen_named: Span::default(),
+                nps,
             }),
             Body::User(User {
                 accounts: Associations::from_links(vec![link(2), link(1)]),
                 organizations: Associations::default(),
                 seen,
                 seen_loose: seen,
+                nps: Answers { heard: true, last: Some(answer) },
             }),
             Body::Instance(Instance {
-                custom_object_id: "c".into(),
+                custom_object: Some(RecordId(3)),
                 name: Some(Register::new(stamp(1), "n".into())),
                 account: Some(parent()),
-                organization: None,
+                organization: Some(Register::new(stamp(5), None)),
             }),
+            Body::CustomObject,
+            Body::NpsResponse(NpsResponse { user: Some(Register::new(stamp(6), named())) }),
         ];
         let profile = |body| {
             let mut profile = Profile::new(RecordKind::User, RecordId(7), "ext ö", Micros(5));

@@ -1,7 +1,8 @@
-//! Stamps, spans and parents: what several kinds of record keep in the same form.
+//! Stamps, spans, parents and tallies: what several kinds of record keep in the same form.
 
 use muster_model::{
     id::{Identity, RecordId},
+    nps::Tally,
     profile::{Parent, Span},
     register::{Register, Stamp},
     time::Micros,
@@ -29,18 +30,33 @@ pub(super) fn take_span(input: &mut Input<'_>) -> Result<Span, Malformed> {
     input.option(|input| Ok((Micros(input.i64()?), Micros(input.i64()?)))).map(Span::from_bounds)
 }
 
-pub(super) fn put_parent(out: &mut Vec<u8>, parent: &Option<Register<Parent>>) {
+/// A parent that was stated, or the statement that there is none.
+pub(super) fn put_parent(out: &mut Vec<u8>, parent: &Option<Register<Option<Parent>>>) {
     out.put_option(parent.as_ref(), |out, register| {
         put_stamp(out, register.stamp());
-        out.put_u128(register.value().id.0);
-        out.put_text(&register.value().external_id);
+        out.put_option(register.value().as_ref(), put_named);
     });
 }
 
-pub(super) fn take_parent(input: &mut Input<'_>) -> Result<Option<Register<Parent>>, Malformed> {
-    input.option(|input| {
-        let stamp = take_stamp(input)?;
-        let id = RecordId(input.u128()?);
-        Ok(Register::new(stamp, Parent { id, external_id: input.text()?.into() }))
-    })
+pub(super) fn put_named(out: &mut Vec<u8>, parent: &Parent) {
+    out.put_u128(parent.id.0);
+    out.put_text(&parent.external_id);
+}
+
+pub(super) fn take_parent(input: &mut Input<'_>) -> Result<Option<Register<Option<Parent>>>, Malformed> {
+    input.option(|input| Ok(Register::new(take_stamp(input)?, input.option(take_named)?)))
+}
+
+pub(super) fn take_named(input: &mut Input<'_>) -> Result<Parent, Malformed> {
+    Ok(Parent { id: RecordId(input.u128()?), external_id: input.text()?.into() })
+}
+
+pub(super) fn put_tally(out: &mut Vec<u8>, tally: Tally) {
+    out.put_u32(tally.detractors);
+    out.put_u32(tally.passives);
+    out.put_u32(tally.promoters);
+}
+
+pub(super) fn take_tally(input: &mut Input<'_>) -> Result<Tally, Malformed> {
+    Ok(Tally { detractors: input.u32()?, passives: input.u32()?, promoters: input.u32()? })
 }

@@ -3,7 +3,9 @@
 use muster_model::{
     association::{Associations, Link},
     id::RecordId,
+    nps::{Answer, Answers},
     profile::User,
+    time::Micros,
 };
 
 use super::{
@@ -16,6 +18,7 @@ pub fn encode(body: &User, out: &mut Vec<u8>) {
     put_associations(out, &body.organizations);
     put_span(out, body.seen);
     put_span(out, body.seen_loose);
+    put_answers(out, body.nps);
 }
 
 pub fn decode(input: &mut Input<'_>) -> Result<User, Malformed> {
@@ -24,7 +27,26 @@ pub fn decode(input: &mut Input<'_>) -> Result<User, Malformed> {
         organizations: take_associations(input)?,
         seen: take_span(input)?,
         seen_loose: take_span(input)?,
+        nps: take_answers(input)?,
     })
+}
+
+fn put_answers(out: &mut Vec<u8>, answers: Answers) {
+    out.put_flag(answers.heard);
+    out.put_option(answers.last, |out, last| {
+        out.put_i64(last.responded_at.0);
+        out.put_u128(last.response.0);
+        out.put_u8(last.score);
+    });
+}
+
+fn take_answers(input: &mut Input<'_>) -> Result<Answers, Malformed> {
+    let heard = input.flag()?;
+    let last = input.option(|input| {
+        let responded_at = Micros(input.i64()?);
+        Ok(Answer { responded_at, response: RecordId(input.u128()?), score: input.u8()? })
+    })?;
+    Ok(Answers { heard, last })
 }
 
 fn put_associations(out: &mut Vec<u8>, associations: &Associations) {

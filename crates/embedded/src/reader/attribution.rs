@@ -85,8 +85,7 @@ impl<'a> Attributor<'a> {
     fn organization_of(&mut self, account: Option<&Parent>) -> Result<Option<Parent>, ReadError> {
         let Some(account) = account else { return Ok(None) };
         let profile = self.profile(RecordKind::Account, account.id)?;
-        let register = profile.as_ref().and_then(|profile| profile.as_account()?.organization.as_ref());
-        Ok(register.map(|register| register.value().clone()))
+        Ok(profile.as_ref().and_then(|profile| profile.as_account()?.parent().cloned()))
     }
 
     fn parent_of_user(

@@ -58,7 +58,7 @@ impl Reader {
                     self.add_users(workspace, (RecordKind::Account, account), attributor, &mut wanted.users)?;
                 }
             }
-            RecordKind::Instance => return Ok(None),
+            RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => return Ok(None),
         }
         Ok(Some(wanted))
     }

@@ -151,7 +151,7 @@ fn belongs(place: &Place, (kind, id): (RecordKind, RecordId)) -> bool {
         RecordKind::User => is(&place.user),
         RecordKind::Account => is(&place.account),
         RecordKind::Organization => is(&place.organization),
-        RecordKind::Instance => false,
+        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => false,
     }
 }
 

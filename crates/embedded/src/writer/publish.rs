@@ -151,6 +151,19 @@ impl Ledger for OverlayLedger<'_> {
         self.live.statements.entry((self.workspace, parents, user)).or_default().push(statement);
     }
 
+    fn children(&mut self, parent: (RecordKind, RecordId), kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
+        let key = ProfileKey::new(self.workspace, parent.0, parent.1);
+        let mut children = Vec::new();
+        for overlay in [Some(&*self.live), self.frozen].into_iter().flatten() {
+            let found = overlay.children.get(&key).into_iter().flatten();
+            children.extend(found.filter(|(child, _)| *child == kind).map(|(_, id)| *id));
+        }
+        views::read_children(&Latest, self.state, &key, kind, &mut children)?;
+        children.sort_unstable();
+        children.dedup();
+        Ok(children)
+    }
+
     fn relate(&mut self, parent: (RecordKind, RecordId), child: (RecordKind, RecordId)) {
         self.live.grow(CHILD_BYTES);
         self.live.children.entry(ProfileKey::new(self.workspace, parent.0, parent.1)).or_default().insert(child);

@@ -6,6 +6,7 @@ use crate::{
     id::RecordId,
     kind::RecordKind,
     message::{Message, Named},
+    nps,
     profile::{Body, Parent},
     register::merge_option,
     rejection::Rejection,
@@ -20,41 +21,55 @@ pub(super) fn check<'a>(mut fields: Fields<'_, 'a>) -> Result<Message<'a>, Rejec
 /// States the account's traits and, if it names one, its organization.
 pub(crate) fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<(), L::Error> {
     let Some(named) = &message.account else { return Ok(()) };
-    let profile = named_profile(ledger, RecordKind::Account, named, message)?;
-    describe(profile, message);
-    let (Some(organization), Body::Account(account)) = (&message.organization, &mut profile.body) else {
-        return Ok(());
-    };
-    let left = account.organization.as_ref().map(|register| register.value().id);
-    let parent = || Parent { id: organization.id, external_id: organization.external_id.as_ref().into() };
-    let stands = merge_option(&mut account.organization, message.stamp(), parent);
-    if left == Some(organization.id) {
-        return Ok(());
+    describe(named_profile(ledger, RecordKind::Account, named, message)?, message);
+    match &message.organization {
+        Some(organization) => join(ledger, message, named, Some(organization)),
+        None => Ok(()),
     }
-    // Also when a later statement stands: who ever named a parent does not depend on the order of arrival.
-    ledger.relate((RecordKind::Organization, organization.id), (RecordKind::Account, named.id));
-    if stands { move_account(ledger, message, left, organization) } else { Ok(()) }
 }
 
-fn move_account<L: Ledger>(
+/// States the account's organization, or that it has none.
+pub(super) fn join<L: Ledger>(
     ledger: &mut L,
     message: &Message<'_>,
-    left: Option<RecordId>,
-    joined: &Named<'_>,
+    named: &Named<'_>,
+    organization: Option<&Named<'_>>,
 ) -> Result<(), L::Error> {
-    let received_at = message.received_at;
-    if let Some(id) = left {
-        let new = NewProfile { kind: RecordKind::Organization, id, external_id: "", received_at };
-        let profile = ledger.profile(new)?;
-        profile.touch(received_at);
-        if let Body::Organization(organization) = &mut profile.body {
-            organization.accounts_count = organization.accounts_count.saturating_sub(1);
-        }
+    let Body::Account(account) = &mut named_profile(ledger, RecordKind::Account, named, message)?.body else {
+        return Ok(());
+    };
+    let left = account.parent().map(|parent| parent.id);
+    let joined = organization.map(|organization| organization.id);
+    let parent = |named: &Named<'_>| Parent { id: named.id, external_id: named.external_id.as_ref().into() };
+    let stands = merge_option(&mut account.organization, message.stamp(), || organization.map(parent));
+    if left == joined {
+        return Ok(());
     }
-    if let Body::Organization(organization) =
-        &mut named_profile(ledger, RecordKind::Organization, joined, message)?.body
-    {
-        organization.accounts_count = organization.accounts_count.saturating_add(1);
+    if let Some(id) = joined {
+        // Also when a later statement stands: who ever named a parent does not depend on the order of arrival.
+        ledger.relate((RecordKind::Organization, id), (RecordKind::Account, named.id));
+    }
+    if !stands {
+        return Ok(());
+    }
+    count_account(ledger, message, left, |count| count.saturating_sub(1))?;
+    count_account(ledger, message, joined, |count| count.saturating_add(1))?;
+    nps::account_moved(ledger, message.received_at, named.id, left, joined)
+}
+
+fn count_account<L: Ledger>(
+    ledger: &mut L,
+    message: &Message<'_>,
+    organization: Option<RecordId>,
+    change: impl FnOnce(u32) -> u32,
+) -> Result<(), L::Error> {
+    let Some(id) = organization else { return Ok(()) };
+    let received_at = message.received_at;
+    let new = NewProfile { kind: RecordKind::Organization, id, external_id: "", received_at };
+    let profile = ledger.profile(new)?;
+    profile.touch(received_at);
+    if let Body::Organization(organization) = &mut profile.body {
+        organization.accounts_count = change(organization.accounts_count);
     }
     Ok(())
 }

@@ -32,30 +32,46 @@ pub(super) fn check<'a>(mut fields: Fields<'_, 'a>) -> Result<Message<'a>, Rejec
 
 /// States the instance's traits, name and parents.
 pub(crate) fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<(), L::Error> {
-    let Some((named, custom_object_id)) = &message.instance else { return Ok(()) };
+    let (Some(named), Some(object)) = (&message.instance, &message.custom_object) else { return Ok(()) };
     let stamp = message.stamp();
     let profile = named_profile(ledger, RecordKind::Instance, named, message)?;
     describe(profile, message);
     let Body::Instance(instance) = &mut profile.body else { return Ok(()) };
-    if instance.custom_object_id.is_empty() {
-        instance.custom_object_id = custom_object_id.as_ref().into();
-    }
+    instance.custom_object = Some(object.id);
     if let Some(name) = &message.name {
         merge_option(&mut instance.name, stamp, || name.as_ref().into());
     }
     let parent = |named: &Named<'_>| Parent { id: named.id, external_id: named.external_id.as_ref().into() };
     if let Some(account) = &message.account {
-        merge_option(&mut instance.account, stamp, || parent(account));
+        merge_option(&mut instance.account, stamp, || Some(parent(account)));
     }
     if let Some(organization) = &message.organization {
-        merge_option(&mut instance.organization, stamp, || parent(organization));
+        merge_option(&mut instance.organization, stamp, || Some(parent(organization)));
     }
     let child = (RecordKind::Instance, named.id);
+    ledger.relate((RecordKind::CustomObject, object.id), child);
     if let Some(account) = &message.account {
         ledger.relate((RecordKind::Account, account.id), child);
     }
     if let Some(organization) = &message.organization {
         ledger.relate((RecordKind::Organization, organization.id), child);
     }
+    Ok(())
+}
+
+/// States that the instance belongs to no account, or to no organization: whichever is named.
+pub(super) fn leave<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<(), L::Error> {
+    let (Some(named), Some(object)) = (&message.instance, &message.custom_object) else { return Ok(()) };
+    let stamp = message.stamp();
+    let profile = named_profile(ledger, RecordKind::Instance, named, message)?;
+    let Body::Instance(instance) = &mut profile.body else { return Ok(()) };
+    instance.custom_object = Some(object.id);
+    if message.account.is_some() {
+        merge_option(&mut instance.account, stamp, || None);
+    }
+    if message.organization.is_some() {
+        merge_option(&mut instance.organization, stamp, || None);
+    }
+    ledger.relate((RecordKind::CustomObject, object.id), (RecordKind::Instance, named.id));
     Ok(())
 }

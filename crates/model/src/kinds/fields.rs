@@ -47,6 +47,33 @@ impl<'a> Given<'a> {
     }
 }
 
+/// Which identifiers have a meaning in a kind of message.
+#[derive(Clone, Copy)]
+struct Known {
+    organization: bool,
+    account: bool,
+    user: bool,
+    external: bool,
+    custom_object: bool,
+}
+
+impl Known {
+    fn of(kind: Kind) -> Known {
+        let none = Known { organization: false, account: false, user: false, external: false, custom_object: false };
+        let parents = Known { organization: true, account: true, ..none };
+        match kind {
+            Kind::Organization => Known { organization: true, ..none },
+            Kind::Account => parents,
+            Kind::User | Kind::Track => Known { user: true, ..parents },
+            Kind::Unlink => Known { account: true, user: true, ..none },
+            Kind::CustomObjectInstance => Known { external: true, custom_object: true, ..parents },
+            Kind::CustomObject => Known { custom_object: true, ..none },
+            Kind::NpsResponse => Known { user: true, external: true, ..none },
+            Kind::Leave => Known { user: true, external: true, custom_object: true, ..parents },
+        }
+    }
+}
+
 /// The fields that every kind may carry, read and bounded, before the rules of one kind.
 #[derive(Debug)]
 pub struct Fields<'d, 'a> {
@@ -70,7 +97,7 @@ impl<'d, 'a> Fields<'d, 'a> {
     pub fn read(kind: Kind, draft: &'d Draft<'a>, context: &'d Context) -> Result<Self, Rejection> {
         let mut rest = Rest { members: draft.unknown.clone() };
         let mut foreign = Vec::new();
-        let instance = kind == Kind::CustomObjectInstance;
+        let knows = Known::of(kind);
         let mut id_of = |field: &'static str, raw: Option<&'a str>, known: bool| {
             if known {
                 return id(field, raw, &mut rest);
@@ -79,11 +106,11 @@ impl<'d, 'a> Fields<'d, 'a> {
             foreign.extend(raw.filter(|raw| !matches!(*raw, "null" | "\"\"")).map(|raw| (field, raw)));
             Ok(Given::Missing)
         };
-        let organization_id = id_of("organizationId", draft.organization_id, kind != Kind::Unlink)?;
-        let account_id = id_of("accountId", draft.account_id, kind != Kind::Organization)?;
-        let user_id = id_of("userId", draft.user_id, matches!(kind, Kind::User | Kind::Track | Kind::Unlink))?;
-        let external_id = id_of("externalId", draft.external_id, instance)?;
-        let custom_object_id = id_of("customObjectId", draft.custom_object_id, instance)?;
+        let organization_id = id_of("organizationId", draft.organization_id, knows.organization)?;
+        let account_id = id_of("accountId", draft.account_id, knows.account)?;
+        let user_id = id_of("userId", draft.user_id, knows.user)?;
+        let external_id = id_of("externalId", draft.external_id, knows.external)?;
+        let custom_object_id = id_of("customObjectId", draft.custom_object_id, knows.custom_object)?;
         let message_id = id("messageId", draft.message_id, &mut rest)?.text();
         let timestamp = timestamp(draft.timestamp, &mut rest)?;
         if message_id.is_none() && timestamp.is_none() {
@@ -127,6 +154,18 @@ impl<'d, 'a> Fields<'d, 'a> {
         [&self.user_id, &self.account_id, &self.organization_id].iter().any(|given| matches!(given, Given::Text(_)))
     }
 
+    /// Whether a custom object instance is named, in full or in part.
+    #[must_use]
+    pub fn names_instance(&self) -> bool {
+        [&self.external_id, &self.custom_object_id].iter().any(|given| matches!(given, Given::Text(_)))
+    }
+
+    /// Whether a user or an account is named.
+    #[must_use]
+    pub fn names_member(&self) -> bool {
+        [&self.user_id, &self.account_id].iter().any(|given| matches!(given, Given::Text(_)))
+    }
+
     /// The message that these fields make, with the event's or the instance's name and the kind's own data.
     pub fn into_message(mut self, name: Option<Cow<'a, str>>) -> Result<Message<'a>, Rejection> {
         let tracks = self.kind == Kind::Track;
@@ -145,12 +184,20 @@ impl<'d, 'a> Fields<'d, 'a> {
         let named = |kind, given: Given<'a>| {
             given.text().map(|external_id| Named { id: ids.record(kind, &external_id), external_id })
         };
-        let instance = match (self.external_id.text(), self.custom_object_id.text()) {
+        let (mut instance, mut response, mut custom_object) = (None, None, None);
+        match (self.external_id.text(), self.custom_object_id.text()) {
             (Some(external_id), Some(object)) => {
-                Some((Named { id: ids.instance(&object, &external_id), external_id }, object))
+                instance = Some(Named { id: ids.instance(&object, &external_id), external_id });
+                custom_object = Some(Named { id: ids.custom_object(&object), external_id: object });
             }
-            _ => None,
-        };
+            (Some(external_id), None) => {
+                response = Some(Named { id: ids.record(RecordKind::NpsResponse, &external_id), external_id });
+            }
+            (None, Some(object)) => {
+                custom_object = Some(Named { id: ids.custom_object(&object), external_id: object });
+            }
+            (None, None) => {}
+        }
         Ok(Message {
             kind: self.kind,
             identity,
@@ -161,7 +208,9 @@ impl<'d, 'a> Fields<'d, 'a> {
             organization: named(RecordKind::Organization, self.organization_id),
             account: named(RecordKind::Account, self.account_id),
             user: named(RecordKind::User, self.user_id),
+            custom_object,
             instance,
+            response,
             message_id: self.message_id,
             name,
             data,
@@ -201,7 +250,7 @@ impl<'d, 'a> Fields<'d, 'a> {
 
 /// The kind that a batch's element states.
 pub fn kind(raw: Option<&str>) -> Result<Kind, Rejection> {
-    let names = || Kind::ALL.map(Kind::as_str).join(", ");
+    let names = || Kind::SENT.map(Kind::as_str).join(", ");
     let Some(raw) = raw else {
         let message = format!("a message in a batch needs a type: one of {}", names());
         return Err(Rejection::new(Code::MissingType, "/type", message));
@@ -363,7 +412,9 @@ pub fn named<'m, 'a>(message: &'m Message<'a>) -> impl Iterator<Item = (RecordKi
         record(RecordKind::Organization, &message.organization),
         record(RecordKind::Account, &message.account),
         record(RecordKind::User, &message.user),
-        message.instance.as_ref().map(|(named, _)| (RecordKind::Instance, named.id, named.external_id.as_ref())),
+        record(RecordKind::CustomObject, &message.custom_object),
+        record(RecordKind::Instance, &message.instance),
+        record(RecordKind::NpsResponse, &message.response),
     ]
     .into_iter()
     .flatten()

@@ -24,6 +24,15 @@ pub mod unlink;
 /// What a custom object instance message needs and changes.
 pub mod custom_object_instance;
 
+/// What a custom object message needs and changes.
+pub mod custom_object;
+
+/// What an NPS response message needs and changes.
+pub mod nps_response;
+
+/// What the end of a membership needs and changes.
+pub mod leave;
+
 use crate::{
     draft::Draft,
     id::IdSpace,
@@ -68,6 +77,9 @@ fn check_kind<'a>(kind: Kind, draft: &Draft<'a>, context: &Context) -> Result<Me
         Kind::Track => track::check(fields),
         Kind::Unlink => unlink::check(fields),
         Kind::CustomObjectInstance => custom_object_instance::check(fields),
+        Kind::CustomObject => custom_object::check(fields),
+        Kind::NpsResponse => nps_response::check(fields),
+        Kind::Leave => leave::check(fields),
     }
 }
 

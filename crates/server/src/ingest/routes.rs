@@ -26,8 +26,8 @@ pub(crate) fn routes() -> Vec<Route> {
         schema::list_of(schema::message(), BATCH_MESSAGES_MAX),
         json!([example(Kind::Account), example(Kind::Track)]),
     );
-    let kinds = Kind::ALL.into_iter().map(|kind| {
-        let (summary, description) = about(kind);
+    let kinds = Kind::SENT.into_iter().filter_map(|kind| Some((kind, about(kind)?))).map(|(kind, about)| {
+        let (summary, description) = about;
         let words = words(summary, description, schema::message(), example(kind));
         route(kind.as_str(), Shape::One(kind), words)
     });
@@ -58,8 +58,9 @@ fn words(
         .answer(400, "Something was refused, or the body could not be read.", named("IngestError"))
 }
 
-fn about(kind: Kind) -> (&'static str, &'static str) {
-    match kind {
+/// A kind in a line and in some more words; nothing of those that senders do not send.
+fn about(kind: Kind) -> Option<(&'static str, &'static str)> {
+    Some(match kind {
         Kind::Organization => ("Describes an organization", "Requires `organizationId`."),
         Kind::Account => {
             ("Describes an account", "Requires `accountId`; `organizationId` states the organization it is in.")
@@ -74,7 +75,8 @@ fn about(kind: Kind) -> (&'static str, &'static str) {
             "Describes an instance of a custom object",
             "Requires `externalId`, `customObjectId`, and `accountId` or `organizationId`.",
         ),
-    }
+        Kind::CustomObject | Kind::NpsResponse | Kind::Leave => return None,
+    })
 }
 
 fn example(kind: Kind) -> Value {
@@ -87,6 +89,7 @@ fn example(kind: Kind) -> Value {
         Kind::CustomObjectInstance => {
             json!({"externalId": "t-1", "customObjectId": "tickets", "accountId": "123456", "name": "First ticket"})
         }
+        Kind::CustomObject | Kind::NpsResponse | Kind::Leave => json!({}),
     };
     message["type"] = json!(kind.as_str());
     message["messageId"] = json!("7ac1c682-a54b-4d0d-9f56-d6d3618f4915");

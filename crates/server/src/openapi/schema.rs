@@ -201,7 +201,7 @@ pub(crate) fn message() -> RefOr<Schema> {
         || ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Integer, Type::Null]));
     let names = ["organizationId", "accountId", "userId", "externalId", "customObjectId", "messageId"];
     let object = names.into_iter().fold(typed(Type::Object), |object, name| object.property(name, identifier()));
-    let kinds = Kind::ALL.map(Kind::as_str);
+    let kinds = Kind::SENT.map(Kind::as_str);
     let kind =
         typed(Type::String).enum_values(Some(kinds)).description(Some("Required in a batch, ignored elsewhere."));
     object

@@ -141,7 +141,7 @@ impl<'s> Gatherer<'s> {
             self.left -= 1;
             let profile = self.profile(RecordKind::Account, id).await?;
             let Some(account) = profile.as_deref().and_then(Profile::as_account) else { continue };
-            if account.organization.as_ref().is_some_and(|register| register.value().id == organization) {
+            if account.parent().is_some_and(|parent| parent.id == organization) {
                 users += u64::from(account.users_count);
                 accounts.insert(id);
             }

@@ -45,8 +45,8 @@ fn write_part(object: &mut Object<'_>, view: &AccountView, names: &TraitNames, k
     object.text("externalId", &profile.external_id);
     value::put_text(object, "name", traits, "name");
     object.members("traits", traits.iter());
-    let organization = account.and_then(|account| account.organization.as_ref());
-    object.id_or_null("organizationId", organization.map(|register| register.value().id));
+    let organization = account.and_then(|account| account.parent());
+    object.id_or_null("organizationId", organization.map(|parent| parent.id));
     object.null("accountOwnerId");
     value::put_number(object, "mrr", traits, &names.mrr);
     value::put_instant(object, "nextRenewalDate", traits, &names.next_renewal_date);

@@ -15,7 +15,8 @@ use muster_model::{
     kind::{Kind, RecordKind},
     kinds::fields::named,
     message::{Message, Named},
-    profile::{Account, Body, Instance, Organization, Parent, Profile, Span, User},
+    nps::{self, Answer, Answers, Tally},
+    profile::{Account, Body, Instance, NpsResponse, Organization, Parent, Profile, Span, User},
     register::{Register, Stamp},
     time::Micros,
     traits::Traits,
@@ -53,6 +54,14 @@ pub fn fold(messages: &[Message<'_>], receipts: &Receipts) -> Folded {
         }
     }
     let facts = Facts::of(messages, &naming);
+    for (response, users) in &facts.answered {
+        for user in users {
+            let parents = facts.statements.parents(*user).into_iter().chain([(RecordKind::User, *user)]);
+            for parent in parents {
+                children.entry(parent).or_default().insert((RecordKind::NpsResponse, *response));
+            }
+        }
+    }
     let profile = |(key, naming): (&Key, &Vec<&Message<'_>>)| (*key, Arc::new(facts.profile(*key, naming, receipts)));
     let profiles = naming.iter().map(profile).collect();
     let mut events: Vec<Event> = facts.tracks.iter().map(Placed::event).collect();
@@ -65,28 +74,38 @@ fn parents(message: &Message<'_>) -> Vec<(Key, Key)> {
     let child = match message.kind {
         Kind::Account => message.account.as_ref().map(|named| (RecordKind::Account, named.id)),
         Kind::User | Kind::Unlink => message.user.as_ref().map(|named| (RecordKind::User, named.id)),
-        Kind::CustomObjectInstance => message.instance.as_ref().map(|(named, _)| (RecordKind::Instance, named.id)),
-        Kind::Organization | Kind::Track => None,
+        Kind::Leave if message.user.is_some() => message.user.as_ref().map(|named| (RecordKind::User, named.id)),
+        Kind::CustomObjectInstance => message.instance.as_ref().map(|named| (RecordKind::Instance, named.id)),
+        Kind::Organization | Kind::Track | Kind::CustomObject | Kind::NpsResponse | Kind::Leave => None,
     };
-    let Some(child) = child else { return Vec::new() };
-    let account = message.account.as_ref().map(|named| (RecordKind::Account, named.id));
+    let object = message.custom_object.as_ref().zip(message.instance.as_ref());
+    let object =
+        object.map(|(object, instance)| ((RecordKind::CustomObject, object.id), (RecordKind::Instance, instance.id)));
+    let Some(child) = child else { return object.into_iter().collect() };
+    let account = message.account.as_ref().filter(|_| message.kind != Kind::Leave);
+    let account = account.map(|named| (RecordKind::Account, named.id));
     let organization = message.organization.as_ref().map(|named| (RecordKind::Organization, named.id));
     [account, organization]
         .into_iter()
         .flatten()
         .filter(|parent| *parent != child)
         .map(|parent| (parent, child))
+        .chain(object)
         .collect()
 }
 
 /// What several records' profiles depend on.
 struct Facts<'m> {
     statements: Statements,
-    /// The organization of each account that has one.
-    organizations: HashMap<RecordId, Register<Parent>>,
+    /// What was stated last of each account's organization.
+    organizations: HashMap<RecordId, Register<Option<Parent>>>,
     /// How many users' links to an account stand.
     users: HashMap<RecordId, u32>,
     tracks: Vec<Placed<'m>>,
+    /// Every user that a response ever named, by response.
+    answered: BTreeMap<RecordId, BTreeSet<RecordId>>,
+    /// The last answer of each user who gave one.
+    answers: HashMap<RecordId, Answer>,
 }
 
 /// A track and where it belongs.
@@ -101,12 +120,17 @@ impl<'m> Facts<'m> {
         let statements = Statements::of(messages);
         let users = statements.users_by_parent(RecordKind::Account);
         let organization = |(key, naming): (&Key, &Vec<&Message<'_>>)| {
-            let stated = naming.iter().filter(|message| message.kind == Kind::Account && key.0 == RecordKind::Account);
-            let organization = latest(stated.filter_map(|message| stated_parent(message, &message.organization)))?;
-            Some((key.1, organization))
+            let about = naming.iter().filter(|_| key.0 == RecordKind::Account);
+            let stated = about.filter_map(|message| match message.kind {
+                Kind::Account => stated_parent(message, &message.organization),
+                Kind::Leave if message.user.is_none() && message.instance.is_none() => Some((message.stamp(), None)),
+                _ => None,
+            });
+            Some((key.1, latest(stated)?))
         };
         let organizations = naming.iter().filter_map(organization).collect();
-        let mut facts = Facts { statements, organizations, users, tracks: Vec::new() };
+        let (answered, answers) = answers(naming);
+        let mut facts = Facts { statements, organizations, users, tracks: Vec::new(), answered, answers };
         let tracks = messages.iter().filter(|message| message.kind == Kind::Track);
         facts.tracks = tracks.map(|message| facts.place(message)).collect();
         facts
@@ -121,7 +145,7 @@ impl<'m> Facts<'m> {
         };
         let own = |named: &Option<Named<'_>>| named.as_ref().map(parent);
         let account = own(&message.account).or_else(|| of_user(RecordKind::Account));
-        let of_account = || Some(self.organizations.get(&account.as_ref()?.id)?.value().clone());
+        let of_account = || self.organizations.get(&account.as_ref()?.id)?.value().clone();
         let organization =
             of_account().or_else(|| own(&message.organization)).or_else(|| of_user(RecordKind::Organization));
         Placed { message, account, organization }
@@ -130,12 +154,19 @@ impl<'m> Facts<'m> {
     fn profile(&self, (kind, id): Key, naming: &[&Message<'_>], receipts: &Receipts) -> Profile {
         let stated: Vec<&Message<'_>> =
             naming.iter().copied().filter(|message| describes(message.kind) == Some(kind)).collect();
-        let external_id =
-            naming.iter().flat_map(|message| named(message)).find(|named| (named.0, named.1) == (kind, id));
+        let mut names =
+            naming.iter().flat_map(|message| named(message)).filter(|named| (named.0, named.1) == (kind, id));
+        let external_id = match kind {
+            RecordKind::CustomObject => {
+                let name = names.find(|(_, _, name)| RecordId::parse_hyphenated(name).is_none());
+                name.map_or_else(|| id.to_string(), |(_, _, name)| name.to_owned())
+            }
+            _ => names.next().map_or(String::new(), |(_, _, name)| name.to_owned()),
+        };
         let times = receipts.times(kind, id).expect("every message was heard when it was accepted");
         Profile {
             id,
-            external_id: external_id.map_or("", |(_, _, external_id)| external_id).into(),
+            external_id: external_id.into(),
             created_at: times.created_at,
             updated_at: times.updated_at,
             stated: !stated.is_empty(),
@@ -149,8 +180,10 @@ impl<'m> Facts<'m> {
         let tracks = || naming.iter().filter(|message| message.kind == Kind::Track);
         match kind {
             RecordKind::Organization => {
-                let accounts = self.organizations.values().filter(|organization| organization.value().id == id);
-                Body::Organization(Organization { accounts_count: accounts.count() as u32 })
+                let here = |organization: &&Register<Option<Parent>>| is(organization.value(), id);
+                let accounts = self.organizations.values().filter(here);
+                let nps = self.tally(|user| self.is_in_organization(user, id));
+                Body::Organization(Organization { accounts_count: accounts.count() as u32, nps })
             }
             RecordKind::Account => {
                 let belongs = |track: &&Placed<'_>| track.account.as_ref().is_some_and(|account| account.id == id);
@@ -160,6 +193,7 @@ impl<'m> Facts<'m> {
                     seen: span(self.tracks.iter().filter(belongs).map(|track| track.message)),
                     seen_stale: false,
                     seen_named: span(tracks().copied()),
+                    nps: self.tally(|user| self.statements.stands(user, (RecordKind::Account, id))),
                 })
             }
             RecordKind::User => Body::User(User {
@@ -167,21 +201,79 @@ impl<'m> Facts<'m> {
                 organizations: Associations::from_links(self.statements.links(id, RecordKind::Organization)),
                 seen: span(tracks().copied()),
                 seen_loose: span(tracks().copied().filter(|message| message.account.is_none())),
+                nps: Answers {
+                    heard: self.answered.values().any(|users| users.contains(&id)),
+                    last: self.answers.get(&id).copied(),
+                },
             }),
-            RecordKind::Instance => Body::Instance(instance(stated)),
+            RecordKind::Instance => Body::Instance(instance(naming)),
+            RecordKind::CustomObject => Body::CustomObject,
+            RecordKind::NpsResponse => Body::NpsResponse(NpsResponse { user: whose(stated) }),
         }
+    }
+
+    /// Users of a place by their last answer.
+    fn tally(&self, belongs: impl Fn(RecordId) -> bool) -> Tally {
+        let mut tally = Tally::default();
+        for (_, answer) in self.answers.iter().filter(|(user, _)| belongs(**user)) {
+            tally.count(answer.group(), true);
+        }
+        tally
+    }
+
+    fn is_in_organization(&self, user: RecordId, organization: RecordId) -> bool {
+        let directly = self.statements.stands(user, (RecordKind::Organization, organization));
+        let mut accounts = self.organizations.iter().filter(|(_, joined)| is(joined.value(), organization));
+        directly || accounts.any(|(account, _)| self.statements.stands(user, (RecordKind::Account, *account)))
     }
 }
 
-fn instance(stated: &[&Message<'_>]) -> Instance {
-    let custom_object_id =
-        stated.iter().find_map(|message| message.instance.as_ref()).map(|(_, object)| object.as_ref());
-    let names = stated.iter().filter_map(|message| Some((message.stamp(), message.name.as_deref()?.into())));
+fn is(parent: &Option<Parent>, id: RecordId) -> bool {
+    parent.as_ref().is_some_and(|parent| parent.id == id)
+}
+
+/// Whom each response ever named, and what each user answered last.
+fn answers(
+    naming: &BTreeMap<Key, Vec<&Message<'_>>>,
+) -> (BTreeMap<RecordId, BTreeSet<RecordId>>, HashMap<RecordId, Answer>) {
+    let (mut answered, mut answers) = (BTreeMap::new(), HashMap::new());
+    for ((_, id), about) in naming.iter().filter(|((kind, _), _)| *kind == RecordKind::NpsResponse) {
+        answered.insert(*id, about.iter().filter_map(|message| message.user.as_ref()).map(|user| user.id).collect());
+        let Some(user) = whose(about).map(|user| user.value().id) else { continue };
+        let traits = traits(about);
+        let Some(score) = traits.get(nps::SCORE).and_then(|score| score.parse().ok()).filter(|score| *score <= 10)
+        else {
+            continue;
+        };
+        let text = traits.get(nps::RESPONDED_AT).and_then(|text| text.strip_prefix('"')?.strip_suffix('"'));
+        let heard = || about.iter().map(|message| message.ordered_at()).min();
+        let Some(responded_at) = text.and_then(Micros::parse).or_else(heard) else { continue };
+        let answer = Answer { responded_at, response: *id, score };
+        let last = answers.entry(user).or_insert(answer);
+        if (answer.responded_at, answer.response) > (last.responded_at, last.response) {
+            *last = answer;
+        }
+    }
+    (answered, answers)
+}
+
+fn whose(stated: &[&Message<'_>]) -> Option<Register<Parent>> {
+    latest(stated.iter().filter_map(|message| Some((message.stamp(), parent(message.user.as_ref()?)))))
+}
+
+fn instance(naming: &[&Message<'_>]) -> Instance {
+    let names = naming.iter().filter_map(|message| Some((message.stamp(), message.name.as_deref()?.into())));
+    let stated = |named: for<'n> fn(&'n Message<'_>) -> &'n Option<Named<'n>>| {
+        latest(naming.iter().filter_map(|message| {
+            let (stamp, parent) = stated_parent(message, named(message))?;
+            Some((stamp, parent.filter(|_| message.kind == Kind::CustomObjectInstance)))
+        }))
+    };
     Instance {
-        custom_object_id: custom_object_id.unwrap_or_default().into(),
+        custom_object: naming.iter().find_map(|message| message.custom_object.as_ref()).map(|named| named.id),
         name: latest(names),
-        account: latest(stated.iter().filter_map(|message| stated_parent(message, &message.account))),
-        organization: latest(stated.iter().filter_map(|message| stated_parent(message, &message.organization))),
+        account: stated(|message| &message.account),
+        organization: stated(|message| &message.organization),
     }
 }
 
@@ -192,7 +284,9 @@ fn describes(kind: Kind) -> Option<RecordKind> {
         Kind::Account => Some(RecordKind::Account),
         Kind::User => Some(RecordKind::User),
         Kind::CustomObjectInstance => Some(RecordKind::Instance),
-        Kind::Track | Kind::Unlink => None,
+        Kind::CustomObject => Some(RecordKind::CustomObject),
+        Kind::NpsResponse => Some(RecordKind::NpsResponse),
+        Kind::Track | Kind::Unlink | Kind::Leave => None,
     }
 }
 
@@ -213,8 +307,8 @@ fn traits(stated: &[&Message<'_>]) -> Traits {
     traits
 }
 
-fn stated_parent(message: &Message<'_>, named: &Option<Named<'_>>) -> Option<(Stamp, Parent)> {
-    Some((message.stamp(), parent(named.as_ref()?)))
+fn stated_parent(message: &Message<'_>, named: &Option<Named<'_>>) -> Option<(Stamp, Option<Parent>)> {
+    Some((message.stamp(), Some(parent(named.as_ref()?))))
 }
 
 fn latest<T>(stated: impl Iterator<Item = (Stamp, T)>) -> Option<Register<T>> {

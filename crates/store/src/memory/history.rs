@@ -39,7 +39,7 @@ fn belongs(event: &Event, (kind, id): (RecordKind, RecordId)) -> bool {
         RecordKind::User => is(&event.user),
         RecordKind::Account => is(&event.account),
         RecordKind::Organization => is(&event.organization),
-        RecordKind::Instance => false,
+        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => false,
     }
 }
 

@@ -6,9 +6,11 @@
 //! * every record it names;
 //! * the account that a track belongs to by its user's associations as known on arrival;
 //! * the organization that an account leaves by it;
-//! * the accounts of its user, if it is a statement that may move tracks received earlier from one of them to another.
+//! * the accounts of its user, if it is a statement that may move tracks received earlier from one of them to another;
+//! * the user whose answer an NPS response was and the one whose it becomes, and for each the accounts and organizations
+//!   that the user is in as known on arrival.
 //!
-//! All four look back at what arrived before, so this is kept message by message; everything else in the twin is not.
+//! All but the first look back at what arrived before, so this is kept message by message; everything else in the twin is not.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -28,7 +30,8 @@ use super::statements::{Said, parent_at, said};
 pub struct Receipts {
     times: HashMap<(RecordKind, RecordId), Times>,
     users: HashMap<RecordId, Heard>,
-    organizations: HashMap<RecordId, (Stamp, RecordId)>,
+    organizations: HashMap<RecordId, (Stamp, Option<RecordId>)>,
+    responses: HashMap<RecordId, (Stamp, RecordId)>,
 }
 
 /// The times of receipt of one record.
@@ -42,6 +45,8 @@ pub struct Times {
 #[derive(Debug, Default)]
 struct Heard {
     statements: Vec<Said>,
+    /// Statements about organizations.
+    organizations: Vec<Said>,
     /// The latest track that names no account.
     last_loose: Option<Micros>,
 }
@@ -61,7 +66,11 @@ impl Receipts {
             Kind::Track => self.hear_track(message),
             Kind::Account => self.hear_account(message),
             Kind::User | Kind::Unlink => self.hear_statements(message),
-            Kind::Organization | Kind::CustomObjectInstance => {}
+            Kind::Leave if message.instance.is_some() => {}
+            Kind::Leave if message.user.is_some() => self.hear_statements(message),
+            Kind::Leave => self.hear_account(message),
+            Kind::NpsResponse => self.hear_response(message),
+            Kind::Organization | Kind::CustomObjectInstance | Kind::CustomObject => {}
         }
     }
 
@@ -80,22 +89,50 @@ impl Receipts {
     }
 
     fn hear_account(&mut self, message: &Message<'_>) {
-        let (Some(account), Some(joined)) = (&message.account, &message.organization) else { return };
-        let stated = (message.stamp(), joined.id);
+        let (Some(account), Some(named)) = (&message.account, &message.organization) else { return };
+        let joined = Some(named.id).filter(|_| message.kind == Kind::Account);
+        let stated = (message.stamp(), joined);
         let standing = self.organizations.get(&account.id).copied();
         if standing.is_some_and(|standing| standing.0 > stated.0) {
             return;
         }
         self.organizations.insert(account.id, stated);
-        if let Some((_, left)) = standing.filter(|(_, left)| *left != joined.id) {
+        if let Some(left) = standing.and_then(|(_, left)| left).filter(|left| Some(*left) != joined) {
             self.concern(RecordKind::Organization, left, message.received_at);
         }
+    }
+
+    fn hear_response(&mut self, message: &Message<'_>) {
+        let (Some(response), Some(user)) = (&message.response, &message.user) else { return };
+        let stated = (message.stamp(), user.id);
+        let before = self.responses.get(&response.id).copied();
+        let after = before.map_or(stated, |before| before.max(stated));
+        self.responses.insert(response.id, after);
+        let whose = [Some(user.id), before.map(|(_, user)| user), Some(after.1)];
+        for user in whose.into_iter().flatten() {
+            self.concern(RecordKind::User, user, message.received_at);
+            for (kind, parent) in self.parents_of(user) {
+                self.concern(kind, parent, message.received_at);
+            }
+        }
+    }
+
+    /// The accounts that a user is linked to, and the organizations that the user is in.
+    fn parents_of(&self, user: RecordId) -> Vec<(RecordKind, RecordId)> {
+        let Some(heard) = self.users.get(&user) else { return Vec::new() };
+        let accounts = standing(&heard.statements);
+        let joined = accounts.iter().filter_map(|account| self.organizations.get(account)?.1);
+        let organizations = standing(&heard.organizations).into_iter().chain(joined);
+        let organizations: Vec<_> = organizations.map(|id| (RecordKind::Organization, id)).collect();
+        accounts.into_iter().map(|id| (RecordKind::Account, id)).chain(organizations).collect()
     }
 
     fn hear_statements(&mut self, message: &Message<'_>) {
         let Some(user) = &message.user else { return };
         for (parents, said) in said(message) {
-            if parents == RecordKind::Account {
+            if parents == RecordKind::Organization {
+                self.users.entry(user.id).or_default().organizations.push(said);
+            } else {
                 let moved = self.users.entry(user.id).or_default().moves(said);
                 for account in moved {
                     self.concern(RecordKind::Account, account, message.received_at);
@@ -103,6 +140,18 @@ impl Receipts {
             }
         }
     }
+}
+
+/// The parents whose latest statement links.
+fn standing(statements: &[Said]) -> Vec<RecordId> {
+    let mut latest: HashMap<RecordId, &Said> = HashMap::new();
+    for said in statements {
+        let known = latest.entry(said.parent.id).or_insert(said);
+        if said.stamp > known.stamp {
+            *known = said;
+        }
+    }
+    latest.into_values().filter(|said| said.links).map(|said| said.parent.id).collect()
 }
 
 impl Heard {

@@ -65,6 +65,18 @@ impl Statements {
         named.into_values().map(link).collect()
     }
 
+    /// Every parent ever named for a user.
+    pub fn parents(&self, user: RecordId) -> Vec<(RecordKind, RecordId)> {
+        let kinds = [RecordKind::Account, RecordKind::Organization].into_iter();
+        kinds.flat_map(|kind| self.about(user, kind).iter().map(move |said| (kind, said.parent.id))).collect()
+    }
+
+    /// Whether the latest statement about a user and a parent links.
+    pub fn stands(&self, user: RecordId, (parents, parent): (RecordKind, RecordId)) -> bool {
+        let about = self.about(user, parents).iter().filter(|said| said.parent.id == parent);
+        about.max_by_key(|said| said.stamp).is_some_and(|said| said.links)
+    }
+
     /// How many users' links stand, by parent.
     pub fn users_by_parent(&self, parents: RecordKind) -> HashMap<RecordId, u32> {
         let mut counts = HashMap::new();
@@ -89,7 +101,17 @@ pub fn said(message: &Message<'_>) -> Vec<(RecordKind, Said)> {
             say(RecordKind::Organization, &message.organization, true),
         ),
         Kind::Unlink => (say(RecordKind::Account, &message.account, false), None),
-        Kind::Organization | Kind::Account | Kind::Track | Kind::CustomObjectInstance => (None, None),
+        // A leave that names an instance is about the instance.
+        Kind::Leave if message.instance.is_none() => {
+            (None, say(RecordKind::Organization, &message.organization, false))
+        }
+        Kind::Organization
+        | Kind::Account
+        | Kind::Track
+        | Kind::CustomObjectInstance
+        | Kind::CustomObject
+        | Kind::NpsResponse
+        | Kind::Leave => (None, None),
     };
     [account, organization].into_iter().flatten().collect()
 }

@@ -191,7 +191,13 @@ const ACCOUNTS: [Option<&str>; 9] = [
 ];
 const ORGANIZATIONS: [Option<&str>; 7] =
     [None, Some(r#""o1""#), Some(r#""o2""#), Some(r#""o3""#), Some("5"), Some("null"), Some(r#""""#)];
-const OBJECTS: [Option<&str>; 3] = [Some(r#""t1""#), Some(r#""t2""#), Some("5")];
+const OBJECTS: [Option<&str>; 5] = [
+    Some(r#""t1""#),
+    Some(r#""t2""#),
+    Some("5"),
+    Some(r#""9c1d8f4e-0000-8000-8000-000000000001""#),
+    Some(r#""9C1D8F4E-0000-8000-8000-000000000001""#),
+];
 const EVENTS: [Option<&str>; 5] = [Some(r#""view""#), Some(r#""click""#), Some(r#""buy""#), Some(r#""a b""#), None];
 const NAMES: [Option<&str>; 4] = [None, Some(r#""Ada""#), Some(r#""Bea""#), Some("null")];
 const INSTANTS: [Option<&str>; 16] = [
@@ -212,7 +218,13 @@ const INSTANTS: [Option<&str>; 16] = [
     None,
     None,
 ];
-const TRAITS: [&str; 10] = [
+const TRAITS: [&str; 16] = [
+    r#""score":0"#,
+    r#""score":7"#,
+    r#""score":10"#,
+    r#""score":null"#,
+    r#""respondedAt":"2024-02-01T00:00:00Z""#,
+    r#""respondedAt":"2024-02-02T00:00:00Z""#,
     r#""plan":"pro""#,
     r#""plan":"free""#,
     r#""plan":null"#,
@@ -266,6 +278,22 @@ pub fn message() -> impl Strategy<Value = Sent> {
             ]
         },
     );
+    let object =
+        select(&OBJECTS[..]).prop_map(|object| vec![("type", Some("\"customobject\"")), ("customObjectId", object)]);
+    let response = (select(&OBJECTS[..]), field(&USERS)).prop_map(|(external_id, user)| {
+        vec![("type", Some("\"npsresponse\"")), ("externalId", external_id), ("userId", user)]
+    });
+    let leave = (field(&USERS), field(&ACCOUNTS))
+        .prop_map(|(user, account)| vec![("type", Some("\"leave\"")), ("userId", user), ("accountId", account)]);
+    let leaving_instance =
+        (select(&OBJECTS[..]), select(&OBJECTS[..]), field(&ACCOUNTS)).prop_map(|(external_id, object, account)| {
+            vec![
+                ("type", Some("\"leave\"")),
+                ("externalId", external_id),
+                ("customObjectId", object),
+                ("accountId", account),
+            ]
+        });
     let kind = prop_oneof![
         6 => track.boxed(),
         5 => user.boxed(),
@@ -273,6 +301,10 @@ pub fn message() -> impl Strategy<Value = Sent> {
         3 => account.boxed(),
         1 => organization.boxed(),
         2 => instance.boxed(),
+        1 => object.boxed(),
+        3 => response.boxed(),
+        2 => leave.boxed(),
+        1 => leaving_instance.boxed(),
     ];
     (kind, members(), select(&RECEIPTS[..])).prop_map(|(own, (organization, message_id, timestamp, data), seconds)| {
         let data_field = if own[0].1 == Some("\"track\"") { "properties" } else { "traits" };

@@ -31,7 +31,7 @@ fn accounts_count(profile: &Profile) -> u32 {
 
 fn organization_of(profile: &Profile) -> Option<&str> {
     let account = profile.as_account().expect("an account's profile has an account's body");
-    account.organization.as_ref().map(|register| register.value().external_id.as_ref())
+    account.parent().map(|parent| parent.external_id.as_ref())
 }
 
 /// Four messages, three records and all that ties them.
@@ -272,10 +272,11 @@ pub async fn an_instance_keeps_its_object_name_and_parents<S: Subject>(subject: 
     let id = IdSpace::new("default").instance("t", "x");
     let found = desk.find_id(Instance, id).await.expect("an instance is found by its object's and its own id");
     let instance = found.as_instance().expect("an instance's profile has an instance's body");
-    assert_eq!((found.external_id.as_ref(), instance.custom_object_id.as_ref()), ("x", "t"));
+    let object = IdSpace::new("default").custom_object("t");
+    assert_eq!((found.external_id.as_ref(), instance.custom_object), ("x", Some(object)));
     assert_eq!(instance.name.as_ref().map(|name| name.value().as_ref()), Some("Ada"));
-    assert_eq!(instance.account.as_ref().map(|account| account.value().external_id.as_ref()), Some("c"));
-    assert_eq!(instance.organization.as_ref().map(|account| account.value().external_id.as_ref()), Some("o"));
+    assert_eq!(instance.account().map(|account| account.external_id.as_ref()), Some("c"));
+    assert_eq!(instance.organization().map(|account| account.external_id.as_ref()), Some("o"));
     assert_eq!(found.traits.iter().collect::<Vec<_>>(), [("m", "2"), ("n", "1")]);
     assert!(desk.find_id(Instance, IdSpace::new("default").instance("u", "x")).await.is_none());
 }

@@ -3,7 +3,8 @@
 use muster_model::{
     draft::Draft,
     id::{IdSpace, Identity},
-    kinds::{Context, check_typed},
+    kind::Kind,
+    kinds::{Context, check, check_typed},
     limits::MessageLimits,
     message::Message,
     rejection::Rejection,
@@ -43,7 +44,13 @@ impl Sent {
     pub fn check(&self, ids: IdSpace) -> Result<Message<'_>, Rejection> {
         let limits = MessageLimits::default();
         let context = Context { ids, received_at: self.received_at, limits };
-        check_typed(&Draft::from_text(&self.text, limits.message_depth_max), &context)
+        let draft = Draft::from_text(&self.text, limits.message_depth_max);
+        let states = |kind: &Kind| draft.kind.is_some_and(|text| text.trim_matches('"') == kind.as_str());
+        // What only comes from writing a record states no type of its own on its way.
+        match Kind::ALL.into_iter().filter(|kind| !Kind::SENT.contains(kind)).find(states) {
+            Some(kind) => check(kind, &draft, &context),
+            None => check_typed(&draft, &context),
+        }
     }
 
     /// Adds it to a batch: as a message, or set aside when it breaks a rule.
