@@ -101,6 +101,7 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fo
 fn options(engine: &Engine, data_dir: &Path) -> Options {
     Options {
         data_dir: data_dir.to_owned(),
+        free_bytes_min: engine.free_bytes_min,
         queue_batches_max: engine.queue_batches_max,
         queue_bytes_max: engine.queue_bytes_max,
         group_messages_max: engine.group_messages_max,

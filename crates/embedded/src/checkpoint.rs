@@ -7,8 +7,9 @@
 //! 4. the shared view: the frozen overlay goes, the new manifest comes;
 //! 5. the journal lets go of what the commit covers (the writer does).
 //!
-//! While files cannot be written (a full disk) the checkpoint is tried again after a pause. A failure of the commit
-//! stops writes until a restart. The journal holds everything meanwhile.
+//! While files cannot be written (a full disk) the checkpoint is tried again after a pause; the room that the commit may
+//! take is tried out before it begins. A failure of the commit itself stops writes until a restart. The journal holds
+//! everything meanwhile.
 
 use std::{
     path::PathBuf,
@@ -39,7 +40,8 @@ use crate::{
     },
     options::Options,
     overlay::Overlay,
-    recovery,
+    recovery, room,
+    room::Room,
     views::Views,
 };
 
@@ -58,6 +60,7 @@ pub struct Checkpointer {
     pub options: Arc<Options>,
     pub counters: Arc<Counters>,
     pub health: Arc<HealthCell>,
+    pub room: Arc<Room>,
     pub history_dir: PathBuf,
     pub next_segment: u64,
     pub jobs: Receiver<Job>,
@@ -88,7 +91,8 @@ impl Checkpointer {
         let mut tries = 0;
         while let Err(fault) = self.try_checkpoint(job) {
             tries += 1;
-            error!(error = %fault, tries, "a checkpoint failed");
+            error!(error = %fault, tries, "a checkpoint failed; the journal keeps what it was to bring into place");
+            self.health.note_checkpoint(Some(fault.to_string()));
             if self.health.reason().is_some() {
                 return None;
             }
@@ -98,17 +102,28 @@ impl Checkpointer {
             }
             std::thread::sleep(RETRY_PAUSE);
         }
+        self.health.note_checkpoint(None);
         let micros = self.counters.checkpointed(started.elapsed());
         Some(Done { position: job.position, rows: job.overlay.rows().len(), micros })
     }
 
     fn try_checkpoint(&mut self, job: &Job) -> Result<(), ReadError> {
         let written = self.write_history(&job.overlay).inspect_err(|_| self.sweep())?;
-        if let Err(fault) = commit::commit(job, &written, &self.views.state, &self.options) {
-            // Whether the commit happened is unknown; the next opening finds out and goes on from there.
-            self.health.stop(&format!("the state store failed in a checkpoint: {fault}"));
-            return Err(fault);
+        let no_room = |error| ReadError::Failed { what: format!("no room for the state store: {error}") };
+        self.room.try_out(job.bytes()).map_err(no_room).inspect_err(|_| self.sweep())?;
+        match commit::ingest(job, &self.views.state) {
+            Ok(()) => {}
+            Err(fjall::Error::Storage(fjall::LsmError::Io(error)) | fjall::Error::Io(error))
+                if room::is_lack_of_room(&error) =>
+            {
+                // What was ingested is in the way of nothing, and the rest is ingested by the next attempt.
+                self.sweep();
+                return Err(no_room(error));
+            }
+            Err(fault) => return Err(self.stop(state_failed(&fault))),
         }
+        // Whether a commit that failed happened is unknown; the next opening finds out and goes on from there.
+        commit::commit(job, &written, &self.views.state, &self.options).map_err(|fault| self.stop(fault))?;
         self.views.change(|current| {
             let mut manifest = Manifest::clone(&current.manifest);
             written.into_iter().for_each(|segment| manifest.add(segment));
@@ -116,6 +131,13 @@ impl Checkpointer {
             current.frozen = None;
         });
         Ok(())
+    }
+
+    fn stop(&self, fault: ReadError) -> ReadError {
+        let reason = format!("the state store failed: {fault}");
+        error!(reason, "the store takes no more writes until a restart");
+        self.health.stop(&reason);
+        fault
     }
 
     fn write_history(&mut self, overlay: &Overlay) -> Result<Vec<Arc<Segment>>, ReadError> {
@@ -143,6 +165,11 @@ impl Checkpointer {
         while self.jobs.is_empty() && !self.closing.load(Ordering::Acquire) {
             let manifest = Arc::clone(&self.views.look().manifest);
             let Some(plan) = compact::plan(&manifest, &self.registry.workspace_ids(), &self.options) else { return };
+            let bytes: u64 = plan.inputs.iter().map(|segment| segment.bytes).sum();
+            if !self.room.spares(bytes) {
+                warn!(bytes, "the disk has no room to merge history files; they are merged once it has");
+                return;
+            }
             let started = Instant::now();
             match self.try_compact(&plan) {
                 Ok(()) => {
@@ -160,12 +187,12 @@ impl Checkpointer {
     fn try_compact(&mut self, plan: &compact::Plan) -> Result<(), ReadError> {
         let name = self.workspace_name(plan.workspace)?;
         let dir = self.history_dir.clone();
-        let outputs = compact::merge(plan, &dir, &name, || self.next_id())?;
+        let outputs = compact::merge(plan, &dir, &name, || self.next_id()).inspect_err(|_| self.sweep())?;
         let state = &self.views.state;
         let mut batch = state.batch();
         plan.inputs.iter().for_each(|segment| batch.remove(&state.manifest, segment.key()));
         outputs.iter().for_each(|segment| batch.insert(&state.manifest, segment.key(), segment.value()));
-        batch.commit().map_err(|error| state_failed(&error))?;
+        batch.commit().map_err(|error| self.stop(state_failed(&error)))?;
         self.views.change(|current| {
             let mut manifest = Manifest::clone(&current.manifest);
             plan.inputs.iter().for_each(|segment| manifest.remove(segment));

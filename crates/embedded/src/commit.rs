@@ -1,6 +1,7 @@
 //! The one commit of a checkpoint to the state store.
 //!
-//! What is ingested first is harmless without the commit after it; the commit is all or nothing and durable.
+//! What is ingested first is harmless without the commit after it, and may be ingested again; the commit is all or nothing
+//! and durable.
 
 use std::sync::Arc;
 
@@ -28,11 +29,26 @@ pub struct Job {
     pub position: u64,
 }
 
-/// Commits a frozen overlay and the files written from it.
+/// Roughly what the state store takes for an identity, and what it may set aside for itself.
+const IDENTITY_BYTES: u64 = 48;
+const SET_ASIDE_BYTES: u64 = 16 << 20;
+
+impl Job {
+    /// Bytes that bringing it into the state store may take, roughly and rather too many.
+    pub fn bytes(&self) -> u64 {
+        self.overlay.bytes() as u64 + self.identities.len() as u64 * IDENTITY_BYTES + SET_ASIDE_BYTES
+    }
+}
+
+/// Ingests what a commit may come after. Repeats safely.
+pub fn ingest(job: &Job, state: &State) -> fjall::Result<()> {
+    ingest_identities(job, state)?;
+    ingest_statements(&job.overlay, state)
+}
+
+/// Commits a frozen overlay, of which the rest was ingested, and the files written from it.
 pub fn commit(job: &Job, written: &[Arc<Segment>], state: &State, options: &Options) -> Result<(), ReadError> {
     let store = |error: fjall::Error| state_failed(&error);
-    ingest_identities(job, state).map_err(store)?;
-    ingest_statements(&job.overlay, state).map_err(store)?;
     let mut batch = state.batch();
     let mut value = Vec::new();
     // In the order of their keys: neighbours are found in the processor's caches.
@@ -65,7 +81,7 @@ fn ingest_identities(job: &Job, state: &State) -> fjall::Result<()> {
     let mut sorted: Vec<_> = job.identities.iter().map(|(key, known)| (*key, *known)).collect();
     sorted.sort_unstable_by_key(|(key, _)| *key);
     let values = sorted.into_iter();
-    ingest(&state.identities, values.map(|((of, id), known)| (keys::identity_key(of, id), known.to_bytes())))
+    ingest_sorted(&state.identities, values.map(|((of, id), known)| (keys::identity_key(of, id), known.to_bytes())))
 }
 
 fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {
@@ -78,10 +94,10 @@ fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {
     }
     sorted.sort_unstable();
     sorted.dedup_by_key(|(key, _)| *key);
-    ingest(&state.statements, sorted.into_iter())
+    ingest_sorted(&state.statements, sorted.into_iter())
 }
 
-fn ingest<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+fn ingest_sorted<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     keyspace: &Keyspace,
     sorted: impl ExactSizeIterator<Item = (K, V)>,
 ) -> fjall::Result<()> {

@@ -1,11 +1,11 @@
 //! The few ways in which the engine touches the file system for what it keeps itself.
 //!
-//! Guarantees: what `write_durably` and `create_durably` made is there after the loss of power, name and content;
-//! a half-written file never has its final name. Never retries: a failed write or sync is the caller's to judge.
+//! Guarantees: what `make_dir` and `rename_durably` made is there after the loss of power, name and content; a half-written
+//! file never has its final name. Never retries: a failed write or sync is the caller's to judge.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -22,15 +22,6 @@ pub fn make_dir(path: &Path) -> io::Result<()> {
 /// Makes the names in a directory durable.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
-}
-
-/// Creates a file that must not exist yet, with `content`, and makes both durable.
-pub fn create_durably(path: &Path, content: &[u8]) -> io::Result<File> {
-    let mut file = OpenOptions::new().create_new(true).read(true).append(true).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    sync_parent(path)?;
-    Ok(file)
 }
 
 /// Gives a finished, synced file its final name, durably.

@@ -33,6 +33,7 @@ use crate::{
     journal::log::Log,
     options::Options,
     recovery::{self, Layout, Recovery},
+    room::Room,
     state::State,
     views::Views,
     writer::{
@@ -49,6 +50,7 @@ pub struct Embedded {
     intake: Intake,
     counters: Arc<Counters>,
     health: Arc<HealthCell>,
+    room: Arc<Room>,
     closing: Arc<AtomicBool>,
     layout: Layout,
 }
@@ -70,6 +72,7 @@ impl Embedded {
         let (jobs, jobs_taken) = crossbeam_channel::bounded(1);
         let (done, done_taken) = crossbeam_channel::bounded(1);
         let health = Arc::new(HealthCell::default());
+        let room = Arc::new(Room::new(&layout.root, options.free_bytes_min));
         let closing = Arc::new(AtomicBool::new(false));
         let checkpointer = Checkpointer {
             views: Arc::clone(&views),
@@ -77,6 +80,7 @@ impl Embedded {
             options: Arc::clone(&options),
             counters: Arc::clone(&counters),
             health: Arc::clone(&health),
+            room: Arc::clone(&room),
             history_dir: layout.history.clone(),
             next_segment: views.look().manifest.next_id(),
             jobs: jobs_taken,
@@ -107,7 +111,7 @@ impl Embedded {
                 let _ = closed.send(());
             }
         })?;
-        let engine = Embedded { views, registry, options, intake, counters, health, closing, layout };
+        let engine = Embedded { views, registry, options, intake, counters, health, room, closing, layout };
         Ok((engine, recovered.report))
     }
 
@@ -162,8 +166,9 @@ fn spawn(
 
 impl Journal for Embedded {
     fn append(&self, batch: Batch) -> Answer<'_, Receipt, AppendError> {
-        let offered = match self.health.reason() {
-            Some(reason) => Err(AppendError::Stopped { reason }),
+        self.room.look(&self.health);
+        let offered = match self.health.refusal() {
+            Some(refusal) => Err(refusal),
             None => self.intake.offer(batch),
         };
         Box::pin(async move {
@@ -210,6 +215,7 @@ impl Embedded {
 
 impl Status for Embedded {
     fn health(&self) -> Health {
+        self.room.look(&self.health);
         self.health.health()
     }
 
@@ -241,7 +247,7 @@ impl Status for Embedded {
             if let Some(answer) = asked {
                 let _ = answer.await;
             }
-            match health.reason() {
+            match health.left_undone() {
                 Some(what) => Err(ReadError::Failed { what }),
                 None => Ok(()),
             }

@@ -58,6 +58,9 @@ pub mod examine;
 /// Whether writes are taken.
 pub mod health;
 
+/// Whether the disk has room.
+pub mod room;
+
 /// What the engine counts about itself.
 pub mod counters;
 

@@ -9,6 +9,9 @@ use std::{path::PathBuf, time::Duration};
 pub struct Options {
     /// The directory that holds everything; created if it does not exist.
     pub data_dir: PathBuf,
+    /// Bytes of the disk that are to stay free; below them nothing is taken, so that what was taken can still be brought
+    /// into its final place. None are when zero.
+    pub free_bytes_min: u64,
     /// Batches that may wait for the writer.
     pub queue_batches_max: usize,
     /// Bytes that may wait for the writer.
@@ -45,6 +48,7 @@ impl Options {
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
         Options {
             data_dir: data_dir.into(),
+            free_bytes_min: 256 << 20,
             queue_batches_max: 4_096,
             queue_bytes_max: 64 << 20,
             group_messages_max: 8_192,

@@ -76,6 +76,28 @@ fn releasing_removes_only_what_is_covered() {
     assert_eq!(read(dir.path(), 6).unwrap().1.next_sequence, 7);
 }
 
+/// A file that could not be removed was once forgotten while those after it were removed, and the gap that it left
+/// looked like lost messages at the next start. A loss of power can leave the same gap.
+#[test]
+fn a_file_that_stays_behind_is_no_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = write(dir.path());
+    log.rotate().unwrap();
+    let (first, aside) = (dir.path().join(format!("{:020}.log", 1)), dir.path().join("aside"));
+    fs::rename(&first, &aside).unwrap();
+    fs::create_dir(&first).unwrap();
+    log.release(6).unwrap_err();
+    fs::remove_dir(&first).unwrap();
+    fs::copy(&aside, &first).unwrap();
+    assert!(last_file(dir.path()).exists(), "nothing after it was removed");
+
+    fs::remove_file(last_file(dir.path())).unwrap();
+    assert_eq!(read(dir.path(), 6).unwrap().1.next_sequence, 7);
+    assert!(matches!(read(dir.path(), 5), Err(OpenError::Damaged { .. })), "a gap above the position is damage");
+    log.release(6).unwrap();
+    assert!(!first.exists());
+}
+
 /// A recovery leaves a file without frames; the first checkpoint after it once tried to create that file again, for
 /// ever.
 #[test]

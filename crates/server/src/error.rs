@@ -90,9 +90,12 @@ impl ApiError {
             ApiError::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::NotBuiltYet { .. } | ApiError::OutOfScope => StatusCode::NOT_IMPLEMENTED,
             ApiError::NoRoom | ApiError::StoreTimeout => StatusCode::SERVICE_UNAVAILABLE,
-            ApiError::Append(AppendError::Full { .. } | AppendError::Stopped { .. } | AppendError::Closing) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            ApiError::Append(
+                AppendError::Full { .. }
+                | AppendError::Hindered { .. }
+                | AppendError::Stopped { .. }
+                | AppendError::Closing,
+            ) => StatusCode::SERVICE_UNAVAILABLE,
             ApiError::Read(ReadError::TooLarge { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             ApiError::Read(ReadError::Damaged { .. } | ReadError::Failed { .. }) | ApiError::Internal => {
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -205,6 +208,10 @@ impl ApiError {
             }
             ApiError::Append(AppendError::Full { .. }) => {
                 "more messages are waiting to be stored than there is room for; send the request again".to_owned()
+            }
+            ApiError::Append(AppendError::Hindered { .. }) => {
+                "the server cannot write to its disk at this moment; keep the messages and send them again later"
+                    .to_owned()
             }
             ApiError::Append(AppendError::Stopped { .. }) => {
                 "the server takes no messages until it is restarted; keep \

@@ -35,6 +35,10 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Response {
     }
     match state.store.health() {
         Health::Ready => json(StatusCode::OK, |object| object.text("status", "ready")),
+        Health::Hindered { .. } => unavailable(
+            "hindered",
+            "the store takes no writes for now and goes on by itself once the cause is gone; the server's log says more",
+        ),
         Health::Stopped { .. } => {
             unavailable("stopped", "the store takes no writes until the server is restarted; its log says why")
         }

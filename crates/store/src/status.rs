@@ -7,6 +7,9 @@ use crate::{Answer, error::ReadError};
 pub enum Health {
     /// Everything works.
     Ready,
+    /// Writes are refused until something outside has changed, such as a full disk; then the store goes on by itself.
+    /// Reads go on meanwhile.
+    Hindered { reason: String },
     /// Writes are refused until a restart; reads go on.
     Stopped { reason: String },
 }

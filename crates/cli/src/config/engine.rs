@@ -11,6 +11,7 @@ const BYTES_MAX: u64 = 1 << 40;
 /// Bounds and rhythms of the store.
 #[derive(Clone, Debug)]
 pub struct Engine {
+    pub free_bytes_min: u64,
     pub queue_batches_max: usize,
     pub queue_bytes_max: usize,
     pub group_messages_max: usize,
@@ -32,6 +33,7 @@ impl Engine {
     pub fn read(values: &Values) -> Result<Engine, SettingsError> {
         let identity_retention = values.days("identity.retention_days", 0..=36_500)?;
         Ok(Engine {
+            free_bytes_min: values.number("disk.free_bytes_min", 0..=BYTES_MAX)?,
             queue_batches_max: values.size("intake.queue_batches_max", 1..=1_000_000)?,
             queue_bytes_max: values.size("intake.queue_bytes_max", 1 << 20..=BYTES_MAX)?,
             group_messages_max: values.size("intake.group_messages_max", 100..=10_000_000)?,

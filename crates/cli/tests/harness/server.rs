@@ -80,16 +80,30 @@ impl Launch {
     /// Starts the process and waits until it is ready.
     #[track_caller]
     pub fn start(&self) -> Server {
-        match self.spawn().ready() {
-            Ok(server) => server,
-            Err(failure) => panic!("the server did not become ready ({:?}):\n{}", failure.status, failure.log),
-        }
+        started(self.spawn().ready())
+    }
+
+    /// Starts the process and waits until it answers, whether or not it takes messages.
+    #[track_caller]
+    pub fn start_unready(&self) -> Server {
+        started(self.spawn().answers("/healthz"))
     }
 }
 
-/// The executable under test with a clean environment, to be run in `directory`.
+/// A server, or a failed test that shows what the server said.
+#[track_caller]
+fn started(result: Result<Server, Failure>) -> Server {
+    match result {
+        Ok(server) => server,
+        Err(failure) => panic!("the server did not become ready ({:?}):\n{}", failure.status, failure.log),
+    }
+}
+
+/// The executable under test with a clean environment, to be run in `directory`. Long runs name one of their own in
+/// `MUSTER_TEST_PROGRAM`, which a build meanwhile does not replace.
 pub fn muster(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
+    let program = std::env::var_os("MUSTER_TEST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_muster").into());
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MUSTER_") {
             command.env_remove(name);
@@ -128,7 +142,12 @@ pub struct Failure {
 
 impl Starting {
     /// Waits for readiness, for the end of the process, or for patience to run out.
-    pub fn ready(mut self) -> Result<Server, Failure> {
+    pub fn ready(self) -> Result<Server, Failure> {
+        self.answers("/readyz")
+    }
+
+    /// The same until this path is answered with 200.
+    fn answers(mut self, path: &str) -> Result<Server, Failure> {
         let until = Instant::now() + PATIENCE;
         let address = loop {
             if let Some(address) = self.address() {
@@ -137,7 +156,7 @@ impl Starting {
             self.check_alive(until)?;
         };
         let mut client = Client::new(address, None);
-        while !client.get("/readyz").is_ok_and(|answer| answer.status == 200) {
+        while !client.get(path).is_ok_and(|answer| answer.status == 200) {
             self.check_alive(until)?;
         }
         Ok(Server { child: self.child, address, local: self.local })

@@ -1,7 +1,8 @@
 //! Appending and letting go.
 //!
-//! One thread owns the log. After a failed sync it refuses everything: what the disk holds is then unknown, and only a
-//! restart finds out.
+//! One thread owns the log. A write that fails is taken back, at once or before the next one: nothing is ever written
+//! behind a frame that was not finished. After a failed sync the log refuses everything: what the disk holds is then
+//! unknown, and only a restart finds out.
 
 use std::{
     fs::{File, OpenOptions},
@@ -17,10 +18,25 @@ use crate::disk;
 /// Why nothing was appended.
 #[derive(Debug)]
 pub enum LogError {
-    /// The write failed and was taken back; a later one may succeed, as when the disk was full.
+    /// The write failed and is taken back; a later one may succeed, as when the disk was full.
     Refused(io::Error),
     /// The state of the file is unknown; nothing may be written any more.
     Broken(io::Error),
+}
+
+impl LogError {
+    /// Whether only a restart helps.
+    fn is_final(&self) -> bool {
+        matches!(self, LogError::Broken(_))
+    }
+}
+
+impl From<LogError> for io::Error {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Refused(error) | LogError::Broken(error) => error,
+        }
+    }
 }
 
 /// A file of the log and the number of its first frame.
@@ -40,6 +56,8 @@ pub struct Log {
     length: u64,
     next_sequence: u64,
     buffer: Vec<u8>,
+    /// A frame was written in part and could not be cut off yet.
+    ragged: bool,
     broken: bool,
 }
 
@@ -55,18 +73,18 @@ impl Log {
         };
         files.push(LogFile { first_sequence: next_sequence, path });
         let length = frame::FILE_HEADER_BYTES as u64;
-        Ok(Log { dir: dir.to_owned(), files, file, length, next_sequence, buffer: Vec::new(), broken: false })
+        let (buffer, ragged, broken) = (Vec::new(), false, false);
+        Ok(Log { dir: dir.to_owned(), files, file, length, next_sequence, buffer, ragged, broken })
     }
 
     /// Writes one frame with these batches and syncs it. Returns its number.
     pub fn append<'a>(&mut self, batches: impl Iterator<Item = &'a Batch>) -> Result<u64, LogError> {
-        if self.broken {
-            return Err(LogError::Broken(io::Error::other("an earlier sync failed")));
-        }
+        self.mend()?;
         let sequence = self.next_sequence;
         frame::write_frame(&mut self.buffer, sequence, batches);
         if let Err(error) = self.file.write_all(&self.buffer) {
-            return Err(self.take_back(error));
+            self.ragged = true;
+            return Err(self.mend().err().filter(LogError::is_final).unwrap_or(LogError::Refused(error)));
         }
         if let Err(error) = self.file.sync_data() {
             self.broken = true;
@@ -82,6 +100,16 @@ impl Log {
         self.next_sequence - 1
     }
 
+    /// Where the files lie.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether only a restart helps.
+    pub fn is_broken(&self) -> bool {
+        self.broken
+    }
+
     /// Bytes in all files.
     pub fn bytes(&self) -> u64 {
         let older = &self.files[..self.files.len() - 1];
@@ -91,43 +119,65 @@ impl Log {
 
     /// Continues in a new file, so that everything up to now can be let go of whole.
     pub fn rotate(&mut self) -> Result<(), LogError> {
-        if self.broken {
-            return Err(LogError::Broken(io::Error::other("an earlier sync failed")));
-        }
+        self.mend()?;
         // After a recovery the file being written may hold nothing yet; then it is the new one already.
         if self.files.last().is_some_and(|last| last.first_sequence == self.next_sequence) {
             return Ok(());
         }
-        let (path, file) = create(&self.dir, self.next_sequence).map_err(LogError::Refused)?;
+        let (path, file) = match create(&self.dir, self.next_sequence) {
+            Ok(made) => made,
+            Err(fault) => {
+                self.broken = fault.is_final();
+                return Err(fault);
+            }
+        };
         self.files.push(LogFile { first_sequence: self.next_sequence, path });
         self.file = file;
         self.length = frame::FILE_HEADER_BYTES as u64;
         Ok(())
     }
 
-    /// Removes the files that hold no frame after `sequence`. A file that cannot be removed now is found again later.
+    /// Removes the files that hold no frame after `sequence`, oldest first. One that cannot be removed now, and all after
+    /// it, are removed by a later call.
     pub fn release(&mut self, sequence: u64) -> io::Result<()> {
-        let keep_from = self.files.iter().skip(1).take_while(|next| next.first_sequence <= sequence + 1).count();
-        for file in self.files.drain(..keep_from) {
-            disk::remove_if_there(&file.path)?;
+        while self.files.get(1).is_some_and(|next| next.first_sequence <= sequence + 1) {
+            disk::remove_if_there(&self.files[0].path)?;
+            self.files.remove(0);
         }
         Ok(())
     }
 
-    /// Cuts a frame that was written in part.
-    fn take_back(&mut self, error: io::Error) -> LogError {
-        match self.file.set_len(self.length).and_then(|()| self.file.sync_data()) {
-            Ok(()) => LogError::Refused(error),
-            Err(_) => {
-                self.broken = true;
-                LogError::Broken(error)
-            }
+    /// Cuts off a frame that was written in part, if there is one, and finds out whether anything may be written.
+    pub fn mend(&mut self) -> Result<(), LogError> {
+        if self.broken {
+            return Err(LogError::Broken(io::Error::other("an earlier sync failed")));
         }
+        if self.ragged {
+            self.file.set_len(self.length).map_err(LogError::Refused)?;
+            if let Err(error) = self.file.sync_data() {
+                self.broken = true;
+                return Err(LogError::Broken(error));
+            }
+            self.ragged = false;
+        }
+        Ok(())
     }
 }
 
-fn create(dir: &Path, first_sequence: u64) -> io::Result<(PathBuf, File)> {
+/// Creates a file with its head. One that could not be finished is removed, and removed again by the next attempt.
+fn create(dir: &Path, first_sequence: u64) -> Result<(PathBuf, File), LogError> {
     let path = dir.join(format!("{first_sequence:020}.log"));
-    let file = disk::create_durably(&path, &frame::file_header(first_sequence))?;
+    let write = || {
+        // No frame has this number yet, so a file of this name can only be what an earlier attempt left.
+        disk::remove_if_there(&path)?;
+        let mut file = OpenOptions::new().create_new(true).read(true).append(true).open(&path)?;
+        file.write_all(&frame::file_header(first_sequence))?;
+        Ok(file)
+    };
+    let file = write().map_err(|error| {
+        let _ = disk::remove_if_there(&path);
+        LogError::Refused(error)
+    })?;
+    file.sync_all().and_then(|()| disk::sync_dir(dir)).map_err(LogError::Broken)?;
     Ok((path, file))
 }

@@ -67,6 +67,8 @@ impl Known {
 pub struct Identities {
     live: IdentityMap,
     frozen: Option<Arc<IdentityMap>>,
+    /// The identity that could not be read last.
+    unread: Option<IdentityKey>,
 }
 
 /// A group of which every message's fate is decided.
@@ -105,6 +107,15 @@ impl Identities {
         }
     }
 
+    /// Whether what could not be read last can be read now.
+    pub fn read_again(&mut self, disk: &Keyspace) -> bool {
+        let readable = self.unread.is_none_or(|key| read_known(disk, key).is_ok());
+        if readable {
+            self.unread = None;
+        }
+        readable
+    }
+
     fn outcome(
         &mut self,
         workspace: WorkspaceId,
@@ -116,7 +127,7 @@ impl Identities {
         let key = (workspace, identity);
         let before = match self.live.get(&key).or_else(|| self.frozen.as_ref()?.get(&key)) {
             Some(before) => Some(*before),
-            None => read_known(disk, key)?,
+            None => read_known(disk, key).inspect_err(|_| self.unread = Some(key))?,
         };
         let remembered =
             before.filter(|before| retention_days.is_none_or(|days| before.day.saturating_add(days) >= known.day));

@@ -27,8 +27,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, select};
-use muster_store::error::AppendError;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, select};
+use muster_store::error::{AppendError, ReadError};
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
@@ -36,9 +36,10 @@ use crate::{
     checkpoint::Done,
     commit::Job,
     counters::Counters,
-    health::HealthCell,
+    health::{HINDERED_RETRY, HealthCell, Hindrance},
     journal::log::{Log, LogError},
     options::Options,
+    room,
     views::Views,
 };
 use collect::{Collector, Command};
@@ -61,8 +62,8 @@ pub struct Writer {
     pub changed_at: Option<Instant>,
 }
 
-/// How long a sender is told to wait when the disk refuses a write.
-const REFUSED_WRITE_RETRY: Duration = Duration::from_secs(10);
+/// How often is looked whether what stands in the way of writes is gone.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Writer {
     /// Works until it is told to close, and returns whom to tell that it has; or until nobody is left to tell it.
@@ -91,17 +92,30 @@ impl Writer {
             }
             self.start_due_checkpoint();
             let commands = self.collector.receiver().clone();
-            let due = self.changed_at.filter(|_| !self.checkpointing).map(|at| at + self.options.checkpoint_interval);
-            let timer = due.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
+            let timer = self.due().map_or_else(crossbeam_channel::never, crossbeam_channel::at);
             select! {
                 recv(commands) -> command => return command.ok(),
                 recv(self.done) -> done => match done {
                     Ok(done) => self.finish_checkpoint(&done),
                     Err(_) => return self.fail_rest(),
                 },
-                recv(timer) -> _ => self.freeze(),
+                recv(timer) -> _ => {
+                    self.look_again();
+                    self.start_due_checkpoint();
+                }
             }
         }
+    }
+
+    /// When something is to be done although nobody asks: a checkpoint, or a look at what stands in the way.
+    fn due(&self) -> Option<Instant> {
+        if self.health.reason().is_some() {
+            return None;
+        }
+        let checkpoint = self.changed_at.filter(|_| !self.checkpointing);
+        let checkpoint = checkpoint.map(|at| at + self.options.checkpoint_interval);
+        let look = self.is_blocked().then(|| Instant::now() + LOOK_INTERVAL);
+        checkpoint.into_iter().chain(look).min()
     }
 
     /// Without a checkpoint thread nothing can be brought into place; what still comes is answered, not taken.
@@ -113,11 +127,15 @@ impl Writer {
 
     fn write_group(&mut self, first: collect::Pending) {
         let group = self.collector.collect(first, &self.options);
-        if let Some(reason) = self.health.reason() {
-            return acknowledge::refuse(group, &AppendError::Stopped { reason });
+        if let Some(refusal) = self.health.refusal() {
+            return acknowledge::refuse(group, &refusal);
         }
         let sifted = match dedupe::sift(group, &mut self.identities, &self.views.state, &self.options) {
             Ok(sifted) => sifted,
+            Err((group, fault @ ReadError::Failed { .. })) => {
+                let refusal = self.hinder(Hindrance::Reading, &format!("identities could not be read: {fault}"));
+                return acknowledge::refuse(group, &refusal);
+            }
             Err((group, fault)) => {
                 let reason = self.stop(&format!("identities could not be read: {fault}"));
                 return acknowledge::refuse(group, &AppendError::Stopped { reason });
@@ -126,10 +144,9 @@ impl Writer {
         let durable = match append::append(sifted, &mut self.log, &self.counters) {
             Ok(durable) => durable,
             Err((sifted, LogError::Refused(fault))) => {
-                error!(error = %fault, "the journal refused a write");
                 self.identities.take_back(&sifted.fresh);
-                let full = AppendError::Full { retry_after: REFUSED_WRITE_RETRY };
-                return acknowledge::refuse_sifted(sifted, &full);
+                let refusal = self.hinder(Hindrance::Journal, &format!("the journal refused a write: {fault}"));
+                return acknowledge::refuse_sifted(sifted, &refusal);
             }
             Err((sifted, LogError::Broken(fault))) => {
                 let reason = self.stop(&format!("the journal could not be synced: {fault}"));
@@ -148,15 +165,41 @@ impl Writer {
         self.keep_within_bounds();
     }
 
-    /// Starts a checkpoint when enough has changed; waits for the one under way when memory is at its bound.
+    /// Starts a checkpoint when enough has changed; waits for the one under way when memory is at its bound. While that
+    /// one fails nothing is waited for: senders are told, and hear so until it is done.
     fn keep_within_bounds(&mut self) {
         if !self.over_bounds() {
             return;
         }
         while self.checkpointing && self.health.reason().is_none() {
+            if let Some(fault) = self.health.checkpoint_fault() {
+                self.hinder(Hindrance::Checkpoint, &format!("memory is full and a checkpoint fails: {fault}"));
+                return;
+            }
             self.wait_for_checkpoint();
         }
         self.freeze();
+    }
+
+    /// Whether something stands in the way that only this thread can find gone.
+    fn is_blocked(&self) -> bool {
+        [Hindrance::Journal, Hindrance::Reading].iter().any(|hindrance| self.health.is_hindered_by(*hindrance))
+    }
+
+    /// Finds out whether what stood in the way is gone.
+    fn look_again(&mut self) {
+        if self.health.is_hindered_by(Hindrance::Journal) {
+            match self.log.mend().map_err(std::io::Error::from).and_then(|()| room::try_write(self.log.dir())) {
+                Ok(()) => self.health.clear(Hindrance::Journal),
+                Err(fault) if self.log.is_broken() => {
+                    drop(self.stop(&format!("the journal could not be cut: {fault}")))
+                }
+                Err(_) => {}
+            }
+        }
+        if self.health.is_hindered_by(Hindrance::Reading) && self.identities.read_again(&self.views.state.identities) {
+            self.health.clear(Hindrance::Reading);
+        }
     }
 
     fn over_bounds(&self) -> bool {
@@ -177,11 +220,18 @@ impl Writer {
         if self.checkpointing || self.health.reason().is_some() || self.changed_at.is_none() {
             return;
         }
-        if let Err(LogError::Refused(fault) | LogError::Broken(fault)) = self.log.rotate() {
-            // Tried again when the next change is due; until then the journal holds everything.
-            error!(error = %fault, "the journal could not start a new file");
-            self.changed_at = Some(Instant::now());
-            return;
+        match self.log.rotate() {
+            Ok(()) => {}
+            // Until it works nothing more is taken, and the journal holds everything.
+            Err(LogError::Refused(fault)) => {
+                self.changed_at = Some(Instant::now());
+                self.hinder(Hindrance::Journal, &format!("the journal could not start a new file: {fault}"));
+                return;
+            }
+            Err(LogError::Broken(fault)) => {
+                self.stop(&format!("the journal could not start a new file: {fault}"));
+                return;
+            }
         }
         let overlay = self.views.change(|current| {
             let frozen = Arc::new(std::mem::take(&mut current.live));
@@ -198,6 +248,7 @@ impl Writer {
 
     fn finish_checkpoint(&mut self, done: &Done) {
         self.checkpointing = false;
+        self.health.clear(Hindrance::Checkpoint);
         self.identities.thaw();
         if let Err(fault) = self.log.release(done.position) {
             error!(error = %fault, "journal files could not be removed; they are removed later");
@@ -207,9 +258,11 @@ impl Writer {
     }
 
     fn wait_for_checkpoint(&mut self) {
-        match self.done.recv() {
+        match self.done.recv_timeout(LOOK_INTERVAL / 10) {
             Ok(done) => self.finish_checkpoint(&done),
-            Err(_) => {
+            // The caller looks whether it fails, and waits on.
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
                 self.stop("the checkpoint thread ended");
             }
         }
@@ -223,6 +276,12 @@ impl Writer {
         while self.checkpointing && self.health.reason().is_none() {
             self.wait_for_checkpoint();
         }
+    }
+
+    /// Appends are refused until what stands in the way is gone. Returns what senders are told.
+    fn hinder(&self, hindrance: Hindrance, reason: &str) -> AppendError {
+        self.health.hinder(hindrance, reason);
+        AppendError::Hindered { reason: reason.to_owned(), retry_after: HINDERED_RETRY }
     }
 
     /// From now on every append is refused; reads go on. Returns the reason that stands.

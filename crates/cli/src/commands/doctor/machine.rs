@@ -11,7 +11,8 @@ use rustix::process::{Resource, getrlimit};
 use super::run::Finding;
 use crate::commands::serve::handles;
 
-const SPACE_FAULT_BYTES: u64 = 256 << 20;
+/// Whatever the settings say.
+const SPACE_FAULT_BYTES: u64 = 64 << 20;
 const SPACE_WARNING_BYTES: u64 = 2 << 30;
 /// 2026-01-01; a clock before that was never set.
 const CLOCK_FLOOR: Duration = Duration::from_secs(1_767_225_600);
@@ -19,23 +20,23 @@ const CLOCK_FLOOR: Duration = Duration::from_secs(1_767_225_600);
 const CLOCK_SLACK: Duration = Duration::from_secs(300);
 
 /// Everything about the machine, seen from a data directory; `pid` is the server's, if one runs.
-pub fn examine(data_dir: &Path, pid: Option<u32>, connections_max: usize) -> Vec<Finding> {
+pub fn examine(data_dir: &Path, pid: Option<u32>, connections_max: usize, free_bytes_min: u64) -> Vec<Finding> {
     let mut findings = vec![clock(SystemTime::now(), newest_change(data_dir))];
-    findings.extend(space(data_dir));
+    findings.extend(space(data_dir, free_bytes_min));
     findings.push(file_handles(pid.and_then(limit_of).unwrap_or_else(own_limit), connections_max));
     findings
 }
 
-fn space(data_dir: &Path) -> Option<Finding> {
+fn space(data_dir: &Path, free_bytes_min: u64) -> Option<Finding> {
     let about = rustix::fs::statvfs(data_dir).ok()?;
-    Some(judge_space(about.f_bavail.saturating_mul(about.f_frsize)))
+    Some(judge_space(about.f_bavail.saturating_mul(about.f_frsize), free_bytes_min))
 }
 
-fn judge_space(bytes: u64) -> Finding {
+fn judge_space(bytes: u64, free_bytes_min: u64) -> Finding {
     let what = format!("{} MiB are free for the data directory", bytes >> 20);
-    if bytes < SPACE_FAULT_BYTES {
-        Finding::fault(what, "free some space: without room to write the server takes no messages")
-    } else if bytes < SPACE_WARNING_BYTES {
+    if bytes < free_bytes_min.max(SPACE_FAULT_BYTES) {
+        Finding::fault(what, "free some space: below disk.free_bytes_min the server takes no messages")
+    } else if bytes < SPACE_WARNING_BYTES.max(free_bytes_min.saturating_mul(2)) {
         Finding::warning(what, "free some space soon")
     } else {
         Finding::note(what)
@@ -96,8 +97,10 @@ mod tests {
 
     #[test]
     fn space_is_judged_before_it_ends() {
-        let check = |bytes: u64, gravity: Gravity| assert_eq!(judge_space(bytes).gravity, gravity, "{bytes}");
+        let check =
+            |bytes: u64, gravity: Gravity| assert_eq!(judge_space(bytes, 256 << 20).gravity, gravity, "{bytes}");
         check(0, Gravity::Fault);
+        check(255 << 20, Gravity::Fault);
         check(1 << 30, Gravity::Warning);
         check(1 << 40, Gravity::Note);
     }

@@ -75,7 +75,7 @@ fn examine(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
             (vec![Finding::fault(format!("{error:#}"), advice)], None)
         }
     };
-    findings.extend(machine::examine(data_dir, pid, settings.server.connections_max));
+    findings.extend(machine::examine(data_dir, pid, settings.server.connections_max, settings.engine.free_bytes_min));
     Ok(findings)
 }
 
