@@ -9,13 +9,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Creates a directory and makes its name durable. Repeats safely.
+/// Creates a directory if it is not there and makes its name durable, also when it was there: whoever created it may
+/// have been killed before the name was synced. Repeats safely.
 pub fn make_dir(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
+    if !path.is_dir() {
+        fs::create_dir_all(path)?;
+        sync_dir(path)?;
     }
-    fs::create_dir_all(path)?;
-    sync_dir(path)?;
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
 }
 

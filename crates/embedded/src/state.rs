@@ -41,6 +41,8 @@ pub struct State {
 impl State {
     /// Opens the store, or creates it. A store of another format is refused untouched.
     pub fn open(dir: &Path, cache_bytes: u64) -> Result<State, OpenError> {
+        remove_unborn(dir)?;
+        disk::make_dir(dir)?;
         let database = Database::builder(dir).cache_size(cache_bytes).worker_threads(1).open();
         let database = database.map_err(|error| match error {
             fjall::Error::Locked => OpenError::InUse { dir: dir.to_owned() },
@@ -67,7 +69,7 @@ impl State {
             database,
         };
         // The database syncs a new keyspace's files but not the names of the keyspaces' directories; without this a
-        // loss of power could take a whole keyspace with it.
+        // loss of power could take a whole keyspace with it. Its own directory's name was synced before it was opened.
         for names in [dir.join("keyspaces"), dir.to_owned()] {
             disk::sync_dir(&names)?;
         }
@@ -103,5 +105,41 @@ impl State {
         let Some(value) = self.meta.get(name)? else { return Ok(None) };
         let bytes = value.as_ref().try_into().map_err(|_| OpenError::damaged(format!("the state store's {name}")))?;
         Ok(Some(u64::from_be_bytes(bytes)))
+    }
+}
+
+/// Removes a store whose creation was cut short: without its version the database neither opens nor creates it. The
+/// version is synced before the first keyspace is made, so where there is a keyspace the version was lost otherwise,
+/// and nothing is touched.
+fn remove_unborn(dir: &Path) -> std::io::Result<()> {
+    let born = !dir.exists() || dir.join("version").exists();
+    let has_keyspaces = std::fs::read_dir(dir.join("keyspaces")).is_ok_and(|mut entries| entries.next().is_some());
+    if born || has_keyspaces { Ok(()) } else { std::fs::remove_dir_all(dir) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process killed in the first moments of its first start must not leave a directory that never opens again.
+    #[test]
+    fn a_creation_cut_short_is_begun_anew() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("state");
+        std::fs::create_dir_all(dir.join("keyspaces")).unwrap();
+        std::fs::write(dir.join("0.jnl"), [0; 64]).unwrap();
+        std::fs::write(dir.join("lock"), "").unwrap();
+        let state = State::open(&dir, 1 << 20).unwrap();
+        assert_eq!(state.position().unwrap(), 0);
+    }
+
+    #[test]
+    fn a_store_with_content_but_no_version_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("state");
+        drop(State::open(&dir, 1 << 20).unwrap());
+        std::fs::remove_file(dir.join("version")).unwrap();
+        assert!(State::open(&dir, 1 << 20).is_err());
+        assert!(dir.join("keyspaces/1").exists());
     }
 }
