@@ -30,7 +30,7 @@ use crate::{
     counters::Counters,
     credentials::Registry,
     disk,
-    error::{not_a_record, state_failed},
+    error::state_failed,
     health::HealthCell,
     history::{
         compact,
@@ -148,7 +148,7 @@ impl Checkpointer {
         let mut written = Vec::new();
         for workspace in workspaces {
             let name = self.workspace_name(workspace)?;
-            let sorted = rows::sort(overlay, workspace).map_err(not_a_record("an overlay"))?;
+            let sorted = rows::sort(overlay, workspace);
             let id = self.next_id();
             let mut writer = SegmentWriter::create(&self.history_dir, (workspace, &name), id, None)
                 .map_err(|error| failed(&error))?;

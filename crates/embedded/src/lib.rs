@@ -22,6 +22,9 @@ pub mod writer;
 /// What has been applied since the last checkpoint.
 pub mod overlay;
 
+/// The profiles that changed since the last checkpoint, each with a number.
+pub mod slots;
+
 /// What readers and the writer share.
 pub mod views;
 

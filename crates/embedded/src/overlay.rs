@@ -3,7 +3,7 @@
 //! One overlay is live and takes changes; at a checkpoint it is frozen and a new one takes its place. Readers look
 //! into the live one, then the frozen one, then the disk. An overlay's size is bounded by the checkpoint settings.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use muster_model::{
@@ -11,34 +11,38 @@ use muster_model::{
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
     message::Message,
-    profile::Profile,
+    time::Micros,
 };
 use muster_store::{
-    profiles::ListCursor,
     record::{self, NotARecord},
     refused::{Refused, RefusedCursor, RefusedId},
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::keys::ProfileKey;
+use crate::{
+    keys::ProfileKey,
+    slots::{SlotNumber, Slots},
+};
 
-/// A profile that changed, and what is known of the version below this overlay.
-#[derive(Clone, Debug)]
-pub struct Slot {
-    pub profile: Arc<Profile>,
-    /// Where the version below stands in the list orders: created, updated. `None` when there is none.
-    pub below: Option<(ListCursor, ListCursor)>,
-    /// Rows of tracks that name this record, in the order applied.
-    pub tracks: Vec<u32>,
-}
-
-/// Where the bytes of one applied message lie.
+/// Where the bytes of one applied message lie, and what it is sorted by later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Row {
     pub workspace: WorkspaceId,
     buffer: u32,
     start: u32,
     end: u32,
+    pub timestamp: Micros,
+    /// The account and the user that it names.
+    pub account: Option<SlotNumber>,
+    pub user: Option<SlotNumber>,
+}
+
+/// What a row is sorted by, besides its workspace.
+#[derive(Clone, Copy, Debug)]
+pub struct RowPlace {
+    pub timestamp: Micros,
+    pub account: Option<SlotNumber>,
+    pub user: Option<SlotNumber>,
 }
 
 /// A message's bytes, shared with the buffer they arrived in.
@@ -58,7 +62,7 @@ pub type StatementsKey = (WorkspaceId, RecordKind, RecordId);
 /// Changes since the last checkpoint.
 #[derive(Debug, Default)]
 pub struct Overlay {
-    pub profiles: FxHashMap<ProfileKey, Slot>,
+    pub profiles: Slots,
     pub statements: FxHashMap<StatementsKey, Vec<Statement>>,
     /// Children by parent.
     pub children: FxHashMap<ProfileKey, FxHashSet<(RecordKind, RecordId)>>,
@@ -99,11 +103,13 @@ impl Overlay {
         (self.buffers.len() - 1) as u32
     }
 
-    /// Keeps a message whose bytes lie in a kept buffer, and notes it with the records that a track names.
-    pub fn keep_row(&mut self, workspace: WorkspaceId, buffer: u32, record: &[u8]) -> u32 {
+    /// Keeps a message whose bytes lie in a kept buffer.
+    pub fn keep_row(&mut self, workspace: WorkspaceId, buffer: u32, record: &[u8], place: RowPlace) -> u32 {
         let base = self.buffers[buffer as usize].as_ptr() as usize;
         let start = record.as_ptr() as usize - base;
-        let row = Row { workspace, buffer, start: start as u32, end: (start + record.len()) as u32 };
+        let (start, end) = (start as u32, (start + record.len()) as u32);
+        let RowPlace { timestamp, account, user } = place;
+        let row = Row { workspace, buffer, start, end, timestamp, account, user };
         debug_assert!(row.end as usize <= self.buffers[buffer as usize].len());
         self.rows.push(row);
         (self.rows.len() - 1) as u32

@@ -13,102 +13,150 @@ use arrow_array::{
 use arrow_schema::ArrowError;
 use muster_model::{
     association::Answer,
-    id::{Identity, RecordId, WorkspaceId},
+    id::{RecordId, WorkspaceId},
     kind::{Kind, RecordKind},
     message::Message,
     time::Micros,
 };
-use muster_store::record::{self, NotARecord};
+use muster_store::record;
 use rustc_hash::FxHashMap;
 
 use super::schema;
 use crate::{
-    keys::ProfileKey,
     overlay::{Overlay, Row},
+    slots::SlotNumber,
 };
 
 /// Rows handed to the writer at a time.
 pub const BATCH_ROWS: usize = 8 * 1024;
 
-/// A workspace's rows in the order of the file, with the account each is filed under.
+/// A workspace's rows in the order of the file.
 pub struct Sorted<'a> {
     overlay: &'a Overlay,
-    rows: Vec<(Row, Option<&'a str>)>,
+    /// Each with the rank of the account that it is filed under.
+    rows: Vec<(Row, u32)>,
+    accounts: Vec<&'a str>,
 }
 
-/// What a row is sorted by, names as ranks.
-type RowKey = (u32, u32, Micros, Identity);
+/// What a row is sorted by, names as ranks; 0 stands for none.
+type RowKey = (u32, u32, Micros);
 
 /// Sorts the rows of one workspace.
-pub fn sort(overlay: &Overlay, workspace: WorkspaceId) -> Result<Sorted<'_>, NotARecord> {
-    let mut accounts = Names::default();
-    let mut users = Names::default();
-    let mut keyed: Vec<(RowKey, Row)> = Vec::with_capacity(overlay.rows().len());
-    for row in overlay.rows().iter().filter(|row| row.workspace == workspace) {
-        let message = record::decode(overlay.row_slice(*row))?;
-        let account = filed_under(overlay, workspace, &message);
-        let account = account.map_or(0, |(id, name)| accounts.number(id, || name));
-        let user = message.user.as_ref().map_or(0, |user| {
-            let key = ProfileKey::new(workspace, RecordKind::User, user.id);
-            users.number(user.id, || overlay.profiles.get(&key).map_or("", |slot| slot.profile.external_id.as_ref()))
-        });
-        keyed.push(((account, user, message.timestamp, message.identity), *row));
+pub fn sort(overlay: &Overlay, workspace: WorkspaceId) -> Sorted<'_> {
+    let mut filing = Filing::new(overlay);
+    let users = user_ranks(overlay, workspace);
+    let rows = overlay.rows();
+    let mut keyed: Vec<(RowKey, u32)> = Vec::with_capacity(rows.len());
+    for (number, row) in (0u32..).zip(rows).filter(|(_, row)| row.workspace == workspace) {
+        let user = row.user.map_or(0, |user| users[user.index()]);
+        keyed.push(((filing.account(row), user, row.timestamp), number));
     }
-    let (account_ranks, user_ranks) = (accounts.ranks(), users.ranks());
-    for ((account, user, _, _), _) in &mut keyed {
-        (*account, *user) = (account_ranks[*account as usize], user_ranks[*user as usize]);
+    let ranks = ranks(&filing.names);
+    for ((account, _, _), _) in &mut keyed {
+        *account = ranks[*account as usize];
     }
     keyed.sort_unstable();
-    let mut by_rank = accounts.names;
-    by_rank.sort_unstable();
-    let name = |rank: u32| rank.checked_sub(1).map(|at| by_rank[at as usize]);
-    let rows = keyed.into_iter().map(|((account, _, _, _), row)| (row, name(account))).collect();
-    Ok(Sorted { overlay, rows })
+    let mut accounts = filing.names;
+    accounts.sort_unstable();
+    let rows = keyed.into_iter().map(|((account, _, _), number)| (rows[number as usize], account)).collect();
+    Sorted { overlay, rows, accounts }
 }
 
-/// Names numbered from 1 as they are met; 0 stands for none.
-#[derive(Default)]
-struct Names<'a> {
+/// The place of each name in alphabetical order, from 1, by the name's number, from 1; 0 stays 0.
+fn ranks(names: &[&str]) -> Vec<u32> {
+    let mut order: Vec<u32> = (1..=names.len() as u32).collect();
+    order.sort_unstable_by_key(|number| names[*number as usize - 1]);
+    let mut ranks = vec![0; names.len() + 1];
+    for (rank, number) in (1..).zip(order) {
+        ranks[number as usize] = rank;
+    }
+    ranks
+}
+
+/// The same for the users among an overlay's slots, by the number of the slot.
+fn user_ranks(overlay: &Overlay, workspace: WorkspaceId) -> Vec<u32> {
+    let mut users: Vec<(&str, usize)> = Vec::new();
+    for (place, (key, slot)) in overlay.profiles.iter().enumerate() {
+        if key.workspace == workspace && key.kind == RecordKind::User {
+            users.push((&slot.profile.external_id, place));
+        }
+    }
+    users.sort_unstable();
+    let mut ranks = vec![0; overlay.profiles.iter().len()];
+    for (rank, (_, place)) in (1..).zip(users) {
+        ranks[place] = rank;
+    }
+    ranks
+}
+
+/// Finds the account that a row is filed under, and numbers the accounts from 1 as they are met.
+struct Filing<'a> {
+    overlay: &'a Overlay,
     numbers: FxHashMap<RecordId, u32>,
     names: Vec<&'a str>,
+    /// By slot: of an account its number, of a user the number of the account that all its rows are filed under.
+    of_slot: Vec<Filed>,
 }
 
-impl<'a> Names<'a> {
-    fn number(&mut self, id: RecordId, name: impl FnOnce() -> &'a str) -> u32 {
+#[derive(Clone, Copy)]
+enum Filed {
+    NotYetMet,
+    /// Always under this account, or under none.
+    Under(u32),
+    /// It depends on the time.
+    Depends,
+}
+
+impl<'a> Filing<'a> {
+    fn new(overlay: &'a Overlay) -> Self {
+        let of_slot = vec![Filed::NotYetMet; overlay.profiles.iter().len()];
+        Filing { overlay, numbers: FxHashMap::default(), names: Vec::new(), of_slot }
+    }
+
+    fn account(&mut self, row: &Row) -> u32 {
+        let Some(slot) = row.account.or(row.user) else { return 0 };
+        let known = self.of_slot[slot.index()];
+        match known {
+            Filed::Under(number) => number,
+            Filed::Depends => self.account_at(slot, row.timestamp),
+            Filed::NotYetMet => {
+                let filed = self.meet(slot, row.account.is_some());
+                self.of_slot[slot.index()] = filed;
+                self.account(row)
+            }
+        }
+    }
+
+    fn meet(&mut self, slot: SlotNumber, is_account: bool) -> Filed {
+        let overlay = self.overlay;
+        let profile = &overlay.profiles.at(slot).profile;
+        if is_account {
+            return Filed::Under(self.number(profile.id, &profile.external_id));
+        }
+        match profile.as_user().map_or(&[][..], |user| user.accounts.links()) {
+            [] => Filed::Under(0),
+            [_] => Filed::Under(self.account_at(slot, Micros::MAX)),
+            _ => Filed::Depends,
+        }
+    }
+
+    fn account_at(&mut self, user: SlotNumber, at: Micros) -> u32 {
+        let overlay = self.overlay;
+        let Some(user) = overlay.profiles.at(user).profile.as_user() else { return 0 };
+        let known = match user.accounts.at(at) {
+            Answer::Known(known) => known,
+            Answer::NeedsStatements => user.accounts.current(),
+        };
+        let link = known.and_then(|id| user.accounts.links().iter().find(|link| link.parent == id));
+        link.map_or(0, |link| self.number(link.parent, &link.external_id))
+    }
+
+    fn number(&mut self, id: RecordId, name: &'a str) -> u32 {
         *self.numbers.entry(id).or_insert_with(|| {
-            self.names.push(name());
+            self.names.push(name);
             self.names.len() as u32
         })
     }
-
-    /// The place of each number's name in alphabetical order, from 1; 0 stays 0.
-    fn ranks(&self) -> Vec<u32> {
-        let mut order: Vec<u32> = (1..=self.names.len() as u32).collect();
-        order.sort_unstable_by_key(|number| self.names[*number as usize - 1]);
-        let mut ranks = vec![0; self.names.len() + 1];
-        for (rank, number) in (1..).zip(order) {
-            ranks[number as usize] = rank;
-        }
-        ranks
-    }
-}
-
-fn filed_under<'a>(overlay: &'a Overlay, workspace: WorkspaceId, message: &Message<'_>) -> Option<(RecordId, &'a str)> {
-    let external_id = |id: RecordId| {
-        let key = ProfileKey::new(workspace, RecordKind::Account, id);
-        overlay.profiles.get(&key).map(|slot| (id, slot.profile.external_id.as_ref()))
-    };
-    if let Some(account) = &message.account {
-        return external_id(account.id);
-    }
-    let key = ProfileKey::new(workspace, RecordKind::User, message.user.as_ref()?.id);
-    let accounts = &overlay.profiles.get(&key)?.profile.as_user()?.accounts;
-    let id = match accounts.at(message.ordered_at()) {
-        Answer::Known(known) => known?,
-        Answer::NeedsStatements => accounts.current()?,
-    };
-    let link = accounts.links().iter().find(|link| link.parent == id)?;
-    Some((id, link.external_id.as_ref()))
 }
 
 impl Sorted<'_> {
@@ -119,7 +167,7 @@ impl Sorted<'_> {
             for (row, account) in rows {
                 let message = record::decode(self.overlay.row_slice(*row))
                     .map_err(|fault| ArrowError::ExternalError(Box::new(fault)))?;
-                columns.push(&message, *account)?;
+                columns.push(&message, account.checked_sub(1).map(|rank| self.accounts[rank as usize]))?;
             }
             columns.finish()
         })

@@ -19,7 +19,8 @@ use crate::{
     engine::{Embedded, Reader},
     error::{damaged, state_failed},
     keys::{self, ProfileKey},
-    overlay::{Overlay, Slot},
+    overlay::Overlay,
+    slots::Slot,
     views::Below,
 };
 
@@ -173,10 +174,10 @@ fn in_memory(live: &Overlay, frozen: Option<&Overlay>, workspace: WorkspaceId, q
         }
     };
     let by_creation = query.order == ListOrder::CreatedAt;
-    for (key, slot) in &live.profiles {
+    for (key, slot) in live.profiles.iter() {
         add(key, slot, by_creation && on_disk(slot, frozen, key));
     }
-    for (key, slot) in frozen.iter().flat_map(|frozen| &frozen.profiles) {
+    for (key, slot) in frozen.iter().flat_map(|frozen| frozen.profiles.iter()) {
         add(key, slot, live.profiles.contains_key(key));
     }
     found

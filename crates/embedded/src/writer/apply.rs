@@ -4,7 +4,13 @@
 
 use std::sync::Arc;
 
-use muster_model::{id::WorkspaceId, kinds::fields::named, message::Message};
+use muster_model::{
+    id::{RecordId, WorkspaceId},
+    kind::RecordKind,
+    kinds::fields::named,
+    message::Message,
+    profile::Profile,
+};
 use muster_store::{
     batch::{Batch, Entry, decode_refused},
     error::ReadError,
@@ -17,9 +23,10 @@ use rustc_hash::FxHashMap;
 use crate::{
     error::not_a_record,
     keys::ProfileKey,
-    overlay::{Overlay, Slot},
+    overlay::Overlay,
+    slots::{Slot, SlotNumber},
     state::State,
-    views::{self, Latest, Views},
+    views::{self, Current, Latest, Views},
 };
 
 /// A group, decoded, with everything it needs from below.
@@ -27,52 +34,95 @@ pub struct Prepared<'a> {
     pub batches: &'a [Batch],
     /// Changes in order; the number is the batch's place in `batches`.
     pub changes: Vec<(usize, Change<'a>)>,
-    /// Profiles that were not in the live overlay; `None` when there is none anywhere.
-    pub loaded: FxHashMap<ProfileKey, Option<Slot>>,
+    /// Profiles that the live overlay does not have yet, in the order of the numbers that they get there.
+    pub loaded: Vec<(ProfileKey, Slot)>,
 }
 
 /// One thing to do.
 #[expect(clippy::large_enum_variant, reason = "nearly every change is the large one; a box each would cost more")]
 pub enum Change<'a> {
-    /// Fold a message in; with its bytes.
-    Fold(Message<'a>, &'a [u8]),
+    /// Fold a message in; with its bytes and the slots of what it names.
+    Fold(Message<'a>, &'a [u8], Places),
     SetAside(Refused<'a>),
     Forget(RefusedId),
 }
 
+/// Records that a message of any kind names at the most, for the purpose of finding them fast.
+const PLACES: usize = 4;
+
+/// The slots of the records that a message names.
+#[derive(Clone, Copy, Default)]
+pub struct Places([Option<(RecordKind, RecordId, SlotNumber)>; PLACES]);
+
+impl Places {
+    /// The slot of a record, if the message names it.
+    pub fn find(&self, kind: RecordKind, id: RecordId) -> Option<SlotNumber> {
+        let here = self.0.iter().flatten().find(|(known, named, _)| *known == kind && *named == id);
+        here.map(|(_, _, number)| *number)
+    }
+}
+
 /// Prepares the batches of a group.
 pub fn prepare<'a>(batches: &'a [Batch], views: &Views) -> Result<Prepared<'a>, ReadError> {
+    // The guard keeps the frozen overlay and the disk in step; readers are not hindered.
+    let current = views.look();
+    let mut loader =
+        Loader { current: &current, state: &views.state, loaded: Vec::new(), numbers: FxHashMap::default() };
     let mut changes = Vec::with_capacity(batches.iter().map(Batch::messages).sum());
     for (place, batch) in batches.iter().enumerate() {
         for entry in batch.entries() {
             let change = match entry {
-                Entry::Message(bytes) => Change::Fold(record::decode(bytes).map_err(not_a_record("a batch"))?, bytes),
+                Entry::Message(bytes) => {
+                    let message = record::decode(bytes).map_err(not_a_record("a batch"))?;
+                    let places = loader.places(batch.workspace(), &message)?;
+                    Change::Fold(message, bytes, places)
+                }
                 Entry::Refused(bytes) => Change::SetAside(decode_refused(bytes).map_err(not_a_record("a batch"))?),
                 Entry::Forget(id) => Change::Forget(id),
             };
             changes.push((place, change));
         }
     }
-    let mut prepared = Prepared { batches, changes, loaded: FxHashMap::default() };
-    load(&mut prepared, views)?;
-    Ok(prepared)
+    Ok(Prepared { batches, changes, loaded: loader.loaded })
 }
 
-/// Fetches what the messages name. The guard keeps the frozen overlay and the disk in step; readers are not hindered.
-fn load(prepared: &mut Prepared<'_>, views: &Views) -> Result<(), ReadError> {
-    let current = views.look();
-    for (place, change) in &prepared.changes {
-        let Change::Fold(message, _) = change else { continue };
-        let workspace: WorkspaceId = prepared.batches[*place].workspace();
-        for (kind, id, _) in named(message) {
+/// Finds or fetches what messages name, and numbers it.
+struct Loader<'v> {
+    current: &'v Current,
+    state: &'v State,
+    loaded: Vec<(ProfileKey, Slot)>,
+    /// Of what was loaded.
+    numbers: FxHashMap<ProfileKey, SlotNumber>,
+}
+
+impl Loader<'_> {
+    fn places(&mut self, workspace: WorkspaceId, message: &Message<'_>) -> Result<Places, ReadError> {
+        let mut places = Places::default();
+        for (place, (kind, id, external_id)) in places.0.iter_mut().zip(named(message)) {
             let key = ProfileKey::new(workspace, kind, id);
-            if !current.live.profiles.contains_key(&key) && !prepared.loaded.contains_key(&key) {
-                let slot = load_slot(&key, current.frozen.as_deref(), &views.state)?;
-                prepared.loaded.insert(key, slot);
-            }
+            let known = self.current.live.profiles.number(&key).or_else(|| self.numbers.get(&key).copied());
+            let number = match known {
+                Some(number) => number,
+                None => self.load(key, external_id, message)?,
+            };
+            *place = Some((kind, id, number));
         }
+        Ok(places)
     }
-    Ok(())
+
+    fn load(&mut self, key: ProfileKey, external_id: &str, message: &Message<'_>) -> Result<SlotNumber, ReadError> {
+        let found = load_slot(&key, self.current.frozen.as_deref(), self.state)?;
+        let slot = found.unwrap_or_else(|| new_slot(Profile::new(key.kind, key.id, external_id, message.received_at)));
+        let number = self.current.live.profiles.next_number().plus(self.loaded.len());
+        self.loaded.push((key, slot));
+        self.numbers.insert(key, number);
+        Ok(number)
+    }
+}
+
+/// The slot of a profile that nothing is known of.
+pub fn new_slot(profile: Profile) -> Slot {
+    Slot { profile: Arc::new(profile), below: None, tracks: Vec::new() }
 }
 
 /// A profile from below the live overlay, ready to be changed.

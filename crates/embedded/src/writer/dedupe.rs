@@ -3,12 +3,12 @@
 //! The decision is made here, inside the one thread that commits, and nowhere else. Identities heard since the last
 //! checkpoint are in memory, all others in the state store. A conflicting message becomes a message set aside.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::hash_map::Entry, sync::Arc, time::Duration};
 
 use fjall::Keyspace;
 use muster_model::id::{Identity, WorkspaceId};
 use muster_store::{
-    batch::{Batch, BatchBuilder, Entry},
+    batch::{self, Batch, BatchBuilder},
     error::ReadError,
     receipt::{Outcome, Receipt},
     record,
@@ -122,25 +122,39 @@ impl Identities {
         record: &[u8],
         disk: &Keyspace,
         retention_days: Option<u32>,
-    ) -> Result<(IdentityKey, Known, Outcome), ReadError> {
+    ) -> Result<(IdentityKey, Outcome), ReadError> {
         let (identity, known) = Known::of(record)?;
         let key = (workspace, identity);
-        let before = match self.live.get(&key).or_else(|| self.frozen.as_ref()?.get(&key)) {
+        let vacant = match self.live.entry(key) {
+            Entry::Occupied(before) if remembered(*before.get(), known, retention_days) => {
+                return Ok((key, fate(*before.get(), known)));
+            }
+            Entry::Occupied(mut expired) => {
+                expired.insert(known);
+                return Ok((key, Outcome::Stored));
+            }
+            Entry::Vacant(vacant) => vacant,
+        };
+        let below = match self.frozen.as_ref().and_then(|frozen| frozen.get(&key)) {
             Some(before) => Some(*before),
             None => read_known(disk, key).inspect_err(|_| self.unread = Some(key))?,
         };
-        let remembered =
-            before.filter(|before| retention_days.is_none_or(|days| before.day.saturating_add(days) >= known.day));
-        let outcome = match remembered {
-            Some(before) if before.content == known.content => Outcome::Duplicate,
-            Some(_) => Outcome::Conflict,
-            None => {
-                self.live.insert(key, known);
-                Outcome::Stored
-            }
-        };
-        Ok((key, known, outcome))
+        if let Some(before) = below.filter(|before| remembered(*before, known, retention_days)) {
+            return Ok((key, fate(before, known)));
+        }
+        vacant.insert(known);
+        Ok((key, Outcome::Stored))
     }
+}
+
+/// Whether what is known of an identity still counts.
+fn remembered(before: Known, now: Known, retention_days: Option<u32>) -> bool {
+    retention_days.is_none_or(|days| before.day.saturating_add(days) >= now.day)
+}
+
+/// What becomes of a message whose identity is known.
+fn fate(before: Known, now: Known) -> Outcome {
+    if before.content == now.content { Outcome::Duplicate } else { Outcome::Conflict }
 }
 
 fn read_known(disk: &Keyspace, (workspace, identity): IdentityKey) -> Result<Option<Known>, ReadError> {
@@ -190,8 +204,8 @@ fn sift_batch(
     let workspace = batch.workspace();
     let mut receipt = Receipt { outcomes: Vec::with_capacity(batch.messages()) };
     for entry in batch.entries() {
-        if let Entry::Message(record) = entry {
-            let (key, _, outcome) = identities.outcome(workspace, record, disk, retention_days)?;
+        if let batch::Entry::Message(record) = entry {
+            let (key, outcome) = identities.outcome(workspace, record, disk, retention_days)?;
             if outcome == Outcome::Stored {
                 fresh.push(key);
             }
@@ -211,7 +225,7 @@ fn keep_part(batch: &Batch, receipt: &Receipt) -> Result<Batch, ReadError> {
     let mut outcomes = receipt.outcomes.iter();
     for entry in batch.entries() {
         match entry {
-            Entry::Message(record) => match outcomes.next() {
+            batch::Entry::Message(record) => match outcomes.next() {
                 Some(Outcome::Stored) => kept.encoded_message(record),
                 Some(Outcome::Conflict) => {
                     let message = record::decode(record).map_err(not_a_record("a batch"))?;
@@ -219,8 +233,8 @@ fn keep_part(batch: &Batch, receipt: &Receipt) -> Result<Batch, ReadError> {
                 }
                 Some(Outcome::Duplicate) | None => {}
             },
-            Entry::Refused(bytes) => kept.encoded_refused(bytes),
-            Entry::Forget(id) => kept.forget(id),
+            batch::Entry::Refused(bytes) => kept.encoded_refused(bytes),
+            batch::Entry::Forget(id) => kept.forget(id),
         }
     }
     Ok(kept.build())

@@ -15,14 +15,14 @@ use muster_model::{
     rejection::Code,
 };
 use muster_store::{error::ReadError, refused::Refused};
-use rustc_hash::FxHashMap;
 
-use super::apply::{Change, Prepared, load_slot};
+use super::apply::{Change, Places, Prepared, load_slot, new_slot};
 use crate::{
     counters::Counters,
     error::state_failed,
     keys::{self, ProfileKey},
-    overlay::{Overlay, Slot},
+    overlay::{Overlay, RowPlace},
+    slots::{Slot, SlotNumber},
     state::State,
     views::{self, Current, Latest, Views},
 };
@@ -33,16 +33,19 @@ const CHILD_BYTES: usize = 48;
 
 /// Folds a prepared group into the live overlay.
 pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Result<(), ReadError> {
-    let Prepared { batches, changes, mut loaded } = prepared;
+    let Prepared { batches, changes, loaded } = prepared;
     let mut set_aside = 0;
     views.change(|current| {
+        for (key, slot) in loaded {
+            add(&mut current.live, key, slot);
+        }
         let buffers: Vec<u32> = batches.iter().map(|batch| current.live.keep_buffer(batch.bytes())).collect();
         for (place, change) in changes {
             let workspace = batches[place].workspace();
             match change {
-                Change::Fold(message, bytes) => {
-                    fold(current, &views.state, &mut loaded, workspace, &message)?;
-                    keep_row(&mut current.live, workspace, buffers[place], &message, bytes);
+                Change::Fold(message, bytes, places) => {
+                    fold(current, &views.state, places, workspace, &message)?;
+                    keep_row(&mut current.live, workspace, buffers[place], &message, bytes, places);
                 }
                 Change::SetAside(refused) => {
                     set_aside += u64::from(refused.code != Code::Conflict);
@@ -57,26 +60,43 @@ pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Re
     Ok(())
 }
 
+fn add(live: &mut Overlay, key: ProfileKey, slot: Slot) -> SlotNumber {
+    live.grow(slot.profile.weight_bytes());
+    live.profiles.insert(key, slot)
+}
+
 fn fold(
     current: &mut Current,
     state: &State,
-    loaded: &mut FxHashMap<ProfileKey, Option<Slot>>,
+    places: Places,
     workspace: WorkspaceId,
     message: &Message<'_>,
 ) -> Result<(), ReadError> {
     let mut ledger =
-        OverlayLedger { workspace, live: &mut current.live, frozen: current.frozen.as_deref(), state, loaded };
+        OverlayLedger { workspace, live: &mut current.live, frozen: current.frozen.as_deref(), state, places };
     apply(&mut ledger, message)
 }
 
-fn keep_row(live: &mut Overlay, workspace: WorkspaceId, buffer: u32, message: &Message<'_>, bytes: &[u8]) {
-    let row = live.keep_row(workspace, buffer, bytes);
+fn keep_row(
+    live: &mut Overlay,
+    workspace: WorkspaceId,
+    buffer: u32,
+    message: &Message<'_>,
+    bytes: &[u8],
+    places: Places,
+) {
+    let find = |live: &Overlay, kind, id| {
+        places.find(kind, id).or_else(|| live.profiles.number(&ProfileKey::new(workspace, kind, id)))
+    };
+    let account = message.account.as_ref().and_then(|named| find(live, RecordKind::Account, named.id));
+    let user = message.user.as_ref().and_then(|named| find(live, RecordKind::User, named.id));
+    let row = live.keep_row(workspace, buffer, bytes, RowPlace { timestamp: message.timestamp, account, user });
     if message.kind != Kind::Track {
         return;
     }
     for (kind, id, _) in named(message) {
-        if let Some(slot) = live.profiles.get_mut(&ProfileKey::new(workspace, kind, id)) {
-            slot.tracks.push(row);
+        if let Some(number) = find(live, kind, id) {
+            live.profiles.at_mut(number).tracks.push(row);
         }
     }
 }
@@ -110,30 +130,32 @@ struct OverlayLedger<'a> {
     live: &'a mut Overlay,
     frozen: Option<&'a Overlay>,
     state: &'a State,
-    loaded: &'a mut FxHashMap<ProfileKey, Option<Slot>>,
+    places: Places,
+}
+
+impl OverlayLedger<'_> {
+    /// The slot of a record that the message does not name itself, such as the account of a track's user.
+    fn slot_of(&mut self, new: NewProfile<'_>) -> Result<SlotNumber, ReadError> {
+        let key = ProfileKey::new(self.workspace, new.kind, new.id);
+        if let Some(number) = self.live.profiles.number(&key) {
+            return Ok(number);
+        }
+        let slot = load_slot(&key, self.frozen, self.state)?
+            .unwrap_or_else(|| new_slot(Profile::new(new.kind, new.id, new.external_id, new.received_at)));
+        Ok(add(self.live, key, slot))
+    }
 }
 
 impl Ledger for OverlayLedger<'_> {
     type Error = ReadError;
 
     fn profile(&mut self, new: NewProfile<'_>) -> Result<&mut Profile, ReadError> {
-        let key = ProfileKey::new(self.workspace, new.kind, new.id);
-        if !self.live.profiles.contains_key(&key) {
-            let slot = match self.loaded.remove(&key) {
-                Some(slot) => slot,
-                None => load_slot(&key, self.frozen, self.state)?,
-            };
-            let slot = slot.unwrap_or_else(|| Slot {
-                profile: Arc::new(Profile::new(new.kind, new.id, new.external_id, new.received_at)),
-                below: None,
-                tracks: Vec::new(),
-            });
-            self.live.grow(slot.profile.weight_bytes());
-            self.live.profiles.insert(key, slot);
-        }
-        let slot = self.live.profiles.get_mut(&key).expect("inserted above when it was missing");
+        let number = match self.places.find(new.kind, new.id) {
+            Some(number) => number,
+            None => self.slot_of(new)?,
+        };
         // Copies only while a reader still holds the version before.
-        Ok(Arc::make_mut(&mut slot.profile))
+        Ok(Arc::make_mut(&mut self.live.profiles.at_mut(number).profile))
     }
 
     fn statements(&mut self, user: RecordId, parents: RecordKind) -> Result<Vec<Statement>, ReadError> {

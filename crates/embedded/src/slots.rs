@@ -1,0 +1,96 @@
+//! The profiles that changed since the last checkpoint, each with a number.
+//!
+//! A message names the same few records again and again while it is folded in; a number finds a profile without
+//! hashing its key. Numbers are given in the order of arrival and never change. Never decides what a profile holds.
+
+use std::sync::Arc;
+
+use muster_model::profile::Profile;
+use muster_store::profiles::ListCursor;
+use rustc_hash::FxHashMap;
+
+use crate::keys::ProfileKey;
+
+/// A profile that changed, and what is known of the version below this overlay.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    pub profile: Arc<Profile>,
+    /// Where the version below stands in the list orders: created, updated. `None` when there is none.
+    pub below: Option<(ListCursor, ListCursor)>,
+    /// Rows of tracks that name this record, in the order applied.
+    pub tracks: Vec<u32>,
+}
+
+/// A profile's number in one overlay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotNumber(u32);
+
+/// Changed profiles by key and by number.
+#[derive(Debug, Default)]
+pub struct Slots {
+    numbers: FxHashMap<ProfileKey, SlotNumber>,
+    slots: Vec<(ProfileKey, Slot)>,
+}
+
+impl Slots {
+    /// How many there are; the number that the next one gets.
+    pub fn next_number(&self) -> SlotNumber {
+        SlotNumber(self.slots.len() as u32)
+    }
+
+    /// The number of a profile.
+    pub fn number(&self, key: &ProfileKey) -> Option<SlotNumber> {
+        self.numbers.get(key).copied()
+    }
+
+    /// The profile of a number that this overlay gave.
+    pub fn at(&self, number: SlotNumber) -> &Slot {
+        &self.slots[number.0 as usize].1
+    }
+
+    /// The same, to change it.
+    pub fn at_mut(&mut self, number: SlotNumber) -> &mut Slot {
+        &mut self.slots[number.0 as usize].1
+    }
+
+    /// The key of a number that this overlay gave.
+    pub fn key_at(&self, number: SlotNumber) -> &ProfileKey {
+        &self.slots[number.0 as usize].0
+    }
+
+    /// The profile of a key.
+    pub fn get(&self, key: &ProfileKey) -> Option<&Slot> {
+        self.number(key).map(|number| self.at(number))
+    }
+
+    /// Whether the profile changed.
+    pub fn contains_key(&self, key: &ProfileKey) -> bool {
+        self.numbers.contains_key(key)
+    }
+
+    /// Adds a profile that is not there yet.
+    pub fn insert(&mut self, key: ProfileKey, slot: Slot) -> SlotNumber {
+        let number = self.next_number();
+        let before = self.numbers.insert(key, number);
+        debug_assert!(before.is_none(), "a profile has one slot");
+        self.slots.push((key, slot));
+        number
+    }
+
+    /// All of them, in the order of their numbers.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&ProfileKey, &Slot)> {
+        self.slots.iter().map(|(key, slot)| (key, slot))
+    }
+}
+
+impl SlotNumber {
+    /// The number as a place in a list that has one for each slot.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The number that many places further on.
+    pub fn plus(self, places: usize) -> SlotNumber {
+        SlotNumber(self.0 + places as u32)
+    }
+}
