@@ -17,7 +17,7 @@ use serde_json::{Value, json as json_value};
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, RefOr, Schema, Type};
 
 use crate::{
-    error::{ApiError, FieldError},
+    error::ApiError,
     ingest::admit,
     keys::{Caller, Token, unread},
     openapi::{Words, named, schema},
@@ -27,6 +27,7 @@ use crate::{
     },
     router::{Access, Route},
     state::AppState,
+    violation::Violation,
     wire::key,
 };
 
@@ -143,8 +144,9 @@ struct Wish {
 
 impl Wish {
     fn read(bytes: &[u8]) -> Result<Wish, ApiError> {
-        let field =
-            |path, keyword, param, message: String| Err(ApiError::Field(FieldError { path, keyword, param, message }));
+        let field = |path, keyword, asks, message: String| {
+            Err(ApiError::Invalid(vec![Violation::new(path, keyword, asks, message)]))
+        };
         let Ok(Value::Object(members)) = serde_json::from_slice(bytes) else {
             return field("", "type", "object", "must be a JSON object, such as {\"scopes\":[\"write\"]}".to_owned());
         };

@@ -19,7 +19,11 @@ use muster_store::{
     error::{AdminError, AppendError, ReadError},
 };
 
-use crate::{ingest::batch::Malformed, wire::object::Object};
+use crate::{
+    ingest::batch::Malformed,
+    violation::{self, Violation},
+    wire::object::Object,
+};
 
 /// Everything that a request can be answered with besides success and refused messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +43,7 @@ pub(crate) enum ApiError {
     Malformed(Malformed),
     Parameter(String),
     Cursor,
-    Field(FieldError),
+    Invalid(Vec<Violation>),
     NoSuchRecord { kind: &'static str },
     NoSuchPath,
     WrongMethod,
@@ -50,17 +54,6 @@ pub(crate) enum ApiError {
     Read(ReadError),
     Admin(AdminError),
     Internal,
-}
-
-/// A field of a body that breaks a rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FieldError {
-    /// JSON pointer to the field.
-    pub path: &'static str,
-    /// The rule, in the words of JSON Schema, and what it asks for.
-    pub keyword: &'static str,
-    pub param: &'static str,
-    pub message: String,
 }
 
 impl ApiError {
@@ -85,7 +78,7 @@ impl ApiError {
             | ApiError::Malformed(_)
             | ApiError::Parameter(_)
             | ApiError::Cursor
-            | ApiError::Field(_) => StatusCode::BAD_REQUEST,
+            | ApiError::Invalid(_) => StatusCode::BAD_REQUEST,
             ApiError::NoSuchRecord { .. } | ApiError::NoSuchPath => StatusCode::NOT_FOUND,
             ApiError::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::NotBuiltYet { .. } | ApiError::OutOfScope => StatusCode::NOT_IMPLEMENTED,
@@ -161,7 +154,9 @@ impl ApiError {
                  parameters, or leave it out to start anew"
                     .to_owned()
             }
-            ApiError::Field(field) => field.message.clone(),
+            ApiError::Invalid(violations) => {
+                violations.first().map_or(String::new(), |first| first.message().to_owned())
+            }
             ApiError::BodyTooLarge { .. }
             | ApiError::UnsupportedEncoding
             | ApiError::BodyNotDecodable { .. }
@@ -257,7 +252,8 @@ pub(crate) fn malformed_code(malformed: &Malformed) -> &'static str {
     }
 }
 
-fn malformed_says(malformed: &Malformed) -> String {
+/// What is wrong with a body as a whole, in a sentence.
+pub(crate) fn malformed_says(malformed: &Malformed) -> String {
     match malformed {
         Malformed::Empty => "the body is empty: it ends at byte 0; send JSON".to_owned(),
         Malformed::CutShort { position } => {
@@ -283,7 +279,7 @@ impl IntoResponse for ApiError {
         let says = self.says();
         Object::write(&mut out, |object| match &self {
             ApiError::Malformed(malformed) => object.object("error", |error| write_malformed(error, malformed, &says)),
-            ApiError::Field(field) => object.object("error", |error| write_field(error, field)),
+            ApiError::Invalid(violations) => object.object("error", |error| violation::write(error, violations)),
             _ => object.text("error", &says),
         });
         let mut response = Response::new(Body::from(out));
@@ -320,18 +316,6 @@ fn write_malformed(error: &mut Object<'_>, malformed: &Malformed, says: &str) {
                 | Malformed::NotAnArray { position } => one.number("position", *position as u64),
                 Malformed::TooMany { count } => one.number("count", *count as u64),
             }
-        });
-    });
-}
-
-fn write_field(error: &mut Object<'_>, field: &FieldError) {
-    error.text("message", "validation failed");
-    error.list("errors", |list| {
-        list.object(|one| {
-            one.text("instancePath", field.path);
-            one.text("keyword", field.keyword);
-            one.object("params", |params| params.text(field.keyword, field.param));
-            one.text("message", &field.message);
         });
     });
 }

@@ -49,6 +49,9 @@ mod openapi;
 /// The API document as a page for people.
 mod docs;
 
+/// Rules that a body may break, and how a broken one is reported.
+mod violation;
+
 /// Every error, with its status and its words.
 mod error;
 

@@ -115,6 +115,11 @@ fn mask(bytes: &[u8]) -> (Cow<'_, str>, Vec<usize>) {
     (Cow::Owned(text), masked)
 }
 
+/// Whether a body is JSON in UTF-8, and where it stops being that.
+pub(crate) fn validate(body: &[u8]) -> Result<(), Malformed> {
+    Body::read(body).map(|_| ())
+}
+
 fn malformed(text: &str, offset: usize, error: &serde_json::Error) -> Malformed {
     if text.trim_ascii().is_empty() {
         return Malformed::Empty;

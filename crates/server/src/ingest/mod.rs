@@ -109,7 +109,8 @@ async fn work(state: &AppState, mut raw: Raw, order: Order) -> Result<(Checked, 
     })
 }
 
-fn decode(raw: &mut Raw, bytes_max: usize) -> Result<Bytes, Undecoded> {
+/// The body as it is parsed, of at most so many bytes.
+pub(crate) fn decode(raw: &mut Raw, bytes_max: usize) -> Result<Bytes, Undecoded> {
     match raw.encoding {
         Encoding::Identity if raw.bytes.len() > bytes_max => Err(Undecoded::TooLarge),
         Encoding::Identity => Ok(raw.bytes.clone()),
@@ -117,7 +118,8 @@ fn decode(raw: &mut Raw, bytes_max: usize) -> Result<Bytes, Undecoded> {
     }
 }
 
-fn refuse(error: Undecoded, bytes_max: usize) -> ApiError {
+/// What a sender is told when a body cannot be decoded.
+pub(crate) fn refuse(error: Undecoded, bytes_max: usize) -> ApiError {
     match error {
         Undecoded::TooLarge => ApiError::BodyTooLarge { bytes_max, compressed: false },
         Undecoded::Damaged(encoding) => ApiError::BodyNotDecodable { encoding: encoding.name() },

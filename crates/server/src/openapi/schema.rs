@@ -6,7 +6,7 @@
 use muster_model::{kind::Kind, rejection::Code};
 use serde_json::json;
 use utoipa::openapi::{
-    ArrayBuilder, KnownFormat, ObjectBuilder, Ref, RefOr, Schema, SchemaFormat, Type,
+    ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, SchemaFormat, Type,
     schema::{AdditionalProperties, SchemaType},
 };
 
@@ -28,8 +28,11 @@ pub(crate) enum Field {
     NumberOrNull,
     Count,
     Boolean,
+    BooleanOrNull,
     /// A customer's own members.
     Members,
+    /// A record of this name.
+    RecordOrNull(&'static str),
     /// A list of records of this name.
     ListOf(&'static str),
     Texts,
@@ -50,6 +53,9 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("Organization", object(wire::organization::FIELDS).into()),
         ("Account", object(wire::account::FIELDS).into()),
         ("User", object(wire::user::FIELDS).into()),
+        ("CustomObject", object(wire::custom_object::FIELDS).into()),
+        ("CustomObjectInstance", object(wire::custom_object_instance::FIELDS).into()),
+        ("NpsResponse", object(wire::nps_response::FIELDS).into()),
         ("Event", object(wire::event::FIELDS).into()),
         ("Refused", refused.into()),
         ("Key", object(wire::key::FIELDS).into()),
@@ -63,6 +69,9 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("Organizations", "Organization"),
         ("Accounts", "Account"),
         ("Users", "User"),
+        ("CustomObjects", "CustomObject"),
+        ("CustomObjectInstances", "CustomObjectInstance"),
+        ("NpsResponses", "NpsResponse"),
         ("Events", "Event"),
         ("RefusedMessages", "Refused"),
     ];
@@ -90,6 +99,11 @@ pub(crate) fn instant() -> Schema {
 /// One of several words, the first being the default.
 pub(crate) fn one_of(words: &[&str]) -> Schema {
     typed(Type::String).enum_values(Some(words.to_vec())).default(Some(json!(words[0]))).into()
+}
+
+/// One of several words, or none of them.
+pub(crate) fn words(words: &[&str]) -> Schema {
+    typed(Type::String).enum_values(Some(words.to_vec())).into()
 }
 
 /// Any JSON object.
@@ -131,7 +145,12 @@ fn of(field: Field) -> RefOr<Schema> {
         Field::NumberOrNull => nullable(Type::Number),
         Field::Count => typed(Type::Integer).minimum(Some(0.0)),
         Field::Boolean => typed(Type::Boolean),
+        Field::BooleanOrNull => nullable(Type::Boolean),
         Field::Members => return any_object().into(),
+        Field::RecordOrNull(name) => {
+            let record: RefOr<Schema> = Ref::from_schema_name(name).into();
+            return OneOfBuilder::new().item(record).item(typed(Type::Null)).into();
+        }
         Field::ListOf(name) => return ArrayBuilder::new().items(Ref::from_schema_name(name)).into(),
         Field::Texts => return ArrayBuilder::new().items(typed(Type::String)).into(),
         Field::Anything => ObjectBuilder::new().schema_type(SchemaType::AnyValue),

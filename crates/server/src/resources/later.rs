@@ -17,27 +17,17 @@ const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PUT, Method::DE
 const SCREENS: [&str; 5] = ["notes", "tasks", "projects", "meetings", "conversations"];
 
 /// Paths that come later: what they are about, the methods, the path.
-const LATER: [(&str, &[Method], &str); 24] = [
-    ("writing organizations", &[Method::POST], "/resources/organizations"),
-    ("writing organizations", &[Method::PUT, Method::DELETE], "/resources/organizations/{id}"),
+const LATER: [(&str, &[Method], &str); 14] = [
+    ("deleting organizations", &[Method::DELETE], "/resources/organizations/{id}"),
     ("the accounts of an organization", &[Method::GET], "/resources/organizations/{id}/accounts"),
     ("the users of an organization", &[Method::GET], "/resources/organizations/{id}/users"),
-    ("NPS", &[Method::GET], "/resources/organizations/{id}/npsResponses"),
-    ("writing accounts", &[Method::POST], "/resources/accounts"),
-    ("writing accounts", &[Method::PUT, Method::DELETE], "/resources/accounts/{id}"),
+    ("deleting accounts", &[Method::DELETE], "/resources/accounts/{id}"),
     ("the users of an account", &[Method::GET], "/resources/accounts/{id}/users"),
     ("health scores", &[Method::GET], "/resources/accounts/{id}/healthScores"),
-    ("NPS", &[Method::GET], "/resources/accounts/{id}/npsResponses"),
-    ("writing users", &[Method::POST], "/resources/users"),
     ("searching users", &[Method::GET], "/resources/users/search"),
-    ("writing users", &[Method::PUT, Method::DELETE], "/resources/users/{id}"),
-    ("custom objects", &[Method::GET, Method::POST], "/resources/customObjects"),
-    ("custom objects", &[Method::GET], "/resources/customObjects/{id}"),
-    ("custom objects", &[Method::GET, Method::POST], "/resources/customObjects/{id}/instances"),
-    ("custom objects", &[Method::GET], "/resources/customObjects/{id}/instances/search"),
-    ("custom objects", &[Method::PUT, Method::DELETE], "/resources/customObjects/{id}/instances/{instanceId}"),
-    ("NPS", &[Method::GET, Method::POST], "/resources/npsResponses"),
-    ("NPS", &[Method::GET, Method::PUT, Method::DELETE], "/resources/npsResponses/{id}"),
+    ("deleting users", &[Method::DELETE], "/resources/users/{id}"),
+    ("deleting instances", &[Method::DELETE], "/resources/customObjects/{id}/instances/{instanceId}"),
+    ("deleting NPS responses", &[Method::DELETE], "/resources/npsResponses/{id}"),
     ("the catalogue of traits", &[Method::GET], "/resources/customFields"),
     ("the list of a team", &[Method::GET], "/resources/admins"),
     ("the list of a team", &[Method::GET], "/resources/admins/search"),

@@ -27,8 +27,23 @@ mod accounts;
 /// Users.
 mod users;
 
+/// Records that belong to another one, as a page of a list.
+mod belonging;
+
+/// Custom objects.
+mod custom_objects;
+
+/// Instances of a custom object.
+mod instances;
+
+/// NPS responses.
+mod nps_responses;
+
 /// Timelines.
 mod events;
+
+/// Records in: creating and updating by record.
+mod write;
 
 /// Messages set aside: shown, sent again, dropped.
 mod refused;

@@ -7,7 +7,8 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use muster_model::kind::RecordKind;
+use muster_model::{kind::RecordKind, profile::Profile};
+use muster_store::credentials::Workspace;
 
 use super::{
     answer::{self, json, page},
@@ -57,9 +58,18 @@ pub(super) async fn show(
     PathId(id): PathId,
 ) -> Result<Response, ApiError> {
     let profile = find(&state, &workspace, KIND, &id).await?;
-    let view = Gatherer::new(&state, workspace.id).organization(profile).await?;
+    shown(&state, &workspace, profile).await
+}
+
+/// The answer with one record.
+pub(super) async fn shown(
+    state: &AppState,
+    workspace: &Workspace,
+    profile: Arc<Profile>,
+) -> Result<Response, ApiError> {
+    let view = Gatherer::new(state, workspace.id).organization(profile).await?;
     let shared = state.clone();
     let weight = view.weight_bytes();
     let one = move |object: &mut Object<'_>| organization::write(object, &view, &shared.settings.trait_names);
-    answer::write(&state, weight, move || json(StatusCode::OK, one)).await
+    answer::write(state, weight, move || json(StatusCode::OK, one)).await
 }

@@ -74,8 +74,16 @@ impl<'s> Gatherer<'s> {
 
     /// What is shown of a user.
     pub(super) async fn user(&mut self, profile: Arc<Profile>) -> Result<UserView, ApiError> {
-        let mut view = UserView { accounts: Vec::new(), organizations: Vec::new(), profile: Arc::clone(&profile) };
+        let mut view = UserView {
+            accounts: Vec::new(),
+            organizations: Vec::new(),
+            last_response: None,
+            profile: Arc::clone(&profile),
+        };
         let Some(user) = profile.as_user() else { return Ok(view) };
+        if let Some(last) = user.nps.last {
+            view.last_response = self.profile(RecordKind::NpsResponse, last.response).await?;
+        }
         for link in user.accounts.standing() {
             let known = self.accounts.get(&link.parent).cloned();
             view.accounts.extend(match known {
@@ -97,6 +105,27 @@ impl<'s> Gatherer<'s> {
             });
         }
         Ok(view)
+    }
+
+    /// What is shown of an account that is known by its id.
+    pub(super) async fn account_of(&mut self, id: Option<RecordId>) -> Result<Option<Arc<AccountView>>, ApiError> {
+        let Some(id) = id else { return Ok(None) };
+        match self.profile(RecordKind::Account, id).await? {
+            Some(profile) => self.account(profile).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What is shown of an organization that is known by its id.
+    pub(super) async fn organization_of(
+        &mut self,
+        id: Option<RecordId>,
+    ) -> Result<Option<Arc<OrganizationView>>, ApiError> {
+        let Some(id) = id else { return Ok(None) };
+        match self.profile(RecordKind::Organization, id).await? {
+            Some(profile) => self.organization(profile).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn profile(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ApiError> {

@@ -43,6 +43,7 @@ pub(crate) fn routes() -> Vec<Route> {
         timeline(RecordKind::User, "users"),
     ];
     routes.extend(set_aside());
+    routes.extend(super::write::routes::routes());
     routes.extend(later::routes());
     routes
 }
@@ -112,7 +113,7 @@ fn set_aside() -> [Route; 4] {
     ]
 }
 
-fn paged(words: Words, most: i64) -> Words {
+pub(super) fn paged(words: Words, most: i64) -> Words {
     words
         .query("limit", "How many results a page may have.", schema::between(1, most, 100))
         .query("from", "`next` of the page before; empty means the start.", schema::text())

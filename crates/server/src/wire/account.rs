@@ -56,8 +56,8 @@ fn write_part(object: &mut Object<'_>, view: &AccountView, names: &TraitNames, k
     object.nulls(&["lastInboundMessageTimestamp", "lastOutboundMessageTimestamp"]);
     value::put_instant(object, "trialEndDate", traits, &names.trial_end_date);
     object.number("usersCount", account.map_or(0, |account| u64::from(account.users_count)));
-    object.zeros(&["npsDetractorCount", "npsPassiveCount", "npsPromoterCount"]);
-    object.nulls(&["npsScore", "healthScore", "csmId", "accountExecutiveId"]);
+    value::put_nps(object, account.map(|account| account.nps).unwrap_or_default());
+    object.nulls(&["healthScore", "csmId", "accountExecutiveId"]);
     object.empty_list("segments");
     if key_roles {
         object.empty_list("keyRoles");
@@ -87,7 +87,7 @@ pub(crate) const FIELDS: Fields = &[
     ("npsDetractorCount", Field::Count),
     ("npsPassiveCount", Field::Count),
     ("npsPromoterCount", Field::Count),
-    ("npsScore", Field::NotYet),
+    ("npsScore", Field::NumberOrNull),
     ("healthScore", Field::NotYet),
     ("csmId", Field::NotYet),
     ("accountExecutiveId", Field::NotYet),

@@ -19,6 +19,15 @@ pub(crate) mod account;
 /// A user, with its accounts and organizations.
 pub(crate) mod user;
 
+/// A custom object: what its instances are instances of.
+pub(crate) mod custom_object;
+
+/// An instance of a custom object.
+pub(crate) mod custom_object_instance;
+
+/// A response to an NPS survey.
+pub(crate) mod nps_response;
+
 /// An event of a timeline.
 pub(crate) mod event;
 

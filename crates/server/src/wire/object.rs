@@ -100,11 +100,6 @@ impl<'o> Object<'o> {
         names.iter().for_each(|name| self.null(name));
     }
 
-    /// `0`, for each of these.
-    pub(crate) fn zeros(&mut self, names: &[&str]) {
-        names.iter().for_each(|name| self.number(name, 0));
-    }
-
     /// `[]`.
     pub(crate) fn empty_list(&mut self, name: &str) {
         self.raw(name, "[]");

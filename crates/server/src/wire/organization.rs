@@ -46,8 +46,7 @@ pub(crate) fn write(object: &mut Object<'_>, view: &OrganizationView, names: &Tr
     object.nulls(&["healthScore", "csmId", "accountExecutiveId"]);
     object.empty_list("segments");
     object.empty_list("keyRoles");
-    object.zeros(&["npsDetractorCount", "npsPassiveCount", "npsPromoterCount"]);
-    object.null("npsScore");
+    value::put_nps(object, profile.as_organization().map(|organization| organization.nps).unwrap_or_default());
     object.boolean("implied", !profile.stated);
 }
 
@@ -75,6 +74,6 @@ pub(crate) const FIELDS: Fields = &[
     ("npsDetractorCount", Field::Count),
     ("npsPassiveCount", Field::Count),
     ("npsPromoterCount", Field::Count),
-    ("npsScore", Field::NotYet),
+    ("npsScore", Field::NumberOrNull),
     ("implied", Field::Boolean),
 ];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use muster_model::profile::Profile;
+use muster_model::{nps::FEEDBACK, profile::Profile};
 
 use super::{
     account::{self, AccountView},
@@ -15,6 +15,9 @@ use crate::{
     settings::TraitNames,
 };
 
+/// The trait that says whether a user wants no more conversations.
+const UNSUBSCRIBED: &str = "unsubscribedFromConversations";
+
 /// What is shown of a user.
 #[derive(Clone, Debug)]
 pub(crate) struct UserView {
@@ -23,6 +26,8 @@ pub(crate) struct UserView {
     pub accounts: Vec<Arc<AccountView>>,
     /// Organizations whose link stands, by external id.
     pub organizations: Vec<Arc<OrganizationView>>,
+    /// The response with the user's last answer to an NPS survey.
+    pub last_response: Option<Arc<Profile>>,
 }
 
 impl UserView {
@@ -60,19 +65,32 @@ pub(crate) fn write(object: &mut Object<'_>, view: &UserView, names: &TraitNames
     object.members("traits", traits.iter());
     object.instant_or_null("firstKnown", value::known(profile.first_known));
     object.instant_or_null("lastSeenTimestamp", profile.as_user().and_then(|user| user.seen.last()));
-    object.nulls(&[
-        "lastInboundMessageTimestamp",
-        "lastOutboundMessageTimestamp",
-        "npsLastScore",
-        "npsLastFeedback",
-        "npsLastRespondedAt",
-        "unsubscribedFromConversations",
-        "unsubscribedFromConversationsAt",
-        "deactivatedAt",
-    ]);
+    object.nulls(&["lastInboundMessageTimestamp", "lastOutboundMessageTimestamp"]);
+    write_last_answer(object, view);
+    let unsubscribed = traits.get(UNSUBSCRIBED).filter(|json| matches!(*json, "true" | "false"));
+    match unsubscribed {
+        Some(json) => object.raw("unsubscribedFromConversations", json),
+        None => object.null("unsubscribedFromConversations"),
+    }
+    let since = traits.registers().find(|(key, ..)| *key == UNSUBSCRIBED).map(|(_, stamp, _)| stamp.at);
+    object.instant_or_null("unsubscribedFromConversationsAt", since.filter(|_| unsubscribed == Some("true")));
+    value::put_instant(object, "deactivatedAt", traits, "deactivatedAt");
     object.empty_list("segments");
     value::put_instant(object, "joinDate", traits, "createdAt");
     object.boolean("implied", !profile.stated);
+}
+
+fn write_last_answer(object: &mut Object<'_>, view: &UserView) {
+    let last = view.profile.as_user().and_then(|user| user.nps.last);
+    match last {
+        Some(last) => object.number("npsLastScore", u64::from(last.score)),
+        None => object.null("npsLastScore"),
+    }
+    match &view.last_response {
+        Some(response) => value::put_text(object, "npsLastFeedback", &response.traits, FEEDBACK),
+        None => object.null("npsLastFeedback"),
+    }
+    object.instant_or_null("npsLastRespondedAt", last.map(|last| last.responded_at));
 }
 
 /// The fields of the record, in the same order.
@@ -91,12 +109,12 @@ pub(crate) const FIELDS: Fields = &[
     ("lastSeenTimestamp", Field::InstantOrNull),
     ("lastInboundMessageTimestamp", Field::NotYet),
     ("lastOutboundMessageTimestamp", Field::NotYet),
-    ("npsLastScore", Field::NotYet),
-    ("npsLastFeedback", Field::NotYet),
-    ("npsLastRespondedAt", Field::NotYet),
-    ("unsubscribedFromConversations", Field::NotYet),
-    ("unsubscribedFromConversationsAt", Field::NotYet),
-    ("deactivatedAt", Field::NotYet),
+    ("npsLastScore", Field::NumberOrNull),
+    ("npsLastFeedback", Field::TextOrNull),
+    ("npsLastRespondedAt", Field::InstantOrNull),
+    ("unsubscribedFromConversations", Field::BooleanOrNull),
+    ("unsubscribedFromConversationsAt", Field::InstantOrNull),
+    ("deactivatedAt", Field::InstantOrNull),
     ("segments", Field::NoneYet),
     ("joinDate", Field::InstantOrNull),
     ("implied", Field::Boolean),

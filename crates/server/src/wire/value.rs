@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use muster_model::{json::string_value, time::Micros, traits::Traits};
+use muster_model::{json::string_value, nps::Tally, time::Micros, traits::Traits};
 
 use super::object::Object;
 
@@ -52,6 +52,17 @@ pub(crate) fn put_number(object: &mut Object<'_>, name: &str, traits: &Traits, k
     match number(traits, key) {
         Some(number) => object.raw(name, &number),
         None => object.null(name),
+    }
+}
+
+/// The counts of users by their last answer, and the score that follows.
+pub(crate) fn put_nps(object: &mut Object<'_>, tally: Tally) {
+    object.number("npsDetractorCount", u64::from(tally.detractors));
+    object.number("npsPassiveCount", u64::from(tally.passives));
+    object.number("npsPromoterCount", u64::from(tally.promoters));
+    match tally.score() {
+        Some(score) => object.raw("npsScore", &score.to_string()),
+        None => object.null("npsScore"),
     }
 }
 

@@ -9,6 +9,15 @@ mod accounts;
 /// One user.
 mod users;
 
+/// Records in: `POST` and `PUT`.
+mod write;
+
+/// Custom objects and their instances.
+mod custom_objects;
+
+/// NPS responses, and what follows from them.
+mod nps_responses;
+
 /// Pages of lists, the same for every kind.
 mod lists;
 
