@@ -31,6 +31,9 @@ pub mod views;
 /// Reading.
 pub mod reader;
 
+/// A workspace at one instant, and reading much of it.
+pub mod moment;
+
 /// Bringing a frozen overlay into its final place.
 pub mod checkpoint;
 

@@ -56,6 +56,26 @@ impl RowBytes {
     }
 }
 
+/// The rows of one workspace, with the buffers they lie in: what a reader keeps after letting go of the lock.
+#[derive(Clone, Debug, Default)]
+pub struct KeptRows {
+    rows: Vec<Row>,
+    buffers: Vec<Bytes>,
+}
+
+impl KeptRows {
+    /// How many rows there are.
+    pub fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// A row's message.
+    pub fn message(&self, row: usize) -> Result<Message<'_>, NotARecord> {
+        let row = self.rows[row];
+        record::decode(&self.buffers[row.buffer as usize][row.start as usize..row.end as usize])
+    }
+}
+
 /// The user a statement is about, in a workspace, with the kind of the parents.
 pub type StatementsKey = (WorkspaceId, RecordKind, RecordId);
 
@@ -118,6 +138,12 @@ impl Overlay {
     /// The bytes of a row's message.
     pub fn row_bytes(&self, row: Row) -> RowBytes {
         RowBytes(self.buffers[row.buffer as usize].slice(row.start as usize..row.end as usize))
+    }
+
+    /// The rows of one workspace.
+    pub fn rows_of(&self, workspace: WorkspaceId) -> KeptRows {
+        let rows = self.rows.iter().filter(|row| row.workspace == workspace).copied().collect();
+        KeptRows { rows, buffers: self.buffers.clone() }
     }
 
     /// The bytes of a row's message, borrowed.

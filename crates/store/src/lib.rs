@@ -1,8 +1,8 @@
 //! The seam between Muster and whatever keeps its data.
 //!
-//! Five traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
-//! now), [`history::History`] (what happened), [`refused::Refusals`] (messages set aside) and
-//! [`credentials::Credentials`] (workspaces and keys); [`Store`] is all of them. A trait's documentation is its
+//! Six traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
+//! now), [`history::History`] (what happened), [`scan::Scans`] (all of both, as of one moment), [`refused::Refusals`]
+//! (messages set aside) and [`credentials::Credentials`] (workspaces and keys); [`Store`] is all of them. A trait's documentation is its
 //! specification, and `suite` checks it on every implementation, the in-memory twin in [`memory`] included.
 //! This crate does no I/O and names no engine.
 
@@ -33,6 +33,12 @@ pub mod profiles;
 /// Reading what happened.
 pub mod history;
 
+/// Rows of messages, column by column.
+pub mod rows;
+
+/// Reading much of a workspace, as of one moment.
+pub mod scan;
+
 /// Workspaces and keys.
 pub mod credentials;
 
@@ -53,7 +59,13 @@ pub type Answer<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + '
 
 /// Everything a server needs of a store.
 pub trait Store:
-    journal::Journal + profiles::Profiles + history::History + refused::Refusals + credentials::Credentials + status::Status
+    journal::Journal
+    + profiles::Profiles
+    + history::History
+    + scan::Scans
+    + refused::Refusals
+    + credentials::Credentials
+    + status::Status
 {
 }
 
@@ -61,6 +73,7 @@ impl<S> Store for S where
     S: journal::Journal
         + profiles::Profiles
         + history::History
+        + scan::Scans
         + refused::Refusals
         + credentials::Credentials
         + status::Status

@@ -8,12 +8,13 @@ use crate::finding::Finding;
 use crate::tree::Tree;
 
 /// Each crate with the crates of ours it may depend on, and nothing else.
-const ARROWS: [(&str, &[&str]); 5] = [
+const ARROWS: [(&str, &[&str]); 6] = [
     ("model", &[]),
     ("store", &["model"]),
     ("embedded", &["model", "store"]),
-    ("server", &["model", "store"]),
-    ("cli", &["model", "store", "embedded", "server"]),
+    ("query", &["model", "store"]),
+    ("server", &["model", "store", "query"]),
+    ("cli", &["model", "store", "embedded", "query", "server"]),
 ];
 
 /// The one file that chooses a backend.

@@ -63,6 +63,11 @@ impl Accepted {
         self.records.len() + self.refused.len()
     }
 
+    /// The bytes of every message, in the order of arrival.
+    pub fn records(&self) -> &[Box<[u8]>] {
+        &self.records
+    }
+
     /// Everything set aside, in no order.
     pub fn refused(&self) -> impl Iterator<Item = &Refused<'static>> {
         self.refused.values()

@@ -26,6 +26,9 @@ mod profiles;
 /// Reading what happened.
 mod history;
 
+/// Reading much of a workspace, as of one moment.
+mod scan;
+
 /// Reading what was set aside.
 mod refused;
 

@@ -101,6 +101,13 @@ macro_rules! conformance {
             tracks_of_several_users
             a_clock_that_is_wrong_is_not_believed
         );
+        $crate::conformance!(@file $subject scan
+            every_message_comes_once
+            tracks_stand_where_they_belong
+            a_moment_stands_still
+            moments_of_two_workspaces
+            a_long_scan
+        );
         $crate::conformance!(@file $subject refused
             pages_run_from_new_to_old
             one_is_read_by_its_id

@@ -43,6 +43,9 @@ pub mod attribution;
 /// First and last seen of accounts.
 pub mod seen;
 
+/// Reading much of a workspace, as of one moment.
+pub mod scan;
+
 /// Messages set aside.
 pub mod refused;
 
@@ -57,6 +60,9 @@ pub mod arbitrary;
 
 /// Every read of a workspace, as text.
 pub mod reads;
+
+/// Everything that can be read through a moment, as text.
+pub mod moments;
 
 /// The same messages in any order read the same.
 pub mod order;

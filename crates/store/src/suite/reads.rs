@@ -18,6 +18,7 @@ use crate::{
     history::{Event, EventsQuery},
     profiles::{Condition, ListCursor, ListOrder, ListQuery},
     refused::{Refused, RefusedCursor},
+    suite::moments,
 };
 
 /// Whether times of receipt are part of the text.
@@ -53,6 +54,7 @@ pub async fn render<S: Store>(store: &S, workspace: WorkspaceId, times: Times) -
             reads.record(&profile, times, &mut out).await;
         }
     }
+    out.push_str(&moments::render(store, workspace));
     for refused in reads.refused().await {
         let one = reads.store.refused_message(workspace, refused.id).await.expect("a message set aside can be read");
         assert_eq!(one.as_ref(), Some(&refused), "one message set aside is what the list shows");

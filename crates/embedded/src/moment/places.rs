@@ -1,0 +1,120 @@
+//! Where tracks belong, as of the moment.
+//!
+//! The rules are the ingest contract's, as in [`crate::reader::attribution`], arranged for millions of rows: what is
+//! known of a user or an account is looked up once and kept, up to a bound, and nothing is copied to answer.
+
+use std::sync::Arc;
+
+use muster_model::{
+    association::{Answer, Associations, Statement, resolve},
+    id::RecordId,
+    kind::RecordKind,
+    profile::Profile,
+    time::Micros,
+};
+use muster_store::error::ReadError;
+use rustc_hash::FxHashMap;
+
+use super::held::Held;
+
+/// Records kept of each kind; when there are more, all are forgotten and looked up anew.
+const KEPT_MAX: usize = 200_000;
+
+/// The names in a track, and its instant in the order of statements.
+#[derive(Clone, Copy, Debug)]
+pub struct Track<'a> {
+    pub organization: Option<&'a str>,
+    pub account: Option<&'a str>,
+    pub user: Option<&'a str>,
+    pub at: Micros,
+}
+
+/// Answers for many tracks.
+#[derive(Default)]
+pub struct Places {
+    records: FxHashMap<(RecordKind, Box<str>), Option<Arc<Profile>>>,
+    statements: FxHashMap<(RecordKind, RecordId), Arc<Vec<Statement>>>,
+}
+
+impl Places {
+    /// Calls `with` with the account and the organization that a track belongs to.
+    pub fn of<T>(
+        &mut self,
+        held: &Held,
+        track: Track<'_>,
+        with: impl FnOnce(Option<&str>, Option<&str>) -> T,
+    ) -> Result<T, ReadError> {
+        let user = match track.user {
+            Some(name) if track.account.is_none() || track.organization.is_none() => {
+                self.record(held, RecordKind::User, name)?
+            }
+            _ => None,
+        };
+        let linked = match (&user, track.account) {
+            (Some(user), None) => self.parent_of(held, user, RecordKind::Account, track.at)?,
+            _ => None,
+        };
+        let account = track.account.or_else(|| name_in(user.as_deref(), RecordKind::Account, linked?));
+        let profile = match account {
+            Some(name) => self.record(held, RecordKind::Account, name)?,
+            None => None,
+        };
+        let joined = profile.as_ref().and_then(|profile| profile.as_account()?.parent());
+        let stated = joined.map(|organization| &*organization.external_id).or(track.organization);
+        let loose = match (&user, stated) {
+            (Some(user), None) => self.parent_of(held, user, RecordKind::Organization, track.at)?,
+            _ => None,
+        };
+        let organization = stated.or_else(|| name_in(user.as_deref(), RecordKind::Organization, loose?));
+        Ok(with(account, organization))
+    }
+
+    fn record(&mut self, held: &Held, kind: RecordKind, name: &str) -> Result<Option<Arc<Profile>>, ReadError> {
+        // The look-up by a borrowed name would need a key made of it; a name is short.
+        let key = (kind, Box::from(name));
+        if let Some(known) = self.records.get(&key) {
+            return Ok(known.clone());
+        }
+        if self.records.len() >= KEPT_MAX {
+            self.records.clear();
+        }
+        let found = held.find(kind, held.ids.record(kind, name))?;
+        self.records.insert(key, found.clone());
+        Ok(found)
+    }
+
+    fn parent_of(
+        &mut self,
+        held: &Held,
+        user: &Profile,
+        parents: RecordKind,
+        at: Micros,
+    ) -> Result<Option<RecordId>, ReadError> {
+        let Some(associations) = associations(user, parents) else { return Ok(None) };
+        match associations.at(at) {
+            Answer::Known(id) => Ok(id),
+            Answer::NeedsStatements => {
+                let key = (parents, user.id);
+                if let Some(known) = self.statements.get(&key) {
+                    return Ok(resolve(known, at));
+                }
+                if self.statements.len() >= KEPT_MAX {
+                    self.statements.clear();
+                }
+                let found = Arc::new(held.statements(parents, user.id)?);
+                self.statements.insert(key, Arc::clone(&found));
+                Ok(resolve(&found, at))
+            }
+        }
+    }
+}
+
+fn associations(user: &Profile, parents: RecordKind) -> Option<&Associations> {
+    let user = user.as_user()?;
+    Some(if parents == RecordKind::Account { &user.accounts } else { &user.organizations })
+}
+
+fn name_in(user: Option<&Profile>, parents: RecordKind, id: RecordId) -> Option<&str> {
+    let link = associations(user?, parents)?.links().iter().find(|link| link.parent == id)?;
+    Some(&link.external_id)
+}

@@ -1,0 +1,112 @@
+//! Reading everything, piece by piece: live rows, frozen rows, then the files.
+
+use std::sync::atomic::Ordering;
+
+use muster_model::{kind::Kind, message::Message};
+use muster_store::{
+    error::ReadError,
+    rows::{RowBatch, name_of},
+    scan::{SCAN_ROWS_MAX, Wanted, among},
+};
+
+use super::{
+    candidates::Candidates,
+    held::Held,
+    places::{Places, Track},
+    segment::{FileScan, Plan},
+};
+use crate::{error::not_a_record, overlay::KeptRows};
+
+/// Rows of one source are numbered from here on; a source has fewer.
+const SOURCE_ROWS: u64 = 1 << 31;
+
+/// A scan without the moment it reads from.
+pub struct Everything {
+    plan: Plan,
+    places: Places,
+    /// 0 the live rows, 1 the frozen rows, then the files.
+    source: usize,
+    next_row: usize,
+    file: Option<FileScan>,
+}
+
+impl Everything {
+    pub fn new(held: &Held, mut wanted: Wanted) -> Result<Everything, ReadError> {
+        if wanted.attributed {
+            wanted.kinds = vec![Kind::Track];
+        }
+        wanted.columns.sort_unstable();
+        wanted.columns.dedup();
+        let candidates = Candidates::of(held, &wanted)?;
+        let plan = Plan::new(wanted, candidates);
+        Ok(Everything { plan, places: Places::default(), source: 0, next_row: 0, file: None })
+    }
+
+    /// Puts the next rows into `batch`; `false` once there are no more.
+    pub fn read(&mut self, held: &Held, batch: &mut RowBatch) -> Result<bool, ReadError> {
+        batch.clear();
+        let more = match self.source {
+            0 => self.read_memory(held, held.live_rows(), batch)?,
+            1 => self.read_memory(held, &held.frozen_rows, batch)?,
+            file => match held.segments.get(file - 2) {
+                None => return Ok(false),
+                Some(segment) => {
+                    let outside = self.plan.wanted.first.is_some_and(|first| segment.last < first)
+                        || self.plan.wanted.last.is_some_and(|last| segment.first > last);
+                    if outside {
+                        held.rows_skipped.fetch_add(segment.rows, Ordering::Relaxed);
+                        false
+                    } else {
+                        let base = self.source as u64 * SOURCE_ROWS;
+                        let scan = self.file.get_or_insert_with(|| FileScan::new(segment, base));
+                        scan.read(held, &self.plan, &mut self.places, batch)?
+                    }
+                }
+            },
+        };
+        if !more {
+            (self.source, self.next_row, self.file) = (self.source + 1, 0, None);
+        }
+        Ok(true)
+    }
+
+    fn read_memory(&mut self, held: &Held, rows: &KeptRows, batch: &mut RowBatch) -> Result<bool, ReadError> {
+        let end = rows.count().min(self.next_row + SCAN_ROWS_MAX);
+        for row in self.next_row..end {
+            let message = rows.message(row).map_err(not_a_record("an overlay"))?;
+            self.look_at(held, self.source as u64 * SOURCE_ROWS + row as u64, &message, batch)?;
+        }
+        held.rows.fetch_add((end - self.next_row) as u64, Ordering::Relaxed);
+        self.next_row = end;
+        Ok(end < rows.count())
+    }
+
+    fn look_at(
+        &mut self,
+        held: &Held,
+        number: u64,
+        message: &Message<'_>,
+        batch: &mut RowBatch,
+    ) -> Result<(), ReadError> {
+        let wanted = &self.plan.wanted;
+        let (organization, account, user) =
+            (name_of(&message.organization), name_of(&message.account), name_of(&message.user));
+        let event = message.name.as_deref().filter(|_| message.kind == Kind::Track);
+        if !wanted.kinds.contains(&message.kind)
+            || !wanted.in_time(message.timestamp)
+            || !self.plan.candidates.may(organization, account, user, event)
+        {
+            return Ok(());
+        }
+        if !self.plan.placed {
+            batch.push(number, message, None, &wanted.columns);
+            return Ok(());
+        }
+        let track = Track { organization, account, user, at: message.ordered_at() };
+        self.places.of(held, track, |account, organization| {
+            if among(&wanted.accounts, account) && among(&wanted.organizations, organization) {
+                batch.push(number, message, Some((account, organization)), &wanted.columns);
+            }
+        })
+    }
+}

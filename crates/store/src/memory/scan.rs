@@ -1,0 +1,147 @@
+//! Reading much of a workspace, as of one moment.
+//!
+//! The moment is a copy of everything the workspace was given; a scan looks at every message there is and keeps those
+//! that are wanted.
+
+use std::{
+    collections::HashMap,
+    ops::Bound,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use muster_model::{
+    id::{Identity, RecordId, WorkspaceId},
+    kind::{Kind, RecordKind},
+    message::Message,
+    profile::{Profile, Span},
+};
+
+use super::{MemoryStore, accepted::Accepted, fold::Folded};
+use crate::{
+    error::ReadError,
+    history::Event,
+    record,
+    rows::{RowBatch, name_of},
+    scan::{Extent, Moment, SCAN_ROWS_MAX, Scan, Scans, Wanted, Work},
+};
+
+impl Scans for MemoryStore {
+    fn extent(&self, workspace: WorkspaceId) -> Extent {
+        let folded = self.folded(workspace);
+        let count = |kind: &RecordKind| folded.profiles.keys().filter(|(known, _)| known == kind).count() as u64;
+        let messages = self.accepted(workspace, |accepted| accepted.records().len() as u64).unwrap_or(0);
+        Extent { messages, records: RecordKind::ALL.each_ref().map(count) }
+    }
+
+    fn moment(&self, workspace: WorkspaceId) -> Result<Arc<dyn Moment>, ReadError> {
+        let take = |accepted: &mut Accepted| (accepted.records().to_vec(), accepted.folded());
+        let (records, folded) = self.accepted(workspace, take).unwrap_or_default();
+        let (rows, profiles) = (AtomicU64::new(0), AtomicU64::new(0));
+        Ok(Arc::new(TwinsMoment { records, folded, rows, profiles }))
+    }
+}
+
+/// A workspace at one instant.
+struct TwinsMoment {
+    records: Vec<Box<[u8]>>,
+    folded: Arc<Folded>,
+    rows: AtomicU64,
+    profiles: AtomicU64,
+}
+
+impl Moment for TwinsMoment {
+    fn profile(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ReadError> {
+        self.profiles.fetch_add(1, Ordering::Relaxed);
+        Ok(self.folded.profiles.get(&(kind, id)).cloned())
+    }
+
+    fn profiles(
+        &self,
+        kind: RecordKind,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Profile>>, ReadError> {
+        let from = after.map_or(Bound::Included((kind, RecordId(0))), |after| Bound::Excluded((kind, after)));
+        let all = self.folded.profiles.range((from, Bound::Included((kind, RecordId(u128::MAX)))));
+        let found: Vec<Arc<Profile>> = all.take(limit.max(1)).map(|(_, profile)| Arc::clone(profile)).collect();
+        self.profiles.fetch_add(found.len() as u64, Ordering::Relaxed);
+        Ok(found)
+    }
+
+    fn children(&self, parent: (RecordKind, RecordId), children: RecordKind) -> Result<Vec<Arc<Profile>>, ReadError> {
+        let named = self.folded.children.get(&parent).into_iter().flatten().filter(|(kind, _)| *kind == children);
+        let found: Vec<Arc<Profile>> = named.filter_map(|key| self.folded.profiles.get(key)).cloned().collect();
+        self.profiles.fetch_add(found.len() as u64, Ordering::Relaxed);
+        Ok(found)
+    }
+
+    fn account_seen(&self, account: &Profile, _go_on: &dyn Fn() -> bool) -> Result<Span, ReadError> {
+        let known = self.folded.profiles.get(&(RecordKind::Account, account.id));
+        Ok(known.and_then(|profile| profile.as_account()).map(|account| account.seen).unwrap_or_default())
+    }
+
+    fn scan(self: Arc<Self>, wanted: Wanted) -> Result<Box<dyn Scan>, ReadError> {
+        let places = self.folded.events.iter().map(|event| (event.identity, event.clone())).collect();
+        Ok(Box::new(TwinsScan { moment: self, wanted, places, next: 0 }))
+    }
+
+    fn work(&self) -> Work {
+        Work {
+            rows: self.rows.load(Ordering::Relaxed),
+            rows_skipped: 0,
+            profiles: self.profiles.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Messages being read.
+struct TwinsScan {
+    moment: Arc<TwinsMoment>,
+    wanted: Wanted,
+    /// Where each track belongs.
+    places: HashMap<Identity, Event>,
+    next: usize,
+}
+
+impl Scan for TwinsScan {
+    fn next(&mut self, batch: &mut RowBatch) -> Result<bool, ReadError> {
+        batch.clear();
+        let from = self.next;
+        let records = self.moment.records.iter().enumerate().skip(from).take(SCAN_ROWS_MAX);
+        for (number, bytes) in records {
+            self.next += 1;
+            let message = record::decode(bytes).map_err(|fault| ReadError::Damaged { what: fault.to_string() })?;
+            self.look_at(number as u64, &message, batch);
+        }
+        self.moment.rows.fetch_add((self.next - from) as u64, Ordering::Relaxed);
+        Ok(self.next > from)
+    }
+}
+
+impl TwinsScan {
+    fn look_at(&self, number: u64, message: &Message<'_>, batch: &mut RowBatch) {
+        let wanted = &self.wanted;
+        let place = match (wanted.attributed, self.places.get(&message.identity)) {
+            (false, _) => None,
+            (true, Some(event)) if message.kind == Kind::Track => {
+                let external_id = |parent: &'_ Option<muster_model::profile::Parent>| {
+                    parent.as_ref().map(|parent| parent.external_id.clone())
+                };
+                Some((external_id(&event.account), external_id(&event.organization)))
+            }
+            (true, _) => return,
+        };
+        let place = place.as_ref().map(|(account, organization)| (account.as_deref(), organization.as_deref()));
+        let (account, organization) = place.unwrap_or((name_of(&message.account), name_of(&message.organization)));
+        let event = message.name.as_deref().filter(|_| message.kind == Kind::Track);
+        if (wanted.attributed || wanted.kinds.contains(&message.kind))
+            && wanted.in_time(message.timestamp)
+            && wanted.named(organization, account, name_of(&message.user), event)
+        {
+            batch.push(number, message, place, &wanted.columns);
+        }
+    }
+}
