@@ -1,0 +1,71 @@
+//! Opening a connection.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, OpenFlags, config::DbConfig, limits::Limit};
+
+use super::{
+    functions::replace_quadratic,
+    heap,
+    permissions::{Refusal, authorize},
+};
+use crate::{
+    error::QueryError,
+    limits::{
+        ARGUMENTS_MAX, COLUMNS_MAX, COMPOUND_MAX, EXPRESSION_DEPTH_MAX, INSTRUCTIONS_MAX, INSTRUCTIONS_PER_LOOK,
+        Limits, PARAMETERS_MAX, PATTERN_BYTES_MAX,
+    },
+    tables::{self, Session},
+};
+
+/// An empty database in memory with the tables of a session in it, closed to everything else.
+pub fn open(session: &Arc<Session>, limits: &Limits, refusal: &Refusal) -> Result<Connection, QueryError> {
+    if !heap::install() {
+        let says = "SQLite was set up by something else in this process, so memory cannot be bounded";
+        return Err(QueryError::Internal(says.to_owned()));
+    }
+    build(session, limits, refusal).map_err(|error| QueryError::Internal(error.to_string()))
+}
+
+fn build(session: &Arc<Session>, limits: &Limits, refusal: &Refusal) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_in_memory_with_flags(flags)?;
+    // Nothing is written to a file while sorting or grouping; what does not fit the budget is an error.
+    connection.execute_batch("pragma temp_store = memory; pragma trusted_schema = off;")?;
+    replace_quadratic(&connection, limits.value_bytes_max)?;
+    tables::register(&connection, session)?;
+    for (config, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
+        (DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
+        // A column that is misspelt in double quotes is an error, not a text.
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+    ] {
+        connection.set_db_config(config, on)?;
+    }
+    for (limit, most) in [
+        (Limit::SQLITE_LIMIT_LENGTH, i32::try_from(limits.value_bytes_max).unwrap_or(i32::MAX)),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, i32::try_from(limits.sql_bytes_max).unwrap_or(i32::MAX)),
+        (Limit::SQLITE_LIMIT_COLUMN, COLUMNS_MAX),
+        (Limit::SQLITE_LIMIT_EXPR_DEPTH, EXPRESSION_DEPTH_MAX),
+        (Limit::SQLITE_LIMIT_COMPOUND_SELECT, COMPOUND_MAX),
+        (Limit::SQLITE_LIMIT_VDBE_OP, INSTRUCTIONS_MAX),
+        (Limit::SQLITE_LIMIT_FUNCTION_ARG, ARGUMENTS_MAX),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES_MAX),
+        (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, PARAMETERS_MAX),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1),
+        (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    ] {
+        connection.set_limit(limit, most)?;
+    }
+    let stop = session.stop.clone();
+    connection.progress_handler(INSTRUCTIONS_PER_LOOK, Some(move || stop.reason().is_some()))?;
+    let refusal = Arc::clone(refusal);
+    connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| authorize(&context, &refusal)))?;
+    Ok(connection)
+}

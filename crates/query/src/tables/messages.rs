@@ -1,0 +1,136 @@
+//! `events` and `messages`: tracks with the place they belong to, and every message as it was sent.
+
+use std::sync::Arc;
+
+use muster_model::kind::Kind as MessageKind;
+use muster_store::{rows::Column as Stored, scan::Wanted};
+
+use super::{
+    Table,
+    column::{Column, Kind},
+    plan::Lookup,
+    session::Session,
+    source::{Cell, Messages, Opened, Source},
+};
+use crate::error::QueryError;
+
+/// Columns of `events`.
+pub const EVENTS: &[Column] = &[
+    Column::time("timestamp"),
+    Column::plain("received_at", Kind::Instant),
+    Column::names("event", 20),
+    Column::names("user_id", 20_000),
+    Column::names("account_id", 1_000),
+    Column::names("organization_id", 200),
+    Column::plain("properties", Kind::Json),
+    Column::plain("message_id", Kind::Text),
+];
+
+/// Columns of `messages`.
+pub const MESSAGES: &[Column] = &[
+    Column::names("kind", 6),
+    Column::time("timestamp"),
+    Column::plain("received_at", Kind::Instant),
+    Column::names("organization_id", 200),
+    Column::names("account_id", 1_000),
+    Column::names("user_id", 20_000),
+    Column::plain("external_id", Kind::Text),
+    Column::plain("custom_object_id", Kind::Text),
+    Column::names("event", 20),
+    Column::plain("name", Kind::Text),
+    Column::plain("message_id", Kind::Text),
+    Column::plain("properties", Kind::Json),
+    Column::plain("traits", Kind::Json),
+    Column::plain("message", Kind::Json),
+];
+
+/// The column of a scan that a column of these tables shows.
+fn stored(name: &str) -> Option<Stored> {
+    match name {
+        "organization_id" => Some(Stored::Organization),
+        "account_id" => Some(Stored::Account),
+        "user_id" => Some(Stored::User),
+        "external_id" => Some(Stored::External),
+        "custom_object_id" => Some(Stored::CustomObject),
+        "event" => Some(Stored::Event),
+        "name" => Some(Stored::Name),
+        "message_id" => Some(Stored::MessageId),
+        "properties" => Some(Stored::Properties),
+        "traits" => Some(Stored::Traits),
+        "message" => Some(Stored::Sent),
+        _ => None,
+    }
+}
+
+/// The rows that a lookup leaves.
+pub fn open(table: Table, session: &Arc<Session>, lookup: Lookup) -> Opened {
+    let base = if table == Table::Events { Wanted::events() } else { Wanted::everything() };
+    let names = |column| lookup.names_of(table, column).cloned();
+    let kinds = match names("kind") {
+        // The comparison is SQLite's, so only the kind's own spelling counts.
+        Some(kinds) => MessageKind::ALL.into_iter().filter(|kind| kinds.contains(kind.as_str())).collect(),
+        None => base.kinds.clone(),
+    };
+    let used = table.columns().iter().enumerate().filter(|(at, _)| lookup.uses(*at));
+    let columns = used.filter_map(|(_, column)| stored(column.name)).collect();
+    let wanted = Wanted {
+        kinds,
+        organizations: names("organization_id"),
+        accounts: names("account_id"),
+        users: names("user_id"),
+        events: names("event"),
+        first: lookup.bounds.first,
+        last: lookup.bounds.last,
+        columns,
+        ..base
+    };
+    let shown = table.columns().iter().map(|column| Shown::of(column.name)).collect();
+    Ok(Box::new(Rows { messages: Messages::open(session, wanted)?, shown }))
+}
+
+/// What a column shows of a row.
+#[derive(Clone, Copy, Debug)]
+enum Shown {
+    Kind,
+    Timestamp,
+    ReceivedAt,
+    Text(Stored),
+}
+
+impl Shown {
+    fn of(name: &str) -> Shown {
+        match (name, stored(name)) {
+            (_, Some(column)) => Shown::Text(column),
+            ("kind", None) => Shown::Kind,
+            ("received_at", None) => Shown::ReceivedAt,
+            _ => Shown::Timestamp,
+        }
+    }
+}
+
+/// Rows of one of the two tables.
+struct Rows {
+    messages: Messages,
+    shown: Vec<Shown>,
+}
+
+impl Source for Rows {
+    fn advance(&mut self) -> Result<bool, QueryError> {
+        self.messages.advance()
+    }
+
+    fn cell(&self, column: usize) -> Cell<'_> {
+        let (row, batch) = (self.messages.row(), &self.messages.batch);
+        match self.shown.get(column) {
+            Some(Shown::Text(column)) => Cell::text(batch.text(*column, row)),
+            Some(Shown::Timestamp) => Cell::instant(batch.timestamps.get(row).copied()),
+            Some(Shown::ReceivedAt) => Cell::instant(batch.received_at.get(row).copied()),
+            Some(Shown::Kind) => Cell::text(batch.kinds.get(row).map(|kind| kind.as_str())),
+            None => Cell::Null,
+        }
+    }
+
+    fn row_number(&self) -> i64 {
+        self.messages.batch.numbers.get(self.messages.row()).map_or(0, |number| *number as i64)
+    }
+}

@@ -1,0 +1,115 @@
+//! The tables: what they are called, what columns they have, what can be looked up in them.
+//!
+//! Each table is a list of columns and a way to open a [`Source`] of rows for what a query looks up. How SQLite is told
+//! of it lies in [`module`], which is the same for all of them.
+
+/// What the tables of one query share.
+mod session;
+
+/// A column, and how it can be looked up.
+mod column;
+
+/// From SQLite's conditions to what a source is asked for, and what that costs.
+mod plan;
+
+/// Instants as text, and the instants that a comparison of texts means.
+mod instants;
+
+/// Values of a row, and where rows come from.
+mod source;
+
+/// `organizations`, `accounts` and `users`.
+mod records;
+
+/// `links`.
+mod links;
+
+/// `events` and `messages`.
+mod messages;
+
+/// `traits`.
+mod traits;
+
+/// JSON values as SQL values.
+mod json;
+
+/// The virtual tables as SQLite calls them.
+mod module;
+
+pub use module::register;
+pub use session::{Session, TraitNames};
+
+use column::Column;
+
+/// Every table, in the order of the documentation.
+pub const NAMES: [&str; 8] = ["organizations", "accounts", "users", "links", "events", "messages", "traits", "daily"];
+
+/// Tables of SQLite's own that take a value apart.
+const OF_VALUES: [&str; 4] = ["json_each", "json_tree", "jsonb_each", "jsonb_tree"];
+
+/// `daily` follows from `events`; conditions on it reach them.
+const VIEWS: &str = "create view daily(day, account_id, event, events, users) as \
+     select date(timestamp), account_id, event, count(*), count(distinct user_id) from events group by 1, 2, 3";
+
+/// Whether a query may read a table of this name.
+pub fn is_known(table: &str) -> bool {
+    NAMES.iter().chain(&OF_VALUES).any(|known| known.eq_ignore_ascii_case(table))
+}
+
+/// A table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    Organizations,
+    Accounts,
+    Users,
+    Links,
+    Events,
+    Messages,
+    Traits,
+}
+
+impl Table {
+    /// Every table that is not a view.
+    pub const ALL: [Table; 7] = [
+        Table::Organizations,
+        Table::Accounts,
+        Table::Users,
+        Table::Links,
+        Table::Events,
+        Table::Messages,
+        Table::Traits,
+    ];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        NAMES[self as usize]
+    }
+
+    /// Its columns, in order.
+    pub fn columns(self) -> &'static [Column] {
+        match self {
+            Table::Organizations => records::ORGANIZATIONS,
+            Table::Accounts => records::ACCOUNTS,
+            Table::Users => records::USERS,
+            Table::Links => links::COLUMNS,
+            Table::Events => messages::EVENTS,
+            Table::Messages => messages::MESSAGES,
+            Table::Traits => traits::COLUMNS,
+        }
+    }
+
+    /// Its declaration, for SQLite.
+    pub fn declaration(self) -> String {
+        let columns = self.columns().iter().map(|column| format!("{} {}", column.name, column.kind.declared()));
+        format!("create table {}({})", self.name(), columns.collect::<Vec<String>>().join(", "))
+    }
+
+    fn open(self, session: &std::sync::Arc<Session>, lookup: plan::Lookup) -> source::Opened {
+        match self {
+            Table::Organizations | Table::Accounts | Table::Users => records::open(self, session, lookup),
+            Table::Links => links::open(session, lookup),
+            Table::Events | Table::Messages => messages::open(self, session, lookup),
+            Table::Traits => traits::open(session, lookup),
+        }
+    }
+}

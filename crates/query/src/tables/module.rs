@@ -1,0 +1,161 @@
+//! The virtual tables as SQLite calls them.
+//!
+//! One module serves every table. SQLite calls in from C, so a panic must not leave here: it becomes an error.
+#![expect(
+    unsafe_code,
+    reason = "SQLite's virtual tables are C structures that begin with its own; rusqlite makes the layout a promise of ours"
+)]
+
+use std::{
+    borrow::Cow,
+    ffi::{CStr, CString, c_int},
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use rusqlite::{
+    Connection, Error, Result,
+    types::{Null, ToSqlOutput, ValueRef},
+    vtab::{
+        Context, Filters, IndexInfo, Module, VTab, VTabConfig, VTabConnection, VTabCursor, sqlite3_vtab,
+        sqlite3_vtab_cursor,
+    },
+};
+
+use super::{
+    Table, VIEWS,
+    instants::InstantText,
+    plan,
+    session::Session,
+    source::{Cell, Nothing, Source},
+};
+use crate::error::QueryError;
+
+/// Makes the tables known to a connection.
+pub fn register(connection: &Connection, session: &Arc<Session>) -> Result<()> {
+    const MODULE: &Module<'static, Shown> = &Module::eponymous_only_module();
+    for table in Table::ALL {
+        connection.create_module(table.name(), MODULE, Some((table, Arc::clone(session))))?;
+    }
+    connection.execute_batch(VIEWS)
+}
+
+/// A table in a connection.
+#[repr(C)]
+struct Shown {
+    /// SQLite's part.
+    base: sqlite3_vtab,
+    table: Table,
+    session: Arc<Session>,
+}
+
+// SAFETY: the structure has C's layout and begins with SQLite's part, which SQLite alone touches.
+unsafe impl VTab<'_> for Shown {
+    type Aux = (Table, Arc<Session>);
+    type Cursor = Cursor;
+
+    fn connect(
+        connection: &mut VTabConnection,
+        aux: Option<&Self::Aux>,
+        _module: &[u8],
+        _database: &[u8],
+        _table: &[u8],
+        _arguments: &[&[u8]],
+    ) -> Result<(Cow<'static, CStr>, Self)> {
+        connection.config(VTabConfig::Innocuous)?;
+        let (table, session) = aux.ok_or_else(|| Error::ModuleError("a table without a session".to_owned()))?;
+        let declaration = CString::new(table.declaration())?;
+        let shown = Shown { base: sqlite3_vtab::default(), table: *table, session: Arc::clone(session) };
+        Ok((Cow::Owned(declaration), shown))
+    }
+
+    fn best_index(&self, info: &mut IndexInfo) -> Result<bool> {
+        guarded(&self.session, || plan::choose(self.table, rows_of(self.table, &self.session), info))?;
+        Ok(true)
+    }
+
+    fn open(&mut self) -> Result<Cursor> {
+        let (table, session) = (self.table, Arc::clone(&self.session));
+        Ok(Cursor { base: sqlite3_vtab_cursor::default(), table, session, source: Box::new(Nothing), ended: true })
+    }
+}
+
+/// About how many rows a table has.
+fn rows_of(table: Table, session: &Session) -> u64 {
+    let [organizations, accounts, users, ..] = session.extent.records;
+    match table {
+        Table::Organizations => organizations,
+        Table::Accounts => accounts,
+        Table::Users | Table::Links => users,
+        Table::Events | Table::Messages | Table::Traits => session.extent.messages,
+    }
+}
+
+/// A walk through a table.
+#[repr(C)]
+struct Cursor {
+    /// SQLite's part.
+    base: sqlite3_vtab_cursor,
+    table: Table,
+    session: Arc<Session>,
+    source: Box<dyn Source>,
+    ended: bool,
+}
+
+// SAFETY: the structure has C's layout and begins with SQLite's part, which SQLite alone touches.
+unsafe impl VTabCursor for Cursor {
+    fn filter(&mut self, _number: c_int, written: Option<&str>, values: &Filters<'_>) -> Result<()> {
+        let session = Arc::clone(&self.session);
+        guarded(&session, || {
+            let lookup = plan::lookup(self.table, written.unwrap_or_default(), values)?;
+            self.source = match lookup.nothing {
+                true => Box::new(Nothing),
+                false => self.table.open(&self.session, lookup).map_err(|error| session.fail(error))?,
+            };
+            self.step()
+        })
+    }
+
+    fn next(&mut self) -> Result<()> {
+        let session = Arc::clone(&self.session);
+        guarded(&session, || self.step())
+    }
+
+    fn eof(&self) -> bool {
+        self.ended
+    }
+
+    fn column(&self, context: &mut Context, column: c_int) -> Result<()> {
+        let text = |text: &str, context: &mut Context| {
+            context.set_result(ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())))
+        };
+        match self.source.cell(usize::try_from(column).unwrap_or(usize::MAX)) {
+            Cell::Null => context.set_result(Null),
+            Cell::Integer(integer) => context.set_result(integer),
+            Cell::Real(real) => context.set_result(real),
+            Cell::Text(shown) => text(&shown, context),
+            Cell::Instant(at) => match InstantText::of(at) {
+                Some(shown) => text(shown.as_str(), context),
+                None => text(&at.to_millis_text(), context),
+            },
+        }
+    }
+
+    fn rowid(&self) -> Result<i64> {
+        Ok(self.source.row_number())
+    }
+}
+
+impl Cursor {
+    fn step(&mut self) -> Result<()> {
+        let more = self.source.advance().map_err(|error| self.session.fail(error))?;
+        self.ended = !more;
+        Ok(())
+    }
+}
+
+/// Runs what may fail; a panic is a failure too.
+fn guarded<T>(session: &Session, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(session.fail(QueryError::Internal("a table panicked; please report it".to_owned()))))
+}

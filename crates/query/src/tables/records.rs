@@ -1,0 +1,247 @@
+//! `organizations`, `accounts` and `users`.
+
+use std::{borrow::Cow, collections::VecDeque, sync::Arc};
+
+use muster_model::{
+    id::RecordId,
+    kind::RecordKind,
+    profile::{Profile, Span},
+    time::Micros,
+};
+
+use super::{
+    Table,
+    column::{Column, Kind},
+    json,
+    plan::Lookup,
+    session::Session,
+    source::{Cell, Opened, Source},
+};
+use crate::error::QueryError;
+
+/// Records read at a time.
+const PAGE_RECORDS: usize = 256;
+
+/// Columns of `organizations`.
+pub const ORGANIZATIONS: &[Column] = &[
+    Column::key("organization_id"),
+    Column::plain("uuid", Kind::Text),
+    Column::plain("name", Kind::Text),
+    Column::plain("mrr", Kind::Real),
+    Column::plain("next_renewal_date", Kind::Instant),
+    Column::plain("churned_at", Kind::Instant),
+    Column::plain("trial_end_date", Kind::Instant),
+    Column::plain("traits", Kind::Json),
+    Column::plain("accounts_count", Kind::Integer),
+    Column::plain("first_known_at", Kind::Instant),
+    Column::plain("created_at", Kind::Instant),
+    Column::plain("updated_at", Kind::Instant),
+    Column::plain("implied", Kind::Integer),
+];
+
+/// Columns of `accounts`.
+pub const ACCOUNTS: &[Column] = &[
+    Column::key("account_id"),
+    Column::plain("uuid", Kind::Text),
+    Column::names("organization_id", 20),
+    Column::plain("name", Kind::Text),
+    Column::plain("mrr", Kind::Real),
+    Column::plain("next_renewal_date", Kind::Instant),
+    Column::plain("churned_at", Kind::Instant),
+    Column::plain("trial_end_date", Kind::Instant),
+    Column::plain("traits", Kind::Json),
+    Column::plain("users_count", Kind::Integer),
+    Column::plain("first_seen_at", Kind::Instant),
+    Column::plain("last_seen_at", Kind::Instant),
+    Column::plain("first_known_at", Kind::Instant),
+    Column::plain("created_at", Kind::Instant),
+    Column::plain("updated_at", Kind::Instant),
+    Column::plain("implied", Kind::Integer),
+];
+
+/// Columns of `users`.
+pub const USERS: &[Column] = &[
+    Column::key("user_id"),
+    Column::plain("uuid", Kind::Text),
+    Column::plain("name", Kind::Text),
+    Column::plain("email", Kind::Text),
+    Column::plain("avatar", Kind::Text),
+    Column::plain("joined_at", Kind::Instant),
+    Column::plain("traits", Kind::Json),
+    Column::plain("accounts_count", Kind::Integer),
+    Column::plain("first_seen_at", Kind::Instant),
+    Column::plain("last_seen_at", Kind::Instant),
+    Column::plain("first_known_at", Kind::Instant),
+    Column::plain("created_at", Kind::Instant),
+    Column::plain("updated_at", Kind::Instant),
+    Column::plain("implied", Kind::Integer),
+];
+
+/// The records that a lookup leaves.
+pub fn open(table: Table, session: &Arc<Session>, lookup: Lookup) -> Opened {
+    let (kind, key) = match table {
+        Table::Accounts => (RecordKind::Account, "account_id"),
+        Table::Users => (RecordKind::User, "user_id"),
+        _ => (RecordKind::Organization, "organization_id"),
+    };
+    let mut walk = Walk::everything(session, kind);
+    if let Some(names) = lookup.names_of(table, key) {
+        walk = Walk::named(session, kind, names.iter().map(|name| session.ids.record(kind, name)));
+    } else if let Some(names) = lookup.names_of(table, "organization_id") {
+        let parents = names.iter().map(|name| session.ids.record(RecordKind::Organization, name));
+        walk = Walk::children(session, RecordKind::Organization, parents, kind)?;
+    }
+    let position = |name: &str| table.columns().iter().position(|column| column.name == name);
+    let seen = kind == RecordKind::Account
+        && ["first_seen_at", "last_seen_at"].iter().filter_map(|name| position(name)).any(|at| lookup.uses(at));
+    Ok(Box::new(Records { table, session: Arc::clone(session), walk, asks_seen: seen, seen: Span::default() }))
+}
+
+/// Records, one after the other.
+pub struct Walk {
+    session: Arc<Session>,
+    kind: RecordKind,
+    /// Those already read.
+    ready: VecDeque<Arc<Profile>>,
+    /// Those to be looked up one by one.
+    named: VecDeque<RecordId>,
+    /// Where to read on, when all are walked through.
+    after: Option<Option<RecordId>>,
+    current: Option<Arc<Profile>>,
+}
+
+impl Walk {
+    fn new(session: &Arc<Session>, kind: RecordKind) -> Walk {
+        let (ready, named) = (VecDeque::new(), VecDeque::new());
+        Walk { session: Arc::clone(session), kind, ready, named, after: None, current: None }
+    }
+
+    /// All of a kind.
+    pub fn everything(session: &Arc<Session>, kind: RecordKind) -> Walk {
+        Walk { after: Some(None), ..Walk::new(session, kind) }
+    }
+
+    /// Those with these ids.
+    pub fn named(session: &Arc<Session>, kind: RecordKind, ids: impl Iterator<Item = RecordId>) -> Walk {
+        Walk { named: ids.collect(), ..Walk::new(session, kind) }
+    }
+
+    /// Those that may belong to these parents, each once.
+    pub fn children(
+        session: &Arc<Session>,
+        parents: RecordKind,
+        ids: impl Iterator<Item = RecordId>,
+        kind: RecordKind,
+    ) -> Result<Walk, QueryError> {
+        let mut found: Vec<Arc<Profile>> = Vec::new();
+        for parent in ids {
+            session.stop.check()?;
+            found.extend(session.moment()?.children((parents, parent), kind)?);
+        }
+        found.sort_unstable_by_key(|profile| profile.id);
+        found.dedup_by_key(|profile| profile.id);
+        Ok(Walk { ready: found.into(), ..Walk::new(session, kind) })
+    }
+
+    /// Goes to the next record; `false` when there is none.
+    pub fn advance(&mut self) -> Result<bool, QueryError> {
+        self.current = None;
+        while self.current.is_none() {
+            if let Some(ready) = self.ready.pop_front() {
+                self.current = Some(ready);
+            } else if let Some(id) = self.named.pop_front() {
+                self.session.stop.check()?;
+                self.current = self.session.moment()?.profile(self.kind, id)?;
+            } else if let Some(after) = self.after {
+                self.session.stop.check()?;
+                let page = self.session.moment()?.profiles(self.kind, after, PAGE_RECORDS)?;
+                self.after = page.last().map(|last| Some(last.id));
+                self.ready = page.into();
+            } else {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The record it stands at.
+    pub fn record(&self) -> Option<&Arc<Profile>> {
+        self.current.as_ref()
+    }
+}
+
+/// A number for a record, from its id.
+pub fn number_of(id: RecordId) -> i64 {
+    ((id.0 >> 64) as u64 ^ (id.0 as u64).rotate_left(17)) as i64
+}
+
+/// Rows of one of the three tables.
+struct Records {
+    table: Table,
+    session: Arc<Session>,
+    walk: Walk,
+    asks_seen: bool,
+    /// First and last track of the account it stands at.
+    seen: Span,
+}
+
+impl Source for Records {
+    fn advance(&mut self) -> Result<bool, QueryError> {
+        let more = self.walk.advance()?;
+        if let Some(profile) = self.walk.record().filter(|_| self.asks_seen) {
+            let stop = &self.session.stop;
+            let seen = self.session.moment()?.account_seen(profile, &|| stop.reason().is_none());
+            self.seen = match (seen, stop.reason()) {
+                (Err(_), Some(reason)) => return Err(reason),
+                (seen, _) => seen?,
+            };
+        }
+        Ok(more)
+    }
+
+    fn cell(&self, column: usize) -> Cell<'_> {
+        let (Some(profile), Some(column)) = (self.walk.record(), self.table.columns().get(column)) else {
+            return Cell::Null;
+        };
+        self.value(profile, column.name)
+    }
+
+    fn row_number(&self) -> i64 {
+        self.walk.record().map_or(0, |profile| number_of(profile.id))
+    }
+}
+
+impl Records {
+    fn value<'p>(&self, profile: &'p Profile, column: &str) -> Cell<'p> {
+        let (traits, names) = (&profile.traits, &self.session.names);
+        let own_key = self.table.columns()[0].name;
+        let user = profile.as_user();
+        match column {
+            key if key == own_key => Cell::Text(Cow::Borrowed(&*profile.external_id)),
+            "uuid" => Cell::Text(profile.id.to_string().into()),
+            "organization_id" => {
+                let organization = profile.as_account().and_then(|account| account.parent());
+                Cell::text(organization.map(|organization| &*organization.external_id))
+            }
+            "name" | "email" | "avatar" => Cell::text(json::text_of(traits, column)),
+            "mrr" => json::number_of(traits, &names.mrr).map_or(Cell::Null, Cell::Real),
+            "next_renewal_date" => Cell::instant(json::instant_of(traits, &names.next_renewal_date)),
+            "churned_at" => Cell::instant(json::instant_of(traits, &names.churned_at)),
+            "trial_end_date" => Cell::instant(json::instant_of(traits, &names.trial_end_date)),
+            "joined_at" => Cell::instant(json::instant_of(traits, "createdAt")),
+            "traits" => Cell::Text(json::object_of(traits).into()),
+            "users_count" => Cell::Integer(profile.as_account().map_or(0, |account| i64::from(account.users_count))),
+            "accounts_count" => Cell::Integer(match profile.as_organization() {
+                Some(organization) => i64::from(organization.accounts_count),
+                None => user.map_or(0, |user| user.accounts.standing().len() as i64),
+            }),
+            "first_seen_at" => Cell::instant(user.map_or(self.seen, |user| user.seen).first()),
+            "last_seen_at" => Cell::instant(user.map_or(self.seen, |user| user.seen).last()),
+            "first_known_at" => Cell::instant(Some(profile.first_known).filter(|at| *at != Micros::MAX)),
+            "created_at" => Cell::Instant(profile.created_at),
+            "updated_at" => Cell::Instant(profile.updated_at),
+            "implied" => Cell::Integer(i64::from(!profile.stated)),
+            _ => Cell::Null,
+        }
+    }
+}
