@@ -3,7 +3,7 @@
 //! Checkpoint files and small files of a month are merged into one file a month, sorted as they are. Rows are copied
 //! as they stand. Memory is bounded by one batch of rows for each input, whatever the files hold.
 
-use std::{cmp::Reverse, collections::BinaryHeap, path::Path, sync::Arc};
+use std::{cmp::Ordering, path::Path, sync::Arc};
 
 use arrow_array::{Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_select::interleave::interleave_record_batch;
@@ -89,28 +89,50 @@ fn merge_month(
     let mut writer = create().map_err(|error| failed(&error))?;
     let mut next: Option<Micros> = None;
     let mut cursors = Vec::new();
-    let mut heap = BinaryHeap::new();
     for segment in inputs.iter().filter(|segment| segment.last >= month) {
         let mut cursor = Cursor::open(segment)?;
         if cursor.advance_to_month(month, until, &mut next)? {
-            heap.push(Reverse((cursor.key(), cursors.len())));
             cursors.push(cursor);
         }
     }
+    // The input of each cursor that is left, by its place among all.
+    let mut left: Vec<usize> = (0..cursors.len()).collect();
     let mut output = Output::default();
-    while let Some(Reverse((_, index))) = heap.pop() {
-        let cursor = &mut cursors[index];
-        output.take(index, cursor);
-        cursor.row += 1;
-        if cursor.advance_to_month(month, until, &mut next)? {
-            heap.push(Reverse((cursor.key(), index)));
-        }
-        if output.rows.len() == BATCH_ROWS {
-            output.flush(&mut writer).map_err(|error| failed(&error))?;
+    while let Some((first, second)) = first_two(&cursors, &left) {
+        // Neighbours lie in one input more often than not: go on with it as long as it is not behind the next one.
+        loop {
+            let cursor = &mut cursors[first];
+            output.take(first, cursor);
+            cursor.row += 1;
+            if output.rows.len() == BATCH_ROWS {
+                output.flush(&mut writer).map_err(|error| failed(&error))?;
+            }
+            if !cursors[first].advance_to_month(month, until, &mut next)? {
+                left.retain(|index| *index != first);
+                break;
+            }
+            if second.is_some_and(|second| cursors[first].order(&cursors[second]) == Ordering::Greater) {
+                break;
+            }
         }
     }
     output.flush(&mut writer).map_err(|error| failed(&error))?;
     Ok((writer.finish().map_err(|error| failed(&error))?, next))
+}
+
+/// Of the cursors that are left, the one that comes first and the one after it.
+fn first_two(cursors: &[Cursor], left: &[usize]) -> Option<(usize, Option<usize>)> {
+    let mut order = left.iter().copied();
+    let mut first = order.next()?;
+    let mut second: Option<usize> = None;
+    for index in order {
+        if cursors[index].order(&cursors[first]) == Ordering::Less {
+            second = Some(std::mem::replace(&mut first, index));
+        } else if second.is_none_or(|second| cursors[index].order(&cursors[second]) == Ordering::Less) {
+            second = Some(index);
+        }
+    }
+    Some((first, second))
 }
 
 /// Rows picked from batches, waiting to be written.
@@ -149,13 +171,30 @@ impl Output {
 }
 
 /// What rows are sorted by: account, user, time. None sorts first, as it does in a file.
-type SortKey = (Option<String>, Option<String>, i64);
+type SortKey<'a> = (Option<&'a str>, Option<&'a str>, i64);
+
+/// The columns of a batch that rows are sorted by.
+struct SortColumns {
+    account: StringArray,
+    user: StringArray,
+    timestamp: TimestampMicrosecondArray,
+}
+
+impl SortColumns {
+    fn of(batch: &RecordBatch) -> Option<SortColumns> {
+        let text = |at: usize| batch.column(at).as_any().downcast_ref::<StringArray>().cloned();
+        let timestamp = batch.column(schema::TIMESTAMP).as_any().downcast_ref::<TimestampMicrosecondArray>()?;
+        let (account, user) = (text(schema::ATTRIBUTED_ACCOUNT_ID)?, text(schema::USER_ID)?);
+        Some(SortColumns { account, user, timestamp: timestamp.clone() })
+    }
+}
 
 /// A place in an input.
 struct Cursor {
     segment: Arc<Segment>,
     reader: ParquetRecordBatchReader,
     batch: RecordBatch,
+    columns: SortColumns,
     /// How many batches came before.
     number: usize,
     row: usize,
@@ -172,7 +211,8 @@ impl Cursor {
             .build()
             .map_err(|error| fail(&error))?;
         let batch = RecordBatch::new_empty(schema::WRITTEN.clone());
-        Ok(Cursor { segment: Arc::clone(segment), reader, batch, number: 0, row: 0 })
+        let columns = SortColumns::of(&batch).ok_or_else(|| fail(&"unexpected columns"))?;
+        Ok(Cursor { segment: Arc::clone(segment), reader, batch, columns, number: 0, row: 0 })
     }
 
     /// Moves to the next row of the month, from the present one on; `false` at the end. Notes the earliest instant
@@ -191,6 +231,8 @@ impl Cursor {
             }
             match self.reader.next() {
                 Some(Ok(batch)) => {
+                    let columns = SortColumns::of(&batch);
+                    self.columns = columns.ok_or_else(|| unreadable(&self.segment, &"unexpected columns"))?;
                     self.batch = batch;
                     self.number += 1;
                     self.row = 0;
@@ -202,15 +244,18 @@ impl Cursor {
     }
 
     fn timestamp(&self) -> Micros {
-        let times = self.batch.column(schema::TIMESTAMP).as_any().downcast_ref::<TimestampMicrosecondArray>();
-        Micros(times.map_or(0, |times| times.value(self.row)))
+        Micros(self.columns.timestamp.value(self.row))
     }
 
-    fn key(&self) -> SortKey {
-        let text = |column: usize| {
-            let texts = self.batch.column(column).as_any().downcast_ref::<StringArray>()?;
-            (!texts.is_null(self.row)).then(|| texts.value(self.row).to_owned())
-        };
-        (text(schema::ATTRIBUTED_ACCOUNT_ID), text(schema::USER_ID), self.timestamp().0)
+    fn key(&self) -> SortKey<'_> {
+        (text_at(&self.columns.account, self.row), text_at(&self.columns.user, self.row), self.timestamp().0)
     }
+
+    fn order(&self, other: &Cursor) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+fn text_at(texts: &StringArray, row: usize) -> Option<&str> {
+    (!texts.is_null(row)).then(|| texts.value(row))
 }

@@ -33,7 +33,9 @@ use crate::disk;
 /// Rows of one row group: what a reader of a few rows may have to look through.
 const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;
 const PAGE_ROWS_MAX: usize = 8 * 1024;
-const ZSTD_LEVEL: i32 = 3;
+/// Compression of a checkpoint's file, which is merged soon, and of a month's, which stays.
+const ZSTD_LEVEL_RECENT: i32 = 1;
+const ZSTD_LEVEL_MONTH: i32 = 3;
 
 /// Files that are not finished yet.
 pub const TEMPORARY_SUFFIX: &str = "part";
@@ -68,7 +70,8 @@ impl SegmentWriter {
         disk::make_dir(dir)?;
         let temporary = path.with_extension(TEMPORARY_SUFFIX);
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
-        let writer = ArrowWriter::try_new(ChecksummedFile::new(file), schema::WRITTEN.clone(), Some(properties()))?;
+        let writer =
+            ArrowWriter::try_new(ChecksummedFile::new(file), schema::WRITTEN.clone(), Some(properties(month)))?;
         let history_dir = history_dir.to_owned();
         Ok(SegmentWriter { history_dir, relative_path, temporary, workspace, id, month, rows: 0, span: None, writer })
     }
@@ -106,11 +109,13 @@ impl SegmentWriter {
     }
 }
 
-fn properties() -> WriterProperties {
+fn properties(month: Option<Micros>) -> WriterProperties {
+    let zstd = |level| Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default());
+    let level = if month.is_some() { ZSTD_LEVEL_MONTH } else { ZSTD_LEVEL_RECENT };
     let column = |at: usize| ColumnPath::from(schema::WRITTEN.field(at).name().as_str());
     let mut properties = WriterProperties::builder()
         .set_created_by("muster".to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).unwrap_or_default()))
+        .set_compression(zstd(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
         .set_data_page_row_count_limit(PAGE_ROWS_MAX)
         .set_statistics_enabled(EnabledStatistics::Chunk)
@@ -127,6 +132,10 @@ fn properties() -> WriterProperties {
             .set_column_dictionary_enabled(column(unique), false)
             .set_column_statistics_enabled(column(unique), EnabledStatistics::None);
     }
+    // Mostly random digits: looking for repetitions costs and finds none, and lengths between them only disturb.
+    properties = properties
+        .set_column_encoding(column(schema::MESSAGE_ID), Encoding::DELTA_LENGTH_BYTE_ARRAY)
+        .set_column_compression(column(schema::MESSAGE_ID), zstd(ZSTD_LEVEL_RECENT));
     properties.build()
 }
 

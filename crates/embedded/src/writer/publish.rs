@@ -40,18 +40,18 @@ pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Re
             add(&mut current.live, key, slot);
         }
         let buffers: Vec<u32> = batches.iter().map(|batch| current.live.keep_buffer(batch.bytes())).collect();
-        for (place, change) in changes {
-            let workspace = batches[place].workspace();
+        for (place, change) in &changes {
+            let workspace = batches[*place].workspace();
             match change {
                 Change::Fold(message, bytes, places) => {
-                    fold(current, &views.state, places, workspace, &message)?;
-                    keep_row(&mut current.live, workspace, buffers[place], &message, bytes, places);
+                    fold(current, &views.state, *places, workspace, message)?;
+                    keep_row(&mut current.live, workspace, buffers[*place], message, bytes, *places);
                 }
                 Change::SetAside(refused) => {
                     set_aside += u64::from(refused.code != Code::Conflict);
                     keep_refused(current, &views.state, workspace, refused)?;
                 }
-                Change::Forget(id) => current.live.forget_refused(workspace, id),
+                Change::Forget(id) => current.live.forget_refused(workspace, *id),
             }
         }
         Ok(())
@@ -106,7 +106,7 @@ fn keep_refused(
     current: &mut Current,
     state: &State,
     workspace: WorkspaceId,
-    refused: Refused<'_>,
+    refused: &Refused<'_>,
 ) -> Result<(), ReadError> {
     let id = (workspace, refused.id);
     let frozen = current.frozen.as_deref();
@@ -121,7 +121,7 @@ fn keep_refused(
             return Ok(());
         }
     }
-    current.live.keep_refused(workspace, refused.into_owned());
+    current.live.keep_refused(workspace, refused.clone().into_owned());
     Ok(())
 }
 
