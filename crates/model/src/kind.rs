@@ -59,6 +59,12 @@ impl Kind {
         Kind::SENT.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(text))
     }
 
+    /// The kind that a stored name means: what [`Kind::as_str`] gave, of any kind.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     /// The kind that a stored number means.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Kind> {

@@ -70,12 +70,12 @@ impl<'a> Kinds<'a> {
     }
 
     pub fn get(&self, row: usize) -> Option<Kind> {
-        self.0.get(row).and_then(Kind::parse)
+        self.0.get(row).and_then(Kind::from_name)
     }
 
     /// For each row, whether its kind is one of these.
     pub fn among(&self, rows: usize, kinds: &[Kind]) -> Vec<bool> {
-        self.0.answers(rows, |kind| Kind::parse(kind).is_some_and(|kind| kinds.contains(&kind)))
+        self.0.answers(rows, |kind| Kind::from_name(kind).is_some_and(|kind| kinds.contains(&kind)))
     }
 }
 
