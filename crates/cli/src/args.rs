@@ -40,6 +40,9 @@ pub enum Command {
     /// Make, list and end the keys that senders and readers use
     #[command(subcommand)]
     Keys(Keys),
+    /// Add, list and remove the members of a team, as readers find them at `/resources/admins`
+    #[command(subcommand)]
+    Team(Team),
     /// Send a file of messages to a server
     Send(Send),
     /// Look for what is wrong with a data directory or a running server
@@ -100,6 +103,53 @@ pub struct RevokeKey {
     /// Only if the key belongs to this workspace
     #[arg(long)]
     pub workspace: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Team {
+    /// Add a member
+    Add(AddMember),
+    /// List the members, oldest first
+    List(ListMembers),
+    /// Remove a member
+    Remove(RemoveMember),
+}
+
+#[derive(Debug, Args)]
+pub struct AddMember {
+    /// The member's e-mail address
+    pub email: String,
+    /// The member's name
+    #[arg(long, default_value = "")]
+    pub name: String,
+    /// Workspace that the team is of
+    #[arg(long, default_value = "default")]
+    pub workspace: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ListMembers {
+    /// Workspace that the team is of
+    #[arg(long, default_value = "default")]
+    pub workspace: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RemoveMember {
+    /// The member's e-mail address or id
+    pub member: String,
+    /// Workspace that the team is of
+    #[arg(long, default_value = "default")]
+    pub workspace: String,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

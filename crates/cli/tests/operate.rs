@@ -12,6 +12,10 @@ mod harness;
 #[path = "operate/keys.rs"]
 mod keys;
 
+/// `muster team`: beside a running server and without one.
+#[path = "operate/team.rs"]
+mod team;
+
 /// `muster send`: batch files and NDJSON, and what is refused.
 #[path = "operate/send.rs"]
 mod send;

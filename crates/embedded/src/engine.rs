@@ -12,7 +12,10 @@ use std::{
     thread,
 };
 
-use muster_model::time::Micros;
+use muster_model::{
+    id::{RecordId, WorkspaceId},
+    time::Micros,
+};
 use muster_store::{
     Answer,
     batch::Batch,
@@ -21,6 +24,7 @@ use muster_store::{
     journal::Journal,
     receipt::Receipt,
     status::{Figures, Health, Status},
+    team::{Member, NewMember},
 };
 
 use crate::{
@@ -35,6 +39,7 @@ use crate::{
     recovery::{self, Layout, Recovery},
     room::Room,
     state::State,
+    team::Teams,
     views::Views,
     writer::{
         Writer,
@@ -46,6 +51,7 @@ use crate::{
 pub struct Embedded {
     pub(crate) views: Arc<Views>,
     pub(crate) registry: Arc<Registry>,
+    teams: Arc<Teams>,
     pub(crate) options: Arc<Options>,
     intake: Intake,
     counters: Arc<Counters>,
@@ -63,6 +69,7 @@ impl Embedded {
         let counters = Arc::new(Counters::default());
         let state = State::open(&layout.state, options.state_cache_bytes)?;
         let registry = Arc::new(Registry::load(&state)?);
+        let teams = Arc::new(Teams::load(&state)?);
         let recovered = recovery::recover(&layout, state, &counters)?;
         let log = Log::start(&layout.journal, recovered.replayed.files, recovered.replayed.next_sequence)?;
         counters.journal_bytes(log.bytes());
@@ -111,7 +118,7 @@ impl Embedded {
                 let _ = closed.send(());
             }
         })?;
-        let engine = Embedded { views, registry, options, intake, counters, health, room, closing, layout };
+        let engine = Embedded { views, registry, teams, options, intake, counters, health, room, closing, layout };
         Ok((engine, recovered.report))
     }
 
@@ -197,6 +204,22 @@ impl Credentials for Embedded {
 
     fn revoke_key(&self, id: u64, at: Micros) -> Answer<'_, Arc<Key>, AdminError> {
         self.admin(move |registry| registry.revoke_key(id, at))
+    }
+}
+
+impl muster_store::team::Teams for Embedded {
+    fn team(&self, workspace: WorkspaceId) -> Vec<Member> {
+        self.teams.team(workspace)
+    }
+
+    fn add_member(&self, workspace: WorkspaceId, new: NewMember) -> Answer<'_, Member, AdminError> {
+        let teams = Arc::clone(&self.teams);
+        self.admin(move |registry| teams.add(registry.workspace(workspace), new))
+    }
+
+    fn remove_member(&self, workspace: WorkspaceId, id: RecordId) -> Answer<'_, Member, AdminError> {
+        let teams = Arc::clone(&self.teams);
+        self.admin(move |_| teams.remove(workspace, id))
     }
 }
 

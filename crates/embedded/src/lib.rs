@@ -55,6 +55,9 @@ pub mod codec;
 /// Workspaces and keys.
 pub mod credentials;
 
+/// Team members.
+pub mod team;
+
 /// From a directory as some stop left it to an engine that can go on.
 pub mod recovery;
 

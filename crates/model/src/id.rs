@@ -49,6 +49,15 @@ impl IdSpace {
         RecordId::from_hash(hasher.finish().0)
     }
 
+    /// The id of a member of the workspace's team, whatever the case of letters in the address.
+    #[must_use]
+    pub fn team_member(self, email: &str) -> RecordId {
+        let mut hasher = IdentityHasher::new(self.seed);
+        hasher.text("team");
+        hasher.text(&email.to_lowercase());
+        RecordId::from_hash(hasher.finish().0)
+    }
+
     /// The id of a custom object, which senders name by a name of their own or by its UUID: a UUID is the id itself.
     #[must_use]
     pub fn custom_object(self, custom_object_id: &str) -> RecordId {

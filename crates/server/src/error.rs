@@ -125,7 +125,7 @@ impl ApiError {
                 format!("this needs the scope {needs}, and the key has {has}; use a key with the scope {needs}")
             }
             ApiError::OperatorOnlyManagesKeys => {
-                "the local operator's token manages keys and nothing else; use the token of a key".to_owned()
+                "the local operator's token manages keys and teams and nothing else; use the token of a key".to_owned()
             }
             ApiError::OtherWorkspace => {
                 "a key manages the keys of its own workspace only; use an admin key of the other workspace".to_owned()

@@ -34,7 +34,7 @@ mod resources;
 /// The JSON of every record, field by field.
 mod wire;
 
-/// Managing keys over HTTP.
+/// What operators manage over HTTP: keys, teams.
 mod admin;
 
 /// Whether the process lives, and whether it can do its work.

@@ -5,10 +5,10 @@
 
 use axum::{
     Router,
-    extract::Request,
+    extract::{Request, State},
     http::{Method, Uri, uri::PathAndQuery},
     middleware::from_fn_with_state,
-    response::{IntoResponse, Response},
+    response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
 use muster_store::credentials::Scopes;
@@ -18,7 +18,7 @@ use crate::{
     admin, docs,
     error::ApiError,
     health, ingest,
-    keys::{Gate, pass, unread},
+    keys::{Gate, pass, turn_away},
     metrics,
     observe::observe,
     openapi::{self, Words},
@@ -96,12 +96,12 @@ fn gated(state: &AppState, access: Access, handler: MethodRouter<AppState>) -> M
     handler.route_layer(from_fn_with_state(Gate { state: state.clone(), needs, operator }, pass))
 }
 
-async fn no_such_path(request: Request) -> Response {
-    unread(request.into_body(), ApiError::NoSuchPath.into_response())
+async fn no_such_path(State(state): State<AppState>, request: Request) -> Response {
+    turn_away(&state, request, ApiError::NoSuchPath)
 }
 
-async fn wrong_method(request: Request) -> Response {
-    unread(request.into_body(), ApiError::WrongMethod.into_response())
+async fn wrong_method(State(state): State<AppState>, request: Request) -> Response {
+    turn_away(&state, request, ApiError::WrongMethod)
 }
 
 /// Routes a request once more, without doubled and trailing slashes.

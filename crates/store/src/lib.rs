@@ -1,8 +1,9 @@
 //! The seam between Muster and whatever keeps its data.
 //!
-//! Six traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
+//! Seven traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
 //! now), [`history::History`] (what happened), [`scan::Scans`] (all of both, as of one moment), [`refused::Refusals`]
-//! (messages set aside) and [`credentials::Credentials`] (workspaces and keys); [`Store`] is all of them. A trait's documentation is its
+//! (messages set aside), [`credentials::Credentials`] (workspaces and keys) and [`team::Teams`] (team members);
+//! [`Store`] is all of them. A trait's documentation is its
 //! specification, and `suite` checks it on every implementation, the in-memory twin in [`memory`] included.
 //! This crate does no I/O and names no engine.
 
@@ -42,6 +43,9 @@ pub mod scan;
 /// Workspaces and keys.
 pub mod credentials;
 
+/// Team members.
+pub mod team;
+
 /// A store as operators see it: health, figures, closing.
 pub mod status;
 
@@ -65,6 +69,7 @@ pub trait Store:
     + scan::Scans
     + refused::Refusals
     + credentials::Credentials
+    + team::Teams
     + status::Status
 {
 }
@@ -76,6 +81,7 @@ impl<S> Store for S where
         + scan::Scans
         + refused::Refusals
         + credentials::Credentials
+        + team::Teams
         + status::Status
 {
 }

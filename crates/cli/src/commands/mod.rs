@@ -6,6 +6,12 @@ pub mod serve;
 /// Making, listing and ending keys, beside a running server or without one.
 pub mod keys;
 
+/// Adding, listing and removing team members.
+pub mod team;
+
+/// Which way an order about a data directory goes.
+pub mod way;
+
 /// Sending a file of messages.
 pub mod send;
 

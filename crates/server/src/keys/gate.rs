@@ -69,6 +69,34 @@ pub(crate) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
     response
 }
 
+/// Answers a request that no route takes. Among the records, whoever asks is recognised and counted all the same: what
+/// is there and what is not is nobody else's business, and every answer says how much of the allowance is left.
+pub(crate) fn turn_away(state: &AppState, request: Request, error: ApiError) -> Response {
+    if !request.uri().path().starts_with("/resources") {
+        return unread(request.into_body(), error.into_response());
+    }
+    let key = match recognise(state, &request) {
+        Ok(Caller::Key(key)) => key,
+        Ok(Caller::Operator) => return unread(request.into_body(), error.into_response()),
+        Err(error) => {
+            state.metrics.unrecognised.inc();
+            return unread(request.into_body(), error.into_response());
+        }
+    };
+    let allowance = state.limiter.count(key.id);
+    let error = match allowance.retry_after_seconds {
+        Some(retry_after_seconds) => {
+            state.metrics.rate_limited.inc();
+            ApiError::OverRate { retry_after_seconds }
+        }
+        None => error,
+    };
+    let mut response = unread(request.into_body(), error.into_response());
+    state.limiter.tell(allowance, response.headers_mut());
+    note(&mut response, key.workspace.id, key.id);
+    response
+}
+
 fn recognise(state: &AppState, request: &Request) -> Result<Caller, ApiError> {
     let hashes = candidates(request.headers()).ok_or(ApiError::NoCredentials)?;
     for hash in hashes {

@@ -17,5 +17,5 @@ mod gate;
 
 pub use token::Token;
 
-pub(crate) use gate::{Caller, Gate, pass, unread};
+pub(crate) use gate::{Caller, Gate, pass, turn_away, unread};
 pub(crate) use limiter::Limiter;

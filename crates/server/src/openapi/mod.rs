@@ -28,11 +28,12 @@ use utoipa::openapi::{
 use crate::router::{Access, Route};
 
 /// The parts of the document, in their order.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     ("Ingest", "Messages in. What was answered with 200 is on disk."),
     ("Records", "Organizations, accounts and users, with their timelines."),
     ("Custom objects", "Custom objects and their instances."),
     ("NPS", "Responses to NPS surveys."),
+    ("Team", "Members of the team, and managing them."),
     ("Set aside", "Messages that were refused, kept until they are corrected or dropped."),
     ("Keys", "Keys of a workspace."),
     ("Service", "Health, figures, this document."),

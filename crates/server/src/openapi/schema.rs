@@ -58,6 +58,7 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("NpsResponse", object(wire::nps_response::FIELDS).into()),
         ("Event", object(wire::event::FIELDS).into()),
         ("Refused", refused.into()),
+        ("TeamMember", object(wire::member::FIELDS).into()),
         ("Key", object(wire::key::FIELDS).into()),
         ("NewKey", new_key.into()),
         ("Success", success().into()),
@@ -72,10 +73,14 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("CustomObjects", "CustomObject"),
         ("CustomObjectInstances", "CustomObjectInstance"),
         ("NpsResponses", "NpsResponse"),
+        ("TeamMembers", "TeamMember"),
         ("Events", "Event"),
         ("RefusedMessages", "Refused"),
     ];
     schemas.extend(lists.map(|(list, one)| (list, page(one).into())));
+    let none = [("results", Field::NoneYet), ("next", Field::NotYet), ("atEnd", Field::Boolean)];
+    schemas.push(("NoHealthScores", object(&none).into()));
+    schemas.push(("Team", object(&[("results", Field::ListOf("TeamMember"))]).into()));
     schemas.push(("Keys", object(&[("results", Field::ListOf("Key"))]).into()));
     schemas
 }

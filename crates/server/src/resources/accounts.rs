@@ -72,6 +72,17 @@ pub(super) async fn show(
     shown(&state, &workspace, profile).await
 }
 
+/// Answers the health scores of an account: none, since nothing here scores health.
+pub(super) async fn health_scores(
+    State(state): State<AppState>,
+    Reader(workspace): Reader,
+    PathId(id): PathId,
+) -> Result<Response, ApiError> {
+    find(&state, &workspace, KIND, &id).await?;
+    let none: [(); 0] = [];
+    Ok(page(&none, None, state.settings.page_bytes_max, |_, _| {}, |_| String::new()))
+}
+
 /// The answer with one record.
 pub(super) async fn shown(
     state: &AppState,

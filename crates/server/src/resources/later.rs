@@ -14,23 +14,31 @@ use crate::{
 const KINDS: [&str; 3] = ["organizations", "accounts", "users"];
 const METHODS: [Method; 4] = [Method::GET, Method::POST, Method::PUT, Method::DELETE];
 /// What belongs to screens that are not built here.
-const SCREENS: [&str; 5] = ["notes", "tasks", "projects", "meetings", "conversations"];
+const SCREENS: [&str; 10] = [
+    "notes",
+    "noteCategories",
+    "tasks",
+    "taskCategories",
+    "projects",
+    "projectTemplates",
+    "projectCategories",
+    "meetings",
+    "conversations",
+    "messages",
+];
 
 /// Paths that come later: what they are about, the methods, the path.
-const LATER: [(&str, &[Method], &str); 14] = [
+const LATER: [(&str, &[Method], &str); 11] = [
     ("deleting organizations", &[Method::DELETE], "/resources/organizations/{id}"),
     ("the accounts of an organization", &[Method::GET], "/resources/organizations/{id}/accounts"),
     ("the users of an organization", &[Method::GET], "/resources/organizations/{id}/users"),
     ("deleting accounts", &[Method::DELETE], "/resources/accounts/{id}"),
     ("the users of an account", &[Method::GET], "/resources/accounts/{id}/users"),
-    ("health scores", &[Method::GET], "/resources/accounts/{id}/healthScores"),
     ("searching users", &[Method::GET], "/resources/users/search"),
     ("deleting users", &[Method::DELETE], "/resources/users/{id}"),
     ("deleting instances", &[Method::DELETE], "/resources/customObjects/{id}/instances/{instanceId}"),
     ("deleting NPS responses", &[Method::DELETE], "/resources/npsResponses/{id}"),
     ("the catalogue of traits", &[Method::GET], "/resources/customFields"),
-    ("the list of a team", &[Method::GET], "/resources/admins"),
-    ("the list of a team", &[Method::GET], "/resources/admins/search"),
     ("the names of events", &[Method::GET], "/resources/events/names"),
 ];
 

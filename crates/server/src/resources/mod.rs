@@ -39,11 +39,14 @@ mod instances;
 /// NPS responses.
 mod nps_responses;
 
+/// Team members.
+mod team;
+
 /// Timelines.
 mod events;
 
 /// Records in: creating and updating by record.
-mod write;
+pub(crate) mod write;
 
 /// Messages set aside: shown, sent again, dropped.
 mod refused;

@@ -36,6 +36,13 @@ pub(crate) fn routes() -> Vec<Route> {
         ),
         Route::new(Method::GET, "/resources/accounts", READ, accounts::list, accounts_list()),
         Route::new(Method::GET, "/resources/accounts/{id}", READ, accounts::show, one("account", "Account")),
+        Route::new(
+            Method::GET,
+            "/resources/accounts/{id}/healthScores",
+            READ,
+            accounts::health_scores,
+            health_scores(),
+        ),
         Route::new(Method::GET, "/resources/users", READ, users::list, list("users", "Users")),
         Route::new(Method::GET, "/resources/users/{id}", READ, users::show, one("user", "User")),
         timeline(RecordKind::Organization, "organizations"),
@@ -44,6 +51,7 @@ pub(crate) fn routes() -> Vec<Route> {
     ];
     routes.extend(set_aside());
     routes.extend(super::write::routes::routes());
+    routes.extend(super::team::routes());
     routes.extend(later::routes());
     routes
 }
@@ -59,6 +67,14 @@ fn list(what: &str, schema_name: &str) -> Words {
 fn accounts_list() -> Words {
     let status = "`active` hides accounts that have churned, `churned` shows no others.";
     list("accounts", "Accounts").query("status", status, schema::one_of(&["active", "churned", "activeOrChurned"]))
+}
+
+fn health_scores() -> Words {
+    let about = "Nothing here scores health, so the list is empty and `healthScore` of records is `null`.";
+    Words::new("Records", "Lists the health scores of one account", about)
+        .segment("id", ID)
+        .answer(200, "An empty page.", named("NoHealthScores"))
+        .answer(404, "There is no such record.", named("Error"))
 }
 
 fn one(what: &str, schema_name: &str) -> Words {

@@ -34,5 +34,8 @@ pub(crate) mod event;
 /// A message set aside.
 pub(crate) mod refused;
 
+/// A member of a workspace's team.
+pub(crate) mod member;
+
 /// A key, without its token.
 pub(crate) mod key;

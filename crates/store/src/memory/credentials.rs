@@ -9,13 +9,15 @@ use crate::{
     Answer,
     credentials::{Credentials, Key, NewKey, TokenHash, Workspace, check_workspace_name},
     error::AdminError,
+    team::Member,
 };
 
-/// Every workspace and key, oldest first.
+/// Every workspace and key, oldest first, and every team member.
 #[derive(Debug, Default)]
 pub struct Registry {
-    workspaces: Vec<Workspace>,
+    pub workspaces: Vec<Workspace>,
     keys: Vec<(TokenHash, Arc<Key>)>,
+    pub members: Vec<(WorkspaceId, Member)>,
 }
 
 impl Registry {

@@ -35,4 +35,7 @@ mod refused;
 /// Workspaces and keys.
 mod credentials;
 
+/// Teams.
+mod team;
+
 pub use twin::MemoryStore;

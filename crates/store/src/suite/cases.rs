@@ -123,6 +123,11 @@ macro_rules! conformance {
             names_are_checked
             all_are_listed_from_old_to_new
         );
+        $crate::conformance!(@file $subject team
+            members_come_and_go
+            addresses_are_checked
+            workspaces_have_teams_of_their_own
+        );
         $crate::conformance!(@file $subject status
             a_new_store_is_ready
             figures_count_what_was_done

@@ -52,6 +52,9 @@ pub mod refused;
 /// Workspaces and keys.
 pub mod credentials;
 
+/// Teams.
+pub mod team;
+
 /// Health, figures, closing.
 pub mod status;
 

@@ -13,7 +13,7 @@ pub mod offline;
 /// By asking the running server.
 pub mod beside;
 
-/// The command: which way, and what is printed.
+/// The command: what is done, and what is printed.
 pub mod run;
 
 pub use run::run;

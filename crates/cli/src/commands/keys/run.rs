@@ -1,19 +1,19 @@
 //! The command: which way, and what is printed.
 
-use std::path::Path;
-
-use muster_store::credentials::{Scopes, check_workspace_name};
+use muster_store::{
+    Store,
+    credentials::{Scopes, check_workspace_name},
+};
 
 use super::{
+    super::way,
     beside, offline,
     shown::{ShownKey, table},
 };
 use crate::{
     args,
-    assemble::{self, NotOpened},
     config::settings::Settings,
     exit::{Exit, Failure},
-    local::LocalServer,
     output,
 };
 
@@ -28,13 +28,8 @@ pub enum Order {
 /// Does it and shows what it brought.
 pub fn run(settings: &Settings, args: &args::Keys) -> anyhow::Result<Exit> {
     let order = order(args)?;
-    let data_dir = &settings.place.data_dir;
-    if !data_dir.exists() && !matches!(order, Order::Create { .. }) {
-        let says = format!(
-            "there is no data directory {}; give the right one with --data-dir, or start a server to make it",
-            data_dir.display()
-        );
-        return Err(Failure::error(Exit::Failure, says));
+    if !matches!(order, Order::Create { .. }) {
+        way::require_directory(settings)?;
     }
     match args {
         args::Keys::Create(args) => {
@@ -71,34 +66,12 @@ fn order(args: &args::Keys) -> anyhow::Result<Order> {
     }
 }
 
-/// In the directory itself when it is free, through the server that has it otherwise.
 fn carry_out(settings: &Settings, order: &Order) -> anyhow::Result<Vec<ShownKey>> {
-    let data_dir = &settings.place.data_dir;
-    let is_new = !data_dir.exists();
-    match assemble::open(settings) {
-        Ok(opened) => {
-            if is_new {
-                output::talk(&format!("made a new data directory, {}", data_dir.display()));
-            }
-            if opened.dropped {
-                output::talk(&opened.recovery);
-            }
-            offline::carry_out(&opened.store, order)
-        }
-        Err(NotOpened::InUse) => beside::carry_out(&server_over(data_dir)?, order),
-        Err(error) => Err(error.into_error(data_dir)),
-    }
-}
-
-fn server_over(data_dir: &Path) -> anyhow::Result<LocalServer> {
-    LocalServer::read(data_dir)?.ok_or_else(|| {
-        let says = format!(
-            "another process uses {} and does not say where it can be asked; it may be starting or stopping: try again \
-             in a moment",
-            data_dir.display()
-        );
-        Failure::error(Exit::InUse, says)
-    })
+    way::carry_out(
+        settings,
+        async |store: &dyn Store| offline::carry_out(store, order).await,
+        |client| beside::carry_out(client, order),
+    )
 }
 
 fn check_owner(keys: &[ShownKey], id: u64, workspace: &str) -> anyhow::Result<()> {

@@ -66,7 +66,8 @@ pub(crate) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Members<'a>, ApiError> {
+    /// The members of the object that a body is.
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Members<'a>, ApiError> {
         let not_utf8 = |_| ApiError::parameter("the body is not UTF-8 text; send it encoded as UTF-8");
         batch::validate(bytes).map_err(|malformed| ApiError::parameter(malformed_says(&malformed)))?;
         let text = std::str::from_utf8(bytes).map_err(not_utf8)?;

@@ -5,10 +5,10 @@
 //! Several statements of one request (the links of a user) stand in one batch and become true together.
 
 /// Reading the body of a request into its members.
-pub(super) mod body;
+pub(crate) mod body;
 
 /// Judging members, each by what it may be.
-pub(super) mod form;
+pub(crate) mod form;
 
 /// Making messages of what a body says, and appending them.
 pub(super) mod statement;

@@ -18,6 +18,12 @@ mod custom_objects;
 /// NPS responses, and what follows from them.
 mod nps_responses;
 
+/// Team members.
+mod admins;
+
+/// The passes that existing readers make.
+mod readers;
+
 /// Pages of lists, the same for every kind.
 mod lists;
 

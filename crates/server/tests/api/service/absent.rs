@@ -22,6 +22,26 @@ fn unknown_paths_and_methods() {
 }
 
 #[test]
+fn among_the_records_whoever_asks_is_recognised_first() {
+    let api = Api::new();
+    for line in ["GET /resources/planets", "PATCH /resources/users/u", "GET /resources//planets/"] {
+        let answer = api.ask(line, "");
+        assert_eq!(answer.header("ratelimit-limit"), "60000, 60000;window=60", "{line}");
+        let nobody = api.ask_with(line, &[("authorization", "")], "");
+        assert_eq!(
+            (nobody.status, nobody.body.as_str()),
+            (401, r#"{"error":"Authorization header not present."}"#),
+            "{line}"
+        );
+    }
+    let api = Api::with(|settings| settings.requests_per_minute = 1);
+    assert_eq!(api.ask("GET /resources/planets", "").status, 404);
+    let over = api.ask("GET /resources/planets", "");
+    assert_eq!((over.status, over.header("ratelimit-remaining")), (429, "0"));
+    assert!(!over.header("retry-after").is_empty());
+}
+
+#[test]
 fn what_comes_later_and_what_never_will_is_said() {
     let api = Api::new();
     let later = |what: &str| format!(r#"501 {{"error":"this server does not offer {what} yet"}}"#);
@@ -31,7 +51,7 @@ fn what_comes_later_and_what_never_will_is_said() {
     api.check("GET /resources/users/u/traits/plan.name/history", "", &later("the history of a trait"));
     let never = "501 {\"error\":\"notes, tasks, projects, meetings and conversations belong to a customer-success team's \
                  screens; this server keeps analytics only and will not offer them\"}";
-    for screen in ["notes", "tasks", "projects", "meetings", "conversations"] {
+    for screen in ["notes", "noteCategories", "tasks", "taskCategories", "projects", "meetings", "conversations"] {
         for path in
             [screen.to_owned(), format!("{screen}/1"), format!("{screen}/1/2/3"), format!("accounts/a/{screen}")]
         {
@@ -39,5 +59,12 @@ fn what_comes_later_and_what_never_will_is_said() {
             api.check(&format!("PUT /resources/{path}"), "{}", never);
         }
     }
+    api.check(
+        "GET /resources/accounts/a/healthScores",
+        "",
+        r#"404 {"error":"there is no such account; its id or external id is not known here"}"#,
+    );
+    api.ask("POST /resources/accounts", r#"{"externalId":"a"}"#);
+    api.check("GET /resources/accounts/a/healthScores", "", r#"200 {"results":[],"next":null,"atEnd":true}"#);
     assert_eq!(api.ask_with("GET /resources/notes", &[("authorization", "")], "").status, 401);
 }

@@ -18,7 +18,7 @@ fn what_happened_is_counted() {
     assert_eq!(api.ask("GET /resources/users", "").status, 429);
     api.ask_with("GET /resources/users", &[("authorization", "Basic nobody")], "");
     api.ask("GET /nowhere", "");
-    api.ask("BREW /resources/users", "");
+    api.ask("BREW /healthz", "");
     let answer = api.ask_with("GET /metrics", &[("authorization", "")], "");
     assert!(answer.header("content-type").starts_with("application/openmetrics-text"), "{answer:?}");
     for line in [
@@ -26,7 +26,7 @@ fn what_happened_is_counted() {
         r#"muster_http_requests_total{method="POST",route="/analytics/v1/batch",status="200"} 1"#,
         r#"muster_http_requests_total{method="GET",route="/resources/accounts/{id}",status="404"} 3"#,
         r#"muster_http_requests_total{method="GET",route="none",status="404"} 1"#,
-        r#"muster_http_requests_total{method="other",route="/resources/users",status="405"} 1"#,
+        r#"muster_http_requests_total{method="other",route="/healthz",status="405"} 1"#,
         r#"muster_http_request_duration_seconds_count{route="/analytics/v1/batch"} 2"#,
         r#"muster_ingest_messages_total{outcome="stored"} 1"#,
         r#"muster_ingest_messages_total{outcome="duplicate"} 1"#,

@@ -36,7 +36,7 @@ const PATH: &str = "/admin/v1/keys";
 const ONE_PATH: &str = "/admin/v1/keys/{id}";
 
 /// The routes of this file, with their words in the API document.
-pub(crate) fn routes() -> [Route; 3] {
+pub(super) fn routes() -> [Route; 3] {
     let all = "Keys of the caller's workspace, oldest first, revoked ones included. No answer shows a token.";
     let listed = Words::new("Keys", "Lists keys", all).answer(200, "The keys.", named("Keys"));
     let once = "The token is shown in this answer and never again; what is kept of it is a hash.";

@@ -1,0 +1,83 @@
+//! Team members: the people of a workspace who look after its customers.
+//!
+//! They are named in records and found by their e-mail address; they sign in nowhere here, so there is no secret about
+//! them. Who is listed is decided by whoever operates the server.
+
+use muster_model::{
+    id::{RecordId, WorkspaceId},
+    time::Micros,
+};
+
+use crate::{Answer, error::AdminError};
+
+/// Members that one workspace may have.
+pub const MEMBERS_MAX: usize = 10_000;
+/// Bytes of a member's name and of an e-mail address.
+pub const NAME_BYTES_MAX: usize = 200;
+pub const EMAIL_BYTES_MAX: usize = 254;
+
+/// One member of a workspace's team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Derived from the workspace and the address, so that someone who comes back is the same.
+    pub id: RecordId,
+    pub name: String,
+    pub email: String,
+    pub added_at: Micros,
+}
+
+/// Who is to be added.
+#[derive(Clone, Debug)]
+pub struct NewMember {
+    pub name: String,
+    pub email: String,
+    pub added_at: Micros,
+}
+
+/// The teams of all workspaces. Changes are durable when answered and count for every later call.
+pub trait Teams: Send + Sync {
+    /// The members of a workspace, oldest first, ties by id.
+    fn team(&self, workspace: WorkspaceId) -> Vec<Member>;
+
+    /// Adds a member. A workspace that does not exist is [`AdminError::NotFound`]; an address that is listed already,
+    /// in any case of letters, is [`AdminError::Exists`].
+    fn add_member(&self, workspace: WorkspaceId, new: NewMember) -> Answer<'_, Member, AdminError>;
+
+    /// Takes a member off the list.
+    fn remove_member(&self, workspace: WorkspaceId, id: RecordId) -> Answer<'_, Member, AdminError>;
+}
+
+/// Checks who is to be added, beside those who are listed.
+pub fn check_new(team: &[Member], new: &NewMember) -> Result<(), AdminError> {
+    let invalid = |says: String| Err(AdminError::Invalid(says));
+    if new.name.len() > NAME_BYTES_MAX || new.name.chars().any(char::is_control) {
+        return invalid(format!("a name has at most {NAME_BYTES_MAX} bytes and no control characters"));
+    }
+    let address = new.email.split_once('@').filter(|(person, host)| !person.is_empty() && !host.is_empty());
+    let plain = |email: &str| !email.chars().any(|one| one.is_control() || one.is_whitespace());
+    if address.is_none() || new.email.len() > EMAIL_BYTES_MAX || !plain(&new.email) {
+        return invalid(format!(
+            "an e-mail address has an @ with something on both sides, no spaces, and at most {EMAIL_BYTES_MAX} bytes"
+        ));
+    }
+    if find(team, &new.email).is_some() {
+        return Err(AdminError::Exists("the team has a member with this e-mail address already".to_owned()));
+    }
+    if team.len() >= MEMBERS_MAX {
+        return invalid(format!("a team has at most {MEMBERS_MAX} members; remove one first"));
+    }
+    Ok(())
+}
+
+/// The member with an address, in any case of letters.
+#[must_use]
+pub fn find<'t>(team: &'t [Member], email: &str) -> Option<&'t Member> {
+    let email = email.to_lowercase();
+    team.iter().find(|member| member.email.to_lowercase() == email)
+}
+
+/// Someone who is on no list.
+#[must_use]
+pub fn unknown() -> AdminError {
+    AdminError::NotFound("there is no such team member in this workspace".to_owned())
+}
