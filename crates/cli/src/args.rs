@@ -45,6 +45,8 @@ pub enum Command {
     Team(Team),
     /// Send a file of messages to a server
     Send(Send),
+    /// Ask a question in SQL, of a server or of a data directory
+    Query(Query),
     /// Look for what is wrong with a data directory or a running server
     Doctor(Doctor),
     /// Show every setting and where it comes from
@@ -177,6 +179,40 @@ pub struct Send {
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Query {
+    /// One SELECT over organizations, accounts, users, links, events, messages, traits and daily; `-` reads it from
+    /// standard input
+    pub sql: String,
+    /// A text for the next `?` of the statement; give it again for each
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub param: Vec<String>,
+    /// Values for all parameters as JSON: an array, or an object for named ones
+    #[arg(long, value_name = "JSON", conflicts_with = "param")]
+    pub params: Option<String>,
+    /// How the answer is shown [default: table on a terminal, csv elsewhere]
+    #[arg(long)]
+    pub format: Option<QueryFormat>,
+    /// Workspace to ask; with --url it is the token's
+    #[arg(long, default_value = "default")]
+    pub workspace: String,
+    /// The server [default: MUSTER_URL, else the data directory, through the server that runs over it if one does]
+    #[arg(long)]
+    pub url: Option<String>,
+    /// A token with scope read, for --url; better in MUSTER_TOKEN, where process lists do not show it
+    #[arg(long)]
+    pub token: Option<String>,
+}
+
+/// How an answer is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum QueryFormat {
+    Table,
+    Json,
+    Csv,
+    Parquet,
 }
 
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@
 //! again can help. Redirects are not followed, so a token never travels to another host. Loopback addresses are called
 //! without a proxy.
 
-use std::{fmt, time::Duration};
+use std::{fmt, io::Read, time::Duration};
 
 use anyhow::bail;
 use ureq::{Agent, Body, http::Response};
@@ -96,6 +96,16 @@ impl Client {
             request = request.header("Prefer", prefer);
         }
         self.answer(request.send(body))
+    }
+
+    /// Posts JSON and hands the body of the answer out as it comes, with its status.
+    pub fn stream(&self, path: &str, body: &[u8]) -> Result<(u16, impl Read + use<>), CallError> {
+        let mut request = self.agent.post(self.target(path)).header("Content-Type", "application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        let response = request.send(body).map_err(|error| self.judge(&error))?;
+        Ok((response.status().as_u16(), response.into_body().into_reader()))
     }
 
     fn target(&self, path: &str) -> String {

@@ -26,7 +26,12 @@ impl std::error::Error for StdoutClosed {}
 
 /// Prints data as it stands.
 pub fn data(text: &str) -> anyhow::Result<()> {
-    write_data(&mut io::stdout().lock(), text)
+    write_data(&mut io::stdout().lock(), text.as_bytes())
+}
+
+/// Prints bytes as they stand.
+pub fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
+    write_data(&mut io::stdout().lock(), bytes)
 }
 
 /// Prints data as one indented JSON document.
@@ -42,8 +47,8 @@ pub fn talk(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-fn write_data(out: &mut impl Write, text: &str) -> anyhow::Result<()> {
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+fn write_data(out: &mut impl Write, bytes: &[u8]) -> anyhow::Result<()> {
+    match out.write_all(bytes).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(StdoutClosed.into()),
         Err(error) => Err(anyhow::Error::new(error).context("standard output cannot be written")),
@@ -142,12 +147,12 @@ mod tests {
 
     #[test]
     fn a_closed_reader_is_no_failure_and_a_full_disk_is() {
-        let closed = write_data(&mut Broken(io::ErrorKind::BrokenPipe), "x").unwrap_err();
+        let closed = write_data(&mut Broken(io::ErrorKind::BrokenPipe), b"x").unwrap_err();
         assert!(closed.is::<StdoutClosed>());
-        let full = write_data(&mut Broken(io::ErrorKind::StorageFull), "x").unwrap_err();
+        let full = write_data(&mut Broken(io::ErrorKind::StorageFull), b"x").unwrap_err();
         assert!(!full.is::<StdoutClosed>());
         let mut written = Vec::new();
-        write_data(&mut written, "x\n").unwrap();
+        write_data(&mut written, b"x\n").unwrap();
         assert_eq!(written, b"x\n");
     }
 

@@ -16,6 +16,10 @@ mod keys;
 #[path = "operate/team.rs"]
 mod team;
 
+/// `muster query`: beside a running server and without one.
+#[path = "operate/query.rs"]
+mod query;
+
 /// `muster send`: batch files and NDJSON, and what is refused.
 #[path = "operate/send.rs"]
 mod send;

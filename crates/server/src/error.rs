@@ -14,6 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use muster_model::limits::BATCH_MESSAGES_MAX;
+use muster_query::QueryError;
 use muster_store::{
     credentials::Scopes,
     error::{AdminError, AppendError, ReadError},
@@ -21,6 +22,7 @@ use muster_store::{
 
 use crate::{
     ingest::batch::Malformed,
+    query::refusal,
     violation::{self, Violation},
     wire::object::Object,
 };
@@ -51,6 +53,8 @@ pub(crate) enum ApiError {
     OutOfScope,
     Append(AppendError),
     StoreTimeout,
+    QueriesFull,
+    Query(QueryError),
     Read(ReadError),
     Admin(AdminError),
     Internal,
@@ -82,7 +86,8 @@ impl ApiError {
             ApiError::NoSuchRecord { .. } | ApiError::NoSuchPath => StatusCode::NOT_FOUND,
             ApiError::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::NotBuiltYet { .. } | ApiError::OutOfScope => StatusCode::NOT_IMPLEMENTED,
-            ApiError::NoRoom | ApiError::StoreTimeout => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::NoRoom | ApiError::StoreTimeout | ApiError::QueriesFull => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::Query(error) => refusal::status(error),
             ApiError::Append(
                 AppendError::Full { .. }
                 | AppendError::Hindered { .. }
@@ -106,7 +111,7 @@ impl ApiError {
         match self {
             ApiError::OverRate { retry_after_seconds } => Some(*retry_after_seconds),
             ApiError::Append(error) => Some(whole(error.retry_after())),
-            ApiError::NoRoom => Some(1),
+            ApiError::NoRoom | ApiError::QueriesFull => Some(1),
             ApiError::StoreTimeout => Some(5),
             _ => None,
         }
@@ -125,7 +130,8 @@ impl ApiError {
                 format!("this needs the scope {needs}, and the key has {has}; use a key with the scope {needs}")
             }
             ApiError::OperatorOnlyManagesKeys => {
-                "the local operator's token manages keys and teams and nothing else; use the token of a key".to_owned()
+                "the local operator's token manages keys and teams and asks queries, nothing else; use the token of a key"
+                    .to_owned()
             }
             ApiError::OtherWorkspace => {
                 "a key manages the keys of its own workspace only; use an admin key of the other workspace".to_owned()
@@ -163,7 +169,9 @@ impl ApiError {
             | ApiError::BodyTimeout
             | ApiError::BodyCutShort
             | ApiError::Malformed(_) => self.says_of_body(),
+            ApiError::Query(error) => refusal::says(error),
             ApiError::NoRoom
+            | ApiError::QueriesFull
             | ApiError::Append(_)
             | ApiError::StoreTimeout
             | ApiError::Read(_)
@@ -199,6 +207,10 @@ impl ApiError {
             ApiError::NoRoom => {
                 "too many bodies are being received at this moment; send the request again, nothing of \
                  it was stored"
+                    .to_owned()
+            }
+            ApiError::QueriesFull => {
+                "as many queries run at this moment as may; ask again in a moment, or see [query] in the settings"
                     .to_owned()
             }
             ApiError::Append(AppendError::Full { .. }) => {
@@ -237,6 +249,7 @@ impl ApiError {
                 tracing::error!(%error, "a read failed");
             }
             ApiError::Admin(error @ AdminError::Failed(_)) => tracing::error!(%error, "a change of keys failed"),
+            ApiError::Query(error) => refusal::log(error),
             ApiError::StoreTimeout => tracing::warn!("the store did not answer in time"),
             _ => {}
         }
@@ -280,6 +293,7 @@ impl IntoResponse for ApiError {
         Object::write(&mut out, |object| match &self {
             ApiError::Malformed(malformed) => object.object("error", |error| write_malformed(error, malformed, &says)),
             ApiError::Invalid(violations) => object.object("error", |error| violation::write(error, violations)),
+            ApiError::Query(query) => object.object("error", |error| refusal::write(error, query)),
             _ => object.text("error", &says),
         });
         let mut response = Response::new(Body::from(out));

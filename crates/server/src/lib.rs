@@ -31,6 +31,9 @@ mod ingest;
 /// Records out: lists, single records, timelines, messages set aside.
 mod resources;
 
+/// SQL in, rows out.
+mod query;
+
 /// The JSON of every record, field by field.
 mod wire;
 

@@ -22,7 +22,7 @@ use crate::{
     metrics,
     observe::observe,
     openapi::{self, Words},
-    resources,
+    query, resources,
     state::AppState,
 };
 
@@ -33,6 +33,8 @@ pub(crate) enum Access {
     Open,
     /// A key with this scope.
     Scope(Scopes),
+    /// A key with the scope `read`, or the operator's token.
+    ReadOrOperator,
     /// A key with the scope `admin`, or the operator's token.
     Keys,
 }
@@ -62,6 +64,7 @@ impl Route {
 pub(crate) fn table() -> Vec<Route> {
     let mut routes = ingest::routes::routes();
     routes.extend(resources::routes::routes());
+    routes.extend(query::routes::routes());
     routes.extend(admin::routes());
     routes.extend(health::routes());
     routes.extend(metrics::routes());
@@ -91,6 +94,7 @@ fn gated(state: &AppState, access: Access, handler: MethodRouter<AppState>) -> M
     let (needs, operator) = match access {
         Access::Open => return handler,
         Access::Scope(scope) => (scope, false),
+        Access::ReadOrOperator => (Scopes::READ, true),
         Access::Keys => (Scopes::ADMIN, true),
     };
     handler.route_layer(from_fn_with_state(Gate { state: state.clone(), needs, operator }, pass))

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use muster_model::limits::{DEPTH_CEILING, MESSAGE_BYTES_CEILING, MessageLimits};
+use muster_query::Limits;
 
 use crate::keys::Token;
 
@@ -67,7 +68,12 @@ pub struct ServerSettings {
     pub related_records_max: usize,
     /// Which traits feed the fields of records that come from traits.
     pub trait_names: TraitNames,
-    /// A token that manages the keys of every workspace and nothing else; for commands run beside the server.
+    /// What one query in SQL may cost.
+    pub query_limits: Limits,
+    /// Queries in SQL that run at one time; further ones are answered with 503.
+    pub queries_max: usize,
+    /// A token that manages the keys of every workspace and asks queries of it, and nothing else; for commands run beside
+    /// the server.
     pub operator_token: Option<Token>,
 }
 
@@ -113,6 +119,8 @@ impl Default for ServerSettings {
             page_bytes_max: PAGE_BYTES_MAX,
             related_records_max: 10_000,
             trait_names: TraitNames::default(),
+            query_limits: Limits::default(),
+            queries_max: 4,
             operator_token: None,
         }
     }

@@ -26,6 +26,8 @@ pub struct Shared {
     pub(crate) budget: Budget,
     /// Places for decompressing and parsing large bodies.
     pub(crate) heavy_jobs: Arc<Semaphore>,
+    /// Places for queries that run.
+    pub(crate) queries: Arc<Semaphore>,
     /// Requests of each key.
     pub(crate) limiter: Limiter,
     pub(crate) metrics: Arc<Metrics>,
@@ -45,6 +47,7 @@ impl AppState {
         AppState(Arc::new(Shared {
             budget: Budget::new(settings.in_flight_bytes_max, metrics.in_flight_bytes.clone()),
             heavy_jobs: Arc::new(Semaphore::new(settings.heavy_jobs_max.max(1))),
+            queries: Arc::new(Semaphore::new(settings.queries_max.max(1))),
             limiter: Limiter::new(settings.requests_per_minute),
             pages: OnceLock::new(),
             operator: settings.operator_token.as_ref().map(crate::keys::Token::hash),

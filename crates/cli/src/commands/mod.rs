@@ -15,6 +15,9 @@ pub mod way;
 /// Sending a file of messages.
 pub mod send;
 
+/// SQL over what was sent, beside a running server or without one.
+pub mod query;
+
 /// Looking for what is wrong.
 pub mod doctor;
 

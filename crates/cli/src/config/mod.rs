@@ -32,6 +32,9 @@ pub mod limits;
 /// Connections: how many, how long they may take, how much they may hold.
 pub mod http;
 
+/// Queries in SQL: what one may cost, and how many run at one time.
+pub mod query;
+
 /// Which traits feed the fields of records that come from traits.
 pub mod trait_names;
 

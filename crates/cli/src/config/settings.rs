@@ -10,7 +10,7 @@ use super::{
     log::Log,
     origin::SettingsError,
     place::Place,
-    trait_names,
+    query, trait_names,
     values::Values,
 };
 
@@ -34,6 +34,7 @@ impl Settings {
         limits::read(&values, &mut server)?;
         http::read(&values, &mut server)?;
         trait_names::read(&values, &mut server)?;
+        query::read(&values, &mut server)?;
         let place = Place::read(&values)?;
         let log = Log::read(&values)?;
         let engine = Engine::read(&values)?;

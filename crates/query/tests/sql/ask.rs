@@ -26,7 +26,7 @@ pub async fn twin(messages: &[String]) -> Asked<MemoryStore> {
 }
 
 /// The first instant at which something is received.
-pub const START: Micros = Micros(1_709_251_200_000_000);
+pub const START: Micros = Micros(1_719_792_000_000_000);
 
 impl<S: Store> Asked<S> {
     pub async fn over(store: S, messages: &[String]) -> Asked<S> {

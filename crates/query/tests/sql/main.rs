@@ -20,3 +20,6 @@ mod differential;
 
 /// Answers as JSON, CSV and Parquet.
 mod forms;
+
+/// The questions of the documentation.
+mod questions;

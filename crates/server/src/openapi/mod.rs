@@ -28,13 +28,14 @@ use utoipa::openapi::{
 use crate::router::{Access, Route};
 
 /// The parts of the document, in their order.
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("Ingest", "Messages in. What was answered with 200 is on disk."),
     ("Records", "Organizations, accounts and users, with their timelines."),
     ("Custom objects", "Custom objects and their instances."),
     ("NPS", "Responses to NPS surveys."),
     ("Team", "Members of the team, and managing them."),
     ("Set aside", "Messages that were refused, kept until they are corrected or dropped."),
+    ("SQL", "Questions of your own, over everything that was sent."),
     ("Keys", "Keys of a workspace."),
     ("Service", "Health, figures, this document."),
     ("Not offered", "Paths of the contract that are answered with 501, and why."),
@@ -165,6 +166,7 @@ fn operation(route: &Route) -> Operation {
     let needs = match route.access {
         Access::Open => return words.change(|words| words.security(SecurityRequirement::default())).operation,
         Access::Scope(scope) => format!("Needs the scope `{scope}`."),
+        Access::ReadOrOperator => format!("Needs the scope `{}`.", Scopes::READ),
         Access::Keys => format!("Needs the scope `{}`.", Scopes::ADMIN),
     };
     words = words

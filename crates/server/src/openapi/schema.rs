@@ -11,7 +11,7 @@ use utoipa::openapi::{
 };
 
 use super::codes;
-use crate::wire;
+use crate::{query, wire};
 
 /// A record's fields, in order.
 pub(crate) type Fields = &'static [(&'static str, Field)];
@@ -81,6 +81,7 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
     let none = [("results", Field::NoneYet), ("next", Field::NotYet), ("atEnd", Field::Boolean)];
     schemas.push(("NoHealthScores", object(&none).into()));
     schemas.push(("Team", object(&[("results", Field::ListOf("TeamMember"))]).into()));
+    schemas.extend(query::routes::schemas().map(|(name, schema)| (name, schema.into())));
     schemas.push(("Keys", object(&[("results", Field::ListOf("Key"))]).into()));
     schemas
 }

@@ -120,6 +120,16 @@ impl Api {
         })
     }
 
+    /// Sends a request with the default token and takes the head of its answer only.
+    pub fn begin(&self, line: &str, body: &str) -> axum::response::Response {
+        let (method, target) = line.split_once(' ').expect("a method and a target");
+        let request = Request::builder().method(method).uri(target).header("authorization", format!("Basic {TOKEN}"));
+        let request = request.body(Body::from(body.to_owned())).unwrap();
+        let answer = self.runtime.block_on(self.router.clone().oneshot(request)).unwrap();
+        assert_eq!(answer.status(), 200);
+        answer
+    }
+
     /// Sends a request with the default token.
     pub fn ask(&self, line: &str, body: &str) -> Answer {
         self.ask_with(line, &[], expand(body))

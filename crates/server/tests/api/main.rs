@@ -18,5 +18,8 @@ mod admin;
 /// Health, figures, documents, and what there is not.
 mod service;
 
+/// SQL in, rows out.
+mod query;
+
 /// Real connections: slow ones, too many of them, the last ones.
 mod listener;

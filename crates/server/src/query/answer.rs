@@ -1,0 +1,113 @@
+//! From the thread that answers to the connection.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension,
+    body::{Body, Bytes},
+    extract::{Request, State},
+    http::{HeaderValue, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use muster_query::{Engine, Format, Gone, Limits, Out, QueryError, Stop, TraitNames, run};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use super::ask::{self, Ask};
+use crate::{error::ApiError, keys::Caller, state::AppState};
+
+/// Pieces of an answer on their way.
+const PIECES_MAX: usize = 4;
+/// Bytes of one value, for each byte that a message may have, and some more.
+const VALUE_BYTES_PER_MESSAGE_BYTE: usize = 3;
+const VALUE_BYTES_MORE: usize = 1 << 20;
+
+/// A piece of an answer, or why there is none.
+type Piece = Result<Bytes, QueryError>;
+
+/// Answers a query.
+pub(super) async fn answer(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Response> {
+    let ask = ask::read(&state, caller, request).await?;
+    begin(&state, ask).await.map_err(IntoResponse::into_response)
+}
+
+async fn begin(state: &AppState, ask: Ask) -> Result<Response, ApiError> {
+    let place = Arc::clone(&state.queries).try_acquire_owned().map_err(|_| ApiError::QueriesFull)?;
+    let format = ask.format;
+    let stop = Stop::after(state.settings.query_limits.time_max);
+    let leaving = Leaving(stop.clone());
+    let (pieces, mut taken) = mpsc::channel::<Piece>(PIECES_MAX);
+    let asked = state.clone();
+    let running = tokio::task::spawn_blocking(move || work(&asked, &ask, stop, &pieces, place));
+    let first = match taken.recv().await {
+        Some(first) => first.map_err(ApiError::Query)?,
+        None => return Err(ended_early(state, running.await.err())),
+    };
+    let mut first = Some(first);
+    let rest = stream::poll_fn(move |context| {
+        let _held = &leaving;
+        match first.take() {
+            Some(first) => std::task::Poll::Ready(Some(Ok(first))),
+            None => taken.poll_recv(context),
+        }
+    });
+    let mut response = Response::new(Body::from_stream(rest));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    Ok(response)
+}
+
+/// Runs the query on this thread. The place it takes is free again when it has ended, not when its client has gone.
+fn work(state: &AppState, ask: &Ask, stop: Stop, pieces: &mpsc::Sender<Piece>, _place: OwnedSemaphorePermit) {
+    let settings = &state.settings;
+    let value_bytes_max =
+        settings.message.message_bytes_max.saturating_mul(VALUE_BYTES_PER_MESSAGE_BYTE) + VALUE_BYTES_MORE;
+    let limits = Limits { value_bytes_max, ..settings.query_limits.clone() };
+    let names = TraitNames {
+        mrr: settings.trait_names.mrr.clone(),
+        next_renewal_date: settings.trait_names.next_renewal_date.clone(),
+        churned_at: settings.trait_names.churned_at.clone(),
+        trial_end_date: settings.trait_names.trial_end_date.clone(),
+    };
+    let engine = Engine { store: &*state.store, workspace: (ask.workspace.id, &ask.workspace.name), names };
+    let mut out = Connection { pieces, begun: false };
+    let Err(error) = run(&engine, &ask.sql, &limits, ask.format, stop, &mut out) else { return };
+    // An answer in JSON that had begun holds the error already; any other one has to break off.
+    if !(out.begun && ask.format == Format::Json) {
+        let _ = pieces.blocking_send(Err(error));
+    }
+}
+
+/// Where pieces go; waits while the connection has enough of them.
+struct Connection<'c> {
+    pieces: &'c mpsc::Sender<Piece>,
+    begun: bool,
+}
+
+impl Out for Connection<'_> {
+    fn take(&mut self, bytes: Vec<u8>) -> Result<(), Gone> {
+        self.begun = true;
+        self.pieces.blocking_send(Ok(Bytes::from(bytes))).map_err(|_| Gone)
+    }
+}
+
+/// Ends the query when nobody waits for its answer any more.
+struct Leaving(Stop);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// A thread that ended without a word has panicked.
+fn ended_early(state: &AppState, panic: Option<tokio::task::JoinError>) -> ApiError {
+    if let Some(panic) = panic {
+        tracing::error!(task = "query", %panic, "a task panicked and was ended; this is a defect, please report it");
+        state.metrics.panics.inc();
+    }
+    ApiError::Internal
+}
