@@ -57,7 +57,7 @@ impl Options {
             checkpoint_bytes_max: 192 << 20,
             checkpoint_interval: Duration::from_secs(60),
             compaction_files_min: 8,
-            compaction_file_bytes_max: 256 << 20,
+            compaction_file_bytes_max: 96 << 20,
             state_cache_bytes: 128 << 20,
             identity_retention: None,
             refused_max: 100_000,
