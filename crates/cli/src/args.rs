@@ -167,6 +167,9 @@ pub struct Send {
     /// A token with scope write; better in MUSTER_TOKEN, where process lists do not show it
     #[arg(long)]
     pub token: Option<String>,
+    /// A PEM file with the authority of the server's certificate, if browsers do not know it; or in MUSTER_CA
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// Write refused messages here, one a line, to be corrected and sent again
     #[arg(long, value_name = "FILE")]
     pub refused: Option<PathBuf>,

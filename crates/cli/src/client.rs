@@ -2,12 +2,16 @@
 //!
 //! An answer of any status is an answer; only a call that brought none is an error, and the error says whether trying
 //! again can help. Redirects are not followed, so a token never travels to another host. Loopback addresses are called
-//! without a proxy.
+//! without a proxy. A certificate is checked against the authorities that browsers know, or those of a file.
 
-use std::{fmt, io::Read, time::Duration};
+use std::{fmt, fs, io::Read, path::Path, sync::Arc, time::Duration};
 
-use anyhow::bail;
-use ureq::{Agent, Body, http::Response};
+use anyhow::{Context, bail};
+use ureq::{
+    Agent, Body,
+    http::Response,
+    tls::{PemItem, RootCerts, TlsConfig, parse_pem},
+};
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
@@ -46,9 +50,49 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
+/// By what a server that speaks TLS is believed to be the one it says it is.
+#[derive(Clone, Copy, Debug)]
+pub enum Trust<'a> {
+    /// A certificate of an authority that browsers know.
+    Public,
+    /// A certificate of an authority in this PEM file.
+    Authorities(&'a Path),
+    /// Any certificate: the address comes from a file that only the server of this machine and its owner can write.
+    Local,
+}
+
+impl Trust<'_> {
+    fn config(self) -> anyhow::Result<TlsConfig> {
+        let builder = TlsConfig::builder();
+        Ok(match self {
+            Trust::Public => builder.build(),
+            Trust::Local => builder.disable_verification(true).build(),
+            Trust::Authorities(path) => {
+                let text = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+                let items: Result<Vec<PemItem<'_>>, _> = parse_pem(&text).collect();
+                let items = items.with_context(|| format!("{} is not PEM", path.display()))?;
+                let certificate = |item| match item {
+                    PemItem::Certificate(certificate) => Some(certificate),
+                    _ => None,
+                };
+                let authorities: Vec<_> = items.into_iter().filter_map(certificate).collect();
+                if authorities.is_empty() {
+                    bail!("{} holds no certificate in PEM form", path.display());
+                }
+                builder.root_certs(RootCerts::Specific(Arc::new(authorities))).build()
+            }
+        })
+    }
+}
+
 impl Client {
-    /// A client for `http://HOST[:PORT]` or `https://…`, possibly with a path in front of the API's.
+    /// A client that trusts the authorities that browsers know.
     pub fn new(url: &str, token: Option<&str>, timeout: Duration) -> anyhow::Result<Client> {
+        Client::trusting(Trust::Public, url, token, timeout)
+    }
+
+    /// A client for `http://HOST[:PORT]` or `https://…`, possibly with a path in front of the API's.
+    pub fn trusting(trust: Trust<'_>, url: &str, token: Option<&str>, timeout: Duration) -> anyhow::Result<Client> {
         let url = url.trim().trim_end_matches('/').to_owned();
         let Some(host) = host_of(&url) else {
             bail!("{url:?} is no server address; write it as http://HOST:PORT or https://HOST");
@@ -60,6 +104,7 @@ impl Client {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
+            .tls_config(trust.config()?)
             .timeout_connect(Some(timeout.min(Duration::from_secs(10))))
             .timeout_global(Some(timeout))
             .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")));

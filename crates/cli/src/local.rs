@@ -20,7 +20,7 @@ const UNFINISHED: &str = "local.json.new";
 /// What a running server says about itself to its own machine.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LocalServer {
-    /// `http://127.0.0.1:PORT`
+    /// `http://127.0.0.1:PORT`, or `https://…`
     pub url: String,
     /// The operator token of this run; a secret.
     pub token: String,
@@ -29,13 +29,14 @@ pub struct LocalServer {
 
 impl LocalServer {
     /// Where a server that listens on `address` is reached from its own machine.
-    pub fn url_of(address: SocketAddr) -> String {
+    pub fn url_of(address: SocketAddr, speaks_tls: bool) -> String {
         let ip = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
             IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
             ip => ip,
         };
-        format!("http://{}", SocketAddr::new(ip, address.port()))
+        let scheme = if speaks_tls { "https" } else { "http" };
+        format!("{scheme}://{}", SocketAddr::new(ip, address.port()))
     }
 
     /// Reads the file; `None` when there is none or it is no such file.
@@ -93,10 +94,13 @@ mod tests {
 
     #[test]
     fn addresses_are_those_of_the_own_machine() {
-        let check = |address: &str, url: &str| assert_eq!(LocalServer::url_of(address.parse().unwrap()), url);
+        let check = |address: &str, url: &str| {
+            assert_eq!(LocalServer::url_of(address.parse().unwrap(), url.starts_with("https")), url)
+        };
         check("127.0.0.1:80", "http://127.0.0.1:80");
         check("0.0.0.0:8080", "http://127.0.0.1:8080");
         check("[::]:1", "http://[::1]:1");
+        check("[::]:1", "https://[::1]:1");
         check("192.0.2.7:1", "http://192.0.2.7:1");
     }
 

@@ -59,7 +59,7 @@ mod violation;
 mod error;
 
 pub use ingest::baseline::{baseline_router, parse_and_drop};
-pub use listen::{serve, serve_baseline};
+pub use listen::{Certificate, Tls, serve, serve_baseline};
 pub use router::router;
 pub use settings::{ServerSettings, TraitNames};
 pub use state::AppState;

@@ -60,6 +60,8 @@ pub(crate) struct Metrics {
     pub connections_refused: Counter,
     /// Connections ended because the client was too slow.
     pub connections_timed_out: Counter,
+    /// Connections ended because they did not come to an agreement about TLS.
+    pub handshakes_failed: Counter,
     /// Requests with no token or one that is not known.
     pub unrecognised: Counter,
     /// Requests beyond their key's rate.
@@ -82,6 +84,7 @@ impl Metrics {
             connections: Gauge::default(),
             connections_refused: Counter::default(),
             connections_timed_out: Counter::default(),
+            handshakes_failed: Counter::default(),
             unrecognised: Counter::default(),
             rate_limited: Counter::default(),
             panics: Counter::default(),
@@ -107,6 +110,8 @@ impl Metrics {
         registry.register("connections_refused", help, self.connections_refused.clone());
         let help = "Connections ended because the client was too slow";
         registry.register("connections_timed_out", help, self.connections_timed_out.clone());
+        let help = "Connections ended in a TLS handshake that failed";
+        registry.register("tls_handshakes_failed", help, self.handshakes_failed.clone());
         let help = "Requests without a token that is known";
         registry.register("requests_unrecognised", help, self.unrecognised.clone());
         registry.register("requests_rate_limited", "Requests beyond their key's rate", self.rate_limited.clone());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use muster_model::limits::{DEPTH_CEILING, MESSAGE_BYTES_CEILING, MessageLimits};
 use muster_query::Limits;
 
-use crate::keys::Token;
+use crate::{keys::Token, listen::Tls};
 
 const MIB: usize = 1024 * 1024;
 
@@ -47,7 +47,9 @@ pub struct ServerSettings {
     pub connections_max: usize,
     /// Bytes of a request's line and headers; more is answered with 431.
     pub head_bytes_max: usize,
-    /// How long a request's head may take to arrive, and a new connection to begin one.
+    /// How connections are kept secret, if they are.
+    pub tls: Option<Tls>,
+    /// How long a request's head may take to arrive, and a new connection to begin one; and a handshake, if there is one.
     pub head_timeout: Duration,
     /// How long a connection may stay open between two requests.
     pub idle_timeout: Duration,
@@ -109,6 +111,7 @@ impl Default for ServerSettings {
             requests_per_minute: 60_000,
             connections_max: 12_288,
             head_bytes_max: 64 * 1024,
+            tls: None,
             head_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(60),

@@ -16,8 +16,11 @@ pub const TOKEN: &str = "MUSTER_TOKEN";
 /// The server that `muster send` talks to, as `--url` does.
 pub const URL: &str = "MUSTER_URL";
 
+/// The authority of that server's certificate, as `--ca` says it.
+pub const CA: &str = "MUSTER_CA";
+
 /// Every variable that is no setting.
-pub const OTHERS: [&str; 4] = [CONFIG, BOOTSTRAP_TOKEN, TOKEN, URL];
+pub const OTHERS: [&str; 5] = [CONFIG, BOOTSTRAP_TOKEN, TOKEN, URL, CA];
 
 /// Whether a variable claims to be ours.
 pub fn is_ours(variable: &str) -> bool {

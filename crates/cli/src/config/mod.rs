@@ -29,6 +29,9 @@ pub mod log;
 /// Bounds on messages, bodies and answers.
 pub mod limits;
 
+/// Whether and with what the server speaks TLS.
+pub mod tls;
+
 /// Connections: how many, how long they may take, how much they may hold.
 pub mod http;
 

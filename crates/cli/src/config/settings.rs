@@ -10,7 +10,9 @@ use super::{
     log::Log,
     origin::SettingsError,
     place::Place,
-    query, trait_names,
+    query,
+    tls::TlsFiles,
+    trait_names,
     values::Values,
 };
 
@@ -19,6 +21,8 @@ use super::{
 pub struct Settings {
     pub place: Place,
     pub log: Log,
+    /// The server speaks TLS with these, if any.
+    pub tls: Option<TlsFiles>,
     /// Without an operator token; that one is made at every start.
     pub server: ServerSettings,
     pub engine: Engine,
@@ -37,6 +41,7 @@ impl Settings {
         query::read(&values, &mut server)?;
         let place = Place::read(&values)?;
         let log = Log::read(&values)?;
+        let tls = TlsFiles::read(&values)?;
         let engine = Engine::read(&values)?;
         server
             .check()
@@ -48,7 +53,7 @@ impl Settings {
             );
             return Err(values.refuse("intake.queue_bytes_max", &says));
         }
-        Ok(Settings { place, log, server, engine, values })
+        Ok(Settings { place, log, tls, server, engine, values })
     }
 }
 
@@ -87,6 +92,7 @@ mod tests {
         check("MUSTER_LOG__FORMAT", "xml", "text or json");
         check("MUSTER_LIMITS__MESSAGE_DEPTH_MAX", "1000", "from 2 to 128");
         check("MUSTER_DATA_DIR", "", "must not be empty");
+        check("MUSTER_TLS__KEY_FILE", "key.pem", "together with tls.certificate_file");
         check("MUSTER_TRAITS__MRR", "", "must name a trait");
     }
 

@@ -83,10 +83,10 @@ impl Launch {
         started(self.spawn().ready())
     }
 
-    /// Starts the process and waits until it answers, whether or not it takes messages.
+    /// Starts the process and waits until it answers anything at all, behind TLS too.
     #[track_caller]
     pub fn start_unready(&self) -> Server {
-        started(self.spawn().answers("/healthz"))
+        started(self.spawn().answers("/healthz", |_| true))
     }
 }
 
@@ -143,11 +143,11 @@ pub struct Failure {
 impl Starting {
     /// Waits for readiness, for the end of the process, or for patience to run out.
     pub fn ready(self) -> Result<Server, Failure> {
-        self.answers("/readyz")
+        self.answers("/readyz", |status| status == 200)
     }
 
-    /// The same until this path is answered with 200.
-    fn answers(mut self, path: &str) -> Result<Server, Failure> {
+    /// The same until this path is answered as wanted.
+    fn answers(mut self, path: &str, wanted: fn(u16) -> bool) -> Result<Server, Failure> {
         let until = Instant::now() + PATIENCE;
         let address = loop {
             if let Some(address) = self.address() {
@@ -155,8 +155,9 @@ impl Starting {
             }
             self.check_alive(until)?;
         };
+        // Behind TLS a plain client gets an answer too: that it should speak TLS.
         let mut client = Client::new(address, None);
-        while !client.get(path).is_ok_and(|answer| answer.status == 200) {
+        while !client.get(path).is_ok_and(|answer| wanted(answer.status)) {
             self.check_alive(until)?;
         }
         Ok(Server { child: self.child, address, local: self.local })
@@ -169,7 +170,8 @@ impl Starting {
 
     fn address(&self) -> Option<SocketAddr> {
         let local: Value = serde_json::from_slice(&fs::read(&self.local).ok()?).ok()?;
-        local["url"].as_str()?.strip_prefix("http://")?.trim_end_matches('/').parse().ok()
+        let url = local["url"].as_str()?;
+        url.rsplit("://").next()?.trim_end_matches('/').parse().ok()
     }
 
     fn check_alive(&mut self, until: Instant) -> Result<(), Failure> {

@@ -47,6 +47,11 @@ impl Activity {
         }
     }
 
+    /// Notes that a handshake is over: from here on the time for a head counts.
+    pub(super) fn shook_hands(&self) {
+        self.set(Doing::Head);
+    }
+
     /// Notes that a request's head is complete.
     pub(super) fn request_began(&self) {
         self.set(Doing::Busy);

@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its last.
 //!
 //! Until a client has sent something, its connection holds no buffers. The time between requests and the time for a
-//! request's head are bounded here; the time for bodies and for answers where those are read and written. A client that
+//! request's head are bounded here, as is the time for a handshake; the time for bodies and for answers where those are read and written. A client that
 //! is cut off in the middle of a head is told why. A panic in a handler becomes an answer and ends no connection.
 
 use std::{
@@ -28,12 +28,15 @@ use tokio::{
     sync::watch,
     time::{Instant, Sleep, sleep_until, timeout},
 };
+use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use super::{
     Phase,
     activity::{Activity, Doing},
     socket::Socket,
+    stream::Stream,
+    tls::{HANDSHAKE_BYTE, Tls},
     turn_away::{answer, linger},
 };
 use crate::{error::ApiError, metrics::Metrics, settings::ServerSettings};
@@ -44,12 +47,15 @@ const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 const TOO_SLOW: &str = "the head of the request took too long to arrive; send it again";
 
-type Connection = http1::Connection<TokioIo<Socket>, Handler>;
+const NOT_TLS: &str = "this port speaks TLS; use https:// in the address";
+
+type Connection = http1::Connection<TokioIo<Stream>, Handler>;
 
 /// What all connections share.
 pub(super) struct Service {
     router: Router,
     http: http1::Builder,
+    tls: Option<TlsAcceptor>,
     head_timeout: Duration,
     idle_timeout: Duration,
     write_timeout: Duration,
@@ -64,11 +70,17 @@ impl Service {
         Service {
             router,
             http,
+            tls: settings.tls.as_ref().map(Tls::acceptor),
             head_timeout: settings.head_timeout,
             idle_timeout: settings.idle_timeout,
             write_timeout: settings.write_timeout,
             metrics,
         }
+    }
+
+    /// Whether clients are to shake hands first.
+    pub(super) fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// When what a connection is doing has taken too long, and whether it is busy.
@@ -91,7 +103,7 @@ pub(super) async fn run(stream: TcpStream, service: &Service, mut phase: watch::
         _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
     };
     match first {
-        Ok(Ok(1..)) => Box::pin(converse(stream, service, phase)).await,
+        Ok(Ok(1..)) => Box::pin(begin(stream, first_byte[0], service, phase)).await,
         Ok(Ok(0) | Err(_)) => {}
         Err(_) => {
             service.metrics.connections_timed_out.inc();
@@ -99,28 +111,59 @@ pub(super) async fn run(stream: TcpStream, service: &Service, mut phase: watch::
     }
 }
 
-/// Answers the requests of a client that has begun to send.
-async fn converse(stream: TcpStream, service: &Service, mut phase: watch::Receiver<Phase>) {
+/// Shakes hands, if that is the custom here, with a client that has begun to send.
+async fn begin(stream: TcpStream, first_byte: u8, service: &Service, mut phase: watch::Receiver<Phase>) {
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::new());
     let socket = Socket::new(stream, Arc::clone(&activity), service.write_timeout);
+    let Some(acceptor) = &service.tls else {
+        return converse(Stream::Plain(socket), activity, service, phase).await;
+    };
+    if first_byte != HANDSHAKE_BYTE {
+        service.metrics.handshakes_failed.inc();
+        return tell(Stream::Plain(socket), &answer("400 Bad Request", NOT_TLS)).await;
+    }
+    let shaken = tokio::select! {
+        biased;
+        shaken = timeout(service.head_timeout, acceptor.accept(socket)) => shaken,
+        _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
+    };
+    match shaken {
+        Ok(Ok(tls)) => {
+            activity.shook_hands();
+            converse(Stream::Tls(Box::new(tls)), activity, service, phase).await;
+        }
+        Ok(Err(_)) => {
+            service.metrics.handshakes_failed.inc();
+        }
+        Err(_) => {
+            service.metrics.connections_timed_out.inc();
+        }
+    }
+}
+
+/// Tells a client something and ends its connection, when it has had time to notice.
+async fn tell(mut stream: Stream, says: &[u8]) {
+    let _ = timeout(LINGER_TIMEOUT, async {
+        stream.write_all(says).await?;
+        stream.flush().await?;
+        linger(&mut stream, LINGER_BYTES_MAX).await
+    })
+    .await;
+}
+
+/// Answers the requests of a client.
+async fn converse(stream: Stream, activity: Arc<Activity>, service: &Service, mut phase: watch::Receiver<Phase>) {
     let (router, metrics) = (service.router.clone(), Arc::clone(&service.metrics));
     let handler = Handler { router, activity: Arc::clone(&activity), metrics };
-    let mut connection = service.http.serve_connection(TokioIo::new(socket), handler);
+    let mut connection = service.http.serve_connection(TokioIo::new(stream), handler);
     let end = drive(&mut connection, service, &activity, &mut phase).await;
-    let mut stream = connection.into_parts().io.into_inner().into_stream();
+    let mut stream = connection.into_parts().io.into_inner();
     match end {
-        End::Orderly if !activity.leaves_unread() => drop(stream.shutdown().await),
+        End::Orderly if !activity.leaves_unread() => drop(timeout(LINGER_TIMEOUT, stream.shutdown()).await),
         End::Cut => {}
-        End::HeadTooSlow | End::Orderly | End::Failed => {
-            let _ = timeout(LINGER_TIMEOUT, async {
-                if end == End::HeadTooSlow {
-                    stream.write_all(&answer("408 Request Timeout", TOO_SLOW)).await?;
-                }
-                linger(&mut stream, LINGER_BYTES_MAX).await
-            })
-            .await;
-        }
+        End::HeadTooSlow => tell(stream, &answer("408 Request Timeout", TOO_SLOW)).await,
+        End::Orderly | End::Failed => tell(stream, b"").await,
     }
 }
 

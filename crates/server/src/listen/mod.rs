@@ -6,8 +6,14 @@
 /// Keeping what a connection is doing, and since when.
 mod activity;
 
+/// Speaking TLS: what proves who this server is, and the handshake.
+mod tls;
+
 /// A socket that gives up on clients that take nothing of their answer.
 mod socket;
+
+/// A connection's bytes, as they are or inside TLS.
+mod stream;
 
 /// One connection, from its first byte to its last.
 mod connection;
@@ -25,6 +31,7 @@ use tokio::{
 
 use crate::{metrics::Metrics, router::router, settings::ServerSettings, spawn::spawn, state::AppState};
 use connection::Service;
+pub use tls::{Certificate, Tls};
 use turn_away::TurnAway;
 
 /// How long to wait before accepting again when the system has run out of something.
@@ -107,7 +114,7 @@ async fn accept_all(
         match listener.accept().await {
             Ok((stream, _)) => match Arc::clone(places).try_acquire_owned() {
                 Ok(place) => start(stream, place, Arc::clone(service), phase.clone()),
-                Err(_) => turn_away.tell(stream, &service.metrics),
+                Err(_) => turn_away.tell(stream, service.speaks_tls(), &service.metrics),
             },
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) if is_shortage(&error) => {

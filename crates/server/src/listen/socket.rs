@@ -33,11 +33,6 @@ impl Socket {
         Socket { stream, activity, write_timeout, patience: None }
     }
 
-    /// The socket itself, once the connection is over.
-    pub(super) fn into_stream(self) -> TcpStream {
-        self.stream
-    }
-
     /// Passes on what a write came to, and fails it when it has waited too long.
     fn watch(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if wrote.is_ready() {

@@ -1,12 +1,12 @@
 //! Telling a client that there is no place for it.
 //!
 //! A few clients at a time get an answer before their connection is closed; when even those are too many, the rest are
-//! closed without one. No request is read.
+//! closed without one, as are those that would have to shake hands first. No request is read.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::Semaphore,
     time::timeout,
@@ -30,9 +30,12 @@ impl TurnAway {
         TurnAway { places: Arc::new(Semaphore::new(TELLING_MAX)) }
     }
 
-    /// Tells one client and closes its connection.
-    pub(super) fn tell(&self, mut stream: TcpStream, metrics: &Arc<Metrics>) {
+    /// Tells one client, unless it speaks TLS, and closes its connection.
+    pub(super) fn tell(&self, mut stream: TcpStream, tls: bool, metrics: &Arc<Metrics>) {
         metrics.connections_refused.inc();
+        if tls {
+            return;
+        }
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return };
         spawn("turn away", metrics, async move {
             let _place = place;
@@ -55,7 +58,10 @@ pub(super) fn answer(status: &str, says: &str) -> Vec<u8> {
 
 /// Ends our side and takes what the client still sends, at most so many bytes, so that it can read its answer before the
 /// connection is gone.
-pub(super) async fn linger(stream: &mut TcpStream, bytes_max: usize) -> std::io::Result<()> {
+pub(super) async fn linger(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    bytes_max: usize,
+) -> std::io::Result<()> {
     stream.shutdown().await?;
     let mut dropped = [0; 4096];
     let mut left = bytes_max;

@@ -5,7 +5,10 @@ use std::{io, path::Path, time::Duration};
 use serde_json::Value;
 
 use super::run::Finding;
-use crate::{client::Client, local::LocalServer};
+use crate::{
+    client::{Client, Trust},
+    local::LocalServer,
+};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -23,7 +26,7 @@ pub fn examine(server: Option<&LocalServer>) -> Vec<Finding> {
         return vec![Finding::warning(what, advice)];
     };
     let mut findings = vec![Finding::note(format!("a server runs over it: {}, process {}", server.url, server.pid))];
-    match Client::new(&server.url, None, TIMEOUT) {
+    match Client::trusting(Trust::Local, &server.url, None, TIMEOUT) {
         Ok(client) => findings.extend(["/healthz", "/readyz"].map(|path| ask(&client, path))),
         Err(error) => findings.push(Finding::fault(error.to_string(), "restart the server: it writes local.json anew")),
     }

@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     args,
-    client::{Answer, CallError, Client},
+    client::{Answer, CallError, Client, Trust},
     config::{environment, settings::Settings},
     exit::{Exit, Failure},
     local::LocalServer,
@@ -180,13 +180,20 @@ impl Line for Sending {
 /// Where to send and with which token. The operator token of a local server only manages keys, so it is not used here.
 fn client(settings: &Settings, args: &args::Send) -> anyhow::Result<Client> {
     let local = LocalServer::read(&settings.place.data_dir).ok().flatten();
-    let url = args.url.clone().or_else(|| variable(environment::URL)).or(local.map(|local| local.url));
+    let url = args.url.clone().or_else(|| variable(environment::URL));
+    let authorities = args.ca.clone().or_else(|| variable(environment::CA).map(PathBuf::from));
+    let trust = match (&authorities, &url) {
+        (Some(path), _) => Trust::Authorities(path),
+        (None, None) if local.is_some() => Trust::Local,
+        (None, _) => Trust::Public,
+    };
+    let url = url.or(local.map(|local| local.url));
     let token = args.token.clone().or_else(|| variable(environment::TOKEN)).ok_or_else(|| {
         let says = "no token: give one with --token or in MUSTER_TOKEN; `muster keys create --scope write --name send` \
                     makes one";
         Failure::error(Exit::Usage, says)
     })?;
-    Client::new(url.as_deref().unwrap_or(USUAL_URL), Some(&token), REQUEST_TIMEOUT)
+    Client::trusting(trust, url.as_deref().unwrap_or(USUAL_URL), Some(&token), REQUEST_TIMEOUT)
 }
 
 fn variable(name: &str) -> Option<String> {

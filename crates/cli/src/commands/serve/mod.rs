@@ -6,6 +6,9 @@ pub mod handles;
 /// The first key of a new data directory.
 pub mod first_key;
 
+/// The server's certificate and key, read from their files and read again when those change.
+pub mod certificate;
+
 /// What a person is told at the first start.
 pub mod welcome;
 

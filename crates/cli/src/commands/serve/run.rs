@@ -7,11 +7,11 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
-use muster_server::{AppState, keys::Token};
+use muster_server::{AppState, Tls, keys::Token};
 use muster_store::{Store, clock::SystemClock};
 use tokio::net::TcpListener;
 
-use super::{first_key, handles, welcome};
+use super::{certificate, first_key, handles, welcome};
 use crate::{
     assemble,
     config::settings::Settings,
@@ -26,6 +26,7 @@ use crate::{
 pub fn run(settings: Settings) -> anyhow::Result<Exit> {
     telemetry::start(&settings.log);
     let bootstrap = first_key::from_environment()?;
+    let tls = settings.tls.clone().map(certificate::tls).transpose()?;
     let handles = handles::raise();
     if !handles::suffices(handles, settings.server.connections_max) {
         let connections = settings.server.connections_max;
@@ -48,7 +49,7 @@ pub fn run(settings: Settings) -> anyhow::Result<Exit> {
     // The directory is ours now; whatever says that another server runs here is left over from one that crashed.
     Announcement::clear(&data_dir).with_context(|| format!("{} cannot be written", data_dir.display()))?;
     let store = opened.store;
-    let served = runtime.block_on(serve(settings, Arc::clone(&store), bootstrap));
+    let served = runtime.block_on(serve(settings, tls, Arc::clone(&store), bootstrap));
     let closed = runtime.block_on(store.close());
     Announcement::clear(&data_dir).context("local.json cannot be removed")?;
     served?;
@@ -57,7 +58,12 @@ pub fn run(settings: Settings) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-async fn serve(settings: Settings, store: Arc<dyn Store>, bootstrap: Option<Token>) -> anyhow::Result<()> {
+async fn serve(
+    settings: Settings,
+    tls: Option<Tls>,
+    store: Arc<dyn Store>,
+    bootstrap: Option<Token>,
+) -> anyhow::Result<()> {
     let clock = Arc::new(SystemClock);
     let signals = StopSignals::listen().context("signals cannot be listened to")?;
     let listener = bind(settings.place.listen).await?;
@@ -66,15 +72,17 @@ async fn serve(settings: Settings, store: Arc<dyn Store>, bootstrap: Option<Toke
     let operator = Token::mint();
     let mut server = settings.server;
     server.operator_token = Some(operator.clone());
+    let speaks_tls = tls.is_some();
+    server.tls = tls;
     let state = AppState::new(store, clock, server);
     let data_dir = settings.place.data_dir;
-    let url = LocalServer::url_of(address);
+    let url = LocalServer::url_of(address, speaks_tls);
     let local = LocalServer { url: url.clone(), token: operator.reveal().to_owned(), pid: std::process::id() };
     let announcement = Announcement::publish(&data_dir, &local)
         .with_context(|| format!("{} cannot be written", data_dir.display()))?;
     tracing::info!(listen = %address, data_dir = %data_dir.display(), "ready");
-    if !address.ip().is_loopback() {
-        tracing::warn!("listening beyond this machine without TLS; put a proxy that speaks TLS in front");
+    if !address.ip().is_loopback() && !speaks_tls {
+        tracing::warn!("listening beyond this machine without TLS; set [tls], or put a proxy that speaks TLS in front");
     }
     if let Some(token) = made
         && output::data(&welcome::text(&url, &data_dir.display().to_string(), token.reveal())).is_err()

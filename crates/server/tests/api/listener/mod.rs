@@ -6,6 +6,9 @@ mod listening;
 /// Clients that are slow in one way or another.
 mod slow;
 
+/// Connections inside TLS.
+mod tls;
+
 /// More and larger than allowed.
 mod limits;
 
