@@ -47,6 +47,8 @@ pub enum Command {
     Send(Send),
     /// Ask a question in SQL, of a server or of a data directory
     Query(Query),
+    /// Copy everything to a new directory, while the server runs or without one
+    Backup(Backup),
     /// Look for what is wrong with a data directory or a running server
     Doctor(Doctor),
     /// Show every setting and where it comes from
@@ -216,6 +218,15 @@ pub enum QueryFormat {
     Json,
     Csv,
     Parquet,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// A directory that does not exist yet, or is empty; best on another disk
+    pub directory: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -199,6 +199,7 @@ impl Checkpointer {
             outputs.into_iter().for_each(|segment| manifest.add(segment));
             current.manifest = Arc::new(manifest);
         });
+        let _names = self.views.names.lock();
         for segment in &plan.inputs {
             // Whoever still reads it has it open.
             if let Err(fault) = segment.file().and_then(|_| disk::remove_if_there(&segment.path)) {
@@ -210,6 +211,7 @@ impl Checkpointer {
 
     /// Removes what a failed attempt left behind.
     fn sweep(&self) {
+        let _names = self.views.names.lock();
         let manifest = Arc::clone(&self.views.look().manifest);
         if let Err(fault) = recovery::sweep(&self.history_dir, &manifest) {
             warn!(error = %fault, "left-over history files could not be removed; the next start removes them");

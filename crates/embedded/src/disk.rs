@@ -52,6 +52,11 @@ pub fn files_below(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// Whether a file's name ends so.
+pub fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found == extension)
+}
+
 /// The bytes of all files below a directory; files that vanish meanwhile count nothing.
 pub fn bytes_below(dir: &Path) -> u64 {
     let files = files_below(dir).unwrap_or_default();

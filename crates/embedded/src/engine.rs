@@ -28,6 +28,7 @@ use muster_store::{
 };
 
 use crate::{
+    backup,
     checkpoint::Checkpointer,
     counters::Counters,
     credentials::Registry,
@@ -66,6 +67,7 @@ impl Embedded {
     pub fn open(options: Options, _now: Micros) -> Result<(Embedded, Recovery), OpenError> {
         let layout = Layout::new(&options.data_dir);
         let lock = layout.lock()?;
+        backup::clear_staging(&layout)?;
         let counters = Arc::new(Counters::default());
         let state = State::open(&layout.state, options.state_cache_bytes)?;
         let registry = Arc::new(Registry::load(&state)?);
@@ -129,6 +131,10 @@ impl Embedded {
         if let Ok(Some(answer)) = asked {
             let _ = answer.await;
         }
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Runs a read on a thread that may block.

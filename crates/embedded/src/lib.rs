@@ -61,6 +61,9 @@ pub mod team;
 /// From a directory as some stop left it to an engine that can go on.
 pub mod recovery;
 
+/// A copy of the whole data directory, taken while the engine works.
+pub mod backup;
+
 /// Looking at a data directory that no server uses.
 pub mod examine;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use fjall::{Keyspace, Readable, Snapshot, UserValue};
 use muster_model::{association::Statement, kind::RecordKind, profile::Profile};
 use muster_store::error::ReadError;
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::{
     codec,
@@ -22,6 +22,8 @@ use crate::{
 /// The shared view.
 pub struct Views {
     pub state: State,
+    /// Held while names of files are removed, and by a backup while it takes links to files.
+    pub names: Mutex<()>,
     current: RwLock<Current>,
 }
 
@@ -41,7 +43,11 @@ pub struct Below {
 
 impl Views {
     pub fn new(state: State, live: Overlay, manifest: Manifest) -> Self {
-        Views { state, current: RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest) }) }
+        Views {
+            state,
+            names: Mutex::new(()),
+            current: RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest) }),
+        }
     }
 
     /// Looks at what is in memory. Hold it briefly.

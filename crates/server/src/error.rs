@@ -34,6 +34,7 @@ pub(crate) enum ApiError {
     UnknownToken,
     MissingScope { needs: Scopes, has: Scopes },
     OperatorOnlyManagesKeys,
+    OperatorOnly,
     OtherWorkspace,
     OverRate { retry_after_seconds: u64 },
     BodyTooLarge { bytes_max: usize, compressed: bool },
@@ -70,9 +71,10 @@ impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             ApiError::NoCredentials | ApiError::UnknownToken => StatusCode::UNAUTHORIZED,
-            ApiError::MissingScope { .. } | ApiError::OperatorOnlyManagesKeys | ApiError::OtherWorkspace => {
-                StatusCode::FORBIDDEN
-            }
+            ApiError::MissingScope { .. }
+            | ApiError::OperatorOnlyManagesKeys
+            | ApiError::OperatorOnly
+            | ApiError::OtherWorkspace => StatusCode::FORBIDDEN,
             ApiError::OverRate { .. } => StatusCode::TOO_MANY_REQUESTS,
             ApiError::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -130,8 +132,12 @@ impl ApiError {
                 format!("this needs the scope {needs}, and the key has {has}; use a key with the scope {needs}")
             }
             ApiError::OperatorOnlyManagesKeys => {
-                "the local operator's token manages keys and teams and asks queries, nothing else; use the token of a key"
+                "the local operator's token manages keys, teams and backups and asks queries, nothing else; use the token of \
+                 a key"
                     .to_owned()
+            }
+            ApiError::OperatorOnly => {
+                "only the local operator may do this; run `muster backup` on the server's own machine".to_owned()
             }
             ApiError::OtherWorkspace => {
                 "a key manages the keys of its own workspace only; use an admin key of the other workspace".to_owned()

@@ -40,6 +40,9 @@ mod wire;
 /// What operators manage over HTTP: keys, teams.
 mod admin;
 
+/// Backups over HTTP, for the command on the same machine.
+mod backups;
+
 /// Whether the process lives, and whether it can do its work.
 mod health;
 

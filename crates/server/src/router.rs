@@ -15,7 +15,7 @@ use muster_store::credentials::Scopes;
 use tower::ServiceExt;
 
 use crate::{
-    admin, docs,
+    admin, backups, docs,
     error::ApiError,
     health, ingest,
     keys::{Gate, pass, turn_away},
@@ -66,6 +66,7 @@ pub(crate) fn table() -> Vec<Route> {
     routes.extend(resources::routes::routes());
     routes.extend(query::routes::routes());
     routes.extend(admin::routes());
+    routes.extend(backups::routes());
     routes.extend(health::routes());
     routes.extend(metrics::routes());
     routes.extend(docs::routes());

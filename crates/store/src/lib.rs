@@ -49,6 +49,9 @@ pub mod team;
 /// A store as operators see it: health, figures, closing.
 pub mod status;
 
+/// A copy of everything a store keeps, taken while it works.
+pub mod backup;
+
 /// The in-memory twin: a store that answers every read by definition.
 pub mod memory;
 
@@ -71,6 +74,7 @@ pub trait Store:
     + credentials::Credentials
     + team::Teams
     + status::Status
+    + backup::Backups
 {
 }
 
@@ -83,5 +87,6 @@ impl<S> Store for S where
         + credentials::Credentials
         + team::Teams
         + status::Status
+        + backup::Backups
 {
 }

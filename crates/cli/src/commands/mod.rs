@@ -18,6 +18,9 @@ pub mod send;
 /// SQL over what was sent, beside a running server or without one.
 pub mod query;
 
+/// Copying everything to a new directory.
+pub mod backup;
+
 /// Looking for what is wrong.
 pub mod doctor;
 

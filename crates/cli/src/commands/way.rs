@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     assemble::{self, NotOpened},
-    client::{Answer, CallError, Client},
+    client::{Answer, CallError, Client, Trust},
     config::settings::Settings,
     exit::{Exit, Failure},
     local::LocalServer,
@@ -22,6 +22,16 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Carries an order out, one way or the other.
 pub fn carry_out<T>(
+    settings: &Settings,
+    offline: impl AsyncFnOnce(&dyn Store) -> anyhow::Result<T>,
+    beside: impl FnOnce(&Client) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    carry_out_within(TIMEOUT, settings, offline, beside)
+}
+
+/// The same for what may take the server longer than orders usually do.
+pub fn carry_out_within<T>(
+    timeout: Duration,
     settings: &Settings,
     offline: impl AsyncFnOnce(&dyn Store) -> anyhow::Result<T>,
     beside: impl FnOnce(&Client) -> anyhow::Result<T>,
@@ -40,7 +50,7 @@ pub fn carry_out<T>(
         }
         Err(NotOpened::InUse) => {
             let server = server_over(data_dir)?;
-            beside(&Client::new(&server.url, Some(&server.token), TIMEOUT)?)
+            beside(&Client::trusting(Trust::Local, &server.url, Some(&server.token), timeout)?)
         }
         Err(error) => Err(error.into_error(data_dir)),
     }

@@ -43,6 +43,16 @@ impl Ledger {
         }
     }
 
+    /// The identities that are acknowledged at this moment.
+    pub fn as_of_now(&self) -> HashSet<String> {
+        self.promised.clone()
+    }
+
+    /// The same messages, of which only these count as promised.
+    pub fn with_promises_of(&self, promised: &HashSet<String>) -> Ledger {
+        Ledger { sent: self.sent.clone(), promised: promised.clone() }
+    }
+
     pub fn message(&self, id: &str) -> Option<&Message> {
         self.sent.get(id)
     }

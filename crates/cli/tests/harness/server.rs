@@ -252,8 +252,22 @@ impl Server {
 
     /// The most memory the process ever had resident, in bytes.
     pub fn memory_peak_bytes(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    /// The memory that the process has resident now, in bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// How many file handles the process has open.
+    pub fn handles(&self) -> usize {
+        fs::read_dir(self.proc("fd")).expect("the process is there").count()
+    }
+
+    fn status_bytes(&self, name: &str) -> u64 {
         let status = fs::read_to_string(self.proc("status")).expect("the process is there");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux reports VmHWM");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("Linux reports it");
         line.trim().trim_end_matches("kB").trim().parse::<u64>().expect("a number of kB") * 1024
     }
 

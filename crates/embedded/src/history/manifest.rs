@@ -140,13 +140,19 @@ impl Manifest {
     /// Reads the manifest from the state store.
     pub fn load(state: &State, history_dir: &Path) -> Result<Manifest, OpenError> {
         let mut manifest = Manifest::default();
-        for entry in state.manifest.iter() {
-            let (key, value) = entry.into_inner().map_err(|error| state_failed(&error))?;
-            let segment = Segment::read(history_dir, &key, &value)
-                .map_err(|Malformed| OpenError::from(damaged("a manifest entry")))?;
+        for segment in Manifest::entries(state.manifest.iter(), history_dir)? {
             manifest.add(Arc::new(segment));
         }
         Ok(manifest)
+    }
+
+    /// The files that entries of the state store name.
+    pub fn entries(entries: fjall::Iter, history_dir: &Path) -> Result<Vec<Segment>, ReadError> {
+        let read = |entry: fjall::Guard| {
+            let (key, value) = entry.into_inner().map_err(|error| state_failed(&error))?;
+            Segment::read(history_dir, &key, &value).map_err(|Malformed| damaged("a manifest entry"))
+        };
+        entries.map(read).collect()
     }
 
     /// Checks that each file is there with the length it had.

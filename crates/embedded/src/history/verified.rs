@@ -31,8 +31,13 @@ impl VerifiedFile {
 
     /// Reads and checks every block; for examinations.
     pub fn check_all(&self) -> io::Result<()> {
+        self.each_block(|_| Ok(()))
+    }
+
+    /// Hands on every block in turn, checked.
+    pub fn each_block(&self, mut each: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         let blocks = self.segment.checksums.len();
-        (0..blocks).try_for_each(|block| self.read_blocks(block, block + 1).map(drop))
+        (0..blocks).try_for_each(|block| self.read_blocks(block, block + 1).and_then(|bytes| each(&bytes)))
     }
 
     /// Blocks `from` (included) to `until` (excluded), checked.

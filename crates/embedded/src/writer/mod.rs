@@ -250,7 +250,11 @@ impl Writer {
         self.checkpointing = false;
         self.health.clear(Hindrance::Checkpoint);
         self.identities.thaw();
-        if let Err(fault) = self.log.release(done.position) {
+        let released = {
+            let _names = self.views.names.lock();
+            self.log.release(done.position)
+        };
+        if let Err(fault) = released {
             error!(error = %fault, "journal files could not be removed; they are removed later");
         }
         self.counters.journal_bytes(self.log.bytes());

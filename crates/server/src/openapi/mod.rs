@@ -37,6 +37,7 @@ const TAGS: [(&str, &str); 10] = [
     ("Set aside", "Messages that were refused, kept until they are corrected or dropped."),
     ("SQL", "Questions of your own, over everything that was sent."),
     ("Keys", "Keys of a workspace."),
+    ("Backups", "Copies of everything, for whoever operates this server."),
     ("Service", "Health, figures, this document."),
     ("Not offered", "Paths of the contract that are answered with 501, and why."),
 ];

@@ -38,4 +38,7 @@ mod credentials;
 /// Teams.
 mod team;
 
+/// Backups, of which there are none.
+mod backups;
+
 pub use twin::MemoryStore;
