@@ -42,7 +42,7 @@ fn any_bytes_are_recovered_from_or_refused() {
         log.append([&batch(number), &batch(number + 10)].into_iter()).unwrap();
     }
     let seed = fs::read(made.path().join(format!("{:020}.log", 1))).unwrap();
-    let whole = vec![1, 11, 2, 12, 3, 13, 4, 14];
+    let whole = [1, 11, 2, 12, 3, 13, 4, 14];
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(format!("{:020}.log", 1));
     let tried = fuzz("journal", &[seed], |input| {

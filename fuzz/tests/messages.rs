@@ -45,7 +45,7 @@ fn what_is_no_record_is_no_panic() {
     let mut builder = BatchBuilder::new(WorkspaceId(1), 0);
     let texts = [
         r#"{"type":"track","event":"e","userId":"u","messageId":"m","timestamp":"2024-01-01T00:00:00Z","properties":{"a":[1,{}]}}"#,
-        r#"{"type":"user","userId":7,"accountId":"a","organizationId":"o","traits":{"email":"e","x.y":null},"other":[true]}"#,
+        r#"{"type":"user","userId":7,"accountId":"a","organizationId":"o","traits":{"plan":"e","x.y":null},"other":[true]}"#,
         r#"{"type":"customobjectinstance","externalId":"x","customObjectId":"c","accountId":"a","name":"n"}"#,
         r#"{"type":"unlink","userId":"u","accountId":"a"}"#,
     ];

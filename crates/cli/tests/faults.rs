@@ -11,6 +11,7 @@
 mod harness;
 
 #[path = "faults/plan.rs"]
+#[expect(dead_code, reason = "a disk that is only slow is for the test of overload")]
 mod plan;
 
 use std::sync::Mutex;

@@ -1,7 +1,7 @@
 //! Many times more than the machine can take: refused early, bounded, without loss, and over at once when it is over.
 //!
-//! Far more connections than the queue has places send full batches as fast as they are answered, over a store that is
-//! made slow by tiny groups. What is refused is refused soon and with a time to come again; what is accepted waits no
+//! Far more connections than the queue has places send full batches as fast as they are answered, over a disk that is made
+//! slow to sync (`faults/shim.c`) and so takes about 25 of them in a second. What is refused is refused soon and with a time to come again; what is accepted waits no
 //! longer than the queue is long; memory stays within what the settings allow. `MUSTER_TEST_OVERLOAD_SECONDS` changes how
 //! long it lasts.
 
@@ -9,6 +9,10 @@
 #![cfg(test)]
 
 mod harness;
+
+#[path = "faults/plan.rs"]
+#[expect(dead_code, reason = "this test needs a slow disk only, no failing one")]
+mod plan;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,11 +26,13 @@ use harness::home::Home;
 use harness::http::Client;
 use harness::messages::{Collection, track};
 use harness::reads::message_ids;
-use harness::server::{Launch, TOKEN};
+use harness::server::TOKEN;
+use plan::Plan;
 
 const CONNECTIONS: usize = 128;
-const QUEUE_BATCHES_MAX: usize = 8;
+const QUEUE_BATCHES_MAX: usize = 2;
 const BATCH_MESSAGES: usize = 100;
+const SYNC_MICROS: i32 = 40_000;
 /// Of the process itself, and what the settings below allow: bodies in flight three times over, the queue, the overlay
 /// twice, the caches.
 const MEMORY_BYTES_MAX: u64 = 500 << 20;
@@ -44,7 +50,10 @@ struct Seen {
 fn overload_is_refused_early_and_leaves_nothing_behind() {
     let seconds = number_from("MUSTER_TEST_OVERLOAD_SECONDS").unwrap_or(10);
     let home = Home::new();
-    let server = Launch::new(&home)
+    let plan = Plan::new(&home);
+    plan.slow_down(SYNC_MICROS);
+    let server = plan
+        .launch(&home)
         .set("MUSTER_INTAKE__QUEUE_BATCHES_MAX", QUEUE_BATCHES_MAX)
         .set("MUSTER_INTAKE__GROUP_MESSAGES_MAX", BATCH_MESSAGES)
         .set("MUSTER_CHECKPOINT__ROWS_MAX", 20_000)
@@ -58,7 +67,10 @@ fn overload_is_refused_early_and_leaves_nothing_behind() {
     let mut peak = 0;
     thread::scope(|scope| {
         for _ in 0..CONNECTIONS {
-            scope.spawn(|| all.lock().unwrap().push(storm(server.address, &stop, &counter)));
+            scope.spawn(|| {
+                let seen = storm(server.address, &stop, &counter);
+                all.lock().unwrap().push(seen);
+            });
         }
         let until = Instant::now() + Duration::from_secs(seconds);
         while Instant::now() < until {
@@ -82,7 +94,10 @@ fn overload_is_refused_early_and_leaves_nothing_behind() {
         peak >> 20
     );
     assert!(statuses.keys().all(|status| [200, 503].contains(status)), "{statuses:?}");
-    assert!(statuses[&200] > 20 && statuses[&503] > 2 * statuses[&200], "this was an overload: {statuses:?}");
+    assert!(
+        statuses[&200] > 20 && statuses.get(&503) > Some(&(3 * statuses[&200])),
+        "this was an overload: {statuses:?}"
+    );
     assert!(slowest_accepted < Duration::from_secs(10) && slowest_refused < Duration::from_secs(10));
     assert!(peak < MEMORY_BYTES_MAX, "{peak} bytes of memory");
 
@@ -101,13 +116,15 @@ fn overload_is_refused_early_and_leaves_nothing_behind() {
 fn storm(address: SocketAddr, stop: &AtomicBool, counter: &AtomicU64) -> Seen {
     let mut client = Client::new(address, Some(&format!("Basic {TOKEN}")));
     let mut seen = Seen::default();
+    // Written once: a sender that has to write JSON is slower than the server that reads it.
+    let messages: Vec<_> =
+        (0..BATCH_MESSAGES).map(|at| track(&format!("storm-{}", at % 10), "rained", &format!("@-{at}"))).collect();
+    let template = serde_json::Value::from(messages).to_string();
     while !stop.load(Ordering::Relaxed) {
         let number = counter.fetch_add(1, Ordering::Relaxed);
-        let messages: Vec<_> = (0..BATCH_MESSAGES)
-            .map(|at| track(&format!("storm-{}", at % 10), "rained", &format!("{number}-{at}")))
-            .collect();
+        let body = template.replace('@', &number.to_string());
         let began = Instant::now();
-        let Ok(answer) = client.batch(&messages) else { continue };
+        let Ok(answer) = client.post("/analytics/v1/batch", body.as_bytes()) else { continue };
         let took = began.elapsed();
         *seen.statuses.entry(answer.status).or_default() += 1;
         if answer.status == 200 {

@@ -130,7 +130,7 @@ fn check_place(layout: &Layout, into: &Path) -> Result<(), AdminError> {
 }
 
 fn copy(views: &Views, layout: &Layout, staging: &Path, target: &Path) -> Result<Backup, Fault> {
-    let (snapshot, segments, journal) = choose_moment(views, layout, staging)?;
+    let Moment { snapshot, segments, journal } = choose_moment(views, layout, staging)?;
     let into = Layout::new(target);
     for dir in [&into.root, &into.journal, &into.history] {
         fs::create_dir_all(dir)?;
@@ -150,13 +150,16 @@ fn copy(views: &Views, layout: &Layout, staging: &Path, target: &Path) -> Result
     Ok(backup)
 }
 
-/// A snapshot of the state, and links to everything that belongs to it; the files returned are those links, those of the
+/// A snapshot of the state, and links to everything that belongs to it; the paths are those of the links, those of the
 /// journal oldest first.
-fn choose_moment(
-    views: &Views,
-    layout: &Layout,
-    staging: &Path,
-) -> Result<(Snapshot, Vec<Arc<Segment>>, Vec<PathBuf>), Fault> {
+struct Moment {
+    snapshot: Snapshot,
+    segments: Vec<Arc<Segment>>,
+    journal: Vec<PathBuf>,
+}
+
+/// Chooses the moment that the backup is of.
+fn choose_moment(views: &Views, layout: &Layout, staging: &Path) -> Result<Moment, Fault> {
     remove_tree(staging)?;
     fs::create_dir(staging)?;
     let _names_stay = views.names.lock();
@@ -174,7 +177,7 @@ fn choose_moment(
         fs::hard_link(&path, &link)?;
         journal.push(link);
     }
-    Ok((snapshot, segments, journal))
+    Ok(Moment { snapshot, segments, journal })
 }
 
 /// Puts a history file into its place: another name for it, or a checked copy where the place is on another disk.

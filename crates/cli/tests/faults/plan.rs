@@ -88,6 +88,11 @@ impl Plan {
         self.put(SHORT_WRITES_AT, &1i32.to_ne_bytes());
     }
 
+    /// Makes each sync of the journal take so much longer.
+    pub fn slow_down(&self, micros: i32) {
+        self.put(SHORT_WRITES_AT + 4, &micros.to_ne_bytes());
+    }
+
     /// Sets the wall clock so far from the true time.
     pub fn set_clock(&self, offset_seconds: i64) {
         self.put(CLOCK_AT, &offset_seconds.to_ne_bytes());
