@@ -28,7 +28,7 @@ use utoipa::openapi::{
 use crate::router::{Access, Route};
 
 /// The parts of the document, in their order.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("Ingest", "Messages in. What was answered with 200 is on disk."),
     ("Records", "Organizations, accounts and users, with their timelines."),
     ("Custom objects", "Custom objects and their instances."),
