@@ -45,13 +45,14 @@ fn what_is_no_record_is_no_panic() {
     let mut builder = BatchBuilder::new(WorkspaceId(1), 0);
     let texts = [
         r#"{"type":"track","event":"e","userId":"u","messageId":"m","timestamp":"2024-01-01T00:00:00Z","properties":{"a":[1,{}]}}"#,
-        r#"{"type":"user","userId":7,"accountId":"a","organizationId":"o","traits":{"plan":"e","x.y":null},"other":[true]}"#,
-        r#"{"type":"customobjectinstance","externalId":"x","customObjectId":"c","accountId":"a","name":"n"}"#,
-        r#"{"type":"unlink","userId":"u","accountId":"a"}"#,
+        r#"{"type":"user","userId":7,"accountId":"a","organizationId":"o","traits":{"plan":"e","x.y":null},"other":[true],"messageId":"m"}"#,
+        r#"{"type":"customobjectinstance","externalId":"x","customObjectId":"c","accountId":"a","name":"n","messageId":"m"}"#,
+        r#"{"type":"unlink","userId":"u","accountId":"a","timestamp":"2024-01-01"}"#,
     ];
     let mut seeds = Vec::new();
     for text in texts {
-        let message = check_typed(&Draft::from_text(text, 64), &context()).unwrap_or_else(|_| panic!("{text}"));
+        let message =
+            check_typed(&Draft::from_text(text, 64), &context()).unwrap_or_else(|fault| panic!("{text}: {fault:?}"));
         let mut bytes = Vec::new();
         record::encode(&message, &mut bytes);
         seeds.push(bytes);
