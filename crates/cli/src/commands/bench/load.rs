@@ -103,6 +103,48 @@ pub fn run(senders: &mut [Sender], batches: u64, batch_messages: u32, progress: 
     })
 }
 
+/// Sends batches at a fixed rate, whether the server keeps up or not, and measures each in microseconds from the moment
+/// at which it should have been sent: what waits because another answer was late counts as waiting.
+pub fn at_rate(
+    senders: &mut [Sender],
+    (messages_per_second, seconds): (u64, u32),
+    batch_messages: u32,
+) -> anyhow::Result<(Sent, Vec<u64>)> {
+    let batches = (messages_per_second * u64::from(seconds)).div_ceil(u64::from(batch_messages));
+    let gap = Duration::from_secs_f64(f64::from(batch_messages) / messages_per_second as f64);
+    let next = AtomicU64::new(0);
+    let started = Instant::now();
+    let took: Vec<anyhow::Result<(Sent, Vec<u64>)>> = thread::scope(|scope| {
+        let next = &next;
+        let run = |sender: &'_ mut Sender| {
+            let (mut sent, mut micros) = (Sent::default(), Vec::new());
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= batches {
+                    return Ok((sent, micros));
+                }
+                let due = started + gap.mul_f64(number as f64);
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+                sender.send(&mut sent)?;
+                sent.messages += u64::from(batch_messages);
+                micros.push(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX));
+            }
+        };
+        let threads: Vec<_> = senders.iter_mut().map(|sender| scope.spawn(move || run(sender))).collect();
+        threads.into_iter().map(|thread| thread.join().map_err(|_| anyhow::anyhow!("a sender panicked"))?).collect()
+    });
+    let mut all = (Sent::default(), Vec::new());
+    for one in took {
+        let (sent, micros) = one?;
+        all.0.messages += sent.messages;
+        all.0.again += sent.again;
+        all.0.busy += sent.busy;
+        all.1.extend(micros);
+    }
+    all.0.seconds = started.elapsed().as_secs_f64();
+    Ok(all)
+}
+
 /// Sends single requests one after the other and measures each, in microseconds.
 pub fn one_by_one(sender: &mut Sender, count: u32) -> anyhow::Result<Vec<u64>> {
     let mut micros = Vec::with_capacity(count as usize);
@@ -237,14 +279,27 @@ fn contains(head: &[u8], wanted: &[u8]) -> bool {
 mod tests {
     use std::{net::TcpListener, sync::atomic::AtomicU32};
 
-    use super::*;
+    use super::{
+        super::pattern::{MESSAGE_BYTES_MIN, Mix},
+        *,
+    };
     use crate::output::Unit;
 
     fn silent() -> Progress {
         Progress::new(None, Unit::Messages)
     }
 
-    const SHAPE: Shape = Shape { accounts: 9, users: 9, batch: 3, duplicates: 0, nonce: 1, start_millis: 0 };
+    const SHAPE: Shape = Shape {
+        mix: Mix::Mixed,
+        message_bytes: MESSAGE_BYTES_MIN,
+        accounts: 9,
+        users: 9,
+        batch: 3,
+        duplicates: 0,
+        nonce: 1,
+        start_millis: 0,
+        days: 0,
+    };
 
     /// Answers every request on every connection with what `answer` says, in two parts.
     fn serve(connections: usize, answer: impl Fn() -> &'static str + Send + Sync + 'static) -> SocketAddr {
@@ -286,6 +341,15 @@ mod tests {
         assert_eq!((sent.messages, sent.busy), (300, 0));
         assert_eq!(senders.iter().map(|sender| sender.next).sum::<u64>(), 100);
         assert_eq!(one_by_one(&mut senders[0], 5).unwrap().len(), 5);
+    }
+
+    #[test]
+    fn a_fixed_rate_is_kept_and_every_batch_is_measured() {
+        let address = serve(2, || OK);
+        let mut senders = senders(address, "t", &SHAPE, 0, 2).unwrap();
+        let (sent, micros) = at_rate(&mut senders, (300, 1), SHAPE.batch).unwrap();
+        assert_eq!((sent.messages, micros.len()), (300, 100));
+        assert!(sent.seconds >= 0.98, "the last batch is due after 99 gaps of 10 ms, not at once: {}", sent.seconds);
     }
 
     #[test]

@@ -14,6 +14,9 @@
 /// Messages by number: what is in the n-th one, and where its digits stand in a request.
 pub mod workload;
 
+/// The text of one message with places for its changing digits.
+pub mod pattern;
+
 /// Sending prepared requests over plain sockets and reading as little of the answers as is needed.
 pub mod load;
 
@@ -31,6 +34,9 @@ pub mod figures;
 
 /// What was measured, as a table and as JSON.
 pub mod report;
+
+/// Every workload in turn, a row each.
+pub mod sweep;
 
 /// The command from its arguments to its report.
 pub mod run;

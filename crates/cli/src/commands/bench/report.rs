@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{
     figures::{Disk, Latency, median},
     load::Sent,
+    pattern::Mix,
     verify::Verified,
 };
 use crate::{args, output};
@@ -24,6 +25,7 @@ pub struct Results {
     /// Requests that the product turned away for a moment.
     pub busy_answers: u64,
     pub lone: Option<Latency>,
+    pub fixed_rate: Option<FixedRate>,
     pub disk: Option<Disk>,
     pub memory_peak_bytes: Option<u64>,
     pub verified: Option<Verified>,
@@ -35,7 +37,9 @@ pub struct Results {
 #[derive(Debug, Serialize)]
 pub struct Workload {
     pub messages: u64,
+    pub mix: Mix,
     pub message_bytes: usize,
+    pub days: u32,
     pub messages_per_request: u32,
     pub connections: u32,
     pub rounds: u32,
@@ -48,7 +52,9 @@ impl Workload {
     pub fn of(args: &args::Bench, messages: u64) -> Workload {
         Workload {
             messages,
-            message_bytes: super::workload::MESSAGE_BYTES,
+            mix: args.mix,
+            message_bytes: args.message_bytes,
+            days: args.days,
             messages_per_request: args.batch,
             connections: args.connections,
             rounds: args.rounds,
@@ -57,6 +63,15 @@ impl Workload {
             users: args.users,
         }
     }
+}
+
+/// What a fixed rate did to the product: latencies of whole batches, from when each should have been sent.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct FixedRate {
+    pub asked_per_second: u64,
+    pub reached_per_second: f64,
+    pub busy_answers: u64,
+    pub latency: Latency,
 }
 
 /// Messages a second of one server.
@@ -92,6 +107,18 @@ impl Results {
                 format!("p50 {}, max {}, {} requests", millis(lone.p50_micros), millis(lone.max_micros), lone.requests);
             rows.push(row("lone message", &format!("p99 {}", millis(lone.p99_micros)), &others));
         }
+        if let Some(fixed) = self.fixed_rate {
+            let latency = fixed.latency;
+            let figure = format!("p99 {}", millis(latency.p99_micros));
+            let others = format!(
+                "p50 {}, max {} from when it was due; {} messages/s reached, {} answers were busy",
+                millis(latency.p50_micros),
+                millis(latency.max_micros),
+                grouped(fixed.reached_per_second),
+                fixed.busy_answers
+            );
+            rows.push(row(&format!("a batch at {}/s", grouped(fixed.asked_per_second as f64)), &figure, &others));
+        }
         if let Some(disk) = self.disk {
             let parts = format!(
                 "history {:.1} of it; journal {}, history {}, state {}",
@@ -120,7 +147,7 @@ impl Results {
     }
 }
 
-fn row(what: &str, figure: &str, more: &str) -> Vec<String> {
+pub fn row(what: &str, figure: &str, more: &str) -> Vec<String> {
     [what, figure, more].map(str::to_owned).to_vec()
 }
 
@@ -151,12 +178,12 @@ fn millis(micros: u64) -> String {
     format!("{:.2} ms", micros as f64 / 1_000.0)
 }
 
-fn mebibytes(bytes: u64) -> String {
+pub fn mebibytes(bytes: u64) -> String {
     format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
 }
 
 /// A whole number with spaces between groups of three digits.
-fn grouped(number: f64) -> String {
+pub fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {

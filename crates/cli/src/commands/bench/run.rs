@@ -15,8 +15,8 @@ use super::{
     child::{self, Home, Server},
     figures::{Disk, Latency},
     load::{self, Sender, Sent},
-    report::{self, Rates, Results, Workload},
-    verify,
+    report::{self, FixedRate, Rates, Results, Workload},
+    sweep, verify,
     workload::Shape,
 };
 use crate::{
@@ -45,8 +45,11 @@ pub fn run(settings: &Settings, config: Option<&Path>, args: &args::Bench) -> an
         return Err(Failure::error(Exit::Usage, "--url must be a loopback address: the baseline runs on this machine"));
     }
     let home = Home::new(&args.dir)?;
-    let target = Target::find(settings, config, args, &home)?;
-    let results = Bench::new(args, target, home)?.measure()?;
+    if args.sweep {
+        drop(home);
+        return sweep::run(args, |args| measure(settings, config, args));
+    }
+    let results = measure_in(settings, config, args, home)?;
     if args.json {
         output::json(&results)?;
     } else {
@@ -54,6 +57,16 @@ pub fn run(settings: &Settings, config: Option<&Path>, args: &args::Bench) -> an
     }
     let holds = results.verified.as_ref().is_none_or(verify::Verified::holds);
     Ok(if holds { Exit::Success } else { Exit::Failure })
+}
+
+/// Measures one workload with servers of its own.
+fn measure(settings: &Settings, config: Option<&Path>, args: &args::Bench) -> anyhow::Result<Results> {
+    measure_in(settings, config, args, Home::new(&args.dir)?)
+}
+
+fn measure_in(settings: &Settings, config: Option<&Path>, args: &args::Bench, home: Home) -> anyhow::Result<Results> {
+    let target = Target::find(settings, config, args, &home)?;
+    Bench::new(args, target, home)?.measure()
 }
 
 /// The server under measurement.
@@ -138,6 +151,7 @@ impl<'a> Bench<'a> {
         let stored_before = verify::stored(&reader)?;
         let mut senders = load::senders(target.address, &target.token, &self.shape, 0, args.connections)?;
         let runs = self.alternate(&mut senders)?;
+        let fixed_rate = self.fixed_rate(&mut senders)?;
         let mut acknowledged: Vec<_> = senders.iter().map(Sender::acknowledged).collect();
         drop(senders);
         let lone = self.lone(&mut acknowledged)?;
@@ -158,6 +172,7 @@ impl<'a> Bench<'a> {
             product: Rates::of(&product),
             settling_seconds,
             lone,
+            fixed_rate,
             disk,
             memory_peak_bytes,
             verified,
@@ -185,6 +200,21 @@ impl<'a> Bench<'a> {
             runs.settling_seconds.push(self.target.settle().as_secs_f64());
         }
         Ok(runs)
+    }
+
+    /// An open loop at the rate asked for, against a server at rest.
+    fn fixed_rate(&self, senders: &mut [Sender]) -> anyhow::Result<Option<FixedRate>> {
+        let Some(rate) = self.args.rate else { return Ok(None) };
+        self.target.settle();
+        self.progress.note(format!("{rate} messages a second for {} seconds", self.args.rate_seconds));
+        let (sent, micros) = load::at_rate(senders, (rate, self.args.rate_seconds), self.args.batch)?;
+        let latency = Latency::of(&micros).context("nothing was sent at the fixed rate")?;
+        Ok(Some(FixedRate {
+            asked_per_second: rate,
+            reached_per_second: sent.per_second(),
+            busy_answers: sent.busy,
+            latency,
+        }))
     }
 
     /// One message a request on one connection, against a server at rest.
@@ -238,8 +268,14 @@ fn shape(args: &args::Bench) -> Shape {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let nonce = now.as_nanos() as u64 ^ (u64::from(std::process::id()) << 48);
     let per_connection = args.messages / u64::from(args.connections);
-    let span = Shape::span_millis(per_connection * 2);
+    let span = match args.days {
+        0 => Shape::span_millis(per_connection * 2),
+        days => u64::from(days) * 86_400_000,
+    };
     Shape {
+        mix: args.mix,
+        message_bytes: args.message_bytes,
+        days: args.days,
         accounts: args.accounts,
         users: args.users,
         batch: args.batch,

@@ -14,7 +14,10 @@ use std::{
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use super::workload::{Content, Kind, Shape, Stream, uuid_text};
+use super::{
+    pattern::Kind,
+    workload::{Content, Shape, Stream, uuid_text},
+};
 use crate::client::Client;
 
 const COUNTER: &str = "muster_store_messages_stored_total";
@@ -154,10 +157,15 @@ pub fn client(url: &str, token: &str) -> anyhow::Result<Client> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::pattern::{MESSAGE_BYTES_MIN, Mix},
+        *,
+    };
 
     fn shape(duplicates: u8) -> Shape {
-        Shape { accounts: 10, users: 200, batch: 10, duplicates, nonce: 3, start_millis: 0 }
+        let (mix, message_bytes) = (Mix::Mixed, MESSAGE_BYTES_MIN);
+        let start_millis = 0;
+        Shape { mix, message_bytes, accounts: 10, users: 200, batch: 10, duplicates, nonce: 3, start_millis, days: 0 }
     }
 
     fn acknowledged(shape: &Shape) -> Vec<Acknowledged> {

@@ -2,16 +2,16 @@
 //!
 //! The stream of one connection is a function of its number: batch `b`, place `s` always has the same content, so
 //! nothing has to be remembered to know later what was sent. Requests are laid out once with digits of fixed width;
-//! before each sending only the digits are patched. Every message has exactly [`MESSAGE_BYTES`] bytes; of 100, about
-//! 70 are tracks, 20 users, 7 accounts and 3 organizations. Message ids look random, as senders' UUIDs do, so that
-//! nothing compresses better here than it would in earnest.
+//! before each sending only the digits are patched. Every message has exactly as many bytes as every other; of 100,
+//! about 70 are tracks, 20 users, 7 accounts and 3 organizations unless another [`Mix`] is asked for. Message ids look
+//! random, as senders' UUIDs do, so that nothing compresses better here than it would in earnest.
 //!
-//! [`MESSAGE_BYTES`]: crate::commands::bench::workload::MESSAGE_BYTES
+//! [`Mix`]: crate::commands::bench::pattern::Mix
 
 use muster_model::time::Micros;
 
-/// Bytes of every message.
-pub const MESSAGE_BYTES: usize = 246;
+use super::pattern::{Kind, Mix, Place, kind_of, lay_out, mix};
+
 /// Different requests of one connection; their fixed words differ.
 const TEMPLATES: u64 = 8;
 /// Between the timestamps of two messages of one connection.
@@ -21,6 +21,9 @@ const DAY_MILLIS: u64 = 86_400_000;
 /// What the messages of a run have in common.
 #[derive(Clone, Debug)]
 pub struct Shape {
+    pub mix: Mix,
+    /// Bytes of every message.
+    pub message_bytes: usize,
     pub accounts: u32,
     pub users: u32,
     /// Messages a request.
@@ -31,15 +34,8 @@ pub struct Shape {
     pub nonce: u64,
     /// The timestamp of the first message, in milliseconds since 1970.
     pub start_millis: u64,
-}
-
-/// The kinds in the workload, in order of frequency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Track,
-    User,
-    Account,
-    Organization,
+    /// When above 0, timestamps lie anywhere in so many days after the start instead of moving forward.
+    pub days: u32,
 }
 
 /// The content of a message.
@@ -97,7 +93,7 @@ impl Stream {
         let at = origin * u64::from(self.shape.batch) + u64::from(place);
         let random = mix(self.shape.nonce ^ mix((self.connection << 40) ^ at));
         let other = mix(random);
-        let kind = kind_of(self.template(origin), place);
+        let kind = kind_of(self.shape.mix, self.template(origin), place);
         let pick = |bits: u64, count: u32| u32::try_from(bits % u64::from(count.max(1))).unwrap_or(0);
         let user = pick(random >> 20, self.shape.users);
         let account = match kind {
@@ -111,7 +107,11 @@ impl Stream {
             _ => pick(u64::from(account), organizations),
         };
         let number = 1_000 + pick(other >> 32, 9_000);
-        let millis = self.shape.start_millis + at * STEP_MILLIS + other % STEP_MILLIS;
+        let since_start = match u64::from(self.shape.days) * DAY_MILLIS {
+            0 => at * STEP_MILLIS + other % STEP_MILLIS,
+            span => mix(other) % span,
+        };
+        let millis = self.shape.start_millis + since_start;
         Content { kind, user, account, organization, number, id: [random, other], millis, again }
     }
 
@@ -148,17 +148,6 @@ struct Template {
     places: Vec<Place>,
 }
 
-/// Where the changing digits of one message stand.
-#[derive(Default)]
-struct Place {
-    id: usize,
-    time: usize,
-    users: Vec<usize>,
-    accounts: Vec<usize>,
-    organizations: Vec<usize>,
-    numbers: Vec<usize>,
-}
-
 impl Requests {
     /// Requests to a host with a token.
     pub fn new(stream: Stream, host: &str, token: &str) -> Requests {
@@ -169,7 +158,8 @@ impl Requests {
             for place in 0..stream.shape.batch {
                 body.push(if place == 0 { b'[' } else { b',' });
                 let number = stream.connection * TEMPLATES + number;
-                places.push(lay_out(&tag, number, place, &mut body));
+                let kind = kind_of(stream.shape.mix, number, place);
+                places.push(lay_out(&tag, (kind, stream.shape.message_bytes), (number, place), &mut body));
             }
             body.push(b']');
             let head = format!(
@@ -196,149 +186,25 @@ impl Requests {
         for (place, spots) in (0_u32..).zip(&template.places) {
             let content = self.stream.content(batch, place);
             again += u64::from(content.again);
-            spots.patch(&mut template.bytes, &content, &mut self.dates);
+            patch(spots, &mut template.bytes, &content, &mut self.dates);
         }
         (&template.bytes, again)
     }
 }
 
-impl Place {
-    fn move_by(&mut self, by: usize) {
-        self.id += by;
-        self.time += by;
-        for spots in [&mut self.users, &mut self.accounts, &mut self.organizations, &mut self.numbers] {
-            spots.iter_mut().for_each(|spot| *spot += by);
+fn patch(place: &Place, bytes: &mut [u8], content: &Content, dates: &mut Dates) {
+    write_uuid(&mut bytes[place.id..place.id + 36], content.id);
+    dates.write(&mut bytes[place.time..place.time + 24], content.millis);
+    for (spots, number, digits) in [
+        (&place.users, content.user, 8),
+        (&place.accounts, content.account, 8),
+        (&place.organizations, content.organization, 8),
+        (&place.numbers, content.number, 4),
+    ] {
+        for spot in spots {
+            write_digits(&mut bytes[*spot..*spot + digits], u64::from(number));
         }
     }
-
-    fn patch(&self, bytes: &mut [u8], content: &Content, dates: &mut Dates) {
-        write_uuid(&mut bytes[self.id..self.id + 36], content.id);
-        dates.write(&mut bytes[self.time..self.time + 24], content.millis);
-        for (spots, number, digits) in [
-            (&self.users, content.user, 8),
-            (&self.accounts, content.account, 8),
-            (&self.organizations, content.organization, 8),
-            (&self.numbers, content.number, 4),
-        ] {
-            for spot in spots {
-                write_digits(&mut bytes[*spot..*spot + digits], u64::from(number));
-            }
-        }
-    }
-}
-
-/// The kind at a place of a template. Fixed, so that a template's text never changes its length.
-fn kind_of(template: u64, place: u32) -> Kind {
-    match mix((template << 20) ^ u64::from(place)) % 100 {
-        0..70 => Kind::Track,
-        70..90 => Kind::User,
-        90..97 => Kind::Account,
-        _ => Kind::Organization,
-    }
-}
-
-/// Appends one message; `@u`, `@a`, `@o`, `@n`, `@i`, `@t` in its pattern stand for changing digits, `@f` for a filling.
-fn lay_out(tag: &str, template: u64, place: u32, body: &mut Vec<u8>) -> Place {
-    let dice = mix(mix((template << 20) ^ u64::from(place)));
-    let word = |shift: u32, words: &[&'static str]| words[(dice >> shift) as usize % words.len()];
-    let pattern = match kind_of(template, place) {
-        Kind::Track => {
-            let account = if dice.is_multiple_of(2) { format!(r#""accountId":"{tag}-@a","#) } else { String::new() };
-            let event = word(
-                8,
-                &[
-                    "report-viewed",
-                    "report-exported",
-                    "invite-sent",
-                    "login",
-                    "search",
-                    "file-uploaded",
-                    "comment-added",
-                ],
-            );
-            let plan = word(16, &["free", "team", "business", "enterprise"]);
-            format!(
-                r#"{{"type":"track","userId":"{tag}-@u",{account}"event":"{event}","messageId":"@i","timestamp":"@t","properties":{{"took":@n,"plan":"{plan}","at":"@f"}}}}"#
-            )
-        }
-        Kind::User => {
-            let role = word(8, &["admin", "editor", "viewer", "owner"]);
-            format!(
-                r#"{{"type":"user","userId":"{tag}-@u","accountId":"{tag}-@a","messageId":"@i","timestamp":"@t","traits":{{"role":"{role}","email":"@u@example.com","logins":@n,"t":"@f"}}}}"#
-            )
-        }
-        Kind::Account => {
-            let plan = word(8, &["free", "team", "business", "enterprise"]);
-            format!(
-                r#"{{"type":"account","accountId":"{tag}-@a","organizationId":"{tag}-@o","messageId":"@i","timestamp":"@t","traits":{{"plan":"{plan}","seats":@n,"city":"@f"}}}}"#
-            )
-        }
-        Kind::Organization => {
-            let region = word(8, &["emea", "amer", "apac"]);
-            format!(
-                r#"{{"type":"organization","organizationId":"{tag}-@o","messageId":"@i","timestamp":"@t","traits":{{"region":"{region}","revenue":@n,"remark":"@f"}}}}"#
-            )
-        }
-    };
-    write_pattern(&pattern, dice, body)
-}
-
-fn write_pattern(pattern: &str, dice: u64, body: &mut Vec<u8>) -> Place {
-    const MARKS: [(u8, usize); 6] = [(b'u', 8), (b'a', 8), (b'o', 8), (b'n', 4), (b'i', 36), (b't', 24)];
-    let width = |mark: u8| MARKS.iter().find(|(known, _)| *known == mark).map(|(_, width)| *width);
-    let marks = pattern.split('@').skip(1).filter_map(|rest| width(*rest.as_bytes().first()?));
-    let marked: usize = marks.map(|width| width - 2).sum();
-    let filling = MESSAGE_BYTES.saturating_sub(pattern.len() - 2 + marked);
-    let mut spots = Place::default();
-    let mut rest = pattern.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        let spot = body.len();
-        match (byte, after.first().copied()) {
-            (b'@', Some(b'f')) => {
-                body.extend_from_slice(&fill(filling, dice));
-                rest = &after[1..];
-                continue;
-            }
-            // The sign in an address is followed by a letter that is no mark.
-            (b'@', Some(mark)) if width(mark).is_some() => {
-                body.extend(std::iter::repeat_n(b'0', width(mark).unwrap_or(0)));
-                rest = &after[1..];
-                match mark {
-                    b'u' => spots.users.push(spot),
-                    b'a' => spots.accounts.push(spot),
-                    b'o' => spots.organizations.push(spot),
-                    b'n' => spots.numbers.push(spot),
-                    b'i' => spots.id = spot,
-                    _ => spots.time = spot,
-                }
-            }
-            _ => {
-                body.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    spots
-}
-
-/// Words of an exact length in all.
-fn fill(length: usize, dice: u64) -> Vec<u8> {
-    const WORDS: [&str; 8] = ["north", "harbour", "seven", "ledger", "maple", "window", "quarter", "signal"];
-    let words = (0..).map(|at| WORDS[(mix(dice ^ at) % 8) as usize]);
-    let mut text: Vec<u8> = words.flat_map(|word| word.bytes().chain([b' '])).take(length).collect();
-    if text.last() == Some(&b' ') {
-        text.pop();
-        text.push(b's');
-    }
-    text
-}
-
-/// A 64-bit mix (the finalizer of splitmix64): every bit of the result depends on every bit of the number.
-fn mix(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 /// The text of a message id.
@@ -399,10 +265,12 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::*;
+    use super::{super::pattern::MESSAGE_BYTES_MIN, *};
 
     fn shape(batch: u32, duplicates: u8) -> Shape {
-        Shape { accounts: 100, users: 1_000, batch, duplicates, nonce: 7, start_millis: 1_767_225_600_000 }
+        let (mix, message_bytes, days) = (Mix::Mixed, MESSAGE_BYTES_MIN, 0);
+        let start_millis = 1_767_225_600_000;
+        Shape { mix, message_bytes, accounts: 100, users: 1_000, batch, duplicates, nonce: 7, start_millis, days }
     }
 
     fn messages(requests: &mut Requests, batch: u64) -> Vec<Value> {
@@ -443,17 +311,31 @@ mod tests {
 
     #[test]
     fn every_message_has_its_bytes() {
-        for connection in 0..16 {
-            let mut requests = Requests::new(Stream::new(&shape(100, 0), connection), "h", "t");
+        for (connection, mix) in (0..16).zip([Mix::Mixed, Mix::Profiles, Mix::Tracks].into_iter().cycle()) {
+            let message_bytes = if connection % 2 == 0 { MESSAGE_BYTES_MIN } else { 2_048 };
+            let shape = Shape { mix, message_bytes, ..shape(100, 0) };
+            let mut requests = Requests::new(Stream::new(&shape, connection), "h", "t");
             for batch in 0..TEMPLATES {
                 let (bytes, _) = requests.request(batch);
                 let text = std::str::from_utf8(bytes).unwrap();
                 let body = text.split_once("\r\n\r\n").unwrap().1;
-                assert_eq!(body.len(), 1 + 100 * (MESSAGE_BYTES + 1));
+                assert_eq!(body.len(), 1 + 100 * (message_bytes + 1));
                 let raw: Vec<&serde_json::value::RawValue> = serde_json::from_str(body).unwrap();
-                assert!(raw.iter().all(|message| message.get().len() == MESSAGE_BYTES));
+                assert!(raw.iter().all(|message| message.get().len() == message_bytes));
             }
         }
+    }
+
+    #[test]
+    fn a_blend_holds_what_it_says_and_a_history_spreads_over_its_days() {
+        let count = |blend, kind| (0..1_000).filter(|place| kind_of(blend, 3, *place) == kind).count();
+        assert_eq!(count(Mix::Tracks, Kind::Track), 1_000);
+        assert!((550..650).contains(&count(Mix::Profiles, Kind::User)));
+        let shape = Shape { days: 90, ..shape(100, 0) };
+        let stream = Stream::new(&shape, 0);
+        let days = |content: Content| (content.millis - shape.start_millis) / DAY_MILLIS;
+        let seen: std::collections::BTreeSet<u64> = (0..50).map(|place| days(stream.content(1, place))).collect();
+        assert!(seen.len() > 30 && seen.iter().all(|day| *day < 90), "{seen:?}");
     }
 
     #[test]
