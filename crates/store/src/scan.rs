@@ -1,10 +1,10 @@
 //! Reading much of a workspace, as of one moment.
 //!
 //! A list or a timeline answers one page; a query looks at everything that it needs, and all of it has to belong
-//! together. [`Scans::moment`] takes hold of what is true at one instant, and whatever is read through the
-//! [`Moment`] is as of that instant, however much is written meanwhile. Nothing here is asynchronous: these calls may
-//! wait for a disk and belong on threads that may wait. Work is handed out in pieces, so that whoever asks can stop
-//! between any two.
+//! together. [`crate::scan::Scans::moment`] takes hold of what is true at one instant, and whatever is read through the
+//! [`crate::scan::Moment`] is as of that instant, however much is written meanwhile. Nothing here is asynchronous:
+//! these calls may wait for a disk and belong on threads that may wait. Work is handed out in pieces, so that whoever
+//! asks can stop between any two.
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -1,7 +1,7 @@
 //! The tables: what they are called, what columns they have, what can be looked up in them.
 //!
-//! Each table is a list of columns and a way to open a [`Source`] of rows for what a query looks up. How SQLite is told
-//! of it lies in [`module`], which is the same for all of them.
+//! Each table is a list of columns and a way to open a `Source` of rows for what a query looks
+//! up. How SQLite is told of it lies in the file `module.rs`, which is the same for all of them.
 
 /// What the tables of one query share.
 mod session;
