@@ -207,3 +207,30 @@ fn a_message_is_shown_as_it_was_sent() {
         r#"{"type":"user","x":"\ud83d","accountId":"","userId":1,"timestamp":"2018-05-15","traits":null}"#,
     );
 }
+
+#[test]
+fn what_only_comes_from_writing_records_says_what_it_needs() {
+    let judge = |kind: Kind, text: &str| {
+        let draft = Draft::from_text(text, context().limits.message_depth_max);
+        check(kind, &draft, &context()).map(|_| ()).map_err(|rejection| rejection.pointer)
+    };
+    let missing = |field: &str| Err(format!("/{field}"));
+    let object = |text: &str| judge(Kind::CustomObject, text);
+    assert_eq!(object(r#"{"customObjectId":"c","messageId":"1"}"#), Ok(()));
+    assert_eq!(object(r#"{"externalId":"c","messageId":"1"}"#), missing("customObjectId"));
+    let response = |text: &str| judge(Kind::NpsResponse, text);
+    assert_eq!(response(r#"{"externalId":"r","userId":"u","messageId":"1"}"#), Ok(()));
+    assert_eq!(response(r#"{"userId":"u","messageId":"1"}"#), missing("externalId"));
+    assert_eq!(response(r#"{"externalId":"r","messageId":"1"}"#), missing("userId"));
+    let leave = |text: &str| judge(Kind::Leave, text);
+    assert_eq!(leave(r#"{"userId":"u","organizationId":"o","messageId":"1"}"#), Ok(()));
+    assert_eq!(leave(r#"{"accountId":"a","organizationId":"o","messageId":"1"}"#), Ok(()));
+    assert_eq!(leave(r#"{"externalId":"x","customObjectId":"c","accountId":"a","messageId":"1"}"#), Ok(()));
+    assert_eq!(leave(r#"{"userId":"u","accountId":"a","messageId":"1"}"#), missing("organizationId"));
+    assert_eq!(leave(r#"{"organizationId":"o","messageId":"1"}"#), missing("accountId"));
+    assert_eq!(leave(r#"{"externalId":"x","accountId":"a","messageId":"1"}"#), missing("customObjectId"));
+    assert_eq!(leave(r#"{"externalId":"x","customObjectId":"c","messageId":"1"}"#), missing("accountId"));
+    for kind in ["customobject", "npsresponse", "leave"] {
+        refused(&format!(r#"{{"type":"{kind}","messageId":"1"}}"#), "unknown_type", "/type");
+    }
+}

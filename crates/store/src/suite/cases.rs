@@ -50,6 +50,12 @@ macro_rules! conformance {
             created_and_updated_are_times_of_receipt
             what_moves_an_updated_time
         );
+        $crate::conformance!(@file $subject written
+            whoever_leaves_an_organization_is_out_of_it
+            a_custom_object_has_one_name
+            the_last_answer_of_a_user_counts
+            counts_of_answers_follow_links_and_accounts
+        );
         $crate::conformance!(@file $subject lists
             lists_run_from_new_to_old_in_pages_of_any_size
             equal_times_are_ordered_by_id

@@ -31,6 +31,9 @@ pub mod journal;
 /// What is true of a record.
 pub mod profiles;
 
+/// What only comes from writing records: leaving a parent, custom objects, NPS responses.
+pub mod written;
+
 /// Lists of records, and what belongs to them.
 pub mod lists;
 
