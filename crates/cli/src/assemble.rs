@@ -116,6 +116,8 @@ fn options(engine: &Engine, data_dir: &Path) -> Options {
         refused_max: engine.refused_max,
         refused_retention: engine.refused_retention,
         scan_max: engine.scan_max,
+        event_names_max: engine.event_names_max,
+        history_cache_bytes: engine.history_cache_bytes,
     }
 }
 

@@ -76,6 +76,7 @@ impl Embedded {
         let log = Log::start(&layout.journal, recovered.replayed.files, recovered.replayed.next_sequence)?;
         counters.journal_bytes(log.bytes());
         let views = Arc::new(recovered.views);
+        views.footers.keep_within(options.history_cache_bytes);
         let options = Arc::new(options);
         let (intake, collector) = collect::queue(&options);
         let (jobs, jobs_taken) = crossbeam_channel::bounded(1);

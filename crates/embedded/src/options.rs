@@ -38,6 +38,10 @@ pub struct Options {
     pub refused_max: usize,
     /// How long a message set aside is kept.
     pub refused_retention: Duration,
+    /// Names of events that are told one by one, per workspace; the others are told together.
+    pub event_names_max: usize,
+    /// Bytes of history files' footers and directories that are kept in memory.
+    pub history_cache_bytes: u64,
     /// Records a list looks at, and rows a timeline reads at a time, before it answers with what it has.
     pub scan_max: usize,
 }
@@ -62,6 +66,8 @@ impl Options {
             identity_retention: None,
             refused_max: 100_000,
             refused_retention: Duration::from_secs(30 * 86_400),
+            event_names_max: 1_000,
+            history_cache_bytes: 64 << 20,
             scan_max: 20_000,
         }
     }

@@ -45,14 +45,28 @@ pub struct RowPlace {
     pub user: Option<SlotNumber>,
 }
 
-/// A message's bytes, shared with the buffer they arrived in.
-#[derive(Clone, Debug)]
-pub struct RowBytes(Bytes);
+/// Some rows of an overlay, with the buffers that they lie in; good without the overlay.
+#[derive(Clone, Debug, Default)]
+pub struct SharedRows {
+    rows: Vec<(Micros, usize, std::ops::Range<usize>)>,
+    buffers: Vec<Bytes>,
+}
 
-impl RowBytes {
-    /// The message.
-    pub fn message(&self) -> Result<Message<'_>, NotARecord> {
-        record::decode(&self.0)
+impl SharedRows {
+    /// The bytes of each row's message, in the order applied.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.rows.len()).map(|number| self.get(number))
+    }
+
+    /// The bytes of one row's message.
+    pub fn get(&self, number: usize) -> &[u8] {
+        let (_, buffer, place) = &self.rows[number];
+        &self.buffers[*buffer][place.clone()]
+    }
+
+    /// The timestamp of each row.
+    pub fn timestamps(&self) -> impl Iterator<Item = Micros> {
+        self.rows.iter().map(|(at, _, _)| *at)
     }
 }
 
@@ -135,9 +149,21 @@ impl Overlay {
         (self.rows.len() - 1) as u32
     }
 
-    /// The bytes of a row's message.
-    pub fn row_bytes(&self, row: Row) -> RowBytes {
-        RowBytes(self.buffers[row.buffer as usize].slice(row.start as usize..row.end as usize))
+    /// Rows to be read without the overlay. Their buffers are shared, not copied.
+    pub fn share(&self, mut rows: Vec<Row>) -> SharedRows {
+        rows.sort_unstable_by_key(|row| (row.buffer, row.start));
+        rows.dedup_by_key(|row| (row.buffer, row.start));
+        let mut shared = SharedRows { rows: Vec::with_capacity(rows.len()), buffers: Vec::new() };
+        let mut last = None;
+        for row in rows {
+            if last != Some(row.buffer) {
+                shared.buffers.push(self.buffers[row.buffer as usize].clone());
+                last = Some(row.buffer);
+            }
+            let place = row.start as usize..row.end as usize;
+            shared.rows.push((row.timestamp, shared.buffers.len() - 1, place));
+        }
+        shared
     }
 
     /// The rows of one workspace.
@@ -151,10 +177,10 @@ impl Overlay {
         &self.buffers[row.buffer as usize][row.start as usize..row.end as usize]
     }
 
-    /// The tracks that name a record.
-    pub fn tracks_of(&self, key: &ProfileKey) -> impl Iterator<Item = Row> {
-        let tracks = self.profiles.get(key).map_or(&[][..], |slot| &slot.tracks);
-        tracks.iter().map(|row| self.rows[*row as usize])
+    /// The tracks that name a record, and the messages that tell of it.
+    pub fn rows_about(&self, key: &ProfileKey) -> impl Iterator<Item = Row> {
+        let rows = self.profiles.get(key).map_or(&[][..], |slot| &slot.rows);
+        rows.iter().map(|row| self.rows[*row as usize])
     }
 
     /// Sets a message aside. The same one again is kept once.

@@ -17,8 +17,8 @@ pub struct Slot {
     pub profile: Arc<Profile>,
     /// Where the version below stands in the list orders: created, updated. `None` when there is none.
     pub below: Option<(ListCursor, ListCursor)>,
-    /// Rows of tracks that name this record, in the order applied.
-    pub tracks: Vec<u32>,
+    /// Rows of tracks that name this record and of messages that tell of it, in the order applied.
+    pub rows: Vec<u32>,
 }
 
 /// A profile's number in one overlay.

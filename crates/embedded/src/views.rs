@@ -13,7 +13,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use crate::{
     codec,
     error::{damaged, state_failed},
-    history::manifest::Manifest,
+    history::{footers::Footers, manifest::Manifest},
     keys::{self, ProfileKey},
     overlay::{Overlay, StatementsKey},
     state::State,
@@ -24,6 +24,7 @@ pub struct Views {
     pub state: State,
     /// Held while names of files are removed, and by a backup while it takes links to files.
     pub names: Mutex<()>,
+    pub footers: Arc<Footers>,
     current: RwLock<Current>,
 }
 
@@ -46,6 +47,7 @@ impl Views {
         Views {
             state,
             names: Mutex::new(()),
+            footers: Arc::new(Footers::default()),
             current: RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest) }),
         }
     }

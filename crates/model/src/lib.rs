@@ -7,6 +7,9 @@
 /// Instants to the microsecond, read from and written as ISO 8601.
 pub mod time;
 
+/// Days in UTC, as activity is counted by.
+pub mod day;
+
 /// Every bound a message must respect, with its unit.
 pub mod limits;
 

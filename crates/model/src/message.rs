@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::{
     id::{Identity, RecordId},
     json::Walk,
-    kind::Kind,
+    kind::{Kind, RecordKind},
     register::Stamp,
     time::Micros,
 };
@@ -67,6 +67,22 @@ impl Message<'_> {
     #[must_use]
     pub fn ordered_at(&self) -> Micros {
         self.timestamp.min(self.received_at.plus_micros(crate::limits::FUTURE_MICROS_MAX))
+    }
+
+    /// The organization, account or user that this message describes, or whose membership it begins or ends. Tracks tell
+    /// of none, and neither do messages about instances, custom objects and NPS responses.
+    #[must_use]
+    pub fn tells_of(&self) -> Option<(RecordKind, RecordId)> {
+        let record = |kind, named: &Option<Named<'_>>| named.as_ref().map(|named| (kind, named.id));
+        match self.kind {
+            Kind::Organization => record(RecordKind::Organization, &self.organization),
+            Kind::Account => record(RecordKind::Account, &self.account),
+            Kind::User | Kind::Unlink => record(RecordKind::User, &self.user),
+            Kind::Leave if self.instance.is_none() => {
+                record(RecordKind::User, &self.user).or_else(|| record(RecordKind::Account, &self.account))
+            }
+            Kind::Track | Kind::CustomObjectInstance | Kind::CustomObject | Kind::NpsResponse | Kind::Leave => None,
+        }
     }
 
     /// The place of this message's statements in the order of all statements.

@@ -48,6 +48,7 @@ pub(crate) enum ApiError {
     Cursor,
     Invalid(Vec<Violation>),
     NoSuchRecord { kind: &'static str },
+    NotKnownThen { kind: &'static str },
     NoSuchPath,
     WrongMethod,
     NotBuiltYet { what: &'static str },
@@ -85,7 +86,9 @@ impl ApiError {
             | ApiError::Parameter(_)
             | ApiError::Cursor
             | ApiError::Invalid(_) => StatusCode::BAD_REQUEST,
-            ApiError::NoSuchRecord { .. } | ApiError::NoSuchPath => StatusCode::NOT_FOUND,
+            ApiError::NoSuchRecord { .. } | ApiError::NotKnownThen { .. } | ApiError::NoSuchPath => {
+                StatusCode::NOT_FOUND
+            }
             ApiError::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::NotBuiltYet { .. } | ApiError::OutOfScope => StatusCode::NOT_IMPLEMENTED,
             ApiError::NoRoom | ApiError::StoreTimeout | ApiError::QueriesFull => StatusCode::SERVICE_UNAVAILABLE,
@@ -148,6 +151,9 @@ impl ApiError {
             ),
             ApiError::NoSuchRecord { kind } => {
                 format!("there is no such {kind}; its id or external id is not known here")
+            }
+            ApiError::NotKnownThen { kind } => {
+                format!("this {kind} was not known yet at the time that asOf names; ask for a later one")
             }
             ApiError::NoSuchPath => "there is nothing at this path; /docs lists what there is".to_owned(),
             ApiError::WrongMethod => {

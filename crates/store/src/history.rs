@@ -53,7 +53,8 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventPage {
     pub events: Vec<Event>,
-    /// Where the next page starts; `None` at the end.
+    /// Where the next page starts; `None` at the end. A page may be short, even empty, and still have a next one when
+    /// much had to be looked at for it.
     pub next: Option<EventCursor>,
 }
 

@@ -1,9 +1,10 @@
 //! The seam between Muster and whatever keeps its data.
 //!
-//! Seven traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
-//! now), [`history::History`] (what happened), [`scan::Scans`] (all of both, as of one moment), [`refused::Refusals`]
-//! (messages set aside), [`credentials::Credentials`] (workspaces and keys) and [`team::Teams`] (team members);
-//! [`Store`] is all of them. A trait's documentation is its
+//! Nine traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
+//! now), [`history::History`] (what happened), [`scan::Scans`] (all of both, as of one moment), [`past::Past`] (what was
+//! said, and true then), [`activity::Activity`] (how much happened), [`refused::Refusals`] (messages set aside),
+//! [`credentials::Credentials`] (workspaces and keys) and [`team::Teams`] (team members); [`Store`] is all of them. A
+//! trait's documentation is its
 //! specification, and `suite` checks it on every implementation, the in-memory twin in [`memory`] included.
 //! This crate does no I/O and names no engine.
 
@@ -40,6 +41,12 @@ pub mod rows;
 /// Reading much of a workspace, as of one moment.
 pub mod scan;
 
+/// Reading what was said, and what was true.
+pub mod past;
+
+/// Reading how much happened.
+pub mod activity;
+
 /// Workspaces and keys.
 pub mod credentials;
 
@@ -70,6 +77,8 @@ pub trait Store:
     + profiles::Profiles
     + history::History
     + scan::Scans
+    + past::Past
+    + activity::Activity
     + refused::Refusals
     + credentials::Credentials
     + team::Teams
@@ -83,6 +92,8 @@ impl<S> Store for S where
         + profiles::Profiles
         + history::History
         + scan::Scans
+        + past::Past
+        + activity::Activity
         + refused::Refusals
         + credentials::Credentials
         + team::Teams

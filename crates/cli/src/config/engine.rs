@@ -27,6 +27,8 @@ pub struct Engine {
     pub refused_max: usize,
     pub refused_retention: Duration,
     pub scan_max: usize,
+    pub event_names_max: usize,
+    pub history_cache_bytes: u64,
 }
 
 impl Engine {
@@ -48,6 +50,8 @@ impl Engine {
             refused_max: values.size("refused.messages_max", 1..=100_000_000)?,
             refused_retention: values.days("refused.retention_days", 1..=36_500)?,
             scan_max: values.size("reading.scan_max", 1_000..=10_000_000)?,
+            event_names_max: values.size("reading.event_names_max", 1..=1_000_000)?,
+            history_cache_bytes: values.number("reading.history_cache_bytes", 1 << 20..=BYTES_MAX)?,
         })
     }
 }

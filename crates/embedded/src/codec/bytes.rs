@@ -70,6 +70,11 @@ impl<'a> Input<'a> {
         if self.flag()? { read(self).map(Some) } else { Ok(None) }
     }
 
+    /// Bytes not taken yet.
+    pub fn left(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Nothing may be left over.
     pub fn end(self) -> Result<(), Malformed> {
         if self.bytes.is_empty() { Ok(()) } else { Err(Malformed) }

@@ -13,7 +13,6 @@ use std::{
 
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::error::ReadError;
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use crate::{
     codec::bytes::{Input, Malformed, Output},
@@ -44,7 +43,6 @@ pub struct Segment {
     /// xxh3 of each block of [`BLOCK_BYTES`].
     pub checksums: Vec<u64>,
     file: OnceLock<Arc<File>>,
-    metadata: OnceLock<ArrowReaderMetadata>,
 }
 
 impl Segment {
@@ -62,20 +60,8 @@ impl Segment {
     ) -> Self {
         let path = history_dir.join(&relative_path);
         let (first, last) = span;
-        let (file, metadata) = (OnceLock::new(), OnceLock::new());
-        Segment { workspace, id, relative_path, path, rows, bytes, first, last, month, checksums, file, metadata }
-    }
-
-    /// What the file says of itself; read once.
-    pub fn metadata(
-        &self,
-        load: impl FnOnce() -> Result<ArrowReaderMetadata, ReadError>,
-    ) -> Result<ArrowReaderMetadata, ReadError> {
-        if let Some(metadata) = self.metadata.get() {
-            return Ok(metadata.clone());
-        }
-        let loaded = load()?;
-        Ok(self.metadata.get_or_init(|| loaded).clone())
+        let file = OnceLock::new();
+        Segment { workspace, id, relative_path, path, rows, bytes, first, last, month, checksums, file }
     }
 
     /// The open file; opened once, so that it can still be read after compaction removed its name.

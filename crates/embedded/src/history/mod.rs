@@ -10,6 +10,18 @@ pub mod schema;
 /// Which files count, and what is known of each without opening it.
 pub mod manifest;
 
+/// A set of a file's chunks, and the rows in them.
+pub mod chunks;
+
+/// What lies where in a file.
+pub mod directory;
+
+/// How often who did what on which day.
+pub mod daily;
+
+/// What a writer notes of the rows that go by.
+pub mod notes;
+
 /// Writing one file, durably and with checksums.
 pub mod segment;
 
@@ -19,8 +31,20 @@ pub mod rows;
 /// Reading a file's bytes, checked.
 pub mod verified;
 
-/// Finding the rows of some records in a file.
+/// What files say of themselves, kept within a bound.
+pub mod footers;
+
+/// Reading the rows that a filter may want, and no more of a file than holds them.
 pub mod scan;
+
+/// Which tracks may belong to a record, and where a file has them.
+pub mod wanted;
+
+/// Which rows of a file tell of a record.
+pub mod told;
+
+/// Messages from rows.
+pub mod messages;
 
 /// Merging files into months.
 pub mod compact;

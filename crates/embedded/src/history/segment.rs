@@ -11,7 +11,10 @@ use std::{
 };
 
 use arrow_array::{Array, RecordBatch, TimestampMicrosecondArray};
-use muster_model::{id::WorkspaceId, time::Micros};
+use muster_model::{
+    id::{IdSpace, WorkspaceId},
+    time::Micros,
+};
 use parquet::{
     arrow::ArrowWriter,
     basic::{Compression, Encoding, ZstdLevel},
@@ -25,7 +28,9 @@ use parquet::{
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
+    daily, directory,
     manifest::{BLOCK_BYTES, Segment},
+    notes::Notes,
     schema,
 };
 use crate::disk;
@@ -50,6 +55,7 @@ pub struct SegmentWriter {
     month: Option<Micros>,
     rows: u64,
     span: Option<(Micros, Micros)>,
+    notes: Notes,
     writer: ArrowWriter<ChecksummedFile>,
 }
 
@@ -73,7 +79,9 @@ impl SegmentWriter {
         let writer =
             ArrowWriter::try_new(ChecksummedFile::new(file), schema::WRITTEN.clone(), Some(properties(month)))?;
         let history_dir = history_dir.to_owned();
-        Ok(SegmentWriter { history_dir, relative_path, temporary, workspace, id, month, rows: 0, span: None, writer })
+        let notes = Notes::new(IdSpace::new(workspace_name));
+        let (rows, span) = (0, None);
+        Ok(SegmentWriter { history_dir, relative_path, temporary, workspace, id, month, rows, span, notes, writer })
     }
 
     /// Adds rows; they must be sorted as the file is.
@@ -83,16 +91,18 @@ impl SegmentWriter {
             self.span = Some(self.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
         }
         self.rows += rows.num_rows() as u64;
+        self.notes.take(rows).ok_or_else(|| ParquetError::General("unexpected columns".to_owned()))?;
         self.writer.write(rows)
     }
 
     /// Finishes the file and makes it durable under its final name. `None`, and no file, when it has no rows.
-    pub fn finish(self) -> Result<Option<Arc<Segment>>, ParquetError> {
+    pub fn finish(mut self) -> Result<Option<Arc<Segment>>, ParquetError> {
         let Some(span) = self.span else {
             drop(self.writer);
             disk::remove_if_there(&self.temporary)?;
             return Ok(None);
         };
+        put_notes(self.notes, &mut self.writer)?;
         let (bytes, checksums) = self.writer.into_inner()?.finish()?;
         let path = self.history_dir.join(&self.relative_path);
         disk::rename_durably(&self.temporary, &path)?;
@@ -107,6 +117,25 @@ impl SegmentWriter {
             (bytes, checksums),
         ))))
     }
+}
+
+/// Puts the directory and the daily cells behind the last row group, and their places into the footer.
+fn put_notes(notes: Notes, writer: &mut ArrowWriter<ChecksummedFile>) -> Result<(), ParquetError> {
+    writer.flush()?;
+    let (directory, (cells, index)) = notes.finish();
+    let directory_at = writer.bytes_written();
+    writer.write_all(&directory)?;
+    let daily_at = writer.bytes_written();
+    writer.write_all(&cells)?;
+    writer.write_all(&index)?;
+    let places = [
+        (directory::PLACE_KEY, format!("{directory_at},{}", directory.len())),
+        (daily::PLACE_KEY, format!("{daily_at},{},{}", cells.len(), index.len())),
+    ];
+    for (key, place) in places {
+        writer.append_key_value_metadata(KeyValue::new(key.to_owned(), place));
+    }
+    Ok(())
 }
 
 fn properties(month: Option<Micros>) -> WriterProperties {

@@ -25,7 +25,7 @@ use crate::{
     codec,
     engine::{Embedded, Reader},
     error::{damaged, state_failed},
-    history::manifest::Segment,
+    history::{footers::Footers, manifest::Segment},
     keys::{self, ProfileKey},
     overlay::{KeptRows, Overlay, StatementsKey},
     state::State,
@@ -41,6 +41,7 @@ pub struct Held {
     live: Live,
     pub(super) frozen_rows: KeptRows,
     pub(super) segments: Vec<Arc<Segment>>,
+    pub(super) footers: Arc<Footers>,
     /// Records in memory by kind, sorted by id; made when they are first asked for.
     sorted: [OnceLock<Vec<Arc<Profile>>>; RecordKind::ALL.len()],
     /// Records in memory by the parents they ever named.
@@ -109,6 +110,7 @@ impl Held {
             live,
             frozen_rows,
             segments,
+            footers: Arc::clone(&reader.views.footers),
             sorted: std::array::from_fn(|_| OnceLock::new()),
             children: OnceLock::new(),
             rows: AtomicU64::new(0),

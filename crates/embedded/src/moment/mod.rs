@@ -16,6 +16,9 @@ mod candidates;
 /// Rows of a file, column by column.
 mod columns;
 
+/// Which rows of a file may be wanted, by its directory.
+mod pruned;
+
 /// Reading one file.
 mod segment;
 

@@ -58,7 +58,10 @@ impl Everything {
                         false
                     } else {
                         let base = self.source as u64 * SOURCE_ROWS;
-                        let scan = self.file.get_or_insert_with(|| FileScan::new(segment, base));
+                        let scan = match &mut self.file {
+                            Some(scan) => scan,
+                            None => self.file.insert(FileScan::new(held, &self.plan, segment, base)?),
+                        };
                         scan.read(held, &self.plan, &mut self.places, batch)?
                     }
                 }

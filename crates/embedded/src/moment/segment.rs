@@ -1,9 +1,12 @@
 //! Reading one file, one row group after the other.
 //!
-//! A row group whose statistics rule it out is not read. When names are wanted, a first pass reads only the columns that
+//! Rows that the file's directory rules out, and row groups that statistics do, are not read. When names are wanted, a first pass reads only the columns that
 //! decide; a second one reads the wanted columns of the rows that are left.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    ops::Range,
+    sync::{Arc, atomic::Ordering},
+};
 
 use arrow_array::RecordBatch;
 use muster_model::limits::FUTURE_MICROS_MAX;
@@ -25,11 +28,12 @@ use super::{
     columns::{Kinds, Texts, instants, message},
     held::Held,
     places::{Places, Track},
+    pruned,
 };
 use crate::history::{
+    footers::Footer,
     manifest::{Segment, unreadable},
     rows::BATCH_ROWS,
-    scan::metadata,
     schema,
     verified::VerifiedFile,
 };
@@ -172,6 +176,9 @@ fn stored(column: Column) -> Option<usize> {
 /// A file being read.
 pub struct FileScan {
     segment: Arc<Segment>,
+    footer: Arc<Footer>,
+    /// Rows that may be wanted, by the file's directory.
+    candidates: Vec<Range<u64>>,
     /// The number of its first row among all rows of the moment.
     base: u64,
     group: usize,
@@ -189,8 +196,10 @@ struct GroupRows {
 }
 
 impl FileScan {
-    pub fn new(segment: &Arc<Segment>, base: u64) -> FileScan {
-        FileScan { segment: Arc::clone(segment), base, group: 0, group_start: 0, rows: None }
+    pub fn new(held: &Held, plan: &Plan, segment: &Arc<Segment>, base: u64) -> Result<FileScan, ReadError> {
+        let footer = held.footers.of(segment)?;
+        let candidates = pruned::rows(&footer, held.ids, plan);
+        Ok(FileScan { segment: Arc::clone(segment), footer, candidates, base, group: 0, group_start: 0, rows: None })
     }
 
     /// Adds the next rows to `batch`; `false` at the end of the file.
@@ -203,13 +212,14 @@ impl FileScan {
     ) -> Result<bool, ReadError> {
         let segment = Arc::clone(&self.segment);
         let fail = |error: &dyn std::fmt::Display| unreadable(&segment, error);
-        let metadata = metadata(&self.segment)?;
-        let groups = metadata.metadata().row_groups();
+        let footer = Arc::clone(&self.footer);
+        let groups = footer.metadata.metadata().row_groups();
         let Some(group) = groups.get(self.group) else { return Ok(false) };
         let in_group = u64::try_from(group.num_rows()).map_err(|error| fail(&error))?;
         let Some(rows) = &mut self.rows else {
-            if plan.may_hold(group) {
-                self.rows = self.open(held, plan)?;
+            let rows = pruned::within(&self.candidates, &(self.group_start..self.group_start + in_group));
+            if plan.may_hold(group) && !rows.is_empty() {
+                self.rows = self.open(held, plan, rows, in_group as usize)?;
             } else {
                 held.rows_skipped.fetch_add(in_group, Ordering::Relaxed);
             }
@@ -243,27 +253,39 @@ impl FileScan {
         Ok(true)
     }
 
-    /// Decides which rows of the group to read; `None` when there are none.
-    fn open(&self, held: &Held, plan: &Plan) -> Result<Option<GroupRows>, ReadError> {
-        if plan.deciding.is_empty() {
+    /// Decides which of these rows of the group to read; `None` when there are none.
+    fn open(
+        &self,
+        held: &Held,
+        plan: &Plan,
+        rows: Vec<Range<usize>>,
+        in_group: usize,
+    ) -> Result<Option<GroupRows>, ReadError> {
+        let fail = |error: &dyn std::fmt::Display| unreadable(&self.segment, error);
+        let whole = rows.first() == Some(&(0..in_group));
+        if whole && plan.deciding.is_empty() {
             return Ok(Some(GroupRows { reader: self.reader(&plan.reading, None)?, places: None, read: 0 }));
         }
-        let fail = |error: &dyn std::fmt::Display| unreadable(&self.segment, error);
         let mut places: Vec<u32> = Vec::new();
-        let mut seen = 0usize;
-        for batch in self.reader(&plan.deciding, None)? {
-            let batch = batch.map_err(|error| fail(&error))?;
-            let may = plan.decide(&batch).ok_or_else(|| fail(&"unexpected columns"))?;
-            let chosen = may.iter().enumerate().filter(|(_, may)| **may).map(|(row, _)| (seen + row) as u32);
-            places.extend(chosen);
-            seen += batch.num_rows();
+        let mut numbers = rows.iter().cloned().flatten().map(|row| row as u32);
+        let count: usize = rows.iter().map(Range::len).sum();
+        if plan.deciding.is_empty() {
+            places.extend(numbers);
+        } else {
+            let selection = RowSelection::from_consecutive_ranges(rows.iter().cloned(), in_group);
+            for batch in self.reader(&plan.deciding, Some(selection).filter(|_| !whole))? {
+                let batch = batch.map_err(|error| fail(&error))?;
+                let may = plan.decide(&batch).ok_or_else(|| fail(&"unexpected columns"))?;
+                places.extend(may.iter().zip(&mut numbers).filter(|(may, _)| **may).map(|(_, row)| row));
+            }
         }
-        held.rows.fetch_add(seen as u64, Ordering::Relaxed);
+        held.rows.fetch_add(count as u64, Ordering::Relaxed);
+        held.rows_skipped.fetch_add((in_group - count) as u64, Ordering::Relaxed);
         if places.is_empty() {
             return Ok(None);
         }
         let ranges = places.iter().map(|place| *place as usize..*place as usize + 1);
-        let selection = RowSelection::from_consecutive_ranges(ranges, seen);
+        let selection = RowSelection::from_consecutive_ranges(ranges, in_group);
         let reader = self.reader(&plan.reading, Some(selection))?;
         Ok(Some(GroupRows { reader, places: Some(places), read: 0 }))
     }
@@ -273,7 +295,7 @@ impl FileScan {
         columns: &[usize],
         selection: Option<RowSelection>,
     ) -> Result<ParquetRecordBatchReader, ReadError> {
-        let metadata = metadata(&self.segment)?;
+        let metadata = self.footer.metadata.clone();
         let mask = ProjectionMask::roots(metadata.parquet_schema(), columns.iter().copied());
         let file = VerifiedFile::new(Arc::clone(&self.segment));
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use muster_model::{
     association::{Answer, Associations, Statement, resolve},
+    day::Day,
     id::{IdSpace, RecordId, WorkspaceId},
     kind::RecordKind,
     profile::{Parent, Profile},
@@ -36,6 +37,14 @@ pub struct Place {
     pub organization: Option<Parent>,
 }
 
+/// The parent of a user on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steady {
+    Is(Option<RecordId>),
+    /// It is another one at the day's end than at its beginning, or was in between.
+    Changes,
+}
+
 /// Answers for many events, remembering what it has looked up.
 pub struct Attributor<'a> {
     views: &'a Views,
@@ -61,7 +70,11 @@ impl<'a> Attributor<'a> {
             Some(account) => Some(account),
             None => self.parent_of_user(user.as_ref(), RecordKind::Account, event.at)?,
         };
-        let organization = match self.organization_of(account.as_ref())? {
+        let joined = match &account {
+            Some(account) => self.joined(account.id)?,
+            None => None,
+        };
+        let organization = match joined {
             Some(organization) => Some(organization),
             None => match named(self.ids, RecordKind::Organization, event.organization) {
                 Some(organization) => Some(organization),
@@ -82,9 +95,30 @@ impl<'a> Attributor<'a> {
         Ok(found)
     }
 
-    fn organization_of(&mut self, account: Option<&Parent>) -> Result<Option<Parent>, ReadError> {
-        let Some(account) = account else { return Ok(None) };
-        let profile = self.profile(RecordKind::Account, account.id)?;
+    /// The organization of an account.
+    pub fn organization_of(&mut self, account: RecordId) -> Result<Option<RecordId>, ReadError> {
+        Ok(self.joined(account)?.map(|organization| organization.id))
+    }
+
+    /// The parent that a user's events of a day follow, if it is the same from the day's beginning to its end.
+    pub fn steady(&mut self, user: RecordId, parents: RecordKind, day: Day) -> Result<Steady, ReadError> {
+        let Some(profile) = self.profile(RecordKind::User, user)? else { return Ok(Steady::Is(None)) };
+        let Some(body) = profile.as_user() else { return Ok(Steady::Is(None)) };
+        let associations = if parents == RecordKind::Account { &body.accounts } else { &body.organizations };
+        if let Answer::Known(id) = associations.at(day.start()) {
+            // Known at its beginning means at every instant from then on.
+            return Ok(Steady::Is(id));
+        }
+        let statements = self.statements(parents, user)?;
+        let within = |at: Micros| day.start() < at && at < day.end();
+        if statements.iter().any(|statement| within(statement.stamp.at)) {
+            return Ok(Steady::Changes);
+        }
+        Ok(Steady::Is(resolve(statements, day.start())))
+    }
+
+    fn joined(&mut self, account: RecordId) -> Result<Option<Parent>, ReadError> {
+        let profile = self.profile(RecordKind::Account, account)?;
         Ok(profile.as_ref().and_then(|profile| profile.as_account()?.parent().cloned()))
     }
 

@@ -1,6 +1,7 @@
-//! What may belong to a record: the names to look for, and the rows and files to look in.
+//! What may belong to a record: which tracks to look for, and where.
 //!
-//! Candidates are a superset; attribution decides which of them belong.
+//! Candidates are a superset; attribution decides which of them belong. A track that names an account is looked for
+//! under that account, one that names none under its user: links that came late may have moved it.
 
 use std::sync::Arc;
 
@@ -15,14 +16,20 @@ use super::attribution::Attributor;
 use crate::{
     engine::Reader,
     error::damaged,
-    history::{manifest::Manifest, scan::Wanted},
+    history::{
+        directory::By,
+        footers::Footer,
+        manifest::{Manifest, Segment},
+        wanted::Wanted,
+    },
     keys::ProfileKey,
-    overlay::RowBytes,
+    overlay::SharedRows,
 };
 
 /// Rows in memory and files on disk, as of one moment.
 pub struct Sources {
-    pub rows: Vec<RowBytes>,
+    /// Rows of the live overlay, and of the frozen one.
+    pub rows: Vec<SharedRows>,
     pub manifest: Arc<Manifest>,
 }
 
@@ -33,71 +40,71 @@ impl Reader {
         Ok(IdSpace::new(&known.name))
     }
 
-    /// The names that events of this record may carry; `None` when nobody ever named it.
+    /// What a file says of itself.
+    pub fn footer(&self, segment: &Arc<Segment>) -> Result<Arc<Footer>, ReadError> {
+        self.views.footers.of(segment)
+    }
+
+    /// What tracks of this record may name; `None` when nobody ever named it.
     pub fn wanted(
         &self,
         workspace: WorkspaceId,
         (kind, id): (RecordKind, RecordId),
         attributor: &mut Attributor<'_>,
     ) -> Result<Option<Wanted>, ReadError> {
-        let Some(profile) = attributor.profile(kind, id)? else { return Ok(None) };
+        if attributor.profile(kind, id)?.is_none() {
+            return Ok(None);
+        }
+        let key = |kind, id| ProfileKey::new(workspace, kind, id);
         let mut wanted = Wanted::default();
-        let name = profile.external_id.clone();
         match kind {
-            RecordKind::User => drop(wanted.users.insert(name)),
+            RecordKind::User => drop(wanted.users.insert(id)),
             RecordKind::Account => {
-                wanted.accounts.insert(name);
-                self.add_users(workspace, (kind, id), attributor, &mut wanted.users)?;
+                wanted.accounts.insert(id);
+                wanted.loose_users.extend(self.children_of(&[key(kind, id)], RecordKind::User)?);
             }
             RecordKind::Organization => {
-                wanted.organizations.insert(name);
-                self.add_users(workspace, (kind, id), attributor, &mut wanted.users)?;
-                for account in self.children(&ProfileKey::new(workspace, kind, id), RecordKind::Account)? {
-                    let Some(profile) = attributor.profile(RecordKind::Account, account)? else { continue };
-                    wanted.accounts.insert(profile.external_id.clone());
-                    self.add_users(workspace, (RecordKind::Account, account), attributor, &mut wanted.users)?;
-                }
+                wanted.organizations.insert(id);
+                // Of whatever account: one without an organization leaves the track to its user's.
+                wanted.users.extend(self.children_of(&[key(kind, id)], RecordKind::User)?);
+                wanted.accounts.extend(self.children_of(&[key(kind, id)], RecordKind::Account)?);
+                let accounts: Vec<ProfileKey> =
+                    wanted.accounts.iter().map(|account| key(RecordKind::Account, *account)).collect();
+                wanted.loose_users.extend(self.children_of(&accounts, RecordKind::User)?);
             }
             RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => return Ok(None),
         }
         Ok(Some(wanted))
     }
 
-    fn add_users(
-        &self,
-        workspace: WorkspaceId,
-        parent: (RecordKind, RecordId),
-        attributor: &mut Attributor<'_>,
-        names: &mut FxHashSet<Box<str>>,
-    ) -> Result<(), ReadError> {
-        for user in self.children(&ProfileKey::new(workspace, parent.0, parent.1), RecordKind::User)? {
-            if let Some(profile) = attributor.profile(RecordKind::User, user)? {
-                names.insert(profile.external_id.clone());
+    /// Everyone of a kind who ever named one of these as a parent.
+    fn children_of(&self, parents: &[ProfileKey], kind: RecordKind) -> Result<FxHashSet<RecordId>, ReadError> {
+        let mut found = Vec::new();
+        let below = {
+            let current = self.views.look();
+            for parent in parents {
+                let live = current.live.children.get(parent).into_iter().flatten();
+                found.extend(live.filter(|(child, _)| *child == kind).map(|(_, id)| *id));
             }
+            self.views.below(&current)
+        };
+        for parent in parents {
+            below.children(&self.views.state, parent, kind, &mut found)?;
         }
-        Ok(())
+        Ok(found.into_iter().collect())
     }
 
-    /// Where to look: the tracks in memory that name anything wanted, and the files.
-    pub fn sources(&self, workspace: WorkspaceId, wanted: &Wanted) -> Result<Sources, ReadError> {
-        let ids = self.id_space(workspace)?;
-        let of = |kind, names: &FxHashSet<Box<str>>| {
-            names.iter().map(|name| ProfileKey::new(workspace, kind, ids.record(kind, name))).collect::<Vec<_>>()
-        };
-        let keys = [
-            of(RecordKind::User, &wanted.users),
-            of(RecordKind::Account, &wanted.accounts),
-            of(RecordKind::Organization, &wanted.organizations),
-        ]
-        .concat();
+    /// Where to look for tracks: those in memory that name anything wanted, and the files.
+    pub fn sources(&self, workspace: WorkspaceId, wanted: &Wanted) -> Sources {
+        let key = |(by, id): (By, RecordId)| Some(ProfileKey::new(workspace, by.kind()?, id));
+        self.sources_of(&wanted.records().filter_map(key).collect::<Vec<ProfileKey>>())
+    }
+
+    /// Where to look for messages about these records: those in memory that name or describe one, and the files.
+    pub fn sources_of(&self, keys: &[ProfileKey]) -> Sources {
         let current = self.views.look();
-        let mut rows = Vec::new();
-        for overlay in std::iter::once(&current.live).chain(current.frozen.as_deref()) {
-            let mut found: Vec<_> = keys.iter().flat_map(|key| overlay.tracks_of(key)).collect();
-            found.sort_unstable();
-            found.dedup();
-            rows.extend(found.into_iter().map(|row| overlay.row_bytes(row)));
-        }
-        Ok(Sources { rows, manifest: Arc::clone(&current.manifest) })
+        let overlays = std::iter::once(&current.live).chain(current.frozen.as_deref());
+        let rows = overlays.map(|overlay| overlay.share(keys.iter().flat_map(|key| overlay.rows_about(key)).collect()));
+        Sources { rows: rows.collect(), manifest: Arc::clone(&current.manifest) }
     }
 }

@@ -6,9 +6,8 @@
 use std::{cmp::Reverse, sync::Arc};
 
 use muster_model::{
-    id::{RecordId, WorkspaceId},
+    id::{IdSpace, Identity, RecordId, WorkspaceId},
     kind::RecordKind,
-    limits::FUTURE_MICROS_MAX,
     message::{Message, Named},
     profile::{Parent, Span},
     time::Micros,
@@ -17,19 +16,24 @@ use muster_store::{
     Answer,
     error::ReadError,
     history::{Event, EventCursor, EventPage, EventsQuery, History},
+    record,
 };
 
 use super::{
     attribution::{Attributor, Place, Subject},
-    newest::{Instants, Newest},
+    newest::{Newest, offer_newest},
 };
 use crate::{
     engine::{Embedded, Reader},
     error::not_a_record,
     history::{
+        footers::Footer,
         manifest::Segment,
-        scan::{self, StoredTrack, TrackHead, Wanted},
+        messages,
+        scan::Filter,
+        wanted::{TrackHead, Wanted, heads},
     },
+    overlay::SharedRows,
 };
 
 impl History for Embedded {
@@ -40,7 +44,8 @@ impl History for Embedded {
 
 impl Reader {
     fn events(&self, workspace: WorkspaceId, query: &EventsQuery) -> Result<EventPage, ReadError> {
-        let mut attributor = Attributor::new(&self.views, workspace, self.id_space(workspace)?);
+        let ids = self.id_space(workspace)?;
+        let mut attributor = Attributor::new(&self.views, workspace, ids);
         let Some(mut wanted) = self.wanted(workspace, query.subject, &mut attributor)? else {
             return Ok(EventPage { events: Vec::new(), next: None });
         };
@@ -48,33 +53,35 @@ impl Reader {
         wanted.first = query.after;
         let before = query.before.map(|before| before.plus_micros(-1));
         wanted.last = [before, query.from.map(|from| from.timestamp)].into_iter().flatten().min();
-        let sources = self.sources(workspace, &wanted)?;
-        let mut newest = Newest::new(query.limit.max(1));
-        for row in &sources.rows {
-            let message = row.message().map_err(not_a_record("an overlay"))?;
-            if !wanted.matches(&head(&message), message.name.as_deref()) || !newest.may_take(message.timestamp) {
-                continue;
-            }
-            let place = attributor.place(subject(&head(&message)))?;
-            if belongs(&place, query.subject) && precedes((message.timestamp, message.identity), query.from) {
-                newest.offer(event_of_message(&message, place));
-            }
+        let sources = self.sources(workspace, &wanted);
+        let mut page = Timeline { query, newest: Newest::new(query.limit.max(1)), attributor, ids };
+        for rows in &sources.rows {
+            page.offer_rows(rows, &wanted)?;
         }
+        let filter = wanted.filter();
         let mut segments: Vec<&Arc<Segment>> = sources.manifest.of(workspace).collect();
         segments.sort_by_key(|segment| Reverse(segment.last));
+        let rows_max = self.options.scan_max as u64 * SCANS;
+        let mut rows_read = 0;
         for segment in segments {
             let outside = wanted.first.is_some_and(|first| segment.last < first)
                 || wanted.last.is_some_and(|last| segment.first > last);
-            if !outside && newest.may_take(segment.last) {
-                read_segment(segment, &wanted, query, &mut attributor, &mut newest)?;
+            if outside || !page.newest.may_take(segment.last) {
+                continue;
             }
+            // Files that reach up to where the page starts are read in any case, so that every page gets further.
+            if rows_read > rows_max && wanted.last.is_none_or(|last| segment.last < last) {
+                return Ok(page.into_page(Some(segment.last)));
+            }
+            rows_read += page.offer_file(&*self.footer(segment)?, (&wanted, &filter))?;
         }
-        Ok(newest.into_page())
+        Ok(page.into_page(None))
     }
 
     /// First and last track of an account, from the tracks themselves where the profile cannot tell.
     pub fn account_seen(&self, workspace: WorkspaceId, account: RecordId) -> Result<Span, ReadError> {
-        let mut attributor = Attributor::new(&self.views, workspace, self.id_space(workspace)?);
+        let ids = self.id_space(workspace)?;
+        let mut attributor = Attributor::new(&self.views, workspace, ids);
         let profile = attributor.profile(RecordKind::Account, account)?;
         let Some(body) = profile.as_ref().and_then(|profile| profile.as_account()) else { return Ok(Span::default()) };
         if !body.seen_stale {
@@ -91,61 +98,97 @@ impl Reader {
             }
             Ok(())
         };
-        let sources = self.sources(workspace, &wanted)?;
-        for row in &sources.rows {
-            take(&head(&row.message().map_err(not_a_record("an overlay"))?))?;
+        let sources = self.sources(workspace, &wanted);
+        for row in sources.rows.iter().flat_map(SharedRows::iter) {
+            let message = record::decode(row).map_err(not_a_record("an overlay"))?;
+            if wanted.matches(&message) {
+                take(&head(&message))?;
+            }
         }
+        let filter = wanted.filter();
         for segment in sources.manifest.of(workspace) {
-            scan::heads(segment, &wanted, |_, head| take(&head))?;
+            heads(&*self.footer(segment)?, ids, (&wanted, &filter), |_, head| take(&head))?;
         }
         Ok(seen)
     }
 }
 
-/// Offers what a file has. Only rows that may get onto the page are read whole.
-fn read_segment(
-    segment: &Arc<Segment>,
-    wanted: &Wanted,
-    query: &EventsQuery,
-    attributor: &mut Attributor<'_>,
-    newest: &mut Newest,
-) -> Result<(), ReadError> {
-    let mut candidates: Vec<(u64, Micros, Place)> = Vec::new();
-    let mut instants = Instants::new(query.limit.max(1) + 1);
-    let at_cursor = query.from.map(|from| from.timestamp);
-    scan::heads(segment, wanted, |number, head| {
-        if newest.may_take(head.timestamp) && head.timestamp >= instants.threshold() {
-            let place = attributor.place(subject(&head))?;
-            if belongs(&place, query.subject) {
-                // Some of those at the cursor's very instant come before it; they must not push others out.
-                if Some(head.timestamp) != at_cursor {
-                    instants.note(head.timestamp);
-                }
-                candidates.push((number, head.timestamp, place));
+/// How many times the rows of a scan a page of a timeline may cost before it ends early.
+const SCANS: u64 = 10;
+
+/// A page of a timeline in the making.
+struct Timeline<'q, 'v> {
+    query: &'q EventsQuery,
+    newest: Newest<Event>,
+    attributor: Attributor<'v>,
+    ids: IdSpace,
+}
+
+impl Timeline<'_, '_> {
+    /// Offers what an overlay has.
+    fn offer_rows(&mut self, rows: &SharedRows, wanted: &Wanted) -> Result<(), ReadError> {
+        let mut candidates: Vec<(Micros, u64)> = Vec::new();
+        for (place, at) in rows.timestamps().enumerate() {
+            if wanted.in_time(at) {
+                candidates.push((at, place as u64));
             }
         }
-        Ok(())
-    })?;
-    let threshold = instants.threshold();
-    candidates.retain(|(_, at, _)| *at >= threshold);
-    let numbers: Vec<u64> = candidates.iter().map(|(number, _, _)| *number).collect();
-    if numbers.is_empty() {
-        return Ok(());
+        let Timeline { query, newest, attributor, .. } = self;
+        offer_newest(candidates, newest, |places, newest| {
+            for place in places {
+                let message = record::decode(rows.get(*place as usize)).map_err(not_a_record("an overlay"))?;
+                if wanted.matches(&message) {
+                    offer(&message, query, attributor, newest)?;
+                }
+            }
+            Ok(())
+        })
     }
-    for (track, (_, _, place)) in scan::tracks(segment, &numbers)?.into_iter().zip(candidates) {
-        if precedes((track.timestamp, track.identity), query.from) {
-            newest.offer(event_of_track(track, place));
-        }
+
+    fn into_page(self, complete_after: Option<Micros>) -> EventPage {
+        let (events, next) = self.newest.into_page(complete_after);
+        EventPage { events, next }
+    }
+
+    /// Offers what a file has. Only rows that may get onto the page are read whole. Returns how many were looked at.
+    fn offer_file(&mut self, footer: &Footer, (wanted, filter): (&Wanted, &Filter)) -> Result<u64, ReadError> {
+        let Timeline { query, newest, attributor, ids } = self;
+        let mut candidates = Vec::new();
+        let rows = heads(footer, *ids, (wanted, filter), |number, head| {
+            if newest.may_take(head.timestamp) {
+                candidates.push((head.timestamp, number));
+            }
+            Ok(())
+        })?;
+        offer_newest(candidates, newest, |numbers, newest| {
+            let messages = messages::read(footer, numbers, messages::OF_TRACKS)?;
+            messages.iter().try_for_each(|stored| offer(&stored.message(*ids), query, attributor, newest))
+        })?;
+        Ok(rows)
+    }
+}
+
+/// Offers a track if it belongs to the subject and comes after the cursor.
+fn offer(
+    message: &Message<'_>,
+    query: &EventsQuery,
+    attributor: &mut Attributor<'_>,
+    newest: &mut Newest<Event>,
+) -> Result<(), ReadError> {
+    let place = attributor.place(subject(&head(message)))?;
+    if belongs(&place, query.subject) && precedes((message.timestamp, message.identity), query.from) {
+        let cursor = EventCursor { timestamp: message.timestamp, identity: message.identity };
+        newest.offer(cursor, event_of(message, place));
     }
     Ok(())
 }
 
 /// Whether an event comes after the cursor in a list that runs from new to old.
-fn precedes((timestamp, identity): (Micros, muster_model::id::Identity), from: Option<EventCursor>) -> bool {
+fn precedes((timestamp, identity): (Micros, Identity), from: Option<EventCursor>) -> bool {
     from.is_none_or(|from| EventCursor { timestamp, identity } < from)
 }
 
-fn belongs(place: &Place, (kind, id): (RecordKind, RecordId)) -> bool {
+pub(super) fn belongs(place: &Place, (kind, id): (RecordKind, RecordId)) -> bool {
     let is = |parent: &Option<Parent>| parent.as_ref().is_some_and(|parent| parent.id == id);
     match kind {
         RecordKind::User => is(&place.user),
@@ -155,7 +198,7 @@ fn belongs(place: &Place, (kind, id): (RecordKind, RecordId)) -> bool {
     }
 }
 
-fn head<'m>(message: &'m Message<'_>) -> TrackHead<'m> {
+pub(super) fn head<'m>(message: &'m Message<'_>) -> TrackHead<'m> {
     fn text<'m>(named: &'m Option<Named<'_>>) -> Option<&'m str> {
         named.as_ref().map(|named| named.external_id.as_ref())
     }
@@ -168,12 +211,11 @@ fn head<'m>(message: &'m Message<'_>) -> TrackHead<'m> {
     }
 }
 
-fn subject<'h>(head: &TrackHead<'h>) -> Subject<'h> {
-    let at = head.timestamp.min(head.received_at.plus_micros(FUTURE_MICROS_MAX));
-    Subject { user: head.user, account: head.account, organization: head.organization, at }
+pub(super) fn subject<'h>(head: &TrackHead<'h>) -> Subject<'h> {
+    Subject { user: head.user, account: head.account, organization: head.organization, at: head.ordered_at() }
 }
 
-fn event_of_message(message: &Message<'_>, place: Place) -> Event {
+fn event_of(message: &Message<'_>, place: Place) -> Event {
     Event {
         identity: message.identity,
         timestamp: message.timestamp,
@@ -184,19 +226,5 @@ fn event_of_message(message: &Message<'_>, place: Place) -> Event {
         account: place.account,
         organization: place.organization,
         properties: message.data.to_owned(),
-    }
-}
-
-fn event_of_track(track: StoredTrack, place: Place) -> Event {
-    Event {
-        identity: track.identity,
-        timestamp: track.timestamp,
-        received_at: track.received_at,
-        name: track.event,
-        message_id: track.message_id,
-        user: place.user,
-        account: place.account,
-        organization: place.organization,
-        properties: track.properties,
     }
 }

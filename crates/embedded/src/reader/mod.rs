@@ -15,5 +15,14 @@ pub mod newest;
 /// Timelines.
 pub mod events;
 
+/// What was said of a trait, and what was true of a record at an instant.
+pub mod past;
+
+/// Counting what belongs to one record.
+pub mod counted;
+
+/// How much happened.
+pub mod activity;
+
 /// Messages set aside.
 pub mod refused;

@@ -122,7 +122,7 @@ impl Loader<'_> {
 
 /// The slot of a profile that nothing is known of.
 pub fn new_slot(profile: Profile) -> Slot {
-    Slot { profile: Arc::new(profile), below: None, tracks: Vec::new() }
+    Slot { profile: Arc::new(profile), below: None, rows: Vec::new() }
 }
 
 /// A profile from below the live overlay, ready to be changed.
@@ -134,6 +134,6 @@ pub fn load_slot(key: &ProfileKey, frozen: Option<&Overlay>, state: &State) -> R
     Ok(found.map(|profile| {
         let place = |at| ListCursor { at, id: profile.id };
         let below = Some((place(profile.created_at), place(profile.updated_at)));
-        Slot { profile, below, tracks: Vec::new() }
+        Slot { profile, below, rows: Vec::new() }
     }))
 }

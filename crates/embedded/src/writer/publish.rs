@@ -91,13 +91,14 @@ fn keep_row(
     let account = message.account.as_ref().and_then(|named| find(live, RecordKind::Account, named.id));
     let user = message.user.as_ref().and_then(|named| find(live, RecordKind::User, named.id));
     let row = live.keep_row(workspace, buffer, bytes, RowPlace { timestamp: message.timestamp, account, user });
-    if message.kind != Kind::Track {
-        return;
-    }
-    for (kind, id, _) in named(message) {
+    let mut note = |kind, id| {
         if let Some(number) = find(live, kind, id) {
-            live.profiles.at_mut(number).tracks.push(row);
+            live.profiles.at_mut(number).rows.push(row);
         }
+    };
+    match message.kind {
+        Kind::Track => named(message).for_each(|(kind, id, _)| note(kind, id)),
+        _ => message.tells_of().into_iter().for_each(|(kind, id)| note(kind, id)),
     }
 }
 

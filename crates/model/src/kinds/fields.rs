@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::{
     draft::Draft,
     id::{Identity, IdentityParts, RecordId},
-    json::{self, member_digest},
+    json::{self, Walk, member_digest},
     kind::{Kind, RecordKind},
     limits::{EVENT_BYTES_MAX, ID_BYTES_MAX},
     message::{Message, Named, Trait},
@@ -177,7 +177,7 @@ impl<'d, 'a> Fields<'d, 'a> {
         let mended = |raw: &&str| json::mend_surrogates(raw) != **raw;
         self.rest.keep("event", self.draft.event.filter(|raw| !tracks || mended(raw)));
         self.rest.keep("name", self.draft.name.filter(|raw| !instance || mended(raw)));
-        let traits = if tracks || data.is_empty() { Vec::new() } else { traits(self.draft) };
+        let traits = if tracks || data.is_empty() { Vec::new() } else { traits(&self.draft.trait_members) };
         let content = self.content();
         let identity = self.identity(content);
         let ids = self.context.ids;
@@ -360,10 +360,20 @@ fn data<'a>(draft: &Draft<'a>, kind: Kind, rest: &mut Rest<'a>) -> Result<&'a st
     Err(Rejection::new(code, format!("/{field}"), message))
 }
 
+/// The traits in an object as it was sent, for stores that kept the text alone. Empty text has none.
+#[must_use]
+pub fn traits_of(data: &str) -> Vec<Trait<'_>> {
+    let mut members = Vec::new();
+    if !data.is_empty() {
+        Walk::new(data, 0).members(0, |_, member| members.push((member.raw_key, member.value)));
+    }
+    traits(&members)
+}
+
 /// Sorted by key, each key once: of keys given twice the last one counts.
-fn traits<'a>(draft: &Draft<'a>) -> Vec<Trait<'a>> {
-    let mut traits: Vec<Trait<'a>> = Vec::with_capacity(draft.trait_members.len());
-    for (raw_key, value) in &draft.trait_members {
+fn traits<'a>(members: &[(&'a str, &'a str)]) -> Vec<Trait<'a>> {
+    let mut traits: Vec<Trait<'a>> = Vec::with_capacity(members.len());
+    for (raw_key, value) in members {
         let key = json::unescape(raw_key).unwrap_or_else(Cow::Owned);
         traits.push(Trait { key, value });
     }

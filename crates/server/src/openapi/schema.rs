@@ -37,6 +37,10 @@ pub(crate) enum Field {
     ListOf(&'static str),
     Texts,
     Anything,
+    /// A date without a time.
+    Date,
+    /// A record of this name, or `null`.
+    OrNull(&'static str),
     /// `null` until there is something to say.
     NotYet,
     /// `[]` until there is something to say.
@@ -57,6 +61,13 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("CustomObjectInstance", object(wire::custom_object_instance::FIELDS).into()),
         ("NpsResponse", object(wire::nps_response::FIELDS).into()),
         ("Event", object(wire::event::FIELDS).into()),
+        ("Statement", object(wire::statement::FIELDS).into()),
+        ("Day", object(wire::activity::DAY_FIELDS).into()),
+        ("EventActivity", object(wire::activity::EVENT_FIELDS).into()),
+        ("Days", object(wire::activity::DAYS_FIELDS).into()),
+        ("EventName", object(wire::activity::NAME_FIELDS).into()),
+        ("OtherEvents", object(wire::activity::OTHERS_FIELDS).into()),
+        ("EventNames", object(wire::activity::NAMES_FIELDS).into()),
         ("Refused", refused.into()),
         ("TeamMember", object(wire::member::FIELDS).into()),
         ("Key", object(wire::key::FIELDS).into()),
@@ -75,6 +86,7 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("NpsResponses", "NpsResponse"),
         ("TeamMembers", "TeamMember"),
         ("Events", "Event"),
+        ("Statements", "Statement"),
         ("RefusedMessages", "Refused"),
     ];
     schemas.extend(lists.map(|(list, one)| (list, page(one).into())));
@@ -100,6 +112,11 @@ pub(crate) fn between(least: i64, most: i64, default: i64) -> Schema {
 /// An instant.
 pub(crate) fn instant() -> Schema {
     typed(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))).into()
+}
+
+/// A date without a time.
+pub(crate) fn date() -> Schema {
+    typed(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))).into()
 }
 
 /// One of several words, the first being the default.
@@ -159,6 +176,11 @@ fn of(field: Field) -> RefOr<Schema> {
         }
         Field::ListOf(name) => return ArrayBuilder::new().items(Ref::from_schema_name(name)).into(),
         Field::Texts => return ArrayBuilder::new().items(typed(Type::String)).into(),
+        Field::Date => typed(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))),
+        Field::OrNull(name) => {
+            let null = Schema::from(typed(Type::Null));
+            return OneOfBuilder::new().item(Ref::from_schema_name(name)).item(null).into();
+        }
         Field::Anything => ObjectBuilder::new().schema_type(SchemaType::AnyValue),
         Field::NotYet => described(Type::Null, "Nothing feeds this field yet."),
         Field::NoneYet => return ArrayBuilder::new().items(typed(Type::Object)).max_items(Some(0)).into(),

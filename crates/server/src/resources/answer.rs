@@ -17,6 +17,17 @@ use crate::{
 pub(crate) fn json(status: StatusCode, write: impl FnOnce(&mut Object<'_>)) -> Response {
     let mut out = Vec::with_capacity(1024);
     Object::write(&mut out, write);
+    with_body(status, out)
+}
+
+/// The same, with `null` wherever the object would say a number of its own.
+pub(crate) fn json_uncounted(status: StatusCode, write: impl FnOnce(&mut Object<'_>)) -> Response {
+    let mut out = Vec::with_capacity(1024);
+    Object::write_uncounted(&mut out, write);
+    with_body(status, out)
+}
+
+fn with_body(status: StatusCode, out: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(out));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

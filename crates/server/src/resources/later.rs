@@ -28,7 +28,7 @@ const SCREENS: [&str; 10] = [
 ];
 
 /// Paths that come later: what they are about, the methods, the path.
-const LATER: [(&str, &[Method], &str); 11] = [
+const LATER: [(&str, &[Method], &str); 10] = [
     ("deleting organizations", &[Method::DELETE], "/resources/organizations/{id}"),
     ("the accounts of an organization", &[Method::GET], "/resources/organizations/{id}/accounts"),
     ("the users of an organization", &[Method::GET], "/resources/organizations/{id}/users"),
@@ -39,7 +39,6 @@ const LATER: [(&str, &[Method], &str); 11] = [
     ("deleting instances", &[Method::DELETE], "/resources/customObjects/{id}/instances/{instanceId}"),
     ("deleting NPS responses", &[Method::DELETE], "/resources/npsResponses/{id}"),
     ("the catalogue of traits", &[Method::GET], "/resources/customFields"),
-    ("the names of events", &[Method::GET], "/resources/events/names"),
 ];
 
 /// The routes of this file.
@@ -49,8 +48,6 @@ pub(super) fn routes() -> Vec<Route> {
         routes.extend(methods.iter().map(|method| later(what, method.clone(), path.to_owned())));
     }
     for kind in KINDS {
-        let path = format!("/resources/{kind}/{{id}}/traits/{{key}}/history");
-        routes.push(later("the history of a trait", Method::GET, path));
         for screen in SCREENS {
             routes.extend(METHODS.map(|method| never(method, format!("/resources/{kind}/{{id}}/{screen}"))));
         }

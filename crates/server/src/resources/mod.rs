@@ -48,6 +48,12 @@ mod events;
 /// Records in: creating and updating by record.
 pub(crate) mod write;
 
+/// The past of a record: what was said of a trait, the record as of a time.
+mod past;
+
+/// How much happened: activity by day, names of events.
+mod activity;
+
 /// Messages set aside: shown, sent again, dropped.
 mod refused;
 

@@ -12,6 +12,7 @@ use muster_store::credentials::Workspace;
 
 use super::{
     answer::{self, json, page},
+    past,
     query::Query,
     records::{ListRequest, PathId, Reader, find},
     related::Gatherer,
@@ -56,8 +57,13 @@ pub(super) async fn show(
     State(state): State<AppState>,
     Reader(workspace): Reader,
     PathId(id): PathId,
+    uri: Uri,
 ) -> Result<Response, ApiError> {
+    let as_of = past::as_of_of(&uri)?;
     let profile = find(&state, &workspace, KIND, &id).await?;
+    if let Some(at) = as_of {
+        return past::show(&state, &workspace, &profile, at).await;
+    }
     shown(&state, &workspace, profile).await
 }
 

@@ -5,7 +5,7 @@ use muster_model::kind::RecordKind;
 use muster_store::credentials::Scopes;
 use serde_json::json;
 
-use super::{accounts, events, later, organizations, records, refused, users};
+use super::{accounts, activity, events, later, organizations, past, records, refused, users};
 use crate::{
     openapi::{Words, named, schema},
     router::{Access, Route},
@@ -14,7 +14,7 @@ use crate::{
 
 const READ: Access = Access::Scope(Scopes::READ);
 const WRITE: Access = Access::Scope(Scopes::WRITE);
-const ID: &str = "The record's UUID or its external id, percent-encoded.";
+pub(super) const ID: &str = "The record's UUID or its external id, percent-encoded.";
 const REFUSED_ID: &str = "The id of the message set aside.";
 
 /// Records, timelines, messages set aside, and what is not offered.
@@ -49,6 +49,8 @@ pub(crate) fn routes() -> Vec<Route> {
         timeline(RecordKind::Account, "accounts"),
         timeline(RecordKind::User, "users"),
     ];
+    routes.extend(past::routes());
+    routes.extend(activity::routes());
     routes.extend(set_aside());
     routes.extend(super::write::routes::routes());
     routes.extend(super::team::routes());
@@ -81,6 +83,7 @@ fn one(what: &str, schema_name: &str) -> Words {
     let description = "`implied` is true while other messages named the record and none described it.";
     Words::new("Records", &format!("Shows one {what}"), description)
         .segment("id", ID)
+        .query("asOf", past::AS_OF, schema::instant())
         .answer(200, "The record.", named(schema_name))
         .answer(404, "There is no such record.", named("Error"))
 }

@@ -31,6 +31,12 @@ pub(crate) mod nps_response;
 /// An event of a timeline.
 pub(crate) mod event;
 
+/// A statement about a trait.
+pub(crate) mod statement;
+
+/// Days of activity, and names of events.
+pub(crate) mod activity;
+
 /// A message set aside.
 pub(crate) mod refused;
 

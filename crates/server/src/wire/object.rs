@@ -17,19 +17,31 @@ use muster_model::{
 pub(crate) struct Object<'o> {
     out: &'o mut Vec<u8>,
     empty: bool,
+    /// Numbers are written as `null`: nothing was counted.
+    uncounted: bool,
 }
 
 /// A list being written.
 pub(crate) struct List<'o> {
     out: &'o mut Vec<u8>,
     empty: bool,
+    uncounted: bool,
 }
 
 impl<'o> Object<'o> {
     /// Writes an object at the end of `out`.
     pub(crate) fn write(out: &'o mut Vec<u8>, fields: impl FnOnce(&mut Object<'_>)) {
+        Object::write_as(out, false, fields);
+    }
+
+    /// The same of something about which nothing was counted: its numbers, and those of objects within it, are `null`.
+    pub(crate) fn write_uncounted(out: &'o mut Vec<u8>, fields: impl FnOnce(&mut Object<'_>)) {
+        Object::write_as(out, true, fields);
+    }
+
+    fn write_as(out: &'o mut Vec<u8>, uncounted: bool, fields: impl FnOnce(&mut Object<'_>)) {
         out.push(b'{');
-        fields(&mut Object { out, empty: true });
+        fields(&mut Object { out, empty: true, uncounted });
         out.push(b'}');
     }
 
@@ -49,6 +61,9 @@ impl<'o> Object<'o> {
 
     /// A number.
     pub(crate) fn number(&mut self, name: &str, number: u64) {
+        if self.uncounted {
+            return self.null(name);
+        }
         self.name(name);
         put_display(self.out, number);
     }
@@ -126,13 +141,13 @@ impl<'o> Object<'o> {
     /// An object within this one.
     pub(crate) fn object(&mut self, name: &str, fields: impl FnOnce(&mut Object<'_>)) {
         self.name(name);
-        Object::write(self.out, fields);
+        Object::write_as(self.out, self.uncounted, fields);
     }
 
     /// A list within this object.
     pub(crate) fn list(&mut self, name: &str, items: impl FnOnce(&mut List<'_>)) {
         self.name(name);
-        List::write(self.out, items);
+        List::write_as(self.out, self.uncounted, items);
     }
 
     /// A customer's members: keys are escaped, values written in their one form.
@@ -163,15 +178,19 @@ impl<'o> Object<'o> {
 impl<'o> List<'o> {
     /// Writes a list at the end of `out`.
     pub(crate) fn write(out: &'o mut Vec<u8>, items: impl FnOnce(&mut List<'_>)) {
+        List::write_as(out, false, items);
+    }
+
+    fn write_as(out: &'o mut Vec<u8>, uncounted: bool, items: impl FnOnce(&mut List<'_>)) {
         out.push(b'[');
-        items(&mut List { out, empty: true });
+        items(&mut List { out, empty: true, uncounted });
         out.push(b']');
     }
 
     /// An object within this list.
     pub(crate) fn object(&mut self, fields: impl FnOnce(&mut Object<'_>)) {
         self.separate();
-        Object::write(self.out, fields);
+        Object::write_as(self.out, self.uncounted, fields);
     }
 
     /// A text within this list.
@@ -227,6 +246,12 @@ mod tests {
             });
             object.list("j", |_| {});
         });
+        let mut uncounted = Vec::new();
+        Object::write_uncounted(&mut uncounted, |object| {
+            object.number("a", 7);
+            object.list("b", |list| list.object(|object| object.number("c", 0)));
+        });
+        assert_eq!(uncounted, br#"{"a":null,"b":[{"c":null}]}"#);
         let text = String::from_utf8(out).unwrap();
         let expected = concat!(
             r#"{"a":"q\"\u0001é","b":null,"c":7,"d":true,"e":"00000000-0000-0000-0000-000000000001","#,

@@ -132,6 +132,16 @@ impl Accepted {
         }
     }
 
+    /// Every message, in the order of arrival.
+    pub fn messages(&self) -> Vec<Message<'_>> {
+        self.records.iter().map(|bytes| decoded(bytes)).collect()
+    }
+
+    /// When records were heard of.
+    pub fn receipts(&self) -> &Receipts {
+        &self.receipts
+    }
+
     /// What all messages together say.
     pub fn folded(&mut self) -> Arc<Folded> {
         let Accepted { records, receipts, folded, .. } = self;

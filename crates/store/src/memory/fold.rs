@@ -278,7 +278,7 @@ fn instance(naming: &[&Message<'_>]) -> Instance {
 }
 
 /// The kind of record that messages of a kind describe.
-fn describes(kind: Kind) -> Option<RecordKind> {
+pub fn describes(kind: Kind) -> Option<RecordKind> {
     match kind {
         Kind::Organization => Some(RecordKind::Organization),
         Kind::Account => Some(RecordKind::Account),

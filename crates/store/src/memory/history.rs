@@ -33,7 +33,8 @@ fn is_wanted(event: &Event, query: &EventsQuery) -> bool {
         && query.from.is_none_or(|from| place(event) < from)
 }
 
-fn belongs(event: &Event, (kind, id): (RecordKind, RecordId)) -> bool {
+/// Whether an event belongs to a record.
+pub fn belongs(event: &Event, (kind, id): (RecordKind, RecordId)) -> bool {
     let is = |parent: &Option<Parent>| parent.as_ref().is_some_and(|parent| parent.id == id);
     match kind {
         RecordKind::User => is(&event.user),

@@ -29,6 +29,12 @@ mod history;
 /// Reading much of a workspace, as of one moment.
 mod scan;
 
+/// Reading what was said, and what was true.
+mod past;
+
+/// Reading how much happened.
+mod activity;
+
 /// Reading what was set aside.
 mod refused;
 

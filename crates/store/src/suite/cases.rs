@@ -114,6 +114,23 @@ macro_rules! conformance {
             moments_of_two_workspaces
             a_long_scan
         );
+        $crate::conformance!(@file $subject past
+            every_statement_about_a_trait
+            a_statement_shows_its_message
+            traits_as_they_stood
+            who_was_only_named_is_not_described
+            links_as_they_stood
+            tracks_and_counts_as_of_then
+        );
+        $crate::conformance!(@file $subject activity
+            names_of_events
+            days_count_events_and_users
+            nobody_did_it
+            late_links_move_days
+            a_day_on_which_a_user_moves
+            days_of_an_organization
+            the_day_of_a_wrong_clock
+        );
         $crate::conformance!(@file $subject refused
             pages_run_from_new_to_old
             one_is_read_by_its_id

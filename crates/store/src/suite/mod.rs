@@ -49,6 +49,12 @@ pub mod seen;
 /// Reading much of a workspace, as of one moment.
 pub mod scan;
 
+/// What was said of a trait, and what was true at an instant.
+pub mod past;
+
+/// Names of events, and days.
+pub mod activity;
+
 /// Messages set aside.
 pub mod refused;
 
@@ -69,6 +75,9 @@ pub mod reads;
 
 /// Everything that can be read through a moment, as text.
 pub mod moments;
+
+/// The past and the days of a workspace, as text.
+pub mod tellings;
 
 /// The same messages in any order read the same.
 pub mod order;

@@ -13,6 +13,7 @@ use muster_model::{
     time::Micros,
 };
 
+use super::tellings;
 use crate::{
     Store,
     history::{Event, EventsQuery},
@@ -50,8 +51,12 @@ pub async fn render<S: Store>(store: &S, workspace: WorkspaceId, times: Times) -
             let _ = writeln!(out, "== {}s by creation {:?}", kind.as_str(), order(&by_creation));
             let _ = writeln!(out, "== {}s by update {:?}", kind.as_str(), order(&by_update));
         }
-        for profile in profiles {
-            reads.record(&profile, times, &mut out).await;
+        for profile in &profiles {
+            reads.record(profile, times, &mut out).await;
+        }
+        if kind == RecordKind::Account {
+            let accounts: Vec<RecordId> = profiles.iter().map(|profile| profile.id).collect();
+            tellings::workspace(store, workspace, &accounts, &mut out).await;
         }
     }
     out.push_str(&moments::render(store, workspace));
@@ -91,9 +96,11 @@ impl<S: Store> Reads<'_, S> {
             assert!(children.is_sorted(), "children are sorted by id");
             let _ = writeln!(out, "-- {}s {children:?}", child.as_str());
         }
-        for event in self.timeline(kind, id).await {
+        let timeline = self.timeline(kind, id).await;
+        for event in &timeline {
             let _ = writeln!(out, "-- {event:?}");
         }
+        tellings::record(self.store, self.workspace, profile, &timeline, times, out).await;
     }
 
     /// A list, read in large and in small pages, with and without conditions.

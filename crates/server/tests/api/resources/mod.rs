@@ -30,5 +30,17 @@ mod lists;
 /// Timelines.
 mod events;
 
+/// The history of a trait.
+mod traits;
+
+/// Records as of a time.
+mod as_of;
+
+/// Activity by day.
+mod activity;
+
+/// Names of events.
+mod event_names;
+
 /// Messages set aside.
 mod refused;

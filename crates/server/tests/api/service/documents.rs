@@ -51,6 +51,7 @@ fn schemas_name_the_fields_that_are_written_in_their_order() {
     let api = Api::new();
     api.send(
         r#"[{"type":"user","userId":"u","accountId":"a","organizationId":"o","messageId":"1"},
+            {"type":"user","userId":"u","accountId":"a","messageId":"2","traits":{"t":1}},
             {"type":"track","userId":"u","event":"e","messageId":"1"}]"#,
     );
     api.ask("POST /analytics/v1/batch", "[1]");
@@ -60,6 +61,9 @@ fn schemas_name_the_fields_that_are_written_in_their_order() {
         ("Account", "/resources/accounts"),
         ("User", "/resources/users"),
         ("Event", "/resources/users/u/events"),
+        ("Statement", "/resources/users/u/traits/t/history"),
+        ("Day", "/resources/users/u/activity"),
+        ("EventName", "/resources/events/names"),
         ("Refused", "/resources/refused"),
         ("Key", "/admin/v1/keys"),
     ] {

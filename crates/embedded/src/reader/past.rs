@@ -1,0 +1,259 @@
+//! What was said of a trait, and what was true of a record at an instant.
+//!
+//! Both read the messages that tell of one record, from memory and from files. Folding them is the model's business; it
+//! commutes, so that they are taken as they lie.
+
+use std::{cmp::Reverse, convert::Infallible, sync::Arc};
+
+use muster_model::{
+    association::Statement,
+    change::{Ledger, NewProfile, apply},
+    id::{RecordId, WorkspaceId},
+    kind::{Kind, RecordKind},
+    message::Message,
+    profile::{Account, Body, Organization, Profile, Span, User},
+    time::Micros,
+};
+use muster_store::{
+    Answer,
+    error::ReadError,
+    history::EventCursor,
+    past::{Past, TraitPage, TraitQuery, TraitStatement},
+    record,
+};
+use rustc_hash::FxHashMap;
+
+use super::newest::{Newest, offer_newest};
+use crate::{
+    engine::{Embedded, Reader},
+    error::not_a_record,
+    history::{
+        manifest::Segment,
+        messages,
+        told::{self, told},
+        wanted::{Wanted, heads},
+    },
+    keys::ProfileKey,
+    overlay::SharedRows,
+};
+
+/// Messages that a record is folded from at the most.
+const FOLDED_MAX: usize = 200_000;
+
+impl Past for Embedded {
+    fn trait_history(&self, workspace: WorkspaceId, query: TraitQuery) -> Answer<'_, TraitPage, ReadError> {
+        self.blocking(move |reader| reader.trait_history(workspace, &query))
+    }
+
+    fn as_of(
+        &self,
+        workspace: WorkspaceId,
+        subject: (RecordKind, RecordId),
+        at: Micros,
+    ) -> Answer<'_, Option<Arc<Profile>>, ReadError> {
+        self.blocking(move |reader| reader.as_of(workspace, subject, at))
+    }
+}
+
+impl Reader {
+    fn trait_history(&self, workspace: WorkspaceId, query: &TraitQuery) -> Result<TraitPage, ReadError> {
+        let ids = self.id_space(workspace)?;
+        let sources = self.sources_of(&[ProfileKey::new(workspace, query.subject.0, query.subject.1)]);
+        let until = query.from.map_or(Micros::MAX, |from| from.timestamp);
+        let mut newest = Newest::new(query.limit.max(1));
+        let page = |(statements, next)| TraitPage { statements, next };
+        for row in sources.rows.iter().flat_map(SharedRows::iter) {
+            offer(&record::decode(row).map_err(not_a_record("an overlay"))?, query, &mut newest);
+        }
+        let mut segments: Vec<&Arc<Segment>> = sources.manifest.of(workspace).collect();
+        segments.sort_by_key(|segment| Reverse(segment.last));
+        let mut read = 0;
+        for segment in segments {
+            // No row of a file takes a place later than its timestamp.
+            if !newest.may_take(segment.last) {
+                continue;
+            }
+            if read > self.options.scan_max && segment.last < until {
+                return Ok(page(newest.into_page(Some(segment.last))));
+            }
+            let footer = self.footer(segment)?;
+            let mut candidates = Vec::new();
+            told(&footer, ids, query.subject, |row| {
+                let describes = matches!(row.kind, Kind::Organization | Kind::Account | Kind::User);
+                if describes && row.ordered_at <= until && newest.may_take(row.ordered_at) {
+                    candidates.push((row.ordered_at, row.number));
+                }
+                Ok(())
+            })?;
+            offer_newest(candidates, &mut newest, |numbers, newest| {
+                read += numbers.len();
+                let messages = messages::read(&footer, numbers, messages::OF_OTHERS)?;
+                messages.iter().for_each(|stored| offer(&stored.message(ids), query, newest));
+                Ok::<(), ReadError>(())
+            })?;
+        }
+        Ok(page(newest.into_page(None)))
+    }
+
+    fn as_of(
+        &self,
+        workspace: WorkspaceId,
+        (kind, id): (RecordKind, RecordId),
+        at: Micros,
+    ) -> Result<Option<Arc<Profile>>, ReadError> {
+        let key = ProfileKey::new(workspace, kind, id);
+        let (Some(now), Some(_)) = (self.views.profile(&key)?, told::way(kind)) else { return Ok(None) };
+        if now.first_known > at {
+            return Ok(None);
+        }
+        let ids = self.id_space(workspace)?;
+        let sources = self.sources_of(&[key]);
+        let mut fold = Fold::default();
+        for row in sources.rows.iter().flat_map(SharedRows::iter) {
+            let message = record::decode(row).map_err(not_a_record("an overlay"))?;
+            if message.tells_of() == Some((kind, id)) && message.ordered_at() <= at {
+                fold.take(&message)?;
+            }
+        }
+        // A timestamp may lie later than the place in the order; no file is left out for its times.
+        for segment in sources.manifest.of(workspace) {
+            let footer = self.footer(segment)?;
+            let mut numbers = Vec::new();
+            told(&footer, ids, (kind, id), |row| {
+                numbers.extend((row.ordered_at <= at).then_some(row.number));
+                Ok(())
+            })?;
+            for numbers in numbers.chunks(FOLDED_BATCH) {
+                let messages = messages::read(&footer, numbers, messages::OF_OTHERS)?;
+                messages.iter().try_for_each(|stored| fold.take(&stored.message(ids)))?;
+            }
+        }
+        let seen = self.seen_until(workspace, &now, at)?;
+        Ok(Some(Arc::new(fold.into_profile(&now, seen))))
+    }
+
+    /// First and last track of a user up to an instant; of other records nothing is told.
+    fn seen_until(&self, workspace: WorkspaceId, now: &Profile, at: Micros) -> Result<Span, ReadError> {
+        let Some(user) = now.as_user() else { return Ok(Span::default()) };
+        let mut seen = Span::default();
+        match user.seen.bounds() {
+            Some((_, last)) if last <= at => return Ok(user.seen),
+            Some((first, _)) if first <= at => seen.take_in(first),
+            _ => return Ok(seen),
+        }
+        let ids = self.id_space(workspace)?;
+        let wanted = Wanted { users: [now.id].into_iter().collect(), ..Wanted::default() };
+        let sources = self.sources(workspace, &wanted);
+        for row in sources.rows.iter().flat_map(SharedRows::iter) {
+            let message = record::decode(row).map_err(not_a_record("an overlay"))?;
+            if wanted.matches(&message) && message.ordered_at() <= at {
+                seen.take_in(message.ordered_at());
+            }
+        }
+        let filter = wanted.filter();
+        for segment in sources.manifest.of(workspace) {
+            // A file that holds nothing after the last track found has nothing to add.
+            if seen.last().is_some_and(|last| segment.last <= last) {
+                continue;
+            }
+            heads(&*self.footer(segment)?, ids, (&wanted, &filter), |_, head| {
+                if head.ordered_at() <= at {
+                    seen.take_in(head.ordered_at());
+                }
+                Ok(())
+            })?;
+        }
+        Ok(seen)
+    }
+}
+
+/// Messages decoded at a time while a record is folded.
+const FOLDED_BATCH: usize = 4_096;
+
+/// Offers what a message says of the trait, if it says anything and comes after the cursor.
+fn offer(message: &Message<'_>, query: &TraitQuery, newest: &mut Newest<TraitStatement>) {
+    let describes = matches!(message.kind, Kind::Organization | Kind::Account | Kind::User);
+    if !describes || message.tells_of() != Some(query.subject) {
+        return;
+    }
+    let Some(stated) = message.traits.iter().find(|stated| stated.key == query.key) else { return };
+    let place = EventCursor { timestamp: message.ordered_at(), identity: message.identity };
+    if query.from.is_some_and(|from| place >= from) {
+        return;
+    }
+    let statement = TraitStatement {
+        identity: message.identity,
+        timestamp: message.timestamp,
+        ordered_at: message.ordered_at(),
+        received_at: message.received_at,
+        message_id: message.message_id.as_deref().map(str::to_owned),
+        value: (stated.value != "null").then(|| stated.value.to_owned()),
+    };
+    newest.offer(place, statement);
+}
+
+/// A ledger with nothing in it but what it is given.
+#[derive(Default)]
+struct Fold {
+    profiles: FxHashMap<(RecordKind, RecordId), Profile>,
+    statements: FxHashMap<(RecordKind, RecordId), Vec<Statement>>,
+    taken: usize,
+    received_at: Option<Micros>,
+}
+
+impl Fold {
+    fn take(&mut self, message: &Message<'_>) -> Result<(), ReadError> {
+        self.taken += 1;
+        if self.taken > FOLDED_MAX {
+            let what =
+                format!("more than {FOLDED_MAX} messages describe the record up to then; ask for an earlier time");
+            return Err(ReadError::TooLarge { what });
+        }
+        self.received_at = self.received_at.max(Some(message.received_at));
+        let Ok(()) = apply(self, message);
+        Ok(())
+    }
+
+    /// What the messages say of a record that is known by now, with what only it tells.
+    fn into_profile(mut self, now: &Profile, seen: Span) -> Profile {
+        let empty = || Profile::new(now.kind(), now.id, &now.external_id, now.created_at);
+        let mut profile = self.profiles.remove(&(now.kind(), now.id)).unwrap_or_else(empty);
+        profile.external_id.clone_from(&now.external_id);
+        profile.created_at = now.created_at;
+        profile.updated_at = self.received_at.unwrap_or(now.created_at);
+        profile.first_known = now.first_known;
+        profile.body = match profile.body {
+            Body::Account(body) => Body::Account(Account { organization: body.organization, ..Account::default() }),
+            Body::User(User { accounts, organizations, .. }) => {
+                Body::User(User { accounts, organizations, seen, ..User::default() })
+            }
+            Body::Organization(_) => Body::Organization(Organization::default()),
+            other @ (Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_)) => other,
+        };
+        profile
+    }
+}
+
+impl Ledger for Fold {
+    type Error = Infallible;
+
+    fn profile(&mut self, new: NewProfile<'_>) -> Result<&mut Profile, Infallible> {
+        let fresh = || Profile::new(new.kind, new.id, new.external_id, new.received_at);
+        Ok(self.profiles.entry((new.kind, new.id)).or_insert_with(fresh))
+    }
+
+    fn statements(&mut self, user: RecordId, parents: RecordKind) -> Result<Vec<Statement>, Infallible> {
+        Ok(self.statements.get(&(parents, user)).cloned().unwrap_or_default())
+    }
+
+    fn keep_statement(&mut self, user: RecordId, parents: RecordKind, statement: Statement) {
+        self.statements.entry((parents, user)).or_default().push(statement);
+    }
+
+    /// Only what one record's own messages say is folded here; what follows for its parents is of no account.
+    fn children(&mut self, _: (RecordKind, RecordId), _: RecordKind) -> Result<Vec<RecordId>, Infallible> {
+        Ok(Vec::new())
+    }
+
+    fn relate(&mut self, _: (RecordKind, RecordId), _: (RecordKind, RecordId)) {}
+}
