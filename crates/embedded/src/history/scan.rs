@@ -1,6 +1,6 @@
 //! Reading the rows that a filter may want, and no more of a file than holds them.
 //!
-//! [`chunks`] asks a file's directory where rows that meet a [`Filter`] may lie; [`read`] decodes those rows, and of
+//! `chunks` asks a file's directory where rows that meet a `Filter` may lie; `read` decodes those rows, and of
 //! them only the columns asked for, and hands them on in batches with their numbers. What is found is a superset: who
 //! reads checks each row.
 
