@@ -154,6 +154,7 @@ fn functions_are_allowed_or_denied_by_name() {
 /// Functions given in a form of ours answer what the built-in ones do.
 #[tokio::test]
 async fn functions_in_place_of_built_in_ones_answer_the_same() {
+    assert!(muster_query::install_allocator(), "nothing of SQLite was used before");
     let asked = twin(&[]).await;
     let plain = rusqlite::Connection::open_in_memory().unwrap();
     let texts = [

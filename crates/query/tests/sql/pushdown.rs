@@ -73,7 +73,8 @@ async fn files_are_read_in_part() {
     assert_eq!(rows("select event from events where timestamp is not null and event = 'nothing'"), (0, 0));
     assert_eq!(rows("select event from events where account_id = 'nobody'"), (0, 0));
     assert_eq!(rows("select event from events where user_id = 'x' and timestamp < '2024-02'"), (0, 0));
-    assert_eq!(rows("select count(*) from events where account_id = 'a03' and timestamp >= '2024-03'"), (1, 2_000));
+    // Within a file the directory leads to the chunks that may hold the account, and no further.
+    assert_eq!(rows("select count(*) from events where account_id = 'a03' and timestamp >= '2024-03'"), (1, 1_024));
     let found = asked.lines("select count(*), count(distinct user_id) from events where account_id = 'a03'");
     assert_eq!(found, ["200|10"]);
     // A condition on the days reaches the files through the view.
