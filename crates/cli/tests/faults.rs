@@ -108,23 +108,23 @@ fn check_refusal(client: &mut Client, number: usize) {
 }
 
 /// The state store merges its own files when it likes. When it meets the fault in that, it takes nothing more until a
-/// restart; no trial beforehand can foresee it.
-fn stopped_by_merging(faults: &[(Part, Call, i32)], scene: &Scene, status: &str) -> bool {
+/// restart, at the latest from its next commit on; no trial beforehand can foresee it.
+fn met_in_merging(faults: &[(Part, Call, i32)], scene: &Scene) -> bool {
     let state = faults.iter().any(|(part, _, _)| *part == Part::State);
-    state && status.contains("stopped") && scene.home.log_text().contains("Compaction failed")
+    state && scene.home.log_text().contains("Compaction failed")
 }
 
-/// Waits until the server is ready again by itself; `false` when its state store stopped meanwhile, as it may.
+/// Waits until the server is ready again by itself; `false` when its state store wants a restart, as it may.
 #[track_caller]
 fn recovers(client: &mut Client, faults: &[(Part, Call, i32)], scene: &Scene) -> bool {
     let until = Instant::now() + PATIENCE;
     loop {
         let answer = client.get("/readyz").unwrap();
+        if met_in_merging(faults, scene) {
+            return false;
+        }
         if answer.status == 200 {
             return true;
-        }
-        if stopped_by_merging(faults, scene, &answer.text()) {
-            return false;
         }
         assert!(Instant::now() < until, "/readyz still answers {} after {PATIENCE:?}", answer.text());
         sleep(Duration::from_millis(20));
@@ -144,7 +144,7 @@ fn check(faults: &[(Part, Call, i32)], log: &str, after: After) {
         status = wait_for_readiness(&mut server.client(), 503);
     });
     assert!(scene.plan.failed() > 0, "the fault was met");
-    let merging = stopped_by_merging(faults, &scene, &status);
+    let merging = status.contains("stopped") && met_in_merging(faults, &scene);
     let (after, log) = if merging { (After::Restart, "the state store failed") } else { (after, log) };
     let expected = if after == After::Itself { "hindered" } else { "stopped" };
     assert!(status.contains(expected), "{faults:?}: {status}");
