@@ -15,7 +15,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -38,6 +38,7 @@ use crate::{
         rows,
         segment::SegmentWriter,
     },
+    idle::Idle,
     options::Options,
     overlay::Overlay,
     recovery, room,
@@ -62,7 +63,10 @@ pub struct Checkpointer {
     pub health: Arc<HealthCell>,
     pub room: Arc<Room>,
     pub history_dir: PathBuf,
-    pub next_segment: u64,
+    pub next_segment: Arc<AtomicU64>,
+    /// Told when a checkpoint made a deletion durable.
+    pub wake: Sender<()>,
+    pub idle: Arc<Idle>,
     pub jobs: Receiver<Job>,
     pub done: Sender<Done>,
     pub closing: Arc<AtomicBool>,
@@ -78,6 +82,12 @@ impl Checkpointer {
     pub fn run(mut self) {
         while let Ok(job) = self.jobs.recv() {
             let Some(done) = self.checkpoint(&job) else { return };
+            // Whoever removes what was deleted also removes what expired.
+            if !job.overlay.deletions.is_empty() || self.options.identity_retention.is_some() {
+                self.idle.ask();
+                // One that waits already is enough.
+                let _ = self.wake.try_send(());
+            }
             drop(job);
             if self.done.send(done).is_err() {
                 return;
@@ -111,7 +121,11 @@ impl Checkpointer {
         let written = self.write_history(&job.overlay).inspect_err(|_| self.sweep())?;
         let no_room = |error| ReadError::Failed { what: format!("no room for the state store: {error}") };
         self.room.try_out(job.bytes()).map_err(no_room).inspect_err(|_| self.sweep())?;
-        match commit::ingest(job, &self.views.state) {
+        let ingested = {
+            let _committing = self.views.committing.lock();
+            commit::ingest(job, &self.views.state)
+        };
+        match ingested {
             Ok(()) => {}
             Err(fjall::Error::Storage(fjall::LsmError::Io(error)) | fjall::Error::Io(error))
                 if room::is_lack_of_room(&error) =>
@@ -123,7 +137,10 @@ impl Checkpointer {
             Err(fault) => return Err(self.stop(state_failed(&fault))),
         }
         // Whether a commit that failed happened is unknown; the next opening finds out and goes on from there.
-        commit::commit(job, &written, &self.views.state, &self.options).map_err(|fault| self.stop(fault))?;
+        {
+            let _committing = self.views.committing.lock();
+            commit::commit(job, &written, &self.views.state, &self.options).map_err(|fault| self.stop(fault))?;
+        }
         self.views.change(|current| {
             let mut manifest = Manifest::clone(&current.manifest);
             written.into_iter().for_each(|segment| manifest.add(segment));
@@ -163,6 +180,9 @@ impl Checkpointer {
     /// Merges files as long as there is something to merge and nothing more urgent to do.
     fn compact(&mut self) {
         while self.jobs.is_empty() && !self.closing.load(Ordering::Acquire) {
+            // While files are written anew without what was deleted, none is merged.
+            let views = Arc::clone(&self.views);
+            let Some(_files) = views.files.try_lock().filter(|_| !views.tombstones.is_erasing()) else { return };
             let manifest = Arc::clone(&self.views.look().manifest);
             let Some(plan) = compact::plan(&manifest, &self.registry.workspace_ids(), &self.options) else { return };
             let bytes: u64 = plan.inputs.iter().map(|segment| segment.bytes).sum();
@@ -210,6 +230,7 @@ impl Checkpointer {
 
     /// Removes what a failed attempt left behind.
     fn sweep(&self) {
+        let Some(_files) = self.views.files.try_lock() else { return };
         let manifest = Arc::clone(&self.views.look().manifest);
         if let Err(fault) = recovery::sweep(&self.history_dir, &manifest) {
             warn!(error = %fault, "left-over history files could not be removed; the next start removes them");
@@ -222,8 +243,6 @@ impl Checkpointer {
     }
 
     fn next_id(&mut self) -> u64 {
-        let id = self.next_segment;
-        self.next_segment += 1;
-        id
+        self.next_segment.fetch_add(1, Ordering::Relaxed)
     }
 }

@@ -10,7 +10,7 @@ use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{batch::encode_refused, error::ReadError, profiles::ListCursor, refused::RefusedCursor};
 
 use crate::{
-    codec,
+    codec, erase,
     error::{damaged, state_failed},
     history::manifest::Segment,
     keys::{self, ProfileKey},
@@ -60,6 +60,7 @@ pub fn commit(job: &Job, written: &[Arc<Segment>], state: &State, options: &Opti
         codec::profile::encode(&slot.profile, &mut value);
         batch.insert(&state.profiles, key.bytes(), value.as_slice());
     }
+    erase::commit::remove(&mut batch, &job.overlay, state)?;
     profiles.sort_unstable_by_key(|(key, slot)| (key.workspace, key.kind, std::cmp::Reverse(slot.profile.updated_at)));
     for (key, slot) in profiles {
         put_places(&mut batch, state, key, slot);

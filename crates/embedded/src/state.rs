@@ -32,6 +32,10 @@ pub struct State {
     /// Messages set aside, newest first, and where each lies.
     pub refused: Keyspace,
     pub refused_ids: Keyspace,
+    /// Nothing; what is written here makes the store start a new log.
+    pub filler: Keyspace,
+    /// Deletions by workspace, newest first.
+    pub deletions: Keyspace,
     /// The history's files.
     pub manifest: Keyspace,
     /// Workspaces and keys.
@@ -64,6 +68,8 @@ impl State {
             identities: database.keyspace("identities", sparse)?,
             refused: keyspace("refused")?,
             refused_ids: keyspace("refused_ids")?,
+            filler: keyspace("filler")?,
+            deletions: keyspace("deletions")?,
             manifest: keyspace("manifest")?,
             credentials: keyspace("credentials")?,
             database,
@@ -84,6 +90,25 @@ impl State {
             }
         }
         Ok(state)
+    }
+
+    /// All of them.
+    pub fn keyspaces(&self) -> [&Keyspace; 13] {
+        [
+            &self.meta,
+            &self.profiles,
+            &self.by_created,
+            &self.by_updated,
+            &self.children,
+            &self.statements,
+            &self.identities,
+            &self.refused,
+            &self.refused_ids,
+            &self.filler,
+            &self.deletions,
+            &self.manifest,
+            &self.credentials,
+        ]
     }
 
     /// The number of the last journal frame whose effects are in here.

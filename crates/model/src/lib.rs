@@ -48,3 +48,6 @@ pub mod profile;
 
 /// Folding one message into the records it concerns.
 pub mod change;
+
+/// What a deletion hides, and what it leaves of a message.
+pub mod deletion;

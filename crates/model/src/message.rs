@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    id::{Identity, RecordId},
+    id::{Identity, IdentityParts, RecordId},
     json::Walk,
     kind::Kind,
     register::Stamp,
@@ -67,6 +67,26 @@ impl Message<'_> {
     #[must_use]
     pub fn ordered_at(&self) -> Micros {
         self.timestamp.min(self.received_at.plus_micros(crate::limits::FUTURE_MICROS_MAX))
+    }
+
+    /// The identity that its kind, its names and its `messageId` give. Another one than its own when it has no
+    /// `messageId`, or when a name was taken out of it.
+    #[must_use]
+    pub fn derived_identity(&self) -> Identity {
+        fn text<'m>(named: &'m Option<Named<'_>>) -> Option<&'m str> {
+            named.as_ref().map(|named| named.external_id.as_ref())
+        }
+        let parts = IdentityParts {
+            kind: self.kind,
+            organization_id: text(&self.organization),
+            account_id: text(&self.account),
+            user_id: text(&self.user),
+            external_id: text(&self.instance).or(text(&self.response)),
+            custom_object_id: text(&self.custom_object),
+            message_id: self.message_id.as_deref(),
+            content: 0,
+        };
+        parts.identity()
     }
 
     /// The place of this message's statements in the order of all statements.

@@ -15,7 +15,7 @@ use muster_store::credentials::Scopes;
 use tower::ServiceExt;
 
 use crate::{
-    admin, docs,
+    admin, deletions, docs,
     error::ApiError,
     health, ingest,
     keys::{Gate, pass, turn_away},
@@ -65,6 +65,7 @@ pub(crate) fn table() -> Vec<Route> {
     let mut routes = ingest::routes::routes();
     routes.extend(resources::routes::routes());
     routes.extend(query::routes::routes());
+    routes.extend(deletions::routes::routes());
     routes.extend(admin::routes());
     routes.extend(health::routes());
     routes.extend(metrics::routes());

@@ -2,8 +2,8 @@
 //!
 //! Seven traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
 //! now), [`history::History`] (what happened), [`scan::Scans`] (all of both, as of one moment), [`refused::Refusals`]
-//! (messages set aside), [`credentials::Credentials`] (workspaces and keys) and [`team::Teams`] (team members);
-//! [`Store`] is all of them. A trait's documentation is its
+//! (messages set aside), [`deletion::Deletions`] (what was deleted, with receipts), [`credentials::Credentials`]
+//! (workspaces and keys) and [`team::Teams`] (team members); [`Store`] is all of them. A trait's documentation is its
 //! specification, and `suite` checks it on every implementation, the in-memory twin in [`memory`] included.
 //! This crate does no I/O and names no engine.
 
@@ -40,6 +40,9 @@ pub mod rows;
 /// Reading much of a workspace, as of one moment.
 pub mod scan;
 
+/// Deletions: asked for, carried out, proven.
+pub mod deletion;
+
 /// Workspaces and keys.
 pub mod credentials;
 
@@ -68,6 +71,7 @@ pub trait Store:
     + history::History
     + scan::Scans
     + refused::Refusals
+    + deletion::Deletions
     + credentials::Credentials
     + team::Teams
     + status::Status
@@ -80,6 +84,7 @@ impl<S> Store for S where
         + history::History
         + scan::Scans
         + refused::Refusals
+        + deletion::Deletions
         + credentials::Credentials
         + team::Teams
         + status::Status

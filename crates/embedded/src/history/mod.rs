@@ -24,3 +24,6 @@ pub mod scan;
 
 /// Merging files into months.
 pub mod compact;
+
+/// From rows of a file back to messages.
+pub mod restore;

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use muster_model::{
+    deletion::reach,
     id::{IdSpace, RecordId, WorkspaceId},
     kind::RecordKind,
 };
@@ -14,8 +15,12 @@ use rustc_hash::FxHashSet;
 use super::attribution::Attributor;
 use crate::{
     engine::Reader,
+    erase::tombstones::Veil,
     error::damaged,
-    history::{manifest::Manifest, scan::Wanted},
+    history::{
+        manifest::Manifest,
+        scan::{TrackHead, Wanted},
+    },
     keys::ProfileKey,
     overlay::RowBytes,
 };
@@ -24,6 +29,24 @@ use crate::{
 pub struct Sources {
     pub rows: Vec<RowBytes>,
     pub manifest: Arc<Manifest>,
+    veil: Veil,
+    ids: IdSpace,
+}
+
+impl Sources {
+    /// Whether a track was deleted and only its bytes are left.
+    pub fn hides(&self, head: &TrackHead<'_>) -> bool {
+        if self.veil.is_empty() {
+            return false;
+        }
+        let of = |kind, name: Option<&str>| name.map(|name| (kind, self.ids.record(kind, name)));
+        let names = [
+            of(RecordKind::Organization, head.organization),
+            of(RecordKind::Account, head.account),
+            of(RecordKind::User, head.user),
+        ];
+        self.veil.hides_track(names.into_iter().flatten(), reach(head.timestamp, head.received_at))
+    }
 }
 
 impl Reader {
@@ -98,6 +121,7 @@ impl Reader {
             found.dedup();
             rows.extend(found.into_iter().map(|row| overlay.row_bytes(row)));
         }
-        Ok(Sources { rows, manifest: Arc::clone(&current.manifest) })
+        let veil = self.views.tombstones.veil(workspace);
+        Ok(Sources { rows, manifest: Arc::clone(&current.manifest), veil, ids })
     }
 }

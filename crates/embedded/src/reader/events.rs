@@ -21,6 +21,7 @@ use muster_store::{
 
 use super::{
     attribution::{Attributor, Place, Subject},
+    candidates::Sources,
     newest::{Instants, Newest},
 };
 use crate::{
@@ -52,6 +53,9 @@ impl Reader {
         let mut newest = Newest::new(query.limit.max(1));
         for row in &sources.rows {
             let message = row.message().map_err(not_a_record("an overlay"))?;
+            if sources.hides(&head(&message)) {
+                continue;
+            }
             if !wanted.matches(&head(&message), message.name.as_deref()) || !newest.may_take(message.timestamp) {
                 continue;
             }
@@ -66,7 +70,7 @@ impl Reader {
             let outside = wanted.first.is_some_and(|first| segment.last < first)
                 || wanted.last.is_some_and(|last| segment.first > last);
             if !outside && newest.may_take(segment.last) {
-                read_segment(segment, &wanted, query, &mut attributor, &mut newest)?;
+                read_segment(segment, &sources, &wanted, query, &mut attributor, &mut newest)?;
             }
         }
         Ok(newest.into_page())
@@ -93,10 +97,13 @@ impl Reader {
         };
         let sources = self.sources(workspace, &wanted)?;
         for row in &sources.rows {
-            take(&head(&row.message().map_err(not_a_record("an overlay"))?))?;
+            let message = row.message().map_err(not_a_record("an overlay"))?;
+            if !sources.hides(&head(&message)) {
+                take(&head(&message))?;
+            }
         }
         for segment in sources.manifest.of(workspace) {
-            scan::heads(segment, &wanted, |_, head| take(&head))?;
+            scan::heads(segment, &wanted, |_, head| if sources.hides(&head) { Ok(()) } else { take(&head) })?;
         }
         Ok(seen)
     }
@@ -105,6 +112,7 @@ impl Reader {
 /// Offers what a file has. Only rows that may get onto the page are read whole.
 fn read_segment(
     segment: &Arc<Segment>,
+    sources: &Sources,
     wanted: &Wanted,
     query: &EventsQuery,
     attributor: &mut Attributor<'_>,
@@ -114,7 +122,7 @@ fn read_segment(
     let mut instants = Instants::new(query.limit.max(1) + 1);
     let at_cursor = query.from.map(|from| from.timestamp);
     scan::heads(segment, wanted, |number, head| {
-        if newest.may_take(head.timestamp) && head.timestamp >= instants.threshold() {
+        if newest.may_take(head.timestamp) && head.timestamp >= instants.threshold() && !sources.hides(&head) {
             let place = attributor.place(subject(&head))?;
             if belongs(&place, query.subject) {
                 // Some of those at the cursor's very instant come before it; they must not push others out.

@@ -17,3 +17,6 @@ pub mod events;
 
 /// Messages set aside.
 pub mod refused;
+
+/// Deletions: asked for, under way, done.
+pub mod deletions;

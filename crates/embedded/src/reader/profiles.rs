@@ -19,9 +19,9 @@ use crate::{
     engine::{Embedded, Reader},
     error::{damaged, state_failed},
     keys::{self, ProfileKey},
-    overlay::Overlay,
+    overlay::{HiddenChildren, Overlay},
     slots::Slot,
-    views::Below,
+    views::{Below, children_below},
 };
 
 impl Profiles for Embedded {
@@ -57,13 +57,13 @@ type Candidate = (ListCursor, Option<Arc<Profile>>);
 
 impl Reader {
     pub fn children(&self, parent: &ProfileKey, kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
-        let (mut children, below): (Vec<RecordId>, Below) = {
+        let (mut children, hidden, below): (Vec<RecordId>, HiddenChildren, Below) = {
             let current = self.views.look();
-            let live = current.live.children.get(parent).into_iter().flatten();
-            let live = live.filter(|(child, _)| *child == kind).map(|(_, id)| *id).collect();
-            (live, self.views.below(&current))
+            let live = &current.live;
+            (live.children_of(parent, kind), live.hidden_children(parent), self.views.below(&current))
         };
-        below.children(&self.views.state, parent, kind, &mut children)?;
+        let (frozen, state) = (below.frozen.as_deref(), &self.views.state);
+        children_below(&hidden, frozen, &below.snapshot, state, parent, kind, &mut children)?;
         children.sort_unstable();
         children.dedup();
         Ok(children)
@@ -143,10 +143,17 @@ impl Reader {
         cursor: ListCursor,
     ) -> Result<Option<Arc<Profile>>, ReadError> {
         let key = ProfileKey::new(workspace, query.kind, cursor.id);
-        if below.frozen.as_ref().is_some_and(|frozen| frozen.profiles.contains_key(&key)) {
+        let changed = |overlay: &Overlay| overlay.profiles.contains_key(&key) || overlay.gone.contains_key(&key);
+        if below.frozen.as_deref().is_some_and(changed) {
             return Ok(None);
         }
-        let live = self.views.look().live.profiles.get(&key).map(|slot| Arc::clone(&slot.profile));
+        let live = {
+            let current = self.views.look();
+            if current.live.gone.contains_key(&key) {
+                return Ok(None);
+            }
+            current.live.profiles.get(&key).map(|slot| Arc::clone(&slot.profile))
+        };
         match (live, query.order) {
             // A record's creation never moves, so whatever is known of it now stands where the disk says. It is only
             // left out if it was in memory when this page began, which the list from memory then has.
@@ -178,7 +185,7 @@ fn in_memory(live: &Overlay, frozen: Option<&Overlay>, workspace: WorkspaceId, q
         add(key, slot, by_creation && on_disk(slot, frozen, key));
     }
     for (key, slot) in frozen.iter().flat_map(|frozen| frozen.profiles.iter()) {
-        add(key, slot, live.profiles.contains_key(key));
+        add(key, slot, live.profiles.contains_key(key) || live.gone.contains_key(key));
     }
     found
 }

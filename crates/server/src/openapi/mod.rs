@@ -28,7 +28,7 @@ use utoipa::openapi::{
 use crate::router::{Access, Route};
 
 /// The parts of the document, in their order.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("Ingest", "Messages in. What was answered with 200 is on disk."),
     ("Records", "Organizations, accounts and users, with their timelines."),
     ("Custom objects", "Custom objects and their instances."),
@@ -36,6 +36,7 @@ const TAGS: [(&str, &str); 10] = [
     ("Team", "Members of the team, and managing them."),
     ("Set aside", "Messages that were refused, kept until they are corrected or dropped."),
     ("SQL", "Questions of your own, over everything that was sent."),
+    ("Deletions", "Records deleted, now or on a day, with a receipt for each."),
     ("Keys", "Keys of a workspace."),
     ("Service", "Health, figures, this document."),
     ("Not offered", "Paths of the contract that are answered with 501, and why."),

@@ -36,7 +36,7 @@ use crate::{
 const KIND: RecordKind = RecordKind::Instance;
 
 /// The ids of an object and of an instance in a path, percent-decoded.
-pub(super) struct PathIds {
+pub(crate) struct PathIds {
     pub object: String,
     pub instance: String,
 }
@@ -174,7 +174,7 @@ fn is_archived(profile: &Profile) -> bool {
 }
 
 /// The instance of an object that an id in a path means.
-pub(super) async fn find(
+pub(crate) async fn find(
     state: &AppState,
     workspace: &Workspace,
     object: &Profile,

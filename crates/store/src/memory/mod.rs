@@ -32,6 +32,9 @@ mod scan;
 /// Reading what was set aside.
 mod refused;
 
+/// Reading what was deleted.
+mod deletions;
+
 /// Workspaces and keys.
 mod credentials;
 

@@ -49,6 +49,9 @@ pub mod scan;
 /// Messages set aside.
 pub mod refused;
 
+/// Deletions: what goes, what stays, what starts anew, and the receipts.
+pub mod deletion;
+
 /// Workspaces and keys.
 pub mod credentials;
 

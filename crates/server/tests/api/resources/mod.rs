@@ -32,3 +32,6 @@ mod events;
 
 /// Messages set aside.
 mod refused;
+
+/// Deleting, and receipts.
+mod deletions;

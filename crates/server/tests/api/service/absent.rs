@@ -45,7 +45,6 @@ fn among_the_records_whoever_asks_is_recognised_first() {
 fn what_comes_later_and_what_never_will_is_said() {
     let api = Api::new();
     let later = |what: &str| format!(r#"501 {{"error":"this server does not offer {what} yet"}}"#);
-    api.check("DELETE /resources/users/u", "", &later("deleting users"));
     api.check("GET /resources/users/search?email=a", "", &later("searching users"));
     api.check("GET /resources/accounts/a/users", "", &later("the users of an account"));
     api.check("GET /resources/users/u/traits/plan.name/history", "", &later("the history of a trait"));
