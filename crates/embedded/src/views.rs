@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use fjall::{Keyspace, Readable, Snapshot, UserValue};
-use muster_model::{association::Statement, kind::RecordKind, profile::Profile};
+use muster_model::{association::Statement, id::RecordId, kind::RecordKind, profile::Profile};
 use muster_store::error::ReadError;
 use parking_lot::{RwLock, RwLockReadGuard};
 
@@ -109,7 +109,7 @@ impl Below {
         state: &State,
         parent: &ProfileKey,
         kind: RecordKind,
-        out: &mut Vec<muster_model::id::RecordId>,
+        out: &mut Vec<RecordId>,
     ) -> Result<(), ReadError> {
         if let Some(found) = self.frozen.as_ref().and_then(|frozen| frozen.children.get(parent)) {
             out.extend(found.iter().filter(|(child, _)| *child == kind).map(|(_, id)| *id));
@@ -199,7 +199,7 @@ fn parse_statement(key: &[u8], value: &[u8]) -> Result<Statement, ReadError> {
     let parent = value.get(..16).and_then(|bytes| bytes.try_into().ok()).map(u128::from_be_bytes);
     match (stamp, parent, value.get(16)) {
         (Some(stamp), Some(parent), Some(links @ (0 | 1))) => {
-            Ok(Statement { stamp, parent: muster_model::id::RecordId(parent), links: *links == 1 })
+            Ok(Statement { stamp, parent: RecordId(parent), links: *links == 1 })
         }
         _ => Err(damaged("a statement")),
     }

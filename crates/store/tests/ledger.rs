@@ -63,6 +63,15 @@ impl Ledger for Hashed {
         Ok(all.filter(|(kind, _)| *kind == children).map(|(_, id)| *id).collect())
     }
 
+    fn look<T>(
+        &mut self,
+        kind: RecordKind,
+        id: RecordId,
+        look: impl FnOnce(&Profile) -> T,
+    ) -> Result<Option<T>, Infallible> {
+        Ok(self.profiles.get(&(kind, id)).map(look))
+    }
+
     fn relate(&mut self, parent: Key, child: Key) {
         self.children.entry(parent).or_default().insert(child);
     }
