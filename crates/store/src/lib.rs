@@ -27,8 +27,14 @@ pub mod receipt;
 /// Accepting messages durably.
 pub mod journal;
 
+/// Lists of records: orders, conditions, places, and what each of them means.
+pub mod lists;
+
 /// Reading what is true now.
 pub mod profiles;
+
+/// The catalogue of traits: which keys were ever stated about records of a kind, and what their values were.
+pub mod catalogue;
 
 /// Reading what happened.
 pub mod history;
@@ -53,13 +59,20 @@ pub type Answer<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + '
 
 /// Everything a server needs of a store.
 pub trait Store:
-    journal::Journal + profiles::Profiles + history::History + refused::Refusals + credentials::Credentials + status::Status
+    journal::Journal
+    + profiles::Profiles
+    + catalogue::Catalogue
+    + history::History
+    + refused::Refusals
+    + credentials::Credentials
+    + status::Status
 {
 }
 
 impl<S> Store for S where
     S: journal::Journal
         + profiles::Profiles
+        + catalogue::Catalogue
         + history::History
         + refused::Refusals
         + credentials::Credentials

@@ -8,6 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use muster_model::{id::Identity, message::Message, rejection::Code};
 
 use super::{
+    catalogue::Stated,
     fold::{Folded, fold},
     receipts::Receipts,
 };
@@ -26,6 +27,7 @@ pub struct Accepted {
     contents: HashMap<Identity, u64>,
     refused: HashMap<RefusedId, Refused<'static>>,
     receipts: Receipts,
+    stated: Stated,
     folded: Option<Arc<Folded>>,
 }
 
@@ -73,6 +75,11 @@ impl Accepted {
         self.refused.get(&id)
     }
 
+    /// Every key that was stated.
+    pub fn stated(&self) -> &Stated {
+        &self.stated
+    }
+
     /// Decides the fate of every entry and changes nothing yet.
     pub fn plan(&self, batch: &Batch) -> Result<Plan, NotARecord> {
         let mut plan = Plan { receipt: Receipt::default(), changes: Vec::new() };
@@ -114,6 +121,7 @@ impl Accepted {
                     let message = decoded(&bytes);
                     self.contents.insert(message.identity, message.content);
                     self.receipts.hear(&message);
+                    self.stated.hear(&message);
                     self.records.push(bytes);
                     self.folded = None;
                 }

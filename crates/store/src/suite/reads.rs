@@ -7,15 +7,18 @@
 use std::{fmt::Write, sync::Arc};
 
 use muster_model::{
-    id::{RecordId, WorkspaceId},
+    id::{IdSpace, RecordId, WorkspaceId},
     kind::RecordKind,
-    profile::{Body, Profile},
+    profile::{Body, Profile, Span},
+    rank::Rank,
     time::Micros,
 };
 
 use crate::{
     Store,
+    catalogue::Model,
     history::{Event, EventsQuery},
+    lists::{Place, kept_seen},
     profiles::{Condition, ListCursor, ListOrder, ListQuery},
     refused::{Refused, RefusedCursor},
 };
@@ -49,8 +52,24 @@ pub async fn render<S: Store>(store: &S, workspace: WorkspaceId, times: Times) -
             let _ = writeln!(out, "== {}s by creation {:?}", kind.as_str(), order(&by_creation));
             let _ = writeln!(out, "== {}s by update {:?}", kind.as_str(), order(&by_update));
         }
+        for order in OTHER_ORDERS.into_iter().chain([ListOrder::Trait("n".into()), ListOrder::Trait("day".into())]) {
+            let listed = reads.list(kind, order.clone()).await;
+            let ranked =
+                |profile: &&Arc<Profile>| !matches!(order.place(profile, Span::default()).place, Place::Unranked(_));
+            let shown: Vec<RecordId> = match order {
+                // Records without a value follow by creation, which is a time of receipt.
+                ListOrder::Trait(_) => listed.iter().filter(ranked).map(|profile| profile.id).collect(),
+                _ => Vec::new(),
+            };
+            let _ = writeln!(out, "== {}s by {order:?} {shown:?}", kind.as_str());
+            assert_eq!(listed.len(), profiles.len(), "every order lists every record");
+        }
+        reads.choices(kind, &by_update, ListOrder::UpdatedAt).await;
+        reads.choices(kind, &by_creation, ListOrder::CreatedAt).await;
+        reads.catalogue(kind, times, &mut out).await;
         for profile in profiles {
             reads.record(&profile, times, &mut out).await;
+            reads.members(&profile, &mut out).await;
         }
     }
     for refused in reads.refused().await {
@@ -62,12 +81,71 @@ pub async fn render<S: Store>(store: &S, workspace: WorkspaceId, times: Times) -
     out
 }
 
+const OTHER_ORDERS: [ListOrder; 5] =
+    [ListOrder::FirstKnown, ListOrder::FirstSeen, ListOrder::LastSeen, ListOrder::UsersCount, ListOrder::AccountsCount];
+
+fn conditions() -> Vec<Condition> {
+    let text = |text: &str| text.to_owned();
+    let number = |json| Rank::of_json(json);
+    let at = |text| Micros::parse(text);
+    vec![
+        Condition::TraitPresent { key: text("plan"), present: true },
+        Condition::TraitPresent { key: text("plan"), present: false },
+        Condition::TraitIs { key: text("plan"), value: text("pro") },
+        Condition::TraitIs { key: text("n"), value: text("2.5") },
+        Condition::TraitBetween { key: text("n"), from: number("2"), to: None },
+        Condition::TraitBetween { key: text("day"), from: None, to: number("\"2024-02-01\"") },
+        Condition::LastSeen { after: at("2024-03-01T00:01:00Z"), before: None },
+        Condition::LastSeen { after: None, before: at("2024-03-01T00:02:00Z") },
+        Condition::Contains(text("d")),
+        Condition::Contains(text("ada")),
+        Condition::Email(text("ada@mail.example.com")),
+        Condition::EmailDomain(text("example.com")),
+        Condition::Object(IdSpace::new("default").custom_object("t1")),
+    ]
+}
+
 struct Reads<'s, S> {
     store: &'s S,
     workspace: WorkspaceId,
 }
 
 impl<S: Store> Reads<'_, S> {
+    async fn catalogue(&self, kind: RecordKind, times: Times, out: &mut String) {
+        let ids = ["t1", "t2", "5"].map(|name| IdSpace::new("default").custom_object(name));
+        let objects = ids.into_iter().map(Some).filter(|_| kind == RecordKind::Instance);
+        for object in objects.chain([None]) {
+            let known = self.store.known_traits(self.workspace, Model { kind, object }).await;
+            let known = known.expect("the catalogue can be read");
+            assert!(known.is_sorted_by(|one, other| one.key < other.key), "a catalogue is sorted by key");
+            for mut one in known {
+                if times == Times::Hidden {
+                    one.created_at = Micros(0);
+                }
+                let _ = writeln!(out, "== trait of {}s {one:?}", kind.as_str());
+            }
+        }
+    }
+
+    /// What belongs to a record now, page by page.
+    async fn members(&self, profile: &Profile, out: &mut String) {
+        let parent = (profile.kind(), profile.id);
+        for kind in RecordKind::ALL {
+            let query = ListQuery { within: Some(parent), limit: 2, ..ListQuery::new(kind, ListOrder::FirstKnown) };
+            let members = self.list_pages(query).await;
+            let users = members.len() as u32;
+            let counted = match &profile.body {
+                Body::Account(account) => account.users_count,
+                Body::Organization(organization) => organization.users_count,
+                _ => users,
+            };
+            assert!(kind != RecordKind::User || counted == users, "{parent:?} counts {counted} users and has {users}");
+            let mut ids: Vec<RecordId> = members.iter().map(|profile| profile.id).collect();
+            ids.sort_unstable();
+            let _ = writeln!(out, "-- {}s now {ids:?}", kind.as_str());
+        }
+    }
+
     async fn record(&self, profile: &Arc<Profile>, times: Times, out: &mut String) {
         let (kind, id) = (profile.kind(), profile.id);
         let alone = self.store.profile(self.workspace, kind, id).await.expect("a profile can be read");
@@ -94,22 +172,52 @@ impl<S: Store> Reads<'_, S> {
         }
     }
 
-    /// A list, read in large and in small pages, with and without conditions.
+    /// A list, read in large and in small pages, upwards, with and without conditions.
     async fn list(&self, kind: RecordKind, order: ListOrder) -> Vec<Arc<Profile>> {
-        let query = |limit, conditions| ListQuery { kind, order, from: None, limit, conditions };
-        let whole = self.list_pages(query(LARGE, Vec::new())).await;
-        let place = |profile: &Arc<Profile>| {
-            let at = if order == ListOrder::CreatedAt { profile.created_at } else { profile.updated_at };
-            (std::cmp::Reverse(at), profile.id)
-        };
-        assert!(whole.is_sorted_by(|one, other| place(one) < place(other)), "a list runs from new to old, ties by id");
-        assert_eq!(self.list_pages(query(SMALL, Vec::new())).await, whole, "pages of any size");
-        for present in [true, false] {
-            let condition = Condition::TraitPresent { key: "plan".to_owned(), present };
-            let kept: Vec<Arc<Profile>> = whole.iter().filter(|profile| condition.holds(profile)).cloned().collect();
-            assert_eq!(self.list_pages(query(SMALL, vec![condition])).await, kept, "a condition chooses records");
+        let query = |limit| ListQuery { limit, ..ListQuery::new(kind, order.clone()) };
+        let whole = self.list_pages(query(LARGE)).await;
+        let mut places = Vec::with_capacity(whole.len());
+        for profile in &whole {
+            places.push(order.place(profile, self.seen(profile).await));
         }
+        assert!(
+            places.is_sorted_by(|one, other| one.order(other, false).is_lt()),
+            "a list by {order:?} is in its order"
+        );
+        assert_eq!(self.list_pages(query(SMALL)).await, whole, "pages of any size, by {order:?}");
+        let mut upwards: Vec<(ListCursor, Arc<Profile>)> = places.into_iter().zip(whole.iter().cloned()).collect();
+        upwards.sort_by(|(one, _), (other, _)| one.order(other, true));
+        let upwards: Vec<Arc<Profile>> = upwards.into_iter().map(|(_, profile)| profile).collect();
+        assert_eq!(
+            self.list_pages(ListQuery { ascending: true, ..query(SMALL) }).await,
+            upwards,
+            "upwards by {order:?}"
+        );
         whole
+    }
+
+    /// Every list with conditions is the whole list less what does not meet them.
+    async fn choices(&self, kind: RecordKind, whole: &[Arc<Profile>], order: ListOrder) {
+        for condition in conditions() {
+            let mut kept = Vec::new();
+            for profile in whole {
+                if condition.holds(profile, self.seen(profile).await) {
+                    kept.push(Arc::clone(profile));
+                }
+            }
+            let conditions = vec![condition.clone()];
+            let query = ListQuery { limit: SMALL, conditions, ..ListQuery::new(kind, order.clone()) };
+            assert_eq!(self.list_pages(query).await, kept, "{condition:?} by {order:?}");
+        }
+    }
+
+    async fn seen(&self, profile: &Profile) -> Span {
+        match kept_seen(profile) {
+            (seen, true) => seen,
+            (_, false) => {
+                self.store.account_seen(self.workspace, profile.id).await.expect("first and last track can be read")
+            }
+        }
     }
 
     async fn list_pages(&self, mut query: ListQuery) -> Vec<Arc<Profile>> {
