@@ -42,6 +42,7 @@ use config::{layers::Sources, settings::Settings};
 use exit::Exit;
 
 fn main() -> ExitCode {
+    telemetry::tell_of_panics_by_place();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return explain_usage(&error).into(),

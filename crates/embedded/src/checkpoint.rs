@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use muster_model::id::WorkspaceId;
 use muster_store::error::ReadError;
 use tracing::{error, info, warn};
@@ -68,6 +68,8 @@ pub struct Checkpointer {
     pub closing: Arc<AtomicBool>,
 }
 
+/// Between two looks at the state store while there is nothing to do.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Between two tries of a failed checkpoint.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// Tries of one checkpoint before a store that is closing gives up; the journal keeps what was not brought into place.
@@ -76,13 +78,31 @@ const CLOSING_TRIES_MAX: u32 = 2;
 impl Checkpointer {
     /// Works until the writer ends.
     pub fn run(mut self) {
-        while let Ok(job) = self.jobs.recv() {
+        loop {
+            let job = match self.jobs.recv_timeout(LOOK_INTERVAL) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let Some(done) = self.checkpoint(&job) else { return };
             drop(job);
             if self.done.send(done).is_err() {
                 return;
             }
             self.compact();
+        }
+    }
+
+    /// The state store merges its files when it likes and takes nothing more once that failed. Senders and readiness
+    /// are to know at once, not with the next commit.
+    fn look(&self) {
+        if self.health.reason().is_none()
+            && let Err(fault) = self.views.state.takes_writes()
+        {
+            self.stop(state_failed(&fault));
         }
     }
 

@@ -33,7 +33,7 @@ use crate::{
     counters::Counters,
     credentials::Registry,
     disk,
-    error::OpenError,
+    error::{OpenError, reading},
     health::HealthCell,
     journal::log::Log,
     options::Options,
@@ -70,9 +70,10 @@ impl Embedded {
         backup::clear_staging(&layout)?;
         let counters = Arc::new(Counters::default());
         let state = State::open(&layout.state, options.state_cache_bytes)?;
-        let registry = Arc::new(Registry::load(&state)?);
-        let teams = Arc::new(Teams::load(&state)?);
-        let recovered = recovery::recover(&layout, state, &counters)?;
+        let (registry, teams, recovered) = reading("the state store", || {
+            let (registry, teams) = (Registry::load(&state)?, Teams::load(&state)?);
+            Ok((Arc::new(registry), Arc::new(teams), recovery::recover(&layout, state, &counters)?))
+        })?;
         let log = Log::start(&layout.journal, recovered.replayed.files, recovered.replayed.next_sequence)?;
         counters.journal_bytes(log.bytes());
         let views = Arc::new(recovered.views);

@@ -1,6 +1,10 @@
 //! What can go wrong in the engine, by operation.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+};
 
 use muster_store::{error::ReadError, record::NotARecord};
 
@@ -27,6 +31,16 @@ impl OpenError {
     pub(crate) fn damaged(what: impl Into<String>) -> Self {
         OpenError::Damaged { what: what.into() }
     }
+}
+
+/// Reads what an earlier process left, for a store that is not open yet.
+///
+/// The state store's database checks what it reads, but meets some damage with a panic. That is damage like any other:
+/// whoever opens or examines a directory is told of it in a sentence.
+pub(crate) fn reading<T>(what: &str, read: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    let caught = catch_unwind(AssertUnwindSafe(read));
+    caught
+        .unwrap_or_else(|_| Err(OpenError::damaged(format!("{what} cannot be read: its files contradict themselves"))))
 }
 
 impl From<io::Error> for OpenError {

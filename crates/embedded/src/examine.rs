@@ -11,7 +11,7 @@ use crate::{
     codec,
     credentials::Registry,
     disk,
-    error::OpenError,
+    error::{OpenError, reading},
     history::{manifest::Manifest, verified::VerifiedFile},
     journal::replay,
     recovery::Layout,
@@ -62,12 +62,23 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fi
             return Ok(findings);
         }
     };
-    examine_state(&state, &mut findings);
+    stage("the state store", &mut findings, |findings| examine_state(&state, findings));
     progress("journal");
-    examine_journal(&layout, &state, &mut findings);
+    stage("the state store or the journal", &mut findings, |findings| examine_journal(&layout, &state, findings));
     progress("history");
-    examine_history(&layout, &state, &mut findings);
+    stage("the state store or the history", &mut findings, |findings| examine_history(&layout, &state, findings));
     Ok(findings)
+}
+
+/// One part of the examination; what cannot even be looked through is a finding too.
+fn stage(what: &str, findings: &mut Vec<Finding>, look: impl FnOnce(&mut Vec<Finding>)) {
+    let looked = reading(what, || {
+        look(findings);
+        Ok(())
+    });
+    if let Err(error) = looked {
+        findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE));
+    }
 }
 
 fn examine_state(state: &State, findings: &mut Vec<Finding>) {

@@ -10,7 +10,11 @@ use fjall::{
     config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry},
 };
 
-use crate::{disk, error::OpenError, keys};
+use crate::{
+    disk,
+    error::{OpenError, reading},
+    keys,
+};
 
 /// The open state store.
 #[derive(Clone)]
@@ -41,6 +45,10 @@ pub struct State {
 impl State {
     /// Opens the store, or creates it. A store of another format is refused untouched.
     pub fn open(dir: &Path, cache_bytes: u64) -> Result<State, OpenError> {
+        reading("the state store", || Self::open_files(dir, cache_bytes))
+    }
+
+    fn open_files(dir: &Path, cache_bytes: u64) -> Result<State, OpenError> {
         remove_unborn(dir)?;
         disk::make_dir(dir)?;
         let database = Database::builder(dir).cache_size(cache_bytes).worker_threads(1).open();
@@ -96,6 +104,11 @@ impl State {
         batch.insert(&self.meta, "position", position.to_be_bytes());
     }
 
+    /// Whether it still takes writes: after a failure, also one in the background, it refuses them all.
+    pub fn takes_writes(&self) -> Result<(), fjall::Error> {
+        self.database.persist(PersistMode::Buffer)
+    }
+
     /// A batch whose commit is durable when it returns.
     pub fn batch(&self) -> OwnedWriteBatch {
         self.database.batch().durability(Some(PersistMode::SyncAll))
@@ -141,5 +154,21 @@ mod tests {
         std::fs::remove_file(dir.join("version")).unwrap();
         assert!(State::open(&dir, 1 << 20).is_err());
         assert!(dir.join("keyspaces/1").exists());
+    }
+
+    /// The database's own log checks itself, but not everything in it, and some of its checks are panics.
+    #[test]
+    fn a_flipped_bit_in_a_length_is_an_error_and_no_panic() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("state");
+        drop(State::open(&dir, 1 << 20).unwrap());
+        let path = dir.join("0.jnl");
+        let mut log = std::fs::read(&path).unwrap();
+        // In front of a key stand the lengths of its value, as it is and as it is stored, four bytes each.
+        let key = log.windows(8).rposition(|bytes| bytes == b"position").expect("the position is in the log");
+        log[key - 5] ^= 0x80;
+        std::fs::write(&path, log).unwrap();
+        let error = State::open(&dir, 1 << 20).err().expect("the damage is noticed");
+        assert!(error.to_string().contains("state store"), "{error}");
     }
 }
