@@ -35,6 +35,18 @@ pub struct Draft<'a> {
     pub too_deep: bool,
     /// The text is no JSON object.
     pub not_an_object: bool,
+    /// What the text was made from, when its sender wrote another form; set after reading.
+    pub origin: Option<Origin>,
+}
+
+/// What a message in another form said, which counts for the message made from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// Digest of what its sender stated, in place of the text's: what was added or corrected on receipt is not in it, so
+    /// that the same message sent again is the same.
+    pub content: u128,
+    /// It names someone whose user is not known yet; it need not name a record then.
+    pub anonymous: bool,
 }
 
 impl<'a> Draft<'a> {

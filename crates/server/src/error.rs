@@ -111,7 +111,7 @@ impl ApiError {
     }
 
     /// When the same request may be sent again, if waiting is what helps.
-    fn retry_after_seconds(&self) -> Option<u64> {
+    pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
         let whole = |wait: Duration| wait.as_millis().div_ceil(1_000).max(1) as u64;
         match self {
             ApiError::OverRate { retry_after_seconds } => Some(*retry_after_seconds),
@@ -123,7 +123,7 @@ impl ApiError {
     }
 
     /// The sentence for the client.
-    fn says(&self) -> String {
+    pub(crate) fn says(&self) -> String {
         match self {
             ApiError::NoCredentials => "Authorization header not present.".to_owned(),
             ApiError::UnknownToken => {
@@ -254,7 +254,7 @@ impl ApiError {
     }
 
     /// Logs what a client is not told. Everything else shows in the event of the request.
-    fn log(&self) {
+    pub(crate) fn log(&self) {
         match self {
             ApiError::Append(AppendError::Stopped { reason }) => tracing::error!(%reason, "the store takes no writes"),
             ApiError::Read(error @ (ReadError::Damaged { .. } | ReadError::Failed { .. })) => {

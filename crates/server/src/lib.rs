@@ -28,6 +28,9 @@ mod observe;
 /// Messages in: from a request's bytes to the journal and back to an answer.
 mod ingest;
 
+/// Calls of the Segment spec in, from the libraries that everybody has.
+mod segment;
+
 /// Records out: lists, single records, timelines, messages set aside.
 mod resources;
 

@@ -22,7 +22,7 @@ use crate::{
     metrics,
     observe::observe,
     openapi::{self, Words},
-    query, resources,
+    query, resources, segment,
     state::AppState,
 };
 
@@ -63,6 +63,7 @@ impl Route {
 /// The table.
 pub(crate) fn table() -> Vec<Route> {
     let mut routes = ingest::routes::routes();
+    routes.extend(segment::routes::routes());
     routes.extend(resources::routes::routes());
     routes.extend(query::routes::routes());
     routes.extend(admin::routes());

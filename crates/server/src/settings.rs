@@ -70,6 +70,8 @@ pub struct ServerSettings {
     pub related_records_max: usize,
     /// Which traits feed the fields of records that come from traits.
     pub trait_names: TraitNames,
+    /// The trait of a group, in calls of the Segment spec, that says that the group is an organization.
+    pub organization_trait: String,
     /// What one query in SQL may cost.
     pub query_limits: Limits,
     /// Queries in SQL that run at one time; further ones are answered with 503.
@@ -122,6 +124,7 @@ impl Default for ServerSettings {
             page_bytes_max: PAGE_BYTES_MAX,
             related_records_max: 10_000,
             trait_names: TraitNames::default(),
+            organization_trait: "isOrganization".to_owned(),
             query_limits: Limits::default(),
             queries_max: 4,
             operator_token: None,

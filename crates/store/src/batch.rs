@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use muster_model::{id::WorkspaceId, kind::Kind, message::Message, rejection::Code, time::Micros};
+use muster_model::{id::WorkspaceId, message::Message, rejection::Code, time::Micros};
 
 use crate::{
     record::{self, NotARecord},
-    refused::{Refused, RefusedId},
+    refused::{Refused, RefusedId, Way},
 };
 
 const TAG_MESSAGE: u8 = 1;
@@ -191,7 +191,7 @@ pub fn encode_refused(refused: &Refused<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&refused.id.0.to_le_bytes());
     out.extend_from_slice(&refused.received_at.0.to_le_bytes());
     out.extend_from_slice(&refused.key_id.to_le_bytes());
-    out.push(refused.path_kind.map_or(0, |kind| kind as u8));
+    out.push(refused.way.number());
     for text in [refused.code.as_str().as_bytes(), refused.pointer.as_bytes(), refused.reason.as_bytes()] {
         out.extend_from_slice(&(text.len() as u32).to_le_bytes());
         out.extend_from_slice(text);
@@ -205,10 +205,7 @@ pub fn decode_refused(bytes: &[u8]) -> Result<Refused<'_>, NotARecord> {
     let id = u128::from_le_bytes(header[..16].try_into().map_err(|_| NotARecord)?);
     let at = i64::from_le_bytes(header[16..24].try_into().map_err(|_| NotARecord)?);
     let key_id = u64::from_le_bytes(header[24..32].try_into().map_err(|_| NotARecord)?);
-    let path_kind = match header[32] {
-        0 => None,
-        number => Some(Kind::from_number(number).ok_or(NotARecord)?),
-    };
+    let way = Way::from_number(header[32]).ok_or(NotARecord)?;
     let mut text = || {
         let (length, after) = rest.split_at_checked(4).ok_or(NotARecord)?;
         let length = u32::from_le_bytes(length.try_into().map_err(|_| NotARecord)?) as usize;
@@ -219,19 +216,19 @@ pub fn decode_refused(bytes: &[u8]) -> Result<Refused<'_>, NotARecord> {
     let code = Code::parse(text()?).ok_or(NotARecord)?;
     let (pointer, reason) = (Cow::Borrowed(text()?), Cow::Borrowed(text()?));
     let body = Cow::Borrowed(rest);
-    Ok(Refused { id: RefusedId(id), received_at: Micros(at), code, pointer, reason, path_kind, key_id, body })
+    Ok(Refused { id: RefusedId(id), received_at: Micros(at), code, pointer, reason, way, key_id, body })
 }
 
 #[cfg(test)]
 mod tests {
-    use muster_model::rejection::Rejection;
+    use muster_model::{kind::Kind, rejection::Rejection};
 
     use super::*;
 
     #[test]
     fn entries_read_back_and_cut_bytes_are_refused() {
         let rejection = Rejection::new(Code::UserNeedsParent, "/accountId", "send the account");
-        let refused = Refused::new(&rejection, Some(Kind::User), 7, Micros(9), b"{\xff}");
+        let refused = Refused::new(&rejection, Way::Kind(Kind::User), 7, Micros(9), b"{\xff}");
         let mut builder = BatchBuilder::new(WorkspaceId(3), 0);
         builder.refused(&refused);
         builder.forget(refused.id);

@@ -21,10 +21,10 @@ use crate::{Answer, error::ReadError};
 pub struct RefusedId(pub u128);
 
 impl RefusedId {
-    /// The id of bytes that were refused on the path of `kind`, or in a batch.
+    /// The id of bytes that were refused, having come this way.
     #[must_use]
-    pub fn of_body(kind: Option<Kind>, body: &[u8]) -> Self {
-        RefusedId(xxh3_128_with_seed(body, kind.map_or(0, |kind| kind as u64)))
+    pub fn of_body(way: Way, body: &[u8]) -> Self {
+        RefusedId(xxh3_128_with_seed(body, u64::from(way.number())))
     }
 
     /// The id of a conflict: a message of a known identity with other content.
@@ -49,6 +49,41 @@ impl std::fmt::Display for RefusedId {
     }
 }
 
+/// The way a message came, which says how its bytes are to be read when it is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In a batch; it states its own type.
+    Batch,
+    /// By the path of its kind.
+    Kind(Kind),
+    /// As a call of the Segment spec; it states its own type.
+    Segment,
+}
+
+impl Way {
+    const SEGMENT_NUMBER: u8 = 255;
+
+    /// The number that stores keep.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Way::Batch => 0,
+            Way::Kind(kind) => kind as u8,
+            Way::Segment => Way::SEGMENT_NUMBER,
+        }
+    }
+
+    /// The way that a stored number means.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Way> {
+        match number {
+            0 => Some(Way::Batch),
+            Way::SEGMENT_NUMBER => Some(Way::Segment),
+            number => Kind::from_number(number).map(Way::Kind),
+        }
+    }
+}
+
 /// One message set aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused<'a> {
@@ -59,8 +94,7 @@ pub struct Refused<'a> {
     pub pointer: Cow<'a, str>,
     /// The sentence its sender was given.
     pub reason: Cow<'a, str>,
-    /// The kind whose path it came by; `None` when it came in a batch and states its own type.
-    pub path_kind: Option<Kind>,
+    pub way: Way,
     /// The id of the key that sent it.
     pub key_id: u64,
     /// The message as it came; not necessarily UTF-8.
@@ -70,14 +104,14 @@ pub struct Refused<'a> {
 impl<'a> Refused<'a> {
     /// A message that broke a rule.
     #[must_use]
-    pub fn new(rejection: &'a Rejection, path_kind: Option<Kind>, key_id: u64, at: Micros, body: &'a [u8]) -> Self {
+    pub fn new(rejection: &'a Rejection, way: Way, key_id: u64, at: Micros, body: &'a [u8]) -> Self {
         Refused {
-            id: RefusedId::of_body(path_kind, body),
+            id: RefusedId::of_body(way, body),
             received_at: at,
             code: rejection.code,
             pointer: Cow::Borrowed(&rejection.pointer),
             reason: Cow::Borrowed(&rejection.message),
-            path_kind,
+            way,
             key_id,
             body: Cow::Borrowed(body),
         }
@@ -95,7 +129,7 @@ impl<'a> Refused<'a> {
                 "another message with this type, these identifiers and this messageId was stored first and stands; \
                  send this one with a messageId of its own if it states something new",
             ),
-            path_kind: None,
+            way: Way::Batch,
             key_id,
             body: Cow::Owned(message.as_sent().into_bytes()),
         }
@@ -110,7 +144,7 @@ impl<'a> Refused<'a> {
             code: self.code,
             pointer: Cow::Owned(self.pointer.into_owned()),
             reason: Cow::Owned(self.reason.into_owned()),
-            path_kind: self.path_kind,
+            way: self.way,
             key_id: self.key_id,
             body: Cow::Owned(self.body.into_owned()),
         }

@@ -1,4 +1,4 @@
-//! Which traits feed the fields of records that come from traits.
+//! Which traits feed the fields of records that come from traits, and which one says what a group is.
 
 use muster_server::ServerSettings;
 
@@ -12,6 +12,7 @@ pub fn read(values: &Values, settings: &mut ServerSettings) -> Result<(), Settin
         ("traits.next_renewal_date", &mut names.next_renewal_date),
         ("traits.churned_at", &mut names.churned_at),
         ("traits.trial_end_date", &mut names.trial_end_date),
+        ("traits.organization", &mut settings.organization_trait),
     ] {
         let text = values.text(key);
         if text.is_empty() {

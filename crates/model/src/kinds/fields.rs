@@ -154,6 +154,12 @@ impl<'d, 'a> Fields<'d, 'a> {
         [&self.user_id, &self.account_id, &self.organization_id].iter().any(|given| matches!(given, Given::Text(_)))
     }
 
+    /// Whether someone is named whose user is not known yet.
+    #[must_use]
+    pub fn names_anonymous(&self) -> bool {
+        self.draft.origin.is_some_and(|origin| origin.anonymous)
+    }
+
     /// Whether a custom object instance is named, in full or in part.
     #[must_use]
     pub fn names_instance(&self) -> bool {
@@ -221,6 +227,9 @@ impl<'d, 'a> Fields<'d, 'a> {
 
     /// Everything that is not part of the identity, whatever its spelling.
     fn content(&self) -> u128 {
+        if let Some(origin) = self.draft.origin {
+            return origin.content;
+        }
         let timestamp = self.timestamp.map_or(0, |at| member_digest("timestamp", at.0 as u128));
         let digest = |raw| json::Walk::new(raw, self.context.limits.message_depth_max).value(1).1;
         let foreign = self.foreign.iter().map(|(field, raw)| member_digest(field, digest(raw)));

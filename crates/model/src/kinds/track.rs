@@ -10,7 +10,7 @@ use crate::{
     time::Micros,
 };
 
-/// `event` is required, and one of `userId`, `accountId`, `organizationId`.
+/// `event` is required, and one of `userId`, `accountId`, `organizationId`; someone anonymous will do as well.
 pub(super) fn check<'a>(fields: Fields<'_, 'a>) -> Result<Message<'a>, Rejection> {
     let event = match fields.draft.event {
         Some(raw) => name("event", raw, Code::InvalidEvent)?,
@@ -23,7 +23,7 @@ pub(super) fn check<'a>(fields: Fields<'_, 'a>) -> Result<Message<'a>, Rejection
             "event is required in a message of type track: send the event's name as a non-empty string",
         ));
     }
-    if !fields.names_subject() {
+    if !fields.names_subject() && !fields.names_anonymous() {
         return Err(Rejection::new(
             Code::TrackNeedsSubject,
             "/userId",

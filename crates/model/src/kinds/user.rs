@@ -9,10 +9,15 @@ use crate::{
 };
 
 /// `userId` is required, and the field `accountId` or `organizationId` must be there: an explicit `null` or `""` states
-/// that there is no parent, a message without either field most likely forgot it.
+/// that there is no parent, a message without either field most likely forgot it. Someone anonymous has no `userId` yet; what is said of them is
+/// kept and changes no profile.
 pub(super) fn check<'a>(mut fields: Fields<'_, 'a>) -> Result<Message<'a>, Rejection> {
+    if fields.names_anonymous() && fields.user_id.clone().text().is_none() {
+        return fields.into_message(None);
+    }
     fields.user_id = fields.require(|fields| &mut fields.user_id, "userId")?;
-    if fields.account_id == Given::Missing && fields.organization_id == Given::Missing {
+    let ours = fields.draft.origin.is_none();
+    if ours && fields.account_id == Given::Missing && fields.organization_id == Given::Missing {
         return Err(Rejection::new(
             Code::UserNeedsParent,
             "/accountId",

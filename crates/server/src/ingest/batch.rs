@@ -63,6 +63,11 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// The body as text, every byte that is no UTF-8 masked.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The body as one message.
     pub fn one(&self, depth_max: usize) -> Element<'_> {
         self.element(&mut Walk::new(&self.text, depth_max))

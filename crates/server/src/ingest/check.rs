@@ -15,7 +15,7 @@ use muster_model::{
 };
 use muster_store::{
     batch::{Batch, BatchBuilder},
-    refused::{Refused, RefusedId},
+    refused::{Refused, RefusedId, Way},
 };
 
 use super::{
@@ -36,6 +36,11 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
+    /// The way its messages come.
+    fn way(self) -> Way {
+        self.kind().map_or(Way::Batch, Way::Kind)
+    }
+
     /// The kind that the path says.
     pub fn kind(self) -> Option<Kind> {
         match self {
@@ -176,7 +181,7 @@ impl Tally {
             }
             Err(rejection) => {
                 let refused =
-                    Refused::new(&rejection, order.shape.kind(), order.key_id, order.received_at(), element.original);
+                    Refused::new(&rejection, order.shape.way(), order.key_id, order.received_at(), element.original);
                 let id = refused.id;
                 self.builder.refused(&refused);
                 self.refusals.push(Refusal { index, rejection });

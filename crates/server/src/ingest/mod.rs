@@ -33,7 +33,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use muster_store::refused::Refused;
+use muster_store::refused::{Refused, Way};
 
 pub(crate) use admit::{Budget, Reservation};
 
@@ -51,7 +51,7 @@ pub(crate) async fn receive(
     match admit::admit(&state, caller, request).await {
         Ok((admitted, raw)) => {
             let order = Order::new(&state, &admitted, shape);
-            finish(&state, raw, order).await
+            finish(&state, raw, move |text| check::check_body(text, order)).await
         }
         Err(answer) => answer,
     }
@@ -59,9 +59,15 @@ pub(crate) async fn receive(
 
 /// Answers a request to send a message again that was set aside: as the request's body has it, or as it was kept.
 pub(crate) async fn resend(state: &AppState, kept: Refused<'static>, caller: Caller, request: Request) -> Response {
+    if kept.way == Way::Segment {
+        return crate::segment::resend(state, kept, caller, request).await;
+    }
     match admit::admit(state, caller, request).await {
         Ok((admitted, mut raw)) => {
-            let shape = kept.path_kind.map_or(Shape::OneTyped, Shape::One);
+            let shape = match kept.way {
+                Way::Kind(kind) => Shape::One(kind),
+                Way::Batch | Way::Segment => Shape::OneTyped,
+            };
             let mut order = Order::new(state, &admitted, shape);
             // Still refused, it stays where it is; accepted, it must not be in both places.
             order.atomic = true;
@@ -70,28 +76,37 @@ pub(crate) async fn resend(state: &AppState, kept: Refused<'static>, caller: Cal
                 raw.bytes = kept.body.into_owned().into();
                 raw.encoding = Encoding::Identity;
             }
-            finish(state, raw, order).await
+            finish(state, raw, move |text| check::check_body(text, order)).await
         }
         Err(answer) => answer,
     }
 }
 
-async fn finish(state: &AppState, raw: Raw, order: Order) -> Response {
+/// Reads a body, makes what it holds durable and says what became of it.
+pub(crate) async fn finish(
+    state: &AppState,
+    raw: Raw,
+    reader: impl FnOnce(&Bytes) -> Result<Checked, ApiError> + Send + 'static,
+) -> Response {
     let finished = async {
-        let (checked, _reservation) = work(state, raw, order).await?;
+        let (checked, _reservation) = read(state, raw, reader).await?;
         let journaled = journal::append(state, checked).await?;
         Ok::<Response, ApiError>(reply::reply(state, &journaled))
     };
     finished.await.unwrap_or_else(IntoResponse::into_response)
 }
 
-/// Decompresses, finds and checks, on this thread when that is quick and on one of its own when it may not be.
-async fn work(state: &AppState, mut raw: Raw, order: Order) -> Result<(Checked, Reservation), ApiError> {
+/// Decompresses a body and has it read, on this thread when that is quick and on one of its own when it may not be.
+pub(crate) async fn read<T: Send + 'static>(
+    state: &AppState,
+    mut raw: Raw,
+    reader: impl FnOnce(&Bytes) -> Result<T, ApiError> + Send + 'static,
+) -> Result<(T, Reservation), ApiError> {
     let bytes_max = state.settings.body_bytes_max;
     let quick = state.settings.inline_bytes_max.min(bytes_max);
     if raw.bytes.len() <= quick {
         match decode(&mut raw, quick) {
-            Ok(text) => return check::check_body(&text, order).map(|checked| (checked, raw.reservation)),
+            Ok(text) => return reader(&text).map(|found| (found, raw.reservation)),
             Err(Undecoded::TooLarge) if quick < bytes_max => {}
             Err(error) => return Err(refuse(error, bytes_max)),
         }
@@ -100,7 +115,7 @@ async fn work(state: &AppState, mut raw: Raw, order: Order) -> Result<(Checked, 
     let job = move || {
         let _permit = permit;
         let text = decode(&mut raw, bytes_max).map_err(|error| refuse(error, bytes_max))?;
-        check::check_body(&text, order).map(|checked| (checked, raw.reservation))
+        reader(&text).map(|found| (found, raw.reservation))
     };
     tokio::task::spawn_blocking(job).await.unwrap_or_else(|panic| {
         tracing::error!(task = "parse", %panic, "a task panicked and was ended; this is a defect, please report it");

@@ -18,4 +18,5 @@ mod gate;
 pub use token::Token;
 
 pub(crate) use gate::{Caller, Gate, pass, turn_away, unread};
-pub(crate) use limiter::Limiter;
+pub(crate) use limiter::{Allowance, Limiter};
+pub(crate) use spelling::candidates;

@@ -20,7 +20,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 
 /// The hashes of everything in the request that may be meant as a token, likeliest first; `None` when the request
 /// names no credentials at all.
-pub(super) fn candidates(headers: &HeaderMap) -> Option<impl Iterator<Item = TokenHash>> {
+pub(crate) fn candidates(headers: &HeaderMap) -> Option<impl Iterator<Item = TokenHash>> {
     let header = headers.get(AUTHORIZATION)?.as_bytes();
     let (scheme, rest) = match header.iter().position(|byte| *byte == b' ') {
         Some(at) => (&header[..at], header[at..].trim_ascii()),

@@ -28,8 +28,9 @@ use utoipa::openapi::{
 use crate::router::{Access, Route};
 
 /// The parts of the document, in their order.
-const TAGS: [(&str, &str); 11] = [
+const TAGS: [(&str, &str); 12] = [
     ("Ingest", "Messages in. What was answered with 200 is on disk."),
+    ("Segment spec", "Messages in, as the libraries of the Segment and RudderStack families send them."),
     ("Records", "Organizations, accounts and users, with their timelines."),
     ("Custom objects", "Custom objects and their instances."),
     ("NPS", "Responses to NPS surveys."),

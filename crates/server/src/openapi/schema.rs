@@ -76,6 +76,8 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("IngestError", ingest_error().into()),
         ("FieldError", field_error().into()),
         ("Error", object(&[("error", Field::Text)]).into()),
+        ("SegmentSuccess", object(&[("success", Field::Boolean)]).into()),
+        ("SegmentError", object(&[("code", Field::Text), ("message", Field::Text), ("error", Field::Text)]).into()),
     ];
     let lists = [
         ("Organizations", "Organization"),

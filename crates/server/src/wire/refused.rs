@@ -5,7 +5,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use muster_model::json::Walk;
-use muster_store::refused::Refused;
+use muster_store::refused::{Refused, Way};
 use serde::de::IgnoredAny;
 
 use super::object::Object;
@@ -22,7 +22,12 @@ pub(crate) fn write(object: &mut Object<'_>, refused: &Refused<'_>) {
     object.text("instancePath", &refused.pointer);
     object.text("message", &refused.reason);
     object.number("keyId", refused.key_id);
-    object.text_or_null("type", refused.path_kind.map(muster_model::kind::Kind::as_str));
+    let path = match refused.way {
+        Way::Batch => None,
+        Way::Kind(kind) => Some(kind.as_str()),
+        Way::Segment => Some("segment"),
+    };
+    object.text_or_null("type", path);
     match std::str::from_utf8(&refused.body) {
         Ok(text) if is_readable_json(text) => object.verbatim("body", text),
         Ok(text) => object.text("body", text),
@@ -66,7 +71,7 @@ mod tests {
 
     fn check(body: &[u8], expected: &str) {
         let rejection = Rejection::new(Code::InvalidId, "/userId", "send a string");
-        let refused = Refused::new(&rejection, Some(Kind::User), 3, Micros(0), body);
+        let refused = Refused::new(&rejection, Way::Kind(Kind::User), 3, Micros(0), body);
         let mut out = Vec::new();
         Object::write(&mut out, |object| write(object, &refused));
         let text = String::from_utf8(out).unwrap();

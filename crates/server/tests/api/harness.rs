@@ -23,7 +23,7 @@ use muster_store::{
     clock::{Clock, ManualClock},
     credentials::{Credentials, NewKey, Scopes},
     memory::MemoryStore,
-    refused::RefusedId,
+    refused::{RefusedId, Way},
 };
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
@@ -196,7 +196,7 @@ pub fn identity(kind: Option<Kind>, message: &str) -> String {
 
 /// The id under which a refused message is set aside.
 pub fn refused_id(kind: Option<Kind>, message: &str) -> String {
-    RefusedId::of_body(kind, message.as_bytes()).to_string()
+    RefusedId::of_body(kind.map_or(Way::Batch, Way::Kind), message.as_bytes()).to_string()
 }
 
 /// Text with its placeholders filled in.

@@ -9,6 +9,9 @@ mod harness;
 /// Messages in.
 mod analytics;
 
+/// Calls of the Segment spec in.
+mod segment;
+
 /// Records out.
 mod resources;
 

@@ -17,7 +17,7 @@ use crate::{
     error::AppendError,
     journal::Journal,
     receipt::Outcome::{Conflict, Duplicate, Stored},
-    refused::{Refusals, RefusedId},
+    refused::{Refusals, RefusedId, Way},
     status::Status,
 };
 
@@ -84,7 +84,7 @@ async fn check_conflict<S: Subject>(desk: &Desk<'_, S>, conflicting: &[&str]) {
         let id = RefusedId::of_conflict(message.identity, message.content);
         let kept = refused.iter().find(|kept| kept.id == id).expect("a conflict has the id of its content");
         assert_eq!(kept.code, Code::Conflict);
-        assert_eq!(kept.path_kind, None, "its body states its type");
+        assert_eq!(kept.way, Way::Batch, "its body states its type");
         assert!(kept.reason.len() > 20, "says what to do: {}", kept.reason);
         let body = String::from_utf8(kept.body.to_vec()).expect("a checked message is text");
         let again = Sent::new(body, desk.now());
@@ -199,8 +199,8 @@ pub async fn good_and_bad_messages_share_a_batch<S: Subject>(subject: &S, pace: 
     {
         let kept = refused.iter().find(|kept| kept.body.as_ref() == body.as_bytes()).expect("it was set aside");
         assert_eq!((kept.code, kept.pointer.as_ref()), (code, pointer));
-        assert_eq!((kept.received_at, kept.key_id, kept.path_kind), (received_at, KEY_ID, None));
-        assert_eq!(kept.id, RefusedId::of_body(None, body.as_bytes()));
+        assert_eq!((kept.received_at, kept.key_id, kept.way), (received_at, KEY_ID, Way::Batch));
+        assert_eq!(kept.id, RefusedId::of_body(Way::Batch, body.as_bytes()));
         assert!(kept.reason.len() > 20, "says what to do: {}", kept.reason);
     }
 }
@@ -217,7 +217,7 @@ pub async fn a_batch_of_refused_messages_alone<S: Subject>(subject: &S, pace: Pa
 pub async fn a_corrected_message_takes_the_place_of_the_refused_one<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
     desk.send(&[r#"{"type":"user","userId":"u","messageId":"1"}"#, r#"{"type":"page"}"#]).await;
-    let wrong = RefusedId::of_body(None, br#"{"type":"user","userId":"u","messageId":"1"}"#);
+    let wrong = RefusedId::of_body(Way::Batch, br#"{"type":"user","userId":"u","messageId":"1"}"#);
     let mut batch = desk.batch();
     Sent::new(r#"{"type":"user","userId":"u","accountId":"a","messageId":"1"}"#, desk.now())
         .add_to(&mut batch, desk.ids());
@@ -247,7 +247,7 @@ pub async fn forgetting_what_is_not_there_is_harmless<S: Subject>(subject: &S, p
     }
     desk.enter("other").await;
     let mut batch = desk.batch();
-    batch.forget(RefusedId::of_body(None, b"7"));
+    batch.forget(RefusedId::of_body(Way::Batch, b"7"));
     desk.append(batch.build()).await;
     desk.enter("default").await;
     assert_eq!(desk.refused(10).await.len(), 1, "what another workspace set aside is not there");

@@ -9,7 +9,7 @@ use muster_model::{
 use super::{Desk, Pace, Subject};
 use crate::{
     error::ReadError,
-    refused::{Refusals, Refused, RefusedCursor, RefusedId},
+    refused::{Refusals, Refused, RefusedCursor, RefusedId, Way},
 };
 
 fn rejection() -> Rejection {
@@ -20,7 +20,7 @@ async fn set_aside<S: Subject>(desk: &mut Desk<'_, S>, bodies: &[String]) {
     let (rejection, now) = (rejection(), desk.now());
     let mut batch = desk.batch();
     for body in bodies {
-        batch.refused(&Refused::new(&rejection, None, 3, now, body.as_bytes()));
+        batch.refused(&Refused::new(&rejection, Way::Batch, 3, now, body.as_bytes()));
     }
     desk.append(batch.build()).await;
 }
@@ -37,7 +37,7 @@ pub async fn pages_run_from_new_to_old<S: Subject>(subject: &S, pace: Pace) {
     for second in [5, 1, 9, 5, 1] {
         desk.set_clock(second);
         let bodies: Vec<String> = (0..5).map(|n| format!("{{\"n\":{}}}", all.len() + n)).collect();
-        all.extend(bodies.iter().map(|body| (desk.now(), RefusedId::of_body(None, body.as_bytes()))));
+        all.extend(bodies.iter().map(|body| (desk.now(), RefusedId::of_body(Way::Batch, body.as_bytes()))));
         set_aside(&mut desk, &bodies).await;
     }
     all.sort();
@@ -79,11 +79,11 @@ pub async fn bytes_are_kept_as_they_came<S: Subject>(subject: &S, pace: Pace) {
     let (rejection, now) = (rejection(), desk.now());
     let large = vec![b'x'; 300_000];
     let bodies: [&[u8]; 4] = [b"{\"a\":\"\xff\xfe\"}", b"", b"\0\n\"", &large];
-    let kinds = [None, Some(Kind::User), Some(Kind::CustomObjectInstance), Some(Kind::Track)];
+    let ways = [Way::Batch, Way::Segment, Way::Kind(Kind::CustomObjectInstance), Way::Kind(Kind::Track)];
     let mut sent = Vec::new();
     let mut batch = desk.batch();
-    for (number, (body, kind)) in bodies.into_iter().zip(kinds).enumerate() {
-        let refused = Refused::new(&rejection, kind, u64::MAX - number as u64, now, body);
+    for (number, (body, way)) in bodies.into_iter().zip(ways).enumerate() {
+        let refused = Refused::new(&rejection, way, u64::MAX - number as u64, now, body);
         batch.refused(&refused);
         sent.push(refused.into_owned());
     }
@@ -101,13 +101,13 @@ pub async fn the_same_bytes_again_are_kept_once<S: Subject>(subject: &S, pace: P
     let first = desk.now();
     let mut twice = desk.batch();
     let rejection = rejection();
-    for path_kind in [None, None, Some(Kind::User), Some(Kind::Track)] {
-        twice.refused(&Refused::new(&rejection, path_kind, 3, first, b"{}"));
+    for way in [Way::Batch, Way::Batch, Way::Kind(Kind::User), Way::Segment] {
+        twice.refused(&Refused::new(&rejection, way, 3, first, b"{}"));
     }
     desk.append(twice.build()).await;
     assert_eq!(desk.refused(10).await.len(), 3);
     set_aside(&mut desk, &["{}".to_owned()]).await;
-    let kept = read(&desk, RefusedId::of_body(None, b"{}")).await.expect("it can be read").expect("it is there");
+    let kept = read(&desk, RefusedId::of_body(Way::Batch, b"{}")).await.expect("it can be read").expect("it is there");
     assert_eq!(kept.received_at, first, "the first one stays");
     assert_eq!(desk.refused(10).await.len(), 3);
 }
@@ -116,7 +116,7 @@ pub async fn the_same_bytes_again_are_kept_once<S: Subject>(subject: &S, pace: P
 pub async fn workspaces_do_not_see_each_others<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
     set_aside(&mut desk, &["{}".to_owned()]).await;
-    let id = RefusedId::of_body(None, b"{}");
+    let id = RefusedId::of_body(Way::Batch, b"{}");
     desk.enter("other").await;
     assert_eq!(desk.refused(10).await, []);
     assert_eq!(read(&desk, id).await, Ok(None));

@@ -13,7 +13,7 @@ use muster_model::{
 
 use crate::{
     batch::BatchBuilder,
-    refused::{Refused, RefusedId},
+    refused::{Refused, RefusedId, Way},
 };
 
 /// The key that messages set aside here came by.
@@ -58,7 +58,7 @@ impl Sent {
         match self.check(ids) {
             Ok(message) => batch.message(&message),
             Err(rejection) => {
-                batch.refused(&Refused::new(&rejection, None, KEY_ID, self.received_at, self.text.as_bytes()));
+                batch.refused(&Refused::new(&rejection, Way::Batch, KEY_ID, self.received_at, self.text.as_bytes()));
             }
         }
     }
@@ -68,7 +68,7 @@ impl Sent {
     pub fn sameness(&self, ids: IdSpace) -> Sameness {
         match self.check(ids) {
             Ok(message) => Sameness::Message(message.identity),
-            Err(_) => Sameness::Refused(RefusedId::of_body(None, self.text.as_bytes())),
+            Err(_) => Sameness::Refused(RefusedId::of_body(Way::Batch, self.text.as_bytes())),
         }
     }
 }

@@ -1,0 +1,145 @@
+//! Translating and checking all calls of a body, into groups of bounded size.
+//!
+//! A call is taken with all its messages or set aside with none. Each group is one append; a request is answered with
+//! success once all of them are durable.
+
+use muster_model::{kinds::Context, message::Message, rejection::Rejection, time::Micros};
+use muster_store::{
+    batch::{Batch, BatchBuilder},
+    credentials::Key,
+    refused::{Refused, Way},
+};
+
+use super::{
+    answer::Trouble,
+    bytes,
+    call::{Call, CallKind},
+    clock,
+    envelope::{Envelope, Form},
+    meaning,
+};
+use crate::ingest::check::Refusal;
+
+/// Messages of one group.
+const GROUP_MESSAGES_MAX: usize = 1_000;
+/// Bytes of calls in one group.
+const GROUP_BYTES_MAX: usize = 1024 * 1024;
+
+/// What reading calls needs to know besides them.
+pub(super) struct Terms<'a> {
+    pub form: Form,
+    pub context: Context,
+    pub key: &'a Key,
+    pub organization_trait: &'a str,
+    /// When the sender sent the body, as its head says.
+    pub sent_at: Option<Micros>,
+    /// The body held bytes that are no UTF-8, which stand in its text as escapes.
+    pub escaped: bool,
+}
+
+/// The calls of a body, checked.
+pub(super) struct Tallied {
+    /// What the journal is asked to take.
+    pub batches: Vec<Batch>,
+    /// Calls in the body.
+    pub total: usize,
+    /// Calls that were refused, in order.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Translates and checks the calls of an envelope.
+pub(super) fn tally(envelope: &Envelope<'_>, terms: &Terms<'_>) -> Result<Tallied, Trouble> {
+    let mut tally = Tally { terms, groups: Vec::new(), open: None, refusals: Vec::new(), next: 0 };
+    let total = envelope.each(|text| tally.add(text, envelope))?;
+    tally.close();
+    Ok(Tallied { batches: tally.groups, total, refusals: tally.refusals })
+}
+
+/// Gives one call its meaning and applies the rules. `each` gets its messages when all of them are good.
+pub(super) fn check(call: &Call<'_>, terms: &Terms<'_>, mut each: impl FnMut(&Message<'_>)) -> Result<(), Rejection> {
+    let placed = clock::place(call, terms.sent_at, terms.context.received_at);
+    let statements = meaning::of(call, &placed, terms.organization_trait)?;
+    let depth_max = terms.context.limits.message_depth_max;
+    let drafts: Vec<_> = statements.iter().map(|statement| statement.draft(depth_max)).collect();
+    let checked = statements.iter().zip(&drafts).map(|(statement, draft)| statement.check(draft, &terms.context));
+    let messages = checked.collect::<Result<Vec<_>, _>>()?;
+    messages.iter().for_each(&mut each);
+    Ok(())
+}
+
+/// A call that is a body of its own and states its type.
+pub(super) fn alone<'t>(text: &'t str, terms: &Terms<'_>) -> Call<'t> {
+    Call::read(text.trim_ascii(), None, None, terms.context.limits.message_depth_max)
+}
+
+struct Tally<'a> {
+    terms: &'a Terms<'a>,
+    groups: Vec<Batch>,
+    open: Option<Group>,
+    refusals: Vec<Refusal>,
+    next: usize,
+}
+
+/// A group that takes more.
+struct Group {
+    builder: BatchBuilder,
+    messages: usize,
+    bytes: usize,
+}
+
+impl Tally<'_> {
+    fn add<'t>(&mut self, text: &'t str, envelope: &Envelope<'t>) {
+        let index = self.next;
+        self.next += 1;
+        let terms = self.terms;
+        let path = match terms.form {
+            Form::Call(kind) => Some(kind),
+            Form::Batch | Form::Either => None,
+        };
+        let call = Call::read(text, path, Some(envelope), terms.context.limits.message_depth_max);
+        let group = self.group();
+        group.bytes += text.len();
+        let checked = check(&call, terms, |message| {
+            group.builder.message(message);
+            group.messages += 1;
+        });
+        let full = group.messages >= GROUP_MESSAGES_MAX || group.bytes >= GROUP_BYTES_MAX;
+        if let Err(rejection) = checked {
+            let body = kept(&call, path, terms.escaped);
+            let received_at = terms.context.received_at;
+            group.messages += 1;
+            group.builder.refused(&Refused::new(&rejection, Way::Segment, terms.key.id, received_at, &body));
+            self.refusals.push(Refusal { index, rejection });
+        }
+        if full {
+            self.close();
+        }
+    }
+
+    fn group(&mut self) -> &mut Group {
+        let key = self.terms.key;
+        self.open.get_or_insert_with(|| {
+            let builder = BatchBuilder::new(key.workspace.id, 16 * 1024).sent_with(key.id);
+            Group { builder, messages: 0, bytes: 0 }
+        })
+    }
+
+    fn close(&mut self) {
+        if let Some(group) = self.open.take() {
+            self.groups.push(group.builder.build());
+        }
+    }
+}
+
+/// A call as it is set aside: as it came, with the `type` that its path said, without which it would not say what it is.
+fn kept(call: &Call<'_>, path: Option<CallKind>, escaped: bool) -> Vec<u8> {
+    let typed = path.filter(|_| call.is_object && !call.states_type);
+    let text = match (typed, call.text.strip_prefix('{')) {
+        (Some(kind), Some(inside)) => {
+            let comma = if inside.trim_ascii_start() == "}" { "" } else { "," };
+            format!("{{\"type\":\"{}\"{comma}{inside}", kind.as_str())
+        }
+        (None, _) | (_, None) => call.text.to_owned(),
+    };
+    if escaped { bytes::restore(&text) } else { text.into_bytes() }
+}
