@@ -45,6 +45,9 @@ pub struct Origin {
     /// Digest of what its sender stated, in place of the text's: what was added or corrected on receipt is not in it, so
     /// that the same message sent again is the same.
     pub content: u128,
+    /// What it is called in that form. With its `messageId` this tells it from every other: who it is about may have
+    /// become known between two attempts to send it.
+    pub call: &'static str,
     /// It names someone whose user is not known yet; it need not name a record then.
     pub anonymous: bool,
 }

@@ -183,7 +183,16 @@ pub struct IdentityParts<'a> {
     pub content: u128,
 }
 
-impl IdentityParts<'_> {
+impl<'a> IdentityParts<'a> {
+    /// The parts of a message that was made from a call of another form: what it is called there stands in place of all
+    /// identifiers. No message of our own form has such parts.
+    #[must_use]
+    pub fn of_call(self, call: &'a str) -> Self {
+        let none = None;
+        let named = IdentityParts { organization_id: none, account_id: none, user_id: none, ..self };
+        IdentityParts { external_id: none, custom_object_id: Some(call), ..named }
+    }
+
     /// The identity of a message made of these parts.
     #[must_use]
     pub fn identity(&self) -> Identity {

@@ -253,7 +253,10 @@ impl<'d, 'a> Fields<'d, 'a> {
             message_id: self.message_id.as_deref(),
             content,
         };
-        parts.identity()
+        match self.draft.origin {
+            None => parts.identity(),
+            Some(origin) => parts.of_call(origin.call).identity(),
+        }
     }
 }
 

@@ -46,6 +46,8 @@ impl CallKind {
 
 /// Members that change between two attempts to send the same call, or say nothing about it.
 const PASSING: [&str; 5] = ["sentAt", "receivedAt", "_metadata", "writeKey", "type"];
+/// Members that say whom a call is about. A library that has learnt it meanwhile puts it in when it sends again.
+const NAMING: [&str; 2] = ["userId", "anonymousId"];
 
 /// One call's members, each as raw JSON text. What means "not given" is not there.
 #[derive(Debug, Default)]
@@ -77,6 +79,8 @@ pub(super) struct Call<'t> {
     pub others: Vec<(&'t str, &'t str)>,
     /// Digest of what the sender stated, the same in every attempt.
     pub content: u128,
+    /// The same with those whom it is about, for a call that has no id of its own.
+    pub whole: u128,
 }
 
 impl<'t> Call<'t> {
@@ -87,12 +91,16 @@ impl<'t> Call<'t> {
             return call;
         }
         let mut context = None;
-        let mut content = 0u128;
+        let (mut content, mut whole) = (0u128, 0u128);
         Walk::new(text, depth_max).members(1, |_, found| {
             let key = unescape(found.raw_key).unwrap_or_else(Cow::Owned);
             let says_nothing = given(found.value).is_none() || matches!(found.value, "{}" | "[]");
             if !says_nothing && !PASSING.contains(&key.as_ref()) {
-                content = content.wrapping_add(member_digest(&key, found.digest));
+                let digest = member_digest(&key, found.digest);
+                whole = whole.wrapping_add(digest);
+                if !NAMING.contains(&key.as_ref()) {
+                    content = content.wrapping_add(digest);
+                }
             }
             match key.as_ref() {
                 "context" => context = Some(found.value).filter(|value| *value != "null"),
@@ -101,7 +109,7 @@ impl<'t> Call<'t> {
                 _ => call.place(&key, found.raw_key, found.value),
             }
         });
-        call.content = content;
+        (call.content, call.whole) = (content, whole);
         let batch = envelope.filter(|envelope| envelope.is_batch());
         let shared = batch.and_then(|batch| batch.context);
         call.context = match (context, shared) {

@@ -11,7 +11,10 @@ use muster_model::{
     rejection::Rejection,
 };
 
-use super::{call::Call, clock::Placed};
+use super::{
+    call::{Call, CallKind},
+    clock::Placed,
+};
 
 /// An identifier in raw JSON, and the pointer to where it stood.
 pub(super) type Found<'t> = (&'t str, &'static str);
@@ -63,7 +66,7 @@ impl<'c, 't> Writer<'c, 't> {
         let mut writer = Writer { call, text, sources: Vec::new() };
         match call.message_id {
             Some(raw) => writer.raw("messageId", raw),
-            None => writer.raw("messageId", &format!("\"{:032x}\"", call.content)),
+            None => writer.raw("messageId", &format!("\"{:032x}\"", call.whole)),
         }
         match placed {
             Placed::AtReceipt => {}
@@ -122,7 +125,8 @@ impl<'c, 't> Writer<'c, 't> {
     pub fn finish(mut self, kind: Kind) -> Statement {
         self.text.push('}');
         let anonymous = self.call.anonymous_id.is_some();
-        let origin = Origin { content: self.call.content, anonymous };
+        let call = self.call.kind.map_or("", CallKind::as_str);
+        let origin = Origin { content: self.call.content, call, anonymous };
         Statement { kind, text: self.text, origin, sources: self.sources }
     }
 }

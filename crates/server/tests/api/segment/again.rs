@@ -29,6 +29,24 @@ fn a_second_attempt_changes_nothing() {
 }
 
 #[test]
+fn who_is_known_by_the_second_attempt_makes_no_other_call_of_it() {
+    let api = Api::new();
+    let call = |user: &str| {
+        format!(r#"{{"batch":[{{"type":"page","name":"Home","anonymousId":"x","userId":{user},"messageId":"1"}}]}}"#)
+    };
+    for user in ["null", "\"u\"", "null"] {
+        api.check(BATCH, &call(user), SUCCESS);
+    }
+    assert_eq!(rows(&api, "select user_id, count(*) from messages"), "[[null,1]]");
+    assert_eq!(api.read("/resources/refused")["results"], serde_json::json!([]));
+    // Without an id, someone else's call is another one.
+    for user in ["u", "v"] {
+        api.check(BATCH, &format!(r#"{{"batch":[{{"type":"track","event":"e","userId":"{user}"}}]}}"#), SUCCESS);
+    }
+    assert_eq!(rows(&api, "select count(*) from messages where event = 'e'"), "[[2]]");
+}
+
+#[test]
 fn a_call_without_an_id_is_the_same_when_it_says_the_same() {
     let api = Api::new();
     let call =
