@@ -30,6 +30,7 @@ use crate::{
     counters::Counters,
     credentials::Registry,
     disk,
+    engine::Reader,
     error::state_failed,
     health::HealthCell,
     history::{
@@ -38,6 +39,7 @@ use crate::{
         rows,
         segment::SegmentWriter,
     },
+    lists::settle,
     options::Options,
     overlay::Overlay,
     recovery, room,
@@ -129,6 +131,7 @@ impl Checkpointer {
 
     fn try_checkpoint(&mut self, job: &Job) -> Result<(), ReadError> {
         let written = self.write_history(&job.overlay).inspect_err(|_| self.sweep())?;
+        let settled = settle::settle(&self.reader(), &job.overlay);
         let no_room = |error| ReadError::Failed { what: format!("no room for the state store: {error}") };
         self.room.try_out(job.bytes()).map_err(no_room).inspect_err(|_| self.sweep())?;
         match commit::ingest(job, &self.views.state) {
@@ -143,7 +146,7 @@ impl Checkpointer {
             Err(fault) => return Err(self.stop(state_failed(&fault))),
         }
         // Whether a commit that failed happened is unknown; the next opening finds out and goes on from there.
-        commit::commit(job, &written, &self.views.state, &self.options).map_err(|fault| self.stop(fault))?;
+        commit::commit(job, &written, &settled, &self.views.state, &self.options).map_err(|fault| self.stop(fault))?;
         self.views.change(|current| {
             let mut manifest = Manifest::clone(&current.manifest);
             written.into_iter().for_each(|segment| manifest.add(segment));
@@ -151,6 +154,11 @@ impl Checkpointer {
             current.frozen = None;
         });
         Ok(())
+    }
+
+    fn reader(&self) -> Reader {
+        let (views, registry) = (Arc::clone(&self.views), Arc::clone(&self.registry));
+        Reader { views, registry, options: Arc::clone(&self.options) }
     }
 
     fn stop(&self, fault: ReadError) -> ReadError {

@@ -7,18 +7,22 @@ use std::sync::Arc;
 
 use fjall::{Keyspace, OwnedWriteBatch};
 use muster_model::{id::WorkspaceId, time::Micros};
-use muster_store::{batch::encode_refused, error::ReadError, profiles::ListCursor, refused::RefusedCursor};
+use muster_store::{batch::encode_refused, error::ReadError, refused::RefusedCursor};
 
 use crate::{
     codec,
     error::{damaged, state_failed},
     history::manifest::Segment,
-    keys::{self, ProfileKey},
+    keys::{self, ProfileKey, TimePlace},
+    lists::{
+        catalogue, entries,
+        settle::{self, Settled},
+    },
     options::Options,
     overlay::Overlay,
     slots::Slot,
     state::State,
-    views::statement_value,
+    views::{self, Latest, statement_value},
     writer::dedupe::IdentityMap,
 };
 
@@ -48,7 +52,13 @@ pub fn ingest(job: &Job, state: &State) -> fjall::Result<()> {
 }
 
 /// Commits a frozen overlay, of which the rest was ingested, and the files written from it.
-pub fn commit(job: &Job, written: &[Arc<Segment>], state: &State, options: &Options) -> Result<(), ReadError> {
+pub fn commit(
+    job: &Job,
+    written: &[Arc<Segment>],
+    settled: &Settled,
+    state: &State,
+    options: &Options,
+) -> Result<(), ReadError> {
     let store = |error: fjall::Error| state_failed(&error);
     let mut batch = state.batch();
     let mut value = Vec::new();
@@ -56,8 +66,12 @@ pub fn commit(job: &Job, written: &[Arc<Segment>], state: &State, options: &Opti
     let mut profiles: Vec<(&ProfileKey, &Slot)> = job.overlay.profiles.iter().collect();
     profiles.sort_unstable_by_key(|(key, _)| **key);
     for (key, slot) in &profiles {
+        let certain = settled.get(key).map(|seen| settle::settled(&slot.profile, *seen));
+        let profile = certain.as_ref().unwrap_or(&slot.profile);
+        let before = if slot.below.is_some() { views::read_profile(&Latest, state, key)? } else { None };
+        entries::put(&mut batch, state, key, before.as_ref(), profile);
         value.clear();
-        codec::profile::encode(&slot.profile, &mut value);
+        codec::profile::encode(profile, &mut value);
         batch.insert(&state.profiles, key.bytes(), value.as_slice());
     }
     profiles.sort_unstable_by_key(|(key, slot)| (key.workspace, key.kind, std::cmp::Reverse(slot.profile.updated_at)));
@@ -70,6 +84,7 @@ pub fn commit(job: &Job, written: &[Arc<Segment>], state: &State, options: &Opti
             batch.insert(&state.children, key, []);
         }
     }
+    catalogue::put(&mut batch, state, &job.overlay)?;
     put_refused(&mut batch, &job.overlay, state, options)?;
     for segment in written {
         batch.insert(&state.manifest, segment.key(), segment.value());
@@ -115,7 +130,7 @@ fn ingest_sorted<K: AsRef<[u8]>, V: AsRef<[u8]>>(
 /// Moves a record to its places in the two list orders.
 fn put_places(batch: &mut OwnedWriteBatch, state: &State, key: &ProfileKey, slot: &Slot) {
     let profile = &slot.profile;
-    let place = |at: Micros| ListCursor { at, id: profile.id };
+    let place = |at: Micros| TimePlace { at, id: profile.id };
     let (created, updated) = (place(profile.created_at), place(profile.updated_at));
     let list_key = |cursor| keys::list_key(key.workspace, key.kind, cursor);
     match slot.below {

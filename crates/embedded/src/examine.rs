@@ -100,6 +100,8 @@ fn examine_state(state: &State, findings: &mut Vec<Finding>) {
         ("children", &state.children),
         ("list places", &state.by_created),
         ("list places", &state.by_updated),
+        ("list places", &state.by_field),
+        ("the catalogue of traits", &state.stated),
         ("messages set aside", &state.refused),
     ];
     for (name, keyspace) in others {

@@ -10,7 +10,7 @@ use muster_model::{
     register::Stamp,
     time::Micros,
 };
-use muster_store::{profiles::ListCursor, refused::RefusedCursor};
+use muster_store::{catalogue::Model, refused::RefusedCursor};
 
 /// The format of the data directory as a whole.
 pub const FORMAT: u64 = 1;
@@ -45,8 +45,15 @@ pub fn list_prefix(workspace: WorkspaceId, kind: RecordKind) -> [u8; 5] {
     key
 }
 
+/// A record's place in a list by a time of receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimePlace {
+    pub at: Micros,
+    pub id: RecordId,
+}
+
 /// A record's place in a list: newest first, then by id.
-pub fn list_key(workspace: WorkspaceId, kind: RecordKind, cursor: ListCursor) -> [u8; 29] {
+pub fn list_key(workspace: WorkspaceId, kind: RecordKind, cursor: TimePlace) -> [u8; 29] {
     let mut key = [0; 29];
     key[..5].copy_from_slice(&list_prefix(workspace, kind));
     key[5..13].copy_from_slice(&(!ascending(cursor.at)).to_be_bytes());
@@ -55,10 +62,41 @@ pub fn list_key(workspace: WorkspaceId, kind: RecordKind, cursor: ListCursor) ->
 }
 
 /// Reads a list key back.
-pub fn parse_list_key(key: &[u8]) -> Option<ListCursor> {
+pub fn parse_list_key(key: &[u8]) -> Option<TimePlace> {
     let at = u64::from_be_bytes(key.get(5..13)?.try_into().ok()?);
     let id = u128::from_be_bytes(key.get(13..29)?.try_into().ok()?);
-    Some(ListCursor { at: from_ascending(!at), id: RecordId(id) })
+    Some(TimePlace { at: from_ascending(!at), id: RecordId(id) })
+}
+
+/// The prefix of a kind of record in a list by a field.
+pub fn field_prefix(workspace: WorkspaceId, kind: RecordKind, field: u64) -> [u8; 13] {
+    let mut key = [0; 13];
+    key[..5].copy_from_slice(&list_prefix(workspace, kind));
+    key[5..].copy_from_slice(&field.to_be_bytes());
+    key
+}
+
+/// A record's place in a list by a field.
+pub fn field_key(workspace: WorkspaceId, kind: RecordKind, field: u64, value: [u8; 9], id: RecordId) -> [u8; 38] {
+    let mut key = [0; 38];
+    key[..13].copy_from_slice(&field_prefix(workspace, kind, field));
+    key[13..22].copy_from_slice(&value);
+    key[22..].copy_from_slice(&id.0.to_be_bytes());
+    key
+}
+
+/// The value and the record in such a key.
+pub fn parse_field_key(key: &[u8]) -> Option<([u8; 9], RecordId)> {
+    let value = key.get(13..22)?.try_into().ok()?;
+    Some((value, RecordId(u128::from_be_bytes(key.get(22..38)?.try_into().ok()?))))
+}
+
+/// The key of a trait in the catalogue of a model.
+pub fn stated_key(workspace: WorkspaceId, model: Model, key: &str) -> Vec<u8> {
+    let object = model.object.unwrap_or(RecordId(0));
+    let mut bytes = ProfileKey::new(workspace, model.kind, object).bytes().to_vec();
+    bytes.extend_from_slice(key.as_bytes());
+    bytes
 }
 
 /// The prefix of a record's children of one kind.
@@ -133,11 +171,11 @@ pub fn refused_id_key(workspace: WorkspaceId, id: muster_store::refused::Refused
 }
 
 /// Instants as numbers that sort as instants do, before 1970 too.
-fn ascending(at: Micros) -> u64 {
+pub fn ascending(at: Micros) -> u64 {
     (at.0 as u64) ^ (1 << 63)
 }
 
-fn from_ascending(number: u64) -> Micros {
+pub fn from_ascending(number: u64) -> Micros {
     Micros((number ^ (1 << 63)) as i64)
 }
 
@@ -147,10 +185,10 @@ mod tests {
 
     #[test]
     fn list_keys_sort_newest_first_and_read_back() {
-        let key = |at, id| list_key(WorkspaceId(1), RecordKind::User, ListCursor { at: Micros(at), id: RecordId(id) });
+        let key = |at, id| list_key(WorkspaceId(1), RecordKind::User, TimePlace { at: Micros(at), id: RecordId(id) });
         let order = [key(5, 1), key(5, 2), key(0, 9), key(-5, 0), key(i64::MIN, 0)];
         assert!(order.is_sorted());
-        assert_eq!(parse_list_key(&order[3]), Some(ListCursor { at: Micros(-5), id: RecordId(0) }));
+        assert_eq!(parse_list_key(&order[3]), Some(TimePlace { at: Micros(-5), id: RecordId(0) }));
         let stamp = Stamp { at: Micros(-7), by: Identity(3) };
         let key = statement_key(WorkspaceId(1), RecordId(4), RecordKind::Account, stamp);
         assert_eq!(parse_statement_key(&key), Some(stamp));

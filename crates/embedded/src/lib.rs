@@ -31,6 +31,9 @@ pub mod views;
 /// Reading.
 pub mod reader;
 
+/// Lists of records.
+pub mod lists;
+
 /// A workspace at one instant, and reading much of it.
 pub mod moment;
 

@@ -6,17 +6,16 @@
 use std::sync::Arc;
 
 use muster_model::profile::Profile;
-use muster_store::profiles::ListCursor;
 use rustc_hash::FxHashMap;
 
-use crate::keys::ProfileKey;
+use crate::keys::{ProfileKey, TimePlace};
 
 /// A profile that changed, and what is known of the version below this overlay.
 #[derive(Clone, Debug)]
 pub struct Slot {
     pub profile: Arc<Profile>,
     /// Where the version below stands in the list orders: created, updated. `None` when there is none.
-    pub below: Option<(ListCursor, ListCursor)>,
+    pub below: Option<(TimePlace, TimePlace)>,
     /// Rows of tracks that name this record and of messages that tell of it, in the order applied.
     pub rows: Vec<u32>,
 }

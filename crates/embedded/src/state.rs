@@ -27,6 +27,10 @@ pub struct State {
     /// Places of records in the two list orders.
     pub by_created: Keyspace,
     pub by_updated: Keyspace,
+    /// Places of records by the values of their fields and traits.
+    pub by_field: Keyspace,
+    /// Traits that were ever stated, by key.
+    pub stated: Keyspace,
     /// Children by parent.
     pub children: Keyspace,
     /// Link and unlink statements by user.
@@ -66,6 +70,8 @@ impl State {
             profiles: keyspace("profiles")?,
             by_created: keyspace("by_created")?,
             by_updated: keyspace("by_updated")?,
+            by_field: keyspace("by_field")?,
+            stated: keyspace("stated")?,
             children: keyspace("children")?,
             statements: keyspace("statements")?,
             // Nearly every look-up here is for something that is not there; the filters answer those.

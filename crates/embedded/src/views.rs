@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use fjall::{Keyspace, Readable, Snapshot, UserValue};
-use muster_model::{association::Statement, kind::RecordKind, profile::Profile};
+use muster_model::{association::Statement, id::RecordId, kind::RecordKind, profile::Profile};
 use muster_store::error::ReadError;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
@@ -15,6 +15,7 @@ use crate::{
     error::{damaged, state_failed},
     history::{footers::Footers, manifest::Manifest},
     keys::{self, ProfileKey},
+    lists::catalogue::Hearings,
     overlay::{Overlay, StatementsKey},
     state::State,
 };
@@ -25,6 +26,8 @@ pub struct Views {
     /// Held while names of files are removed, and by a backup while it takes links to files.
     pub names: Mutex<()>,
     pub footers: Arc<Footers>,
+    /// What messages in memory stated of traits, as far as somebody asked.
+    pub hearings: Mutex<Hearings>,
     current: RwLock<Current>,
 }
 
@@ -33,6 +36,8 @@ pub struct Current {
     pub live: Overlay,
     pub frozen: Option<Arc<Overlay>>,
     pub manifest: Arc<Manifest>,
+    /// How often the live overlay was frozen.
+    pub freezes: u64,
 }
 
 /// What a reader keeps after letting go of the lock: everything but the live overlay.
@@ -48,7 +53,8 @@ impl Views {
             state,
             names: Mutex::new(()),
             footers: Arc::new(Footers::default()),
-            current: RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest) }),
+            hearings: Mutex::default(),
+            current: RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest), freezes: 0 }),
         }
     }
 
@@ -117,7 +123,7 @@ impl Below {
         state: &State,
         parent: &ProfileKey,
         kind: RecordKind,
-        out: &mut Vec<muster_model::id::RecordId>,
+        out: &mut Vec<RecordId>,
     ) -> Result<(), ReadError> {
         if let Some(found) = self.frozen.as_ref().and_then(|frozen| frozen.children.get(parent)) {
             out.extend(found.iter().filter(|(child, _)| *child == kind).map(|(_, id)| *id));
@@ -207,7 +213,7 @@ fn parse_statement(key: &[u8], value: &[u8]) -> Result<Statement, ReadError> {
     let parent = value.get(..16).and_then(|bytes| bytes.try_into().ok()).map(u128::from_be_bytes);
     match (stamp, parent, value.get(16)) {
         (Some(stamp), Some(parent), Some(links @ (0 | 1))) => {
-            Ok(Statement { stamp, parent: muster_model::id::RecordId(parent), links: *links == 1 })
+            Ok(Statement { stamp, parent: RecordId(parent), links: *links == 1 })
         }
         _ => Err(damaged("a statement")),
     }

@@ -8,7 +8,7 @@ use crate::{
     association::{Answer, Associations, Merged, Statement, resolve},
     id::RecordId,
     kind::{Kind, RecordKind},
-    kinds,
+    kinds, members,
     message::{Message, Named},
     nps,
     profile::{Body, Profile, Span, User},
@@ -31,6 +31,14 @@ pub trait Ledger {
 
     /// The records of kind `children` that ever named `parent`, in any order, each once.
     fn children(&mut self, parent: (RecordKind, RecordId), children: RecordKind) -> Result<Vec<RecordId>, Self::Error>;
+
+    /// A look at a profile that is not to be changed; nothing if there is none.
+    fn look<T>(
+        &mut self,
+        kind: RecordKind,
+        id: RecordId,
+        look: impl FnOnce(&Profile) -> T,
+    ) -> Result<Option<T>, Self::Error>;
 
     /// Notes that `child` named `parent` for the first time, so that it is found from there.
     fn relate(&mut self, parent: (RecordKind, RecordId), child: (RecordKind, RecordId));
@@ -127,6 +135,9 @@ pub(crate) fn associate<L: Ledger>(
         && let Some(last) = answered.last
     {
         nps::link_changed(ledger, message.received_at, user.id, (parents, parent.id), last.group(), merged.stands)?;
+    }
+    if merged.stood != merged.stands {
+        members::link(ledger, message.received_at, user.id, (parents, parent.id), merged.stands)?;
     }
     if parents != RecordKind::Account {
         return Ok(());

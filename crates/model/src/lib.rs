@@ -40,6 +40,9 @@ pub mod register;
 /// Customers' traits: one register per key.
 pub mod traits;
 
+/// What lists are ordered by: numbers and instants, in one order.
+pub mod rank;
+
 /// Which account or organization a user was with, and when.
 pub mod association;
 
@@ -48,6 +51,12 @@ pub mod nps;
 
 /// What is true now of one record.
 pub mod profile;
+
+/// How records are found by text: names, e-mail addresses and ids, whatever the case of their letters.
+pub mod find;
+
+/// How many users an organization has, kept as links and accounts come and go.
+mod members;
 
 /// Folding one message into the records it concerns.
 pub mod change;

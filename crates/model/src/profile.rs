@@ -98,6 +98,8 @@ pub enum Body {
 pub struct Organization {
     /// Accounts whose organization this is.
     pub accounts_count: u32,
+    /// Users linked to this organization or to one of its accounts, each counted once.
+    pub users_count: u32,
     /// Users of it and of its accounts by their last answer to an NPS survey, each once.
     pub nps: Tally,
 }

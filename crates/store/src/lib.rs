@@ -29,8 +29,14 @@ pub mod receipt;
 /// Accepting messages durably.
 pub mod journal;
 
+/// Lists of records: orders, conditions, places, and what each of them means.
+pub mod lists;
+
 /// Reading what is true now.
 pub mod profiles;
+
+/// The catalogue of traits: which keys were ever stated about records of a kind, and what their values were.
+pub mod catalogue;
 
 /// Reading what happened.
 pub mod history;
@@ -75,6 +81,7 @@ pub type Answer<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + '
 pub trait Store:
     journal::Journal
     + profiles::Profiles
+    + catalogue::Catalogue
     + history::History
     + scan::Scans
     + past::Past
@@ -90,6 +97,7 @@ pub trait Store:
 impl<S> Store for S where
     S: journal::Journal
         + profiles::Profiles
+        + catalogue::Catalogue
         + history::History
         + scan::Scans
         + past::Past

@@ -63,6 +63,15 @@ impl Ledger for Hashed {
         Ok(all.filter(|(kind, _)| *kind == children).map(|(_, id)| *id).collect())
     }
 
+    fn look<T>(
+        &mut self,
+        kind: RecordKind,
+        id: RecordId,
+        look: impl FnOnce(&Profile) -> T,
+    ) -> Result<Option<T>, Infallible> {
+        Ok(self.profiles.get(&(kind, id)).map(look))
+    }
+
     fn relate(&mut self, parent: Key, child: Key) {
         self.children.entry(parent).or_default().insert(child);
     }
@@ -125,7 +134,7 @@ async fn compare(ledger: &Hashed, twin: &Desk<'_, Twin>, arrival: &Arrival, same
     let (store, workspace): (&MemoryStore, _) = (twin.store(), twin.workspace().id);
     let mut count = 0;
     for kind in RecordKind::ALL {
-        let query = ListQuery { kind, order: ListOrder::CreatedAt, from: None, limit: 1_000, conditions: Vec::new() };
+        let query = ListQuery { limit: 1_000, ..ListQuery::new(kind, ListOrder::CreatedAt) };
         for expected in store.list(workspace, query).await.unwrap().profiles {
             count += 1;
             let key = (kind, expected.id);

@@ -107,7 +107,7 @@ mod tests {
         };
         let seen = Span::from_bounds(Some((Micros(-1), Micros(2))));
         let bodies = [
-            Body::Organization(Organization { accounts_count: 3, nps }),
+            Body::Organization(Organization { accounts_count: 3, users_count: 4, nps }),
             Body::Account(Account {
                 organization: Some(parent()),
                 users_count: 2,

@@ -255,5 +255,9 @@ impl Ledger for Fold {
         Ok(Vec::new())
     }
 
+    fn look<T>(&mut self, _: RecordKind, _: RecordId, _: impl FnOnce(&Profile) -> T) -> Result<Option<T>, Infallible> {
+        Ok(None)
+    }
+
     fn relate(&mut self, _: (RecordKind, RecordId), _: (RecordKind, RecordId)) {}
 }

@@ -14,7 +14,6 @@ use muster_model::{
 use muster_store::{
     batch::{Batch, Entry, decode_refused},
     error::ReadError,
-    profiles::ListCursor,
     record,
     refused::{Refused, RefusedId},
 };
@@ -22,7 +21,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     error::not_a_record,
-    keys::ProfileKey,
+    keys::{ProfileKey, TimePlace},
     overlay::Overlay,
     slots::{Slot, SlotNumber},
     state::State,
@@ -132,7 +131,7 @@ pub fn load_slot(key: &ProfileKey, frozen: Option<&Overlay>, state: &State) -> R
         None => views::read_profile(&Latest, state, key)?.map(Arc::new),
     };
     Ok(found.map(|profile| {
-        let place = |at| ListCursor { at, id: profile.id };
+        let place = |at| TimePlace { at, id: profile.id };
         let below = Some((place(profile.created_at), place(profile.updated_at)));
         Slot { profile, below, rows: Vec::new() }
     }))

@@ -236,6 +236,7 @@ impl Writer {
         let overlay = self.views.change(|current| {
             let frozen = Arc::new(std::mem::take(&mut current.live));
             current.frozen = Some(Arc::clone(&frozen));
+            current.freezes += 1;
             frozen
         });
         let job = Job { overlay, identities: self.identities.freeze(), position: self.log.last_sequence() };

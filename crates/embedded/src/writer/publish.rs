@@ -187,6 +187,22 @@ impl Ledger for OverlayLedger<'_> {
         Ok(children)
     }
 
+    fn look<T>(
+        &mut self,
+        kind: RecordKind,
+        id: RecordId,
+        look: impl FnOnce(&Profile) -> T,
+    ) -> Result<Option<T>, ReadError> {
+        let key = ProfileKey::new(self.workspace, kind, id);
+        if let Some(slot) = self.live.profiles.get(&key) {
+            return Ok(Some(look(&slot.profile)));
+        }
+        match self.frozen.and_then(|frozen| frozen.profiles.get(&key)) {
+            Some(slot) => Ok(Some(look(&slot.profile))),
+            None => Ok(views::read_profile(&Latest, self.state, &key)?.as_ref().map(look)),
+        }
+    }
+
     fn relate(&mut self, parent: (RecordKind, RecordId), child: (RecordKind, RecordId)) {
         self.live.grow(CHILD_BYTES);
         self.live.children.entry(ProfileKey::new(self.workspace, parent.0, parent.1)).or_default().insert(child);

@@ -5,6 +5,7 @@ use crate::{
     change::{Ledger, NewProfile, describe, named_profile},
     id::RecordId,
     kind::RecordKind,
+    members,
     message::{Message, Named},
     nps,
     profile::{Body, Parent},
@@ -54,6 +55,7 @@ pub(super) fn join<L: Ledger>(
     }
     count_account(ledger, message, left, |count| count.saturating_sub(1))?;
     count_account(ledger, message, joined, |count| count.saturating_add(1))?;
+    members::account_moved(ledger, message.received_at, named.id, left, joined)?;
     nps::account_moved(ledger, message.received_at, named.id, left, joined)
 }
 

@@ -59,6 +59,7 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("User", object(wire::user::FIELDS).into()),
         ("CustomObject", object(wire::custom_object::FIELDS).into()),
         ("CustomObjectInstance", object(wire::custom_object_instance::FIELDS).into()),
+        ("CustomField", object(wire::custom_field::FIELDS).into()),
         ("NpsResponse", object(wire::nps_response::FIELDS).into()),
         ("Event", object(wire::event::FIELDS).into()),
         ("Statement", object(wire::statement::FIELDS).into()),

@@ -7,14 +7,14 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use muster_model::{kind::RecordKind, profile::Profile};
-use muster_store::{credentials::Workspace, profiles::Condition};
+use muster_model::{id::RecordId, kind::RecordKind, profile::Profile};
+use muster_store::{credentials::Workspace, lists::Condition};
 
 use super::{
     answer::{self, json, page},
     past,
     query::Query,
-    records::{ListRequest, PathId, Reader, find},
+    records::{ListOf, ListRequest, PathId, Reader, find},
     related::Gatherer,
 };
 use crate::{
@@ -34,20 +34,34 @@ pub(super) async fn list(
     Reader(workspace): Reader,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let query = Query::of(&uri);
+    listed(&state, &workspace, &Query::of(&uri), None).await
+}
+
+/// Answers a page of the accounts of an organization.
+pub(super) async fn list_of_organization(
+    State(state): State<AppState>,
+    Reader(workspace): Reader,
+    PathId(id): PathId,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let parent = find(&state, &workspace, RecordKind::Organization, &id).await?.id;
+    listed(&state, &workspace, &Query::of(&uri), Some((RecordKind::Organization, parent))).await
+}
+
+async fn listed(
+    state: &AppState,
+    workspace: &Workspace,
+    parameters: &Query,
+    within: Option<(RecordKind, RecordId)>,
+) -> Result<Response, ApiError> {
     let churned_at = &state.settings.trait_names.churned_at;
     let churned = |present| vec![Condition::TraitPresent { key: churned_at.clone(), present }];
     let words = [("active", Some(false)), ("churned", Some(true)), ("activeOrChurned", None)];
-    let status = query.word("status", &words)?;
-    let variant = match status {
-        Some(false) => "active",
-        Some(true) => "churned",
-        None => "activeOrChurned",
-    };
-    let conditions = status.map(churned).unwrap_or_default();
-    let request = ListRequest::read(&workspace, KIND, &query, variant, conditions)?;
-    let found = request.page(&state, &workspace).await?;
-    let mut gatherer = Gatherer::new(&state, workspace.id);
+    let conditions = parameters.word("status", &words)?.map(churned).unwrap_or_default();
+    let of = ListOf { within, conditions, ..ListOf::all(KIND) };
+    let request = ListRequest::read(state, workspace, parameters, of).await?;
+    let found = request.page(state, workspace).await?;
+    let mut gatherer = Gatherer::new(state, workspace.id);
     let mut views = Vec::with_capacity(found.profiles.len());
     for profile in found.profiles {
         views.push(gatherer.account(profile).await?);
@@ -58,9 +72,9 @@ pub(super) async fn list(
     let write = move || {
         let (names, bytes_max) = (&shared.settings.trait_names, shared.settings.page_bytes_max);
         let one = |object: &mut Object<'_>, view: &Arc<AccountView>| account::write(object, view, names);
-        page(&views, next, bytes_max, one, |view| request.after(&view.profile))
+        page(&views, next, bytes_max, one, |view| request.after(&view.profile, view.seen))
     };
-    answer::write(&state, weight, write).await
+    answer::write(state, weight, write).await
 }
 
 /// Answers one record.

@@ -5,12 +5,20 @@
 //! only tells a cursor of this list from any other text.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use muster_model::{id::WorkspaceId, time::Micros};
+use muster_model::{
+    id::{RecordId, WorkspaceId},
+    rank::{Number, Rank},
+    time::Micros,
+};
+use muster_store::lists::{self, ListCursor};
 use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
 
+/// By a time of receipt or of an event; by anything else.
 const VERSION: u8 = 1;
+const VERSION_OF_NUMBERS: u8 = 2;
+const VERSION_OF_NOTHING: u8 = 3;
 const CHECK_BYTES: usize = 8;
 const CURSOR_BYTES: usize = 1 + 8 + 16 + CHECK_BYTES;
 
@@ -43,26 +51,60 @@ impl ListName {
 
     /// The text for a place in this list.
     pub(crate) fn write(&self, place: Place) -> String {
+        self.written(VERSION, place.at.0.to_be_bytes(), place.id)
+    }
+
+    /// The text for a place in this list of records.
+    pub(crate) fn write_record(&self, cursor: ListCursor) -> String {
+        let (version, value) = match cursor.place {
+            lists::Place::Ranked(Rank::Time(at)) => (VERSION, at.0.to_be_bytes()),
+            lists::Place::Ranked(Rank::Number(number)) => (VERSION_OF_NUMBERS, number.bits().to_be_bytes()),
+            lists::Place::Unranked => (VERSION_OF_NOTHING, [0; 8]),
+        };
+        self.written(version, value, cursor.id.0)
+    }
+
+    fn written(&self, version: u8, value: [u8; 8], id: u128) -> String {
         let mut bytes = Vec::with_capacity(CURSOR_BYTES);
-        bytes.push(VERSION);
-        bytes.extend_from_slice(&place.at.0.to_be_bytes());
-        bytes.extend_from_slice(&place.id.to_be_bytes());
+        bytes.push(version);
+        bytes.extend_from_slice(&value);
+        bytes.extend_from_slice(&id.to_be_bytes());
         bytes.extend_from_slice(&self.check(&bytes));
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
     /// The place that a text means in this list; an absent or empty text means the start.
     pub(crate) fn read(&self, text: Option<&str>) -> Result<Option<Place>, ApiError> {
+        match self.parts(text)? {
+            Some((VERSION, value, id)) => Ok(Some(Place { at: Micros(i64::from_be_bytes(value)), id })),
+            Some(_) => Err(ApiError::Cursor),
+            None => Ok(None),
+        }
+    }
+
+    /// The place that a text means in this list of records.
+    pub(crate) fn read_record(&self, text: Option<&str>) -> Result<Option<ListCursor>, ApiError> {
+        let Some((version, value, id)) = self.parts(text)? else { return Ok(None) };
+        let place = match version {
+            VERSION => lists::Place::Ranked(Rank::Time(Micros(i64::from_be_bytes(value)))),
+            VERSION_OF_NUMBERS => lists::Place::Ranked(Rank::Number(Number::from_bits(u64::from_be_bytes(value)))),
+            VERSION_OF_NOTHING => lists::Place::Unranked,
+            _ => return Err(ApiError::Cursor),
+        };
+        Ok(Some(ListCursor { place, id: RecordId(id) }))
+    }
+
+    fn parts(&self, text: Option<&str>) -> Result<Option<(u8, [u8; 8], u128)>, ApiError> {
         let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| ApiError::Cursor)?;
         let bytes: [u8; CURSOR_BYTES] = bytes.try_into().map_err(|_| ApiError::Cursor)?;
         let (content, check) = bytes.split_at(CURSOR_BYTES - CHECK_BYTES);
-        if content[0] != VERSION || check != self.check(content) {
+        if check != self.check(content) {
             return Err(ApiError::Cursor);
         }
-        let at = content[1..9].try_into().map(i64::from_be_bytes).map_err(|_| ApiError::Cursor)?;
+        let value = content[1..9].try_into().map_err(|_| ApiError::Cursor)?;
         let id = content[9..].try_into().map(u128::from_be_bytes).map_err(|_| ApiError::Cursor)?;
-        Ok(Some(Place { at: Micros(at), id }))
+        Ok(Some((content[0], value, id)))
     }
 
     fn check(&self, content: &[u8]) -> [u8; CHECK_BYTES] {

@@ -7,13 +7,16 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use muster_model::{kind::RecordKind, profile::Profile};
+use muster_model::{
+    kind::RecordKind,
+    profile::{Profile, Span},
+};
 use muster_store::credentials::Workspace;
 
 use super::{
     answer::{self, json, page},
     query::Query,
-    records::{ListRequest, PathId, Reader},
+    records::{ListOf, ListRequest, PathId, Reader},
     write::reference,
 };
 use crate::{error::ApiError, state::AppState, wire::custom_object};
@@ -26,7 +29,7 @@ pub(super) async fn list(
     Reader(workspace): Reader,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let request = ListRequest::read(&workspace, KIND, &Query::of(&uri), "", Vec::new())?;
+    let request = ListRequest::read(&state, &workspace, &Query::of(&uri), ListOf::all(KIND)).await?;
     let found = request.page(&state, &workspace).await?;
     let next = found.next.map(|at| request.cursor(at));
     let weight = found.profiles.iter().map(|profile| 256 + profile.traits.text_bytes()).sum();
@@ -37,7 +40,7 @@ pub(super) async fn list(
             next,
             bytes_max,
             |object, profile: &Arc<Profile>| custom_object::write(object, profile),
-            |profile| request.after(profile),
+            |profile| request.after(profile, Span::default()),
         )
     };
     answer::write(&state, weight, write).await

@@ -10,17 +10,21 @@ use axum::{
 };
 use muster_model::{
     id::{IdSpace, RecordId},
-    json::string_value,
     kind::RecordKind,
-    profile::{Instance, Profile},
+    profile::{Profile, Span},
 };
-use muster_store::credentials::Workspace;
+use muster_store::{
+    catalogue::{KnownTrait, Model},
+    credentials::Workspace,
+    error::ReadError,
+    lists::{Condition, ListOrder, ListQuery},
+};
 
 use super::{
     answer::{self, json, page},
-    belonging, custom_objects,
+    custom_objects,
     query::Query,
-    records::{PathId, Reader},
+    records::{ListOf, ListRequest, PathId, Reader},
     related::Gatherer,
     write::reference,
 };
@@ -28,12 +32,15 @@ use crate::{
     error::ApiError,
     state::AppState,
     wire::{
+        custom_field,
         custom_object_instance::{self as wire, ARCHIVED_AT, InstanceView},
         object::{List, Object},
     },
 };
 
 const KIND: RecordKind = RecordKind::Instance;
+/// How often the store is asked for all that a search finds.
+const ROUNDS_MAX: usize = 1_000;
 
 /// The ids of an object and of an instance in a path, percent-decoded.
 pub(super) struct PathIds {
@@ -65,14 +72,19 @@ pub(super) async fn list(
     let object = custom_objects::find(&state, &workspace, &id).await?;
     let parameters = Query::of(&uri);
     let archived = parameters.word("archived", &[("", None), ("true", Some(true)), ("false", Some(false))])?;
-    let belongs = |profile: &Profile| archived.is_none_or(|wanted| wanted == is_archived(profile));
-    let parents = [(RecordKind::CustomObject, object.id)];
-    let all = belonging::all(&state, &workspace, &parents, KIND, belongs).await?;
-    let variant = format!("{archived:?}");
-    let mut found = belonging::page(&workspace, &parameters, &["instances", &object.id.to_string(), &variant], all)?;
+    let conditions = archived.map(|present| Condition::TraitPresent { key: ARCHIVED_AT.to_owned(), present });
+    let of = ListOf {
+        object: Some(object.id),
+        within: Some((RecordKind::CustomObject, object.id)),
+        conditions: conditions.into_iter().collect(),
+        ..ListOf::all(KIND)
+    };
+    let request = ListRequest::read(&state, &workspace, &parameters, of).await?;
+    let found = request.page(&state, &workspace).await?;
+    let next = found.next.map(|at| request.cursor(at));
     let mut gatherer = Gatherer::new(&state, workspace.id);
     let mut views = Vec::with_capacity(found.profiles.len());
-    for profile in std::mem::take(&mut found.profiles) {
+    for profile in found.profiles {
         views.push(gather(&mut gatherer, profile).await?);
     }
     let weight = views.iter().map(InstanceView::weight_bytes).sum();
@@ -80,7 +92,7 @@ pub(super) async fn list(
     let write = move || {
         let (names, bytes_max) = (&shared.settings.trait_names, shared.settings.page_bytes_max);
         let one = |object: &mut Object<'_>, view: &InstanceView| wire::write(object, view, names);
-        page(&views, found.next.clone(), bytes_max, one, |view| found.after(&view.profile))
+        page(&views, next, bytes_max, one, |view| request.after(&view.profile, Span::default()))
     };
     answer::write(&state, weight, write).await
 }
@@ -139,19 +151,43 @@ async fn sought(
         "customerId" | "organizationId" => {
             let kind = if name == "customerId" { RecordKind::Account } else { RecordKind::Organization };
             let Some(parent) = reference::look(state, workspace, kind, sought).await? else { return Ok(Vec::new()) };
-            let belongs = |profile: &Profile| {
-                let instance = profile.as_instance();
-                let of = if kind == RecordKind::Account { Instance::account } else { Instance::organization };
-                of_object(profile) && instance.and_then(of).is_some_and(|stands| stands.id == parent.id)
+            let query = ListQuery {
+                within: Some((kind, parent.id)),
+                conditions: vec![Condition::Object(object.id)],
+                ..ListQuery::new(KIND, ListOrder::CreatedAt)
             };
-            belonging::all(state, workspace, &[(kind, parent.id)], KIND, belongs).await
+            all(state, workspace, query).await
         }
         _ => {
-            let value = value.unwrap_or_default();
-            let has = |profile: &Profile| profile.traits.get(sought).is_some_and(|json| is_value(json, value));
-            belonging::all(state, workspace, &[(RecordKind::CustomObject, object.id)], KIND, has).await
+            let model = Model { kind: KIND, object: Some(object.id) };
+            let known = state.store.known_traits(workspace.id, model).await.map_err(ApiError::Read)?;
+            // A field is known by its key, and by the id that the catalogue shows for it.
+            let named =
+                |one: &&KnownTrait| Some(custom_field::id(workspace, model, &one.key)) == RecordId::parse(sought);
+            let sought = known.iter().find(named).map_or(sought, |one| one.key.as_ref());
+            let has = Condition::TraitIs { key: sought.to_owned(), value: value.unwrap_or_default().to_owned() };
+            let conditions = vec![has, Condition::Object(object.id)];
+            all(state, workspace, ListQuery { conditions, ..ListQuery::new(KIND, ListOrder::CreatedAt) }).await
         }
     }
+}
+
+/// Every record of a list, the newest first, unless there are more than one answer may show.
+async fn all(state: &AppState, workspace: &Workspace, mut query: ListQuery) -> Result<Vec<Arc<Profile>>, ApiError> {
+    let most = state.settings.related_records_max;
+    let mut found = Vec::new();
+    for _ in 0..ROUNDS_MAX {
+        let page = state.store.list(workspace.id, query.clone()).await.map_err(ApiError::Read)?;
+        found.extend(page.profiles);
+        query.from = page.next;
+        if query.from.is_none() && found.len() <= most {
+            return Ok(found);
+        }
+        if found.len() > most {
+            break;
+        }
+    }
+    Err(ApiError::Read(ReadError::TooLarge { what: format!("more than {most} records, or too many to look through") }))
 }
 
 fn ambiguous() -> ApiError {
@@ -159,18 +195,6 @@ fn ambiguous() -> ApiError {
         "search by exactly one of id, externalId, customerId and organizationId, or by customFieldId and \
          customFieldValue together",
     )
-}
-
-/// Whether a trait's JSON is what stands in a parameter: a text without its quotes, anything else as it is written.
-fn is_value(json: &str, value: &str) -> bool {
-    match string_value(json) {
-        Some(text) => text.is_ok_and(|text| text == value),
-        None => json == value,
-    }
-}
-
-fn is_archived(profile: &Profile) -> bool {
-    profile.traits.get(ARCHIVED_AT).is_some()
 }
 
 /// The instance of an object that an id in a path means.

@@ -28,17 +28,12 @@ const SCREENS: [&str; 10] = [
 ];
 
 /// Paths that come later: what they are about, the methods, the path.
-const LATER: [(&str, &[Method], &str); 10] = [
+const LATER: [(&str, &[Method], &str); 5] = [
     ("deleting organizations", &[Method::DELETE], "/resources/organizations/{id}"),
-    ("the accounts of an organization", &[Method::GET], "/resources/organizations/{id}/accounts"),
-    ("the users of an organization", &[Method::GET], "/resources/organizations/{id}/users"),
     ("deleting accounts", &[Method::DELETE], "/resources/accounts/{id}"),
-    ("the users of an account", &[Method::GET], "/resources/accounts/{id}/users"),
-    ("searching users", &[Method::GET], "/resources/users/search"),
     ("deleting users", &[Method::DELETE], "/resources/users/{id}"),
     ("deleting instances", &[Method::DELETE], "/resources/customObjects/{id}/instances/{instanceId}"),
     ("deleting NPS responses", &[Method::DELETE], "/resources/npsResponses/{id}"),
-    ("the catalogue of traits", &[Method::GET], "/resources/customFields"),
 ];
 
 /// The routes of this file.

@@ -12,6 +12,9 @@ pub(crate) mod cursor;
 /// Answers with a JSON body.
 pub(crate) mod answer;
 
+/// What a request asks of a list: its order and which records are in it.
+mod listing;
+
 /// What every kind of record shares: finding one, listing many.
 pub(crate) mod records;
 
@@ -27,9 +30,6 @@ mod accounts;
 /// Users.
 mod users;
 
-/// Records that belong to another one, as a page of a list.
-mod belonging;
-
 /// Custom objects.
 mod custom_objects;
 
@@ -38,6 +38,9 @@ mod instances;
 
 /// NPS responses.
 mod nps_responses;
+
+/// The catalogue of traits.
+mod custom_fields;
 
 /// Team members.
 mod team;
@@ -56,6 +59,9 @@ mod activity;
 
 /// Messages set aside: shown, sent again, dropped.
 mod refused;
+
+/// The routes of lists that belong to a record, of searches and of the catalogue.
+mod list_routes;
 
 /// Paths of the contract that are answered with an explanation.
 mod later;

@@ -10,15 +10,14 @@ use axum::{
 use muster_model::{
     id::RecordId,
     kind::RecordKind,
-    profile::{Profile, User},
+    profile::{Profile, Span},
 };
 use muster_store::credentials::Workspace;
 
 use super::{
     answer::{self, json, page},
-    belonging,
     query::Query,
-    records::{ListRequest, PathId, Reader, find},
+    records::{ListOf, ListRequest, PathId, Reader, find},
     related::Gatherer,
 };
 use crate::{
@@ -56,7 +55,13 @@ pub(super) async fn list(
         ("organizations", Target::Organization),
     ];
     let target = parameters.word("target", &words)?;
-    let request = ListRequest::read(&workspace, KIND, &parameters, &format!("{target:?}"), Vec::new())?;
+    let request = ListRequest::read(
+        &state,
+        &workspace,
+        &parameters,
+        ListOf { variant: &format!("{target:?}"), ..ListOf::all(KIND) },
+    )
+    .await?;
     let found = request.page(&state, &workspace).await?;
     let next = found.next.map(|at| request.cursor(at));
     let views = gather(&state, &workspace, found.profiles).await?;
@@ -66,7 +71,7 @@ pub(super) async fn list(
     let write = move || {
         let (names, bytes_max) = (&shared.settings.trait_names, shared.settings.page_bytes_max);
         let one = |object: &mut Object<'_>, view: &NpsResponseView| wire::write(object, view, names);
-        page(&views, next, bytes_max, one, |view| request.after(&view.profile))
+        page(&views, next, bytes_max, one, |view| request.after(&view.profile, Span::default()))
     };
     answer::write(&state, weight, write).await
 }
@@ -89,54 +94,19 @@ pub(super) async fn list_of(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let parent = find(&state, &workspace, kind, &id).await?.id;
-    let accounts = match kind {
-        RecordKind::Organization => accounts_of(&state, &workspace, parent).await?,
-        _ => vec![parent],
-    };
-    let mut parents: Vec<(RecordKind, RecordId)> =
-        accounts.iter().map(|account| (RecordKind::Account, *account)).collect();
-    parents.extend((kind == RecordKind::Organization).then_some((kind, parent)));
-    let named = belonging::all(&state, &workspace, &parents, KIND, |_| true).await?;
-    let mut belong = Vec::with_capacity(named.len());
-    for response in named {
-        let Some(user) = user_of(&response) else { continue };
-        let user = state.store.profile(workspace.id, RecordKind::User, user).await.map_err(ApiError::Read)?;
-        if user.as_deref().and_then(Profile::as_user).is_some_and(|user| is_in(user, &parents)) {
-            belong.push(response);
-        }
-    }
-    let name = ["npsResponses", kind.as_str(), &parent.to_string()];
-    let mut found = belonging::page(&workspace, &Query::of(&uri), &name, belong)?;
-    let views = gather(&state, &workspace, std::mem::take(&mut found.profiles)).await?;
+    let of = ListOf { within: Some((kind, parent)), ..ListOf::all(KIND) };
+    let request = ListRequest::read(&state, &workspace, &Query::of(&uri), of).await?;
+    let found = request.page(&state, &workspace).await?;
+    let next = found.next.map(|at| request.cursor(at));
+    let views = gather(&state, &workspace, found.profiles).await?;
     let weight = views.iter().map(NpsResponseView::weight_bytes).sum();
     let shared = state.clone();
     let write = move || {
         let (names, bytes_max) = (&shared.settings.trait_names, shared.settings.page_bytes_max);
         let one = |object: &mut Object<'_>, view: &NpsResponseView| wire::write(object, view, names);
-        page(&views, found.next.clone(), bytes_max, one, |view| found.after(&view.profile))
+        page(&views, next, bytes_max, one, |view| request.after(&view.profile, Span::default()))
     };
     answer::write(&state, weight, write).await
-}
-
-async fn accounts_of(
-    state: &AppState,
-    workspace: &Workspace,
-    organization: RecordId,
-) -> Result<Vec<RecordId>, ApiError> {
-    let joined = |profile: &Profile| {
-        let parent = profile.as_account().and_then(|account| account.parent());
-        parent.is_some_and(|parent| parent.id == organization)
-    };
-    let parents = [(RecordKind::Organization, organization)];
-    let accounts = belonging::all(state, workspace, &parents, RecordKind::Account, joined).await?;
-    Ok(accounts.iter().map(|account| account.id).collect())
-}
-
-fn is_in(user: &User, parents: &[(RecordKind, RecordId)]) -> bool {
-    let stands = |kind, links: &[muster_model::association::Link]| {
-        links.iter().any(|link| link.stands() && parents.contains(&(kind, link.parent)))
-    };
-    stands(RecordKind::Account, user.accounts.links()) || stands(RecordKind::Organization, user.organizations.links())
 }
 
 fn user_of(response: &Profile) -> Option<RecordId> {

@@ -7,14 +7,17 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use muster_model::{kind::RecordKind, profile::Profile};
+use muster_model::{
+    kind::RecordKind,
+    profile::{Profile, Span},
+};
 use muster_store::credentials::Workspace;
 
 use super::{
     answer::{self, json, page},
     past,
     query::Query,
-    records::{ListRequest, PathId, Reader, find},
+    records::{ListOf, ListRequest, PathId, Reader, find},
     related::Gatherer,
 };
 use crate::{
@@ -34,7 +37,7 @@ pub(super) async fn list(
     Reader(workspace): Reader,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let request = ListRequest::read(&workspace, KIND, &Query::of(&uri), "", Vec::new())?;
+    let request = ListRequest::read(&state, &workspace, &Query::of(&uri), ListOf::all(KIND)).await?;
     let found = request.page(&state, &workspace).await?;
     let mut gatherer = Gatherer::new(&state, workspace.id);
     let mut views = Vec::with_capacity(found.profiles.len());
@@ -47,7 +50,7 @@ pub(super) async fn list(
     let write = move || {
         let (names, bytes_max) = (&shared.settings.trait_names, shared.settings.page_bytes_max);
         let one = |object: &mut Object<'_>, view: &Arc<OrganizationView>| organization::write(object, view, names);
-        page(&views, next, bytes_max, one, |view| request.after(&view.profile))
+        page(&views, next, bytes_max, one, |view| request.after(&view.profile, Span::default()))
     };
     answer::write(&state, weight, write).await
 }

@@ -178,5 +178,5 @@ fn account_view(profile: Arc<Profile>) -> AccountView {
 }
 
 fn organization_view(profile: Arc<Profile>) -> OrganizationView {
-    OrganizationView { users_count: 0, profile }
+    OrganizationView { profile }
 }

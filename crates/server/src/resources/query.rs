@@ -36,6 +36,12 @@ impl Query {
         self.get(name).filter(|value| !value.is_empty())
     }
 
+    /// Parameters whose names begin so, without that beginning; of those given several times the last one counts.
+    pub(crate) fn starting_with<'q>(&'q self, beginning: &'q str) -> impl Iterator<Item = (&'q str, &'q str)> {
+        let pairs = self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        pairs.filter_map(move |(name, value)| Some((name.strip_prefix(beginning)?, value)))
+    }
+
     /// `limit`, between one and `most`.
     pub(crate) fn limit(&self, most: usize) -> Result<usize, ApiError> {
         const DEFAULT: usize = 100;

@@ -3,7 +3,10 @@
 //! A record is found by its UUID or, failing that, by its external id. A list asks the store again while its page is
 //! short and the store has more, a few times at most.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     extract::{FromRequestParts, RawPathParams},
@@ -12,23 +15,21 @@ use axum::{
 use muster_model::{
     id::{IdSpace, RecordId},
     kind::RecordKind,
-    profile::Profile,
+    profile::{Profile, Span},
 };
 use muster_store::{
     credentials::Workspace,
-    profiles::{Condition, ListCursor, ListOrder, ListQuery},
+    lists::{Condition, ListCursor, ListQuery},
 };
 
-use super::{
-    cursor::{ListName, Place},
-    query::Query,
-};
+use super::{cursor::ListName, listing::Listing, query::Query};
 use crate::{error::ApiError, keys::Caller, state::AppState};
 
 /// Records on one page.
 pub(super) const PAGE_RECORDS_MAX: usize = 100;
-/// How often one page asks the store when few records meet its conditions.
+/// How often one page asks the store when few records meet its conditions, and how long it goes on asking.
 const ROUNDS_MAX: usize = 8;
+const ROUNDS_TIME: Duration = Duration::from_millis(10);
 
 /// The workspace of whoever is asking.
 pub(super) struct Reader(pub Workspace);
@@ -78,8 +79,27 @@ pub(super) async fn find(
 
 /// Which list a request asks for.
 pub(super) struct ListRequest {
-    pub name: ListName,
+    name: ListName,
     query: ListQuery,
+}
+
+/// What makes a list this one, besides what the request says.
+pub(super) struct ListOf<'a> {
+    pub kind: RecordKind,
+    /// The custom object whose instances are listed.
+    pub object: Option<RecordId>,
+    /// The record that those listed belong to.
+    pub within: Option<(RecordKind, RecordId)>,
+    /// The same in words, with whatever else there is.
+    pub variant: &'a str,
+    pub conditions: Vec<Condition>,
+}
+
+impl ListOf<'_> {
+    /// All records of a kind.
+    pub(super) fn all(kind: RecordKind) -> ListOf<'static> {
+        ListOf { kind, object: None, within: None, variant: "", conditions: Vec::new() }
+    }
 }
 
 /// A page of profiles.
@@ -89,43 +109,37 @@ pub(super) struct Page {
 }
 
 impl ListRequest {
-    /// Reads the parameters that all lists of records share; `variant` is what else makes the list this one.
-    pub(super) fn read(
+    /// Reads the parameters that all lists of records share.
+    pub(super) async fn read(
+        state: &AppState,
         workspace: &Workspace,
-        kind: RecordKind,
         parameters: &Query,
-        variant: &str,
-        conditions: Vec<Condition>,
+        of: ListOf<'_>,
     ) -> Result<ListRequest, ApiError> {
-        let words = [("updatedAt", ListOrder::UpdatedAt), ("createdAt", ListOrder::CreatedAt)];
-        let order = parameters.word("sortBy", &words)?;
-        let order_name = match order {
-            ListOrder::UpdatedAt => "updatedAt",
-            ListOrder::CreatedAt => "createdAt",
-        };
-        let name = ListName::new(workspace.id, &[kind.as_str(), order_name, variant]);
-        let from = name.read(parameters.get("from"))?;
-        let from = from.map(|place| ListCursor { at: place.at, id: RecordId(place.id) });
+        let ListOf { kind, object, within, variant, mut conditions } = of;
+        let listing = Listing::read(state, workspace, (kind, object), parameters).await?;
+        conditions.extend(listing.conditions);
+        let shape = format!("{object:?} {within:?} {:?} {} {conditions:?}", listing.order, listing.ascending);
+        let name = ListName::new(workspace.id, &[kind.as_str(), variant, &shape]);
+        let from = name.read_record(parameters.get("from"))?;
         let limit = parameters.limit(PAGE_RECORDS_MAX)?;
-        Ok(ListRequest { name, query: ListQuery { kind, order, from, limit, conditions } })
+        let (order, ascending) = (listing.order, listing.ascending);
+        Ok(ListRequest { name, query: ListQuery { kind, order, ascending, within, conditions, from, limit } })
     }
 
     /// The cursor text for a place in this list.
     pub(super) fn cursor(&self, at: ListCursor) -> String {
-        self.name.write(Place { at: at.at, id: at.id.0 })
+        self.name.write_record(at)
     }
 
-    /// The place just after a record of this list.
-    pub(super) fn after(&self, profile: &Profile) -> String {
-        let at = match self.query.order {
-            ListOrder::UpdatedAt => profile.updated_at,
-            ListOrder::CreatedAt => profile.created_at,
-        };
-        self.cursor(ListCursor { at, id: profile.id })
+    /// The place just after a record of this list, of which the first and the last track are these.
+    pub(super) fn after(&self, profile: &Profile, seen: Span) -> String {
+        self.cursor(self.query.order.place(profile, seen))
     }
 
-    /// Reads a page.
+    /// Reads a page. It goes on while few records meet the conditions, for a time that nobody notices.
     pub(super) async fn page(&self, state: &AppState, workspace: &Workspace) -> Result<Page, ApiError> {
+        let began = Instant::now();
         let mut query = self.query.clone();
         let mut profiles = Vec::new();
         for _ in 0..ROUNDS_MAX {
@@ -133,7 +147,7 @@ impl ListRequest {
             profiles.extend(page.profiles);
             query.from = page.next;
             query.limit = self.query.limit - profiles.len().min(self.query.limit);
-            if query.from.is_none() || query.limit == 0 {
+            if query.from.is_none() || query.limit == 0 || began.elapsed() > ROUNDS_TIME {
                 break;
             }
         }

@@ -5,7 +5,7 @@ use muster_model::kind::RecordKind;
 use muster_store::credentials::Scopes;
 use serde_json::json;
 
-use super::{accounts, activity, events, later, organizations, past, records, refused, users};
+use super::{accounts, activity, events, later, list_routes, organizations, past, records, refused, users};
 use crate::{
     openapi::{Words, named, schema},
     router::{Access, Route},
@@ -25,7 +25,7 @@ pub(crate) fn routes() -> Vec<Route> {
             "/resources/organizations",
             READ,
             organizations::list,
-            list("organizations", "Organizations"),
+            list_routes::sorted(list("organizations", "Organizations")),
         ),
         Route::new(
             Method::GET,
@@ -34,7 +34,13 @@ pub(crate) fn routes() -> Vec<Route> {
             organizations::show,
             one("organization", "Organization"),
         ),
-        Route::new(Method::GET, "/resources/accounts", READ, accounts::list, accounts_list()),
+        Route::new(
+            Method::GET,
+            "/resources/accounts",
+            READ,
+            accounts::list,
+            list_routes::of_accounts(list("accounts", "Accounts")),
+        ),
         Route::new(Method::GET, "/resources/accounts/{id}", READ, accounts::show, one("account", "Account")),
         Route::new(
             Method::GET,
@@ -43,7 +49,7 @@ pub(crate) fn routes() -> Vec<Route> {
             accounts::health_scores,
             health_scores(),
         ),
-        Route::new(Method::GET, "/resources/users", READ, users::list, list("users", "Users")),
+        Route::new(Method::GET, "/resources/users", READ, users::list, list_routes::seen(list("users", "Users"))),
         Route::new(Method::GET, "/resources/users/{id}", READ, users::show, one("user", "User")),
         timeline(RecordKind::Organization, "organizations"),
         timeline(RecordKind::Account, "accounts"),
@@ -54,21 +60,16 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(set_aside());
     routes.extend(super::write::routes::routes());
     routes.extend(super::team::routes());
+    routes.extend(list_routes::routes());
     routes.extend(later::routes());
     routes
 }
 
 fn list(what: &str, schema_name: &str) -> Words {
-    let description = "Newest first. A full pass with `sortBy=createdAt` sees every record that existed at its start \
-                       exactly once. A page ends early when it grows very large.";
-    paged(Words::new("Records", &format!("Lists {what}"), description), 100)
-        .query("sortBy", "The order.", schema::one_of(&["updatedAt", "createdAt"]))
-        .answer(200, "A page.", named(schema_name))
-}
-
-fn accounts_list() -> Words {
-    let status = "`active` hides accounts that have churned, `churned` shows no others.";
-    list("accounts", "Accounts").query("status", status, schema::one_of(&["active", "churned", "activeOrChurned"]))
+    let description = "Newest first, unless `sortBy` and `order` say otherwise. A full pass with `sortBy=createdAt` sees \
+                       every record that existed at its start exactly once. A page ends early when it grows very large, \
+                       and when few of many records meet the conditions: then it may even be empty and have a `next`.";
+    Words::new("Records", &format!("Lists {what}"), description).answer(200, "A page.", named(schema_name))
 }
 
 fn health_scores() -> Words {

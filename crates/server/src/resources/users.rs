@@ -7,14 +7,17 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use muster_model::{kind::RecordKind, profile::Profile};
-use muster_store::credentials::Workspace;
+use muster_model::{find::fold, id::IdSpace, kind::RecordKind, profile::Profile};
+use muster_store::{
+    credentials::Workspace,
+    lists::{Condition, kept_seen},
+};
 
 use super::{
     answer::{self, json, page},
     past,
     query::Query,
-    records::{ListRequest, PathId, Reader, find},
+    records::{ListOf, ListRequest, PathId, Reader, find},
     related::Gatherer,
 };
 use crate::{
@@ -34,17 +37,74 @@ pub(super) async fn list(
     Reader(workspace): Reader,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let request = ListRequest::read(&workspace, KIND, &Query::of(&uri), "", Vec::new())?;
-    let found = request.page(&state, &workspace).await?;
-    let mut gatherer = Gatherer::new(&state, workspace.id);
-    let mut views = Vec::with_capacity(found.profiles.len());
-    let mut next = found.next.map(|at| request.cursor(at));
-    let last = found.profiles.len().saturating_sub(1);
-    for (nth, profile) in found.profiles.into_iter().enumerate() {
-        let after = request.after(&profile);
+    listed(&state, &workspace, &Query::of(&uri), ListOf::all(KIND)).await
+}
+
+/// Answers a page of the users of an account or an organization.
+pub(super) async fn list_of(
+    kind: RecordKind,
+    State(state): State<AppState>,
+    Reader(workspace): Reader,
+    PathId(id): PathId,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let parent = find(&state, &workspace, kind, &id).await?.id;
+    let of = ListOf { within: Some((kind, parent)), ..ListOf::all(KIND) };
+    listed(&state, &workspace, &Query::of(&uri), of).await
+}
+
+/// Answers a page of the users with one property.
+pub(super) async fn search(
+    State(state): State<AppState>,
+    Reader(workspace): Reader,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let parameters = Query::of(&uri);
+    let given = ["externalId", "email", "emailSubdomain"].map(|name| Some((name, parameters.filled(name)?)));
+    let given: Vec<(&str, &str)> = given.into_iter().flatten().collect();
+    let [(name, sought)] = given[..] else {
+        return Err(ApiError::parameter("search by exactly one of externalId, email and emailSubdomain"));
+    };
+    let condition = match name {
+        "externalId" => {
+            let id = IdSpace::new(&workspace.name).record(KIND, sought);
+            let found = state.store.profile(workspace.id, KIND, id).await.map_err(ApiError::Read)?;
+            return written(&state, &workspace, found.into_iter().collect(), None, |_| String::new()).await;
+        }
+        "email" => Condition::Email(fold(sought.trim())),
+        _ => Condition::EmailDomain(fold(sought.trim().trim_start_matches('@'))),
+    };
+    listed(&state, &workspace, &parameters, ListOf { conditions: vec![condition], ..ListOf::all(KIND) }).await
+}
+
+async fn listed(
+    state: &AppState,
+    workspace: &Workspace,
+    parameters: &Query,
+    of: ListOf<'_>,
+) -> Result<Response, ApiError> {
+    let request = ListRequest::read(state, workspace, parameters, of).await?;
+    let found = request.page(state, workspace).await?;
+    let next = found.next.map(|at| request.cursor(at));
+    let after = move |profile: &Profile| request.after(profile, kept_seen(profile).0);
+    written(state, workspace, found.profiles, next, after).await
+}
+
+async fn written(
+    state: &AppState,
+    workspace: &Workspace,
+    profiles: Vec<Arc<Profile>>,
+    mut next: Option<String>,
+    after: impl Fn(&Profile) -> String + Send + 'static,
+) -> Result<Response, ApiError> {
+    let mut gatherer = Gatherer::new(state, workspace.id);
+    let mut views = Vec::with_capacity(profiles.len());
+    let last = profiles.len().saturating_sub(1);
+    for (nth, profile) in profiles.into_iter().enumerate() {
+        let place = after(&profile);
         views.push(gatherer.user(profile).await?);
         if gatherer.is_full() && nth < last {
-            next = Some(after);
+            next = Some(place);
             break;
         }
     }
@@ -53,9 +113,9 @@ pub(super) async fn list(
     let write = move || {
         let (names, bytes_max) = (&shared.settings.trait_names, shared.settings.page_bytes_max);
         let one = |object: &mut Object<'_>, view: &UserView| user::write(object, view, names);
-        page(&views, next, bytes_max, one, |view| request.after(&view.profile))
+        page(&views, next, bytes_max, one, |view| after(&view.profile))
     };
-    answer::write(&state, weight, write).await
+    answer::write(state, weight, write).await
 }
 
 /// Answers one record.

@@ -25,6 +25,9 @@ pub(crate) mod custom_object;
 /// An instance of a custom object.
 pub(crate) mod custom_object_instance;
 
+/// A trait, as the catalogue of traits shows it.
+pub(crate) mod custom_field;
+
 /// A response to an NPS survey.
 pub(crate) mod nps_response;
 

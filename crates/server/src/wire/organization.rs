@@ -14,7 +14,6 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct OrganizationView {
     pub profile: Arc<Profile>,
-    pub users_count: u64,
 }
 
 impl OrganizationView {
@@ -40,9 +39,9 @@ pub(crate) fn write(object: &mut Object<'_>, view: &OrganizationView, names: &Tr
     value::put_instant(object, "nextRenewalDate", traits, &names.next_renewal_date);
     value::put_instant(object, "churnedAt", traits, &names.churned_at);
     value::put_instant(object, "trialEndDate", traits, &names.trial_end_date);
-    object.number("usersCount", view.users_count);
-    let accounts = profile.as_organization().map_or(0, |organization| organization.accounts_count);
-    object.number("accountsCount", u64::from(accounts));
+    let organization = profile.as_organization();
+    object.number("usersCount", organization.map_or(0, |organization| u64::from(organization.users_count)));
+    object.number("accountsCount", organization.map_or(0, |organization| u64::from(organization.accounts_count)));
     object.nulls(&["healthScore", "csmId", "accountExecutiveId"]);
     object.empty_list("segments");
     object.empty_list("keyRoles");

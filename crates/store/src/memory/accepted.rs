@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     batch::{Batch, Entry, decode_refused},
+    catalogue::Stated,
     receipt::{Outcome, Receipt},
     record::{self, NotARecord},
     refused::{Refused, RefusedId},
@@ -26,6 +27,7 @@ pub struct Accepted {
     contents: HashMap<Identity, u64>,
     refused: HashMap<RefusedId, Refused<'static>>,
     receipts: Receipts,
+    stated: Stated,
     folded: Option<Arc<Folded>>,
 }
 
@@ -78,6 +80,11 @@ impl Accepted {
         self.refused.get(&id)
     }
 
+    /// Every key that was stated.
+    pub fn stated(&self) -> &Stated {
+        &self.stated
+    }
+
     /// Decides the fate of every entry and changes nothing yet.
     pub fn plan(&self, batch: &Batch) -> Result<Plan, NotARecord> {
         let mut plan = Plan { receipt: Receipt::default(), changes: Vec::new() };
@@ -119,6 +126,7 @@ impl Accepted {
                     let message = decoded(&bytes);
                     self.contents.insert(message.identity, message.content);
                     self.receipts.hear(&message);
+                    self.stated.hear(&message);
                     self.records.push(bytes);
                     self.folded = None;
                 }

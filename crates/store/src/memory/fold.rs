@@ -101,6 +101,8 @@ struct Facts<'m> {
     organizations: HashMap<RecordId, Register<Option<Parent>>>,
     /// How many users' links to an account stand.
     users: HashMap<RecordId, u32>,
+    /// How many users belong to each organization, by any way.
+    members: HashMap<RecordId, u32>,
     tracks: Vec<Placed<'m>>,
     /// Every user that a response ever named, by response.
     answered: BTreeMap<RecordId, BTreeSet<RecordId>>,
@@ -128,9 +130,18 @@ impl<'m> Facts<'m> {
             });
             Some((key.1, latest(stated)?))
         };
-        let organizations = naming.iter().filter_map(organization).collect();
+        let organizations: HashMap<RecordId, Register<Option<Parent>>> =
+            naming.iter().filter_map(organization).collect();
+        let mut members = HashMap::new();
+        for user in statements.users() {
+            let of_account = |account| Some(organizations.get(&account)?.value().as_ref()?.id);
+            for organization in statements.organizations_of(user, of_account) {
+                *members.entry(organization).or_default() += 1;
+            }
+        }
         let (answered, answers) = answers(naming);
-        let mut facts = Facts { statements, organizations, users, tracks: Vec::new(), answered, answers };
+        let tracks = Vec::new();
+        let mut facts = Facts { statements, organizations, users, members, tracks, answered, answers };
         let tracks = messages.iter().filter(|message| message.kind == Kind::Track);
         facts.tracks = tracks.map(|message| facts.place(message)).collect();
         facts
@@ -182,8 +193,9 @@ impl<'m> Facts<'m> {
             RecordKind::Organization => {
                 let here = |organization: &&Register<Option<Parent>>| is(organization.value(), id);
                 let accounts = self.organizations.values().filter(here);
+                let users_count = self.members.get(&id).copied().unwrap_or(0);
                 let nps = self.tally(|user| self.is_in_organization(user, id));
-                Body::Organization(Organization { accounts_count: accounts.count() as u32, nps })
+                Body::Organization(Organization { accounts_count: accounts.count() as u32, users_count, nps })
             }
             RecordKind::Account => {
                 let belongs = |track: &&Placed<'_>| track.account.as_ref().is_some_and(|account| account.id == id);

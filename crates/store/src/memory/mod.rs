@@ -23,6 +23,9 @@ mod fold;
 /// Reading what is true now.
 mod profiles;
 
+/// The catalogue of traits, message by message as they arrive.
+mod catalogue;
+
 /// Reading what happened.
 mod history;
 

@@ -1,6 +1,6 @@
 //! Reading what is true now.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::sync::Arc;
 
 use muster_model::{
     id::{RecordId, WorkspaceId},
@@ -12,7 +12,8 @@ use super::MemoryStore;
 use crate::{
     Answer,
     error::ReadError,
-    profiles::{ListCursor, ListOrder, ListPage, ListQuery, Profiles},
+    lists::{belongs, kept_seen},
+    profiles::{ListCursor, ListPage, ListQuery, Profiles},
 };
 
 impl Profiles for MemoryStore {
@@ -28,13 +29,17 @@ impl Profiles for MemoryStore {
     fn list(&self, workspace: WorkspaceId, query: ListQuery) -> Answer<'_, ListPage, ReadError> {
         Box::pin(async move {
             let folded = self.folded(workspace);
-            let wanted = |profile: &&Arc<Profile>| {
-                profile.kind() == query.kind && query.conditions.iter().all(|condition| condition.holds(profile))
-            };
-            let mut found: Vec<(ListCursor, &Arc<Profile>)> =
-                folded.profiles.values().filter(wanted).map(|profile| (place(profile, query.order), profile)).collect();
-            found.sort_by_key(|(cursor, _)| newest_first(*cursor));
-            found.retain(|(cursor, _)| query.from.is_none_or(|from| newest_first(*cursor) > newest_first(from)));
+            let look = &mut |kind, id| Ok::<_, ReadError>(folded.profiles.get(&(kind, id)).cloned());
+            let mut found: Vec<(ListCursor, &Arc<Profile>)> = Vec::new();
+            for profile in folded.profiles.values().filter(|profile| profile.kind() == query.kind) {
+                let (seen, _) = kept_seen(profile);
+                let within = query.within.map_or(Ok(true), |parent| belongs(profile, parent, look))?;
+                if within && query.conditions.iter().all(|condition| condition.holds(profile, seen)) {
+                    found.push((query.order.place(profile, seen), profile));
+                }
+            }
+            found.sort_by(|(one, _), (other, _)| one.order(other, query.ascending));
+            found.retain(|(at, _)| query.from.is_none_or(|from| at.order(&from, query.ascending).is_gt()));
             let limit = query.limit.max(1);
             let next = (found.len() > limit).then(|| found[limit - 1].0);
             let profiles = found.into_iter().take(limit).map(|(_, profile)| Arc::clone(profile)).collect();
@@ -62,16 +67,4 @@ impl Profiles for MemoryStore {
             Ok(profile.and_then(|profile| profile.as_account()).map(|account| account.seen).unwrap_or_default())
         })
     }
-}
-
-fn place(profile: &Profile, order: ListOrder) -> ListCursor {
-    let at = match order {
-        ListOrder::UpdatedAt => profile.updated_at,
-        ListOrder::CreatedAt => profile.created_at,
-    };
-    ListCursor { at, id: profile.id }
-}
-
-fn newest_first(cursor: ListCursor) -> (Reverse<muster_model::time::Micros>, RecordId) {
-    (Reverse(cursor.at), cursor.id)
 }

@@ -6,6 +6,7 @@
 //! * every record it names;
 //! * the account that a track belongs to by its user's associations as known on arrival;
 //! * the organization that an account leaves by it;
+//! * the organization that its user comes to belong to by it, or no longer belongs to;
 //! * the accounts of its user, if it is a statement that may move tracks received earlier from one of them to another;
 //! * the user whose answer an NPS response was and the one whose it becomes, and for each the accounts and organizations
 //!   that the user is in as known on arrival.
@@ -23,13 +24,14 @@ use muster_model::{
     time::Micros,
 };
 
-use super::statements::{Said, parent_at, said};
+use super::statements::{Said, Statements, parent_at, said};
 
 /// The two times of every record, and what is needed to carry them on.
 #[derive(Debug, Default)]
 pub struct Receipts {
     times: HashMap<(RecordKind, RecordId), Times>,
     users: HashMap<RecordId, Heard>,
+    statements: Statements,
     organizations: HashMap<RecordId, (Stamp, Option<RecordId>)>,
     responses: HashMap<RecordId, (Stamp, RecordId)>,
 }
@@ -130,6 +132,12 @@ impl Receipts {
     fn hear_statements(&mut self, message: &Message<'_>) {
         let Some(user) = &message.user else { return };
         for (parents, said) in said(message) {
+            let before = self.organizations_of(user.id);
+            self.statements.hear(user.id, parents, said.clone());
+            let after = self.organizations_of(user.id);
+            for organization in before.symmetric_difference(&after) {
+                self.concern(RecordKind::Organization, *organization, message.received_at);
+            }
             if parents == RecordKind::Organization {
                 self.users.entry(user.id).or_default().organizations.push(said);
             } else {
@@ -152,6 +160,12 @@ fn standing(statements: &[Said]) -> Vec<RecordId> {
         }
     }
     latest.into_values().filter(|said| said.links).map(|said| said.parent.id).collect()
+}
+
+impl Receipts {
+    fn organizations_of(&self, user: RecordId) -> BTreeSet<RecordId> {
+        self.statements.organizations_of(user, |account| self.organizations.get(&account).and_then(|(_, id)| *id))
+    }
 }
 
 impl Heard {

@@ -3,7 +3,7 @@
 //! The rule is written here once more, in the plainest form, rather than taken from [`muster_model::association`]: this
 //! is the text that the other one is checked against.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use muster_model::{
     association::Link,
@@ -75,6 +75,30 @@ impl Statements {
     pub fn stands(&self, user: RecordId, (parents, parent): (RecordKind, RecordId)) -> bool {
         let about = self.about(user, parents).iter().filter(|said| said.parent.id == parent);
         about.max_by_key(|said| said.stamp).is_some_and(|said| said.links)
+    }
+
+    /// The organizations that a user belongs to: by a link of its own, or by one to an account of theirs.
+    pub fn organizations_of(
+        &self,
+        user: RecordId,
+        organization_of: impl Fn(RecordId) -> Option<RecordId>,
+    ) -> BTreeSet<RecordId> {
+        let standing = |parents| {
+            let links = self.links(user, parents).into_iter().filter(|link| link.linked > link.unlinked);
+            links.map(|link| link.parent).collect::<Vec<RecordId>>()
+        };
+        let through = standing(RecordKind::Account).into_iter().filter_map(organization_of);
+        standing(RecordKind::Organization).into_iter().chain(through).collect()
+    }
+
+    /// Every user that anything was said about.
+    pub fn users(&self) -> BTreeSet<RecordId> {
+        self.by_user.keys().map(|(user, _)| *user).collect()
+    }
+
+    /// Takes in what was said about a user.
+    pub fn hear(&mut self, user: RecordId, parents: RecordKind, said: Said) {
+        self.by_user.entry((user, parents)).or_default().push(said);
     }
 
     /// How many users' links stand, by parent.

@@ -218,7 +218,7 @@ const INSTANTS: [Option<&str>; 16] = [
     None,
     None,
 ];
-const TRAITS: [&str; 16] = [
+const TRAITS: [&str; 22] = [
     r#""score":0"#,
     r#""score":7"#,
     r#""score":10"#,
@@ -235,6 +235,12 @@ const TRAITS: [&str; 16] = [
     r#""a.b":null"#,
     r#""n":1"#,
     r#""n":2.50"#,
+    r#""n":"2""#,
+    r#""day":"2024-01-05""#,
+    r#""day":"2024-02-05T00:00:00Z""#,
+    r#""email":"Ada@Mail.Example.com""#,
+    r#""email":"bea@example.com""#,
+    r#""email":null"#,
 ];
 /// Seconds after the first instant; the last ones lie around the bound on clocks that run ahead.
 const RECEIPTS: [i64; 8] = [0, 1, 2, 60, 120, 299, 300, 301];

@@ -197,7 +197,7 @@ impl<'s, S: Subject> Desk<'s, S> {
 
     /// The external ids of all records of a kind in an order, in pages of so many.
     pub async fn list_all(&self, kind: RecordKind, order: ListOrder, limit: usize) -> Vec<String> {
-        self.list(ListQuery { kind, order, from: None, limit, conditions: Vec::new() }).await
+        self.list(ListQuery { limit, ..ListQuery::new(kind, order) }).await
     }
 
     /// Records that ever named this one as their parent.

@@ -4,6 +4,7 @@ use futures_util::future::join;
 use muster_model::{
     id::RecordId,
     kind::RecordKind::{self, Account, Instance, Organization, User},
+    rank::Rank,
 };
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
 };
 use crate::{
     journal::Journal,
+    lists::Place,
     profiles::{Condition, ListCursor, ListOrder, ListQuery, Profiles},
 };
 
@@ -52,7 +54,7 @@ pub async fn equal_times_are_ordered_by_id<S: Subject>(subject: &S, pace: Pace) 
     expected.sort_by_key(|name| desk.id(Account, name));
     for order in ORDERS {
         for limit in [1, 3, 7, 20] {
-            assert_eq!(desk.list_all(Account, order, limit).await, expected, "{order:?}, pages of {limit}");
+            assert_eq!(desk.list_all(Account, order.clone(), limit).await, expected, "{order:?}, pages of {limit}");
         }
     }
 }
@@ -64,12 +66,12 @@ pub async fn an_empty_workspace_has_empty_lists<S: Subject>(subject: &S, pace: P
     desk.enter("other").await;
     for kind in RecordKind::ALL {
         for order in ORDERS {
-            assert_eq!(desk.list_all(kind, order, 5).await, [""; 0]);
+            assert_eq!(desk.list_all(kind, order.clone(), 5).await, [""; 0]);
         }
     }
-    let cursor = ListCursor { at: desk.now(), id: desk.id(Account, "a3") };
-    let from =
-        ListQuery { kind: Account, order: ListOrder::CreatedAt, from: Some(cursor), limit: 5, conditions: Vec::new() };
+    let place = Place::Ranked(Rank::Time(desk.now()));
+    let cursor = ListCursor { place, id: desk.id(Account, "a3") };
+    let from = ListQuery { from: Some(cursor), limit: 5, ..ListQuery::new(Account, ListOrder::CreatedAt) };
     assert_eq!(desk.list(from).await, [""; 0]);
 }
 
@@ -105,7 +107,7 @@ pub async fn conditions_choose_records<S: Subject>(subject: &S, pace: Pace) {
     ] {
         for limit in [1, 2, 10] {
             let conditions = conditions.clone();
-            let query = ListQuery { kind: Account, order: ListOrder::CreatedAt, from: None, limit, conditions };
+            let query = ListQuery { limit, conditions, ..ListQuery::new(Account, ListOrder::CreatedAt) };
             assert_eq!(desk.list(query.clone()).await, expected, "{:?}, pages of {limit}", query.conditions);
         }
     }
@@ -115,7 +117,7 @@ pub async fn conditions_choose_records<S: Subject>(subject: &S, pace: Pace) {
 async fn pass_under_writes<S: Subject>(desk: &mut Desk<'_, S>, order: ListOrder, changed: &[&str]) -> Vec<String> {
     let (mut seen, mut from) = (Vec::new(), None);
     for page_number in 0.. {
-        let query = ListQuery { kind: Account, order, from, limit: 4, conditions: Vec::new() };
+        let query = ListQuery { from, limit: 4, ..ListQuery::new(Account, order.clone()) };
         let day = 2 + page_number % 27;
         let mut writes: Vec<String> = changed.iter().map(|name| account(name, day, r#"{"n":1}"#)).collect();
         writes.push(account(&format!("new{page_number}"), day, "{}"));

@@ -9,14 +9,17 @@ use std::{fmt::Write, sync::Arc};
 use muster_model::{
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
-    profile::{Body, Profile},
+    profile::{Body, Profile, Span},
+    rank::Rank,
     time::Micros,
 };
 
 use super::tellings;
 use crate::{
     Store,
+    catalogue::Model,
     history::{Event, EventsQuery},
+    lists::kept_seen,
     profiles::{Condition, ListCursor, ListOrder, ListQuery},
     refused::{Refused, RefusedCursor},
     suite::moments,
@@ -36,12 +39,14 @@ const SMALL: usize = 7;
 
 /// Everything that can be read of a workspace. Panics when a read fails or contradicts another.
 pub async fn render<S: Store>(store: &S, workspace: WorkspaceId, times: Times) -> String {
-    let reads = Reads { store, workspace };
+    let mut reads = Reads { store, workspace, objects: Vec::new() };
+    let mut objects = order(&reads.list(RecordKind::CustomObject, ListOrder::CreatedAt).await);
+    objects.sort_unstable();
+    reads.objects = objects;
     let mut out = String::new();
     for kind in RecordKind::ALL {
         let by_creation = reads.list(kind, ListOrder::CreatedAt).await;
         let by_update = reads.list(kind, ListOrder::UpdatedAt).await;
-        let order = |profiles: &[Arc<Profile>]| profiles.iter().map(|profile| profile.id).collect::<Vec<RecordId>>();
         let mut profiles = by_creation.clone();
         profiles.sort_by_key(|profile| profile.id);
         let mut again = by_update.clone();
@@ -51,8 +56,13 @@ pub async fn render<S: Store>(store: &S, workspace: WorkspaceId, times: Times) -
             let _ = writeln!(out, "== {}s by creation {:?}", kind.as_str(), order(&by_creation));
             let _ = writeln!(out, "== {}s by update {:?}", kind.as_str(), order(&by_update));
         }
+        if !profiles.is_empty() {
+            reads.orders(kind, &by_update, &mut out).await;
+            reads.catalogue(kind, times, &mut out).await;
+        }
         for profile in &profiles {
             reads.record(profile, times, &mut out).await;
+            reads.members(profile, &mut out).await;
         }
         if kind == RecordKind::Account {
             let accounts: Vec<RecordId> = profiles.iter().map(|profile| profile.id).collect();
@@ -69,12 +79,94 @@ pub async fn render<S: Store>(store: &S, workspace: WorkspaceId, times: Times) -
     out
 }
 
+fn order(profiles: &[Arc<Profile>]) -> Vec<RecordId> {
+    profiles.iter().map(|profile| profile.id).collect()
+}
+
+fn conditions(objects: &[RecordId]) -> Vec<Condition> {
+    let text = |text: &str| text.to_owned();
+    let number = |json| Rank::of_json(json);
+    let at = |text| Micros::parse(text);
+    let of_object = objects.iter().take(1).map(|object| Condition::Object(*object));
+    let others = [
+        Condition::TraitPresent { key: text("plan"), present: true },
+        Condition::TraitPresent { key: text("plan"), present: false },
+        Condition::TraitIs { key: text("plan"), value: text("pro") },
+        Condition::TraitIs { key: text("n"), value: text("2.5") },
+        Condition::TraitBetween { key: text("n"), from: number("2"), to: None },
+        Condition::TraitBetween { key: text("day"), from: None, to: number("\"2024-02-01\"") },
+        Condition::LastSeen { after: at("2024-03-01T00:01:00Z"), before: None },
+        Condition::LastSeen { after: None, before: at("2024-03-01T00:02:00Z") },
+        Condition::Contains(text("d")),
+        Condition::Contains(text("ada")),
+        Condition::Email(text("ada@mail.example.com")),
+        Condition::EmailDomain(text("example.com")),
+    ];
+    others.into_iter().chain(of_object).collect()
+}
+
 struct Reads<'s, S> {
     store: &'s S,
     workspace: WorkspaceId,
+    /// The custom objects, by id.
+    objects: Vec<RecordId>,
 }
 
 impl<S: Store> Reads<'_, S> {
+    /// Lists in every order, and with every kind of condition. Small pages and upward lists are read in some of them.
+    async fn orders(&self, kind: RecordKind, by_update: &[Arc<Profile>], out: &mut String) {
+        for order in [ListOrder::LastSeen, ListOrder::UsersCount, ListOrder::Trait("n".into())] {
+            self.list(kind, order).await;
+        }
+        for order in ListOrder::FIELDS.into_iter().chain([ListOrder::Trait("n".into()), ListOrder::Trait("day".into())])
+        {
+            let listed = self.list_pages(ListQuery { limit: LARGE, ..ListQuery::new(kind, order.clone()) }).await;
+            let _ = writeln!(out, "== {}s by {order:?} {:?}", kind.as_str(), self::order(&listed));
+            assert_eq!(listed.len(), by_update.len(), "every order lists every record");
+        }
+        self.choices(kind, by_update, ListOrder::UpdatedAt).await;
+    }
+
+    async fn catalogue(&self, kind: RecordKind, times: Times, out: &mut String) {
+        let objects = self.objects.iter().copied().map(Some).filter(|_| kind == RecordKind::Instance);
+        for object in objects.chain([None]) {
+            let known = self.store.known_traits(self.workspace, Model { kind, object }).await;
+            let known = known.expect("the catalogue can be read");
+            assert!(known.is_sorted_by(|one, other| one.key < other.key), "a catalogue is sorted by key");
+            for mut one in known {
+                if times == Times::Hidden {
+                    one.created_at = Micros(0);
+                }
+                let _ = writeln!(out, "== trait of {}s {one:?}", kind.as_str());
+            }
+        }
+    }
+
+    /// What belongs to a record now, page by page.
+    async fn members(&self, profile: &Profile, out: &mut String) {
+        let parent = (profile.kind(), profile.id);
+        if !matches!(parent.0, RecordKind::Organization | RecordKind::Account | RecordKind::CustomObject) {
+            return;
+        }
+        for kind in [RecordKind::Account, RecordKind::User, RecordKind::Instance, RecordKind::NpsResponse] {
+            let query = ListQuery { within: Some(parent), limit: SMALL, ..ListQuery::new(kind, ListOrder::FirstKnown) };
+            let members = self.list_pages(query).await;
+            let users = members.len() as u32;
+            let counted = match &profile.body {
+                Body::Account(account) => account.users_count,
+                Body::Organization(organization) => organization.users_count,
+                _ => users,
+            };
+            assert!(
+                kind != RecordKind::User || parent.0 == RecordKind::CustomObject || counted == users,
+                "{parent:?} counts {counted} users and has {users}"
+            );
+            let mut ids: Vec<RecordId> = members.iter().map(|profile| profile.id).collect();
+            ids.sort_unstable();
+            let _ = writeln!(out, "-- {}s now {ids:?}", kind.as_str());
+        }
+    }
+
     async fn record(&self, profile: &Arc<Profile>, times: Times, out: &mut String) {
         let (kind, id) = (profile.kind(), profile.id);
         let alone = self.store.profile(self.workspace, kind, id).await.expect("a profile can be read");
@@ -103,22 +195,49 @@ impl<S: Store> Reads<'_, S> {
         tellings::record(self.store, self.workspace, profile, &timeline, times, out).await;
     }
 
-    /// A list, read in large and in small pages, with and without conditions.
+    /// A list, read in large and in small pages, upwards and downwards.
     async fn list(&self, kind: RecordKind, order: ListOrder) -> Vec<Arc<Profile>> {
-        let query = |limit, conditions| ListQuery { kind, order, from: None, limit, conditions };
-        let whole = self.list_pages(query(LARGE, Vec::new())).await;
-        let place = |profile: &Arc<Profile>| {
-            let at = if order == ListOrder::CreatedAt { profile.created_at } else { profile.updated_at };
-            (std::cmp::Reverse(at), profile.id)
-        };
-        assert!(whole.is_sorted_by(|one, other| place(one) < place(other)), "a list runs from new to old, ties by id");
-        assert_eq!(self.list_pages(query(SMALL, Vec::new())).await, whole, "pages of any size");
-        for present in [true, false] {
-            let condition = Condition::TraitPresent { key: "plan".to_owned(), present };
-            let kept: Vec<Arc<Profile>> = whole.iter().filter(|profile| condition.holds(profile)).cloned().collect();
-            assert_eq!(self.list_pages(query(SMALL, vec![condition])).await, kept, "a condition chooses records");
+        let query = |limit| ListQuery { limit, ..ListQuery::new(kind, order.clone()) };
+        let whole = self.list_pages(query(LARGE)).await;
+        let mut places = Vec::with_capacity(whole.len());
+        for profile in &whole {
+            places.push(order.place(profile, self.seen(profile).await));
         }
+        assert!(
+            places.is_sorted_by(|one, other| one.order(other, false).is_lt()),
+            "a list by {order:?} is in its order: {places:?}"
+        );
+        assert_eq!(self.list_pages(query(SMALL)).await, whole, "pages of any size, by {order:?}");
+        let mut upwards: Vec<(ListCursor, Arc<Profile>)> = places.into_iter().zip(whole.iter().cloned()).collect();
+        upwards.sort_by(|(one, _), (other, _)| one.order(other, true));
+        let upwards: Vec<Arc<Profile>> = upwards.into_iter().map(|(_, profile)| profile).collect();
+        let found = self.list_pages(ListQuery { ascending: true, ..query(SMALL) }).await;
+        assert_eq!(found, upwards, "upwards by {order:?}");
         whole
+    }
+
+    /// Every list with conditions is the whole list less what does not meet them.
+    async fn choices(&self, kind: RecordKind, whole: &[Arc<Profile>], order: ListOrder) {
+        for condition in conditions(&self.objects) {
+            let mut kept = Vec::new();
+            for profile in whole {
+                if condition.holds(profile, self.seen(profile).await) {
+                    kept.push(Arc::clone(profile));
+                }
+            }
+            let conditions = vec![condition.clone()];
+            let query = ListQuery { limit: SMALL, conditions, ..ListQuery::new(kind, order.clone()) };
+            assert_eq!(self.list_pages(query).await, kept, "{condition:?} by {order:?}");
+        }
+    }
+
+    async fn seen(&self, profile: &Profile) -> Span {
+        match kept_seen(profile) {
+            (seen, true) => seen,
+            (_, false) => {
+                self.store.account_seen(self.workspace, profile.id).await.expect("first and last track can be read")
+            }
+        }
     }
 
     async fn list_pages(&self, mut query: ListQuery) -> Vec<Arc<Profile>> {

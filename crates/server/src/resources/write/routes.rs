@@ -46,9 +46,11 @@ pub(in crate::resources) fn routes() -> Vec<Route> {
 fn custom_object_routes() -> [Route; 3] {
     let part = "Custom objects";
     let about = "An object that messages named and nobody described is `implied`.";
-    let listed = super::super::routes::paged(Words::new(part, "Lists custom objects", about), 100)
-        .query("sortBy", "The order.", schema::one_of(&["updatedAt", "createdAt"]))
-        .answer(200, "A page.", named("CustomObjects"));
+    let listed = super::super::routes::paged(Words::new(part, "Lists custom objects", about), 100).answer(
+        200,
+        "A page.",
+        named("CustomObjects"),
+    );
     let one = Words::new(part, "Shows one custom object", about)
         .segment("id", OBJECT)
         .answer(200, "The record.", named("CustomObject"))
@@ -67,9 +69,8 @@ fn instance_routes() -> [Route; 4] {
     let part = "Custom objects";
     let path = "/resources/customObjects/{id}/instances";
     let archived = "Only those that are archived, or only those that are not.";
-    let listed = super::super::routes::paged(Words::new(part, "Lists the instances of a custom object", ""), 100)
+    let listed = super::super::list_routes::sorted(Words::new(part, "Lists the instances of a custom object", ""))
         .segment("id", OBJECT)
-        .query("sortBy", "The order.", schema::one_of(&["updatedAt", "createdAt"]))
         .query("archived", archived, schema::words(&["true", "false"]))
         .answer(200, "A page.", named("CustomObjectInstances"))
         .answer(404, "There is no such custom object.", named("Error"));
@@ -108,9 +109,11 @@ fn nps_routes() -> Vec<Route> {
     let part = "NPS";
     let path = "/resources/npsResponses";
     let paged = |summary: &str, about: &str| {
-        super::super::routes::paged(Words::new(part, summary, about), 100)
-            .query("sortBy", "The order.", schema::one_of(&["updatedAt", "createdAt"]))
-            .answer(200, "A page.", named("NpsResponses"))
+        super::super::list_routes::sorted(Words::new(part, summary, about)).answer(
+            200,
+            "A page.",
+            named("NpsResponses"),
+        )
     };
     let target = "`accounts`: of users with an account, and of users without any parent; `organization`: of users who \
                   are linked to an organization themselves.";

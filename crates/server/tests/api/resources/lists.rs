@@ -98,7 +98,8 @@ fn limits_are_kept_and_unknown_parameters_ignored() {
     for limit in ["0", "101", "-1", "x", ""] {
         api.check(&format!("GET /resources/users?limit={limit}"), "", wrong);
     }
-    api.check("GET /resources/users?sortBy=name", "", r#"400 {"error":"sortBy must be one of updatedAt, createdAt"}"#);
+    let order = api.ask("GET /resources/users?sortBy=name", "");
+    assert!(order.status == 400 && order.body.contains("sortBy must be one of updatedAt, createdAt"), "{}", order.body);
     api.check("GET /resources/users?limit=100&colour=blue&limit", "", wrong);
     api.check("GET /resources/users?limit=100&colour=blue", "", r#"200 {"results":[],"next":null,"atEnd":true}"#);
 }

@@ -27,6 +27,9 @@ mod readers;
 /// Pages of lists, the same for every kind.
 mod lists;
 
+/// Lists in other orders, with filters and searches; what belongs to a record; the catalogue of traits.
+mod choosing;
+
 /// Timelines.
 mod events;
 

@@ -66,7 +66,7 @@ fn users_count_once_however_they_belong() {
 }
 
 #[test]
-fn counting_is_bounded_and_then_an_estimate_from_above() {
+fn counting_reads_nobody() {
     let api = Api::with(|settings| settings.related_records_max = 3);
     let user = |id: usize, parent: &str| {
         format!(r#"{{"type":"user","userId":"{id}",{parent},"messageId":"{}"}}"#, parent.len())

@@ -46,8 +46,6 @@ fn what_comes_later_and_what_never_will_is_said() {
     let api = Api::new();
     let later = |what: &str| format!(r#"501 {{"error":"this server does not offer {what} yet"}}"#);
     api.check("DELETE /resources/users/u", "", &later("deleting users"));
-    api.check("GET /resources/users/search?email=a", "", &later("searching users"));
-    api.check("GET /resources/accounts/a/users", "", &later("the users of an account"));
     let never = "501 {\"error\":\"notes, tasks, projects, meetings and conversations belong to a customer-success team's \
                  screens; this server keeps analytics only and will not offer them\"}";
     for screen in ["notes", "noteCategories", "tasks", "taskCategories", "projects", "meetings", "conversations"] {

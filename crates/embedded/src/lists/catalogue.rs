@@ -1,0 +1,197 @@
+//! The catalogue of traits: what was stated, as far as checkpoints have come, and since.
+//!
+//! A checkpoint adds what its messages stated, in its one commit. What is in memory is gone through when somebody asks,
+//! from where the last one who asked stopped. Intake does nothing for it.
+
+use std::collections::BTreeMap;
+
+use fjall::OwnedWriteBatch;
+use muster_model::{id::WorkspaceId, kind::Kind};
+use muster_store::{
+    Answer,
+    catalogue::{Catalogue, KnownTrait, Model, Stated, TraitTypes},
+    error::ReadError,
+    record,
+};
+use rustc_hash::FxHashMap;
+
+use super::glance::{Fault, Glance, LOOK_RECORDS};
+use crate::{
+    codec::bytes::{Input, Malformed, Output},
+    engine::{Embedded, Reader},
+    error::{damaged, not_a_record, state_failed},
+    keys,
+    overlay::{Overlay, Row},
+    state::State,
+    views::{Disk, Latest},
+};
+
+/// Keys of one model that are kept on disk; those that come later are left out.
+const KEYS_MAX: usize = 10_000;
+/// The version of a value's layout.
+const VERSION: u8 = 1;
+/// How often a reading begins anew when checkpoints overtake it.
+const BEGINNINGS_MAX: usize = 5;
+
+/// What the messages of one overlay stated, as far as it was gone through.
+#[derive(Debug, Default)]
+struct Heard {
+    rows: usize,
+    stated: FxHashMap<WorkspaceId, Stated>,
+}
+
+/// What was gone through of the overlays in memory, by how often one had been frozen before them.
+#[derive(Debug, Default)]
+pub struct Hearings(FxHashMap<u64, Heard>);
+
+impl Heard {
+    fn hear(&mut self, overlay: &Overlay, rows: &[Row]) -> Result<(), ReadError> {
+        for row in rows {
+            let bytes = overlay.row_slice(*row);
+            let states = bytes.first().is_some_and(|kind| *kind != Kind::Track as u8);
+            if states {
+                let message = record::decode(bytes).map_err(not_a_record("an overlay"))?;
+                self.stated.entry(row.workspace).or_default().hear(&message);
+            }
+            self.rows += 1;
+        }
+        Ok(())
+    }
+}
+
+impl Catalogue for Embedded {
+    fn known_traits(&self, workspace: WorkspaceId, model: Model) -> Answer<'_, Vec<KnownTrait>, ReadError> {
+        self.blocking(move |reader| reader.known_traits(workspace, model))
+    }
+}
+
+impl Reader {
+    fn known_traits(&self, workspace: WorkspaceId, model: Model) -> Result<Vec<KnownTrait>, ReadError> {
+        for _ in 0..BEGINNINGS_MAX {
+            match self.try_known_traits(workspace, model) {
+                Ok(known) => return Ok(known),
+                Err(Fault::Read(error)) => return Err(error),
+                Err(Fault::Passed) => {}
+            }
+        }
+        Err(ReadError::Failed { what: "checkpoints overtook the catalogue again and again".to_owned() })
+    }
+
+    fn try_known_traits(&self, workspace: WorkspaceId, model: Model) -> Result<Vec<KnownTrait>, Fault> {
+        let glance = Glance::take(&self.views);
+        let mut known = BTreeMap::new();
+        for one in on_disk(&glance.below.snapshot, &self.views.state, workspace, model)? {
+            add(&mut known, one);
+        }
+        let mut hearings = self.views.hearings.lock();
+        let number = glance.number();
+        hearings.0.retain(|of, _| *of + 1 == number || *of >= number);
+        if let Some(frozen) = &glance.below.frozen {
+            let heard = hearings.0.entry(number.wrapping_sub(1)).or_default();
+            let done = heard.rows;
+            heard.hear(frozen, &frozen.rows()[done..])?;
+            heard
+                .stated
+                .get(&workspace)
+                .into_iter()
+                .flat_map(|stated| stated.of(model))
+                .for_each(|one| add(&mut known, one));
+        }
+        let heard = hearings.0.entry(number).or_default();
+        loop {
+            let current = self.views.look();
+            let live = glance.live(&current)?;
+            let rows = &live.rows()[heard.rows..];
+            if rows.is_empty() {
+                break;
+            }
+            heard.hear(live, &rows[..rows.len().min(LOOK_RECORDS)])?;
+        }
+        heard
+            .stated
+            .get(&workspace)
+            .into_iter()
+            .flat_map(|stated| stated.of(model))
+            .for_each(|one| add(&mut known, one));
+        Ok(known.into_values().collect())
+    }
+}
+
+fn add(known: &mut BTreeMap<Box<str>, KnownTrait>, one: KnownTrait) {
+    known.entry(one.key.clone()).and_modify(|known| known.types.join(one.types)).or_insert(one);
+}
+
+fn on_disk(
+    from: &impl Disk,
+    state: &State,
+    workspace: WorkspaceId,
+    model: Model,
+) -> Result<Vec<KnownTrait>, ReadError> {
+    let prefix = keys::stated_key(workspace, model, "");
+    let mut known = Vec::new();
+    for entry in from.prefixed(&state.stated, &prefix) {
+        let (key, value) = entry.into_inner().map_err(|error| state_failed(&error))?;
+        let key = key.get(prefix.len()..).and_then(|key| std::str::from_utf8(key).ok());
+        let key = key.ok_or_else(|| damaged("the catalogue of traits"))?;
+        known.push(decode(key, &value).map_err(|Malformed| damaged("the catalogue of traits"))?);
+    }
+    Ok(known)
+}
+
+fn encode(known: &KnownTrait) -> Vec<u8> {
+    let mut value = Vec::with_capacity(10);
+    value.put_u8(VERSION);
+    value.put_u8(known.types.bits());
+    value.put_i64(known.created_at.0);
+    value
+}
+
+fn decode(key: &str, value: &[u8]) -> Result<KnownTrait, Malformed> {
+    let mut input = Input::new(value);
+    if input.u8()? != VERSION {
+        return Err(Malformed);
+    }
+    let types = TraitTypes::from_bits(input.u8()?);
+    let created_at = muster_model::time::Micros(input.i64()?);
+    input.end()?;
+    Ok(KnownTrait { key: key.into(), created_at, types })
+}
+
+/// Adds what the messages of an overlay stated to a commit.
+pub fn put(batch: &mut OwnedWriteBatch, state: &State, overlay: &Overlay) -> Result<(), ReadError> {
+    let mut heard = Heard::default();
+    heard.hear(overlay, overlay.rows())?;
+    for (workspace, stated) in heard.stated {
+        for model in stated.models() {
+            let mut room = None;
+            for mut one in stated.of(model) {
+                let key = keys::stated_key(workspace, model, &one.key);
+                let before = Latest.value(&state.stated, &key).map_err(|error| state_failed(&error))?;
+                match before {
+                    Some(value) => {
+                        let known = decode(&one.key, &value).map_err(|Malformed| damaged("the catalogue of traits"))?;
+                        one.types.join(known.types);
+                        one.created_at = known.created_at;
+                        if one == known {
+                            continue;
+                        }
+                    }
+                    None => {
+                        let room = match &mut room {
+                            Some(room) => room,
+                            None => {
+                                room.insert(KEYS_MAX.saturating_sub(on_disk(&Latest, state, workspace, model)?.len()))
+                            }
+                        };
+                        if *room == 0 {
+                            continue;
+                        }
+                        *room -= 1;
+                    }
+                }
+                batch.insert(&state.stated, key, encode(&one));
+            }
+        }
+    }
+    Ok(())
+}

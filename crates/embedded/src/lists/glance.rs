@@ -1,0 +1,100 @@
+//! What was in memory when a list began.
+//!
+//! Records in memory hide their entries on disk. Which these are is not copied: the live overlay numbers its records as
+//! they come, so those with a number below the next one at the beginning were there. The lock is held for some thousand
+//! records at a time, never for all of them.
+
+use std::sync::Arc;
+
+use muster_model::{id::WorkspaceId, kind::RecordKind, profile::Profile};
+use muster_store::error::ReadError;
+
+use crate::{
+    keys::ProfileKey,
+    overlay::Overlay,
+    slots::{Slot, SlotNumber},
+    views::{Below, Current, Views},
+};
+
+/// Records looked at under one lock.
+pub const LOOK_RECORDS: usize = 4_096;
+
+/// What was in memory at one moment, and what was below.
+pub struct Glance {
+    pub below: Below,
+    freezes: u64,
+    live: SlotNumber,
+}
+
+/// Why a list cannot go on.
+#[derive(Debug)]
+pub enum Fault {
+    Read(ReadError),
+    /// What was in memory at the beginning is there no more; the list begins anew.
+    Passed,
+}
+
+impl From<ReadError> for Fault {
+    fn from(error: ReadError) -> Self {
+        Fault::Read(error)
+    }
+}
+
+impl Glance {
+    pub fn take(views: &Views) -> Glance {
+        let current = views.look();
+        Glance { below: views.below(&current), freezes: current.freezes, live: current.live.profiles.next_number() }
+    }
+
+    /// How often an overlay had been frozen.
+    pub fn number(&self) -> u64 {
+        self.freezes
+    }
+
+    /// The overlay that was live.
+    pub fn live<'c>(&self, current: &'c Current) -> Result<&'c Overlay, Fault> {
+        match current.freezes - self.freezes {
+            0 => Ok(&current.live),
+            1 => current.frozen.as_deref().ok_or(Fault::Passed),
+            _ => Err(Fault::Passed),
+        }
+    }
+
+    fn is_live(&self, live: &Overlay, key: &ProfileKey) -> bool {
+        live.profiles.number(key).is_some_and(|number| number < self.live)
+    }
+
+    /// Whether memory knew the record better than the disk.
+    pub fn hides(&self, views: &Views, key: &ProfileKey) -> Result<bool, Fault> {
+        if self.below.frozen.as_ref().is_some_and(|frozen| frozen.profiles.contains_key(key)) {
+            return Ok(true);
+        }
+        Ok(self.is_live(self.live(&views.look())?, key))
+    }
+
+    /// Shows every record of a kind that was in memory, as it is now or was then; `look` is called under the lock.
+    pub fn each(
+        &self,
+        views: &Views,
+        (workspace, kind): (WorkspaceId, RecordKind),
+        mut look: impl FnMut(&Arc<Profile>),
+    ) -> Result<(), Fault> {
+        let of_kind = |key: &ProfileKey| key.workspace == workspace && key.kind == kind;
+        let mut done = 0;
+        while done < self.live.index() {
+            let current = views.look();
+            let slots = self.live(&current)?.profiles.iter();
+            let some = slots.skip(done).take(LOOK_RECORDS.min(self.live.index() - done));
+            some.filter(|(key, _)| of_kind(key)).for_each(|(_, slot)| look(&slot.profile));
+            done += LOOK_RECORDS;
+        }
+        let Some(frozen) = &self.below.frozen else { return Ok(()) };
+        let frozen: Vec<(&ProfileKey, &Slot)> = frozen.profiles.iter().filter(|(key, _)| of_kind(key)).collect();
+        for some in frozen.chunks(LOOK_RECORDS) {
+            let current = views.look();
+            let live = self.live(&current)?;
+            some.iter().filter(|(key, _)| !self.is_live(live, key)).for_each(|(_, slot)| look(&slot.profile));
+        }
+        Ok(())
+    }
+}

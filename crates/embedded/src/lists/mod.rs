@@ -1,0 +1,27 @@
+//! Lists of records: the index that keeps their orders, and reading pages through it.
+//!
+//! On disk, every record has an entry for each of its fields and traits, written in the commit that writes the record
+//! itself, as the difference to the version below; so index and records always belong together. Records changed since
+//! the last checkpoint are looked at in memory, and hide their entries on disk. A page looks at a bounded number of
+//! records and entries; when that does not fill it, it is short and says where to go on.
+
+/// The entries of a record.
+pub mod entries;
+
+/// Accounts whose first and last track were uncertain, made certain before they are indexed.
+pub mod settle;
+
+/// What was in memory when a list began.
+mod glance;
+
+/// Records that a condition singles out.
+mod sources;
+
+/// Places on disk in the order of a list.
+mod walk;
+
+/// The catalogue of traits.
+pub mod catalogue;
+
+/// A page.
+mod page;
