@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    id::{Identity, RecordId},
+    id::{Identity, IdentityParts, RecordId},
     json::Walk,
     kind::{Kind, RecordKind},
     register::Stamp,
@@ -83,6 +83,26 @@ impl Message<'_> {
             }
             Kind::Track | Kind::CustomObjectInstance | Kind::CustomObject | Kind::NpsResponse | Kind::Leave => None,
         }
+    }
+
+    /// The identity that follows from the kind, the ids and the `messageId` alone, if there is one. A message that was made
+    /// from another form has an identity of its own.
+    #[must_use]
+    pub fn derived_identity(&self) -> Option<Identity> {
+        fn text<'m>(named: &'m Option<Named<'_>>) -> Option<&'m str> {
+            named.as_ref().map(|named| named.external_id.as_ref())
+        }
+        let parts = IdentityParts {
+            kind: self.kind,
+            organization_id: text(&self.organization),
+            account_id: text(&self.account),
+            user_id: text(&self.user),
+            external_id: text(&self.instance).or_else(|| text(&self.response)),
+            custom_object_id: text(&self.custom_object),
+            message_id: Some(self.message_id.as_deref()?),
+            content: 0,
+        };
+        Some(parts.identity())
     }
 
     /// The place of this message's statements in the order of all statements.

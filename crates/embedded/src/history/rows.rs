@@ -223,10 +223,10 @@ impl Columns {
         for (builder, text) in self.texts.iter_mut().zip(texts) {
             builder.append_option(text);
         }
-        // With a messageId the identity follows from the other columns.
-        match message.message_id {
-            Some(_) => self.identity.append_null(),
-            None => self.identity.append_value(message.identity.0.to_be_bytes())?,
+        // With a messageId the identity follows from the other columns, in nearly all messages.
+        match message.derived_identity() == Some(message.identity) {
+            true => self.identity.append_null(),
+            false => self.identity.append_value(message.identity.0.to_be_bytes())?,
         }
         Ok(())
     }

@@ -71,6 +71,7 @@ macro_rules! conformance {
         $crate::conformance!(@file $subject history
             a_timeline_runs_from_new_to_old
             events_show_what_was_sent
+            a_call_of_another_form_keeps_its_identity
             equal_instants_are_ordered_by_identity
             pages_of_any_size_show_every_event_once
             filters_choose_events

@@ -1,7 +1,13 @@
 //! Timelines: order, pages, filters.
 
 use muster_model::{
-    kind::RecordKind::{self, Account, Instance, Organization, User},
+    draft::{Draft, Origin},
+    kind::{
+        Kind,
+        RecordKind::{self, Account, Instance, Organization, User},
+    },
+    kinds::{Context, check},
+    limits::MessageLimits,
     time::Micros,
 };
 
@@ -9,7 +15,10 @@ use super::{
     Desk, Pace, Subject,
     phrases::{WORLD_CUP, account_of, does, does_in, joins, joins_organization, leaves},
 };
-use crate::history::{Event, EventsQuery};
+use crate::{
+    history::{Event, EventsQuery},
+    receipt::Outcome,
+};
 
 fn instant(text: &str) -> Micros {
     Micros::parse(text).expect("cases write instants that can be read")
@@ -59,6 +68,37 @@ pub async fn events_show_what_was_sent<S: Subject>(subject: &S, pace: Pace) {
     assert_eq!(bare_event.timestamp, received_at, "without a timestamp it is the time of receipt");
     assert_eq!((bare_event.account.as_ref(), bare_event.organization.as_ref()), (None, None));
     assert_eq!(bare_event.properties, "");
+}
+
+/// A message that was made from another form is told from others by what that form says, and keeps that identity. One
+/// about someone anonymous belongs to nobody, and is nobody's profile.
+pub async fn a_call_of_another_form_keeps_its_identity<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    let limits = MessageLimits::default();
+    let known = r#"{"event":"e","userId":"u","messageId":"m","timestamp":"2024-01-05"}"#;
+    let anonymous = r#"{"event":"e","messageId":"n","timestamp":"2024-01-05","anonymousId":"x"}"#;
+    let origin = Origin { content: 7, call: "track", anonymous: true };
+    let mut identities = Vec::new();
+    // Sent again it may be known whose it is; it is the same all the same.
+    let again = known.replacen("\"userId\":\"u\",", "", 1);
+    for (texts, outcome) in [([known, anonymous], Outcome::Stored), ([&again, anonymous], Outcome::Duplicate)] {
+        let context = Context { ids: desk.ids(), received_at: desk.now(), limits };
+        let mut batch = desk.batch();
+        for text in texts {
+            let mut draft = Draft::from_text(text, limits.message_depth_max);
+            draft.origin = Some(origin);
+            let message = check(Kind::Track, &draft, &context).expect("it breaks no rule");
+            assert_ne!(Some(message.identity), message.derived_identity(), "the same as no other message's");
+            identities.push(message.identity);
+            batch.message(&message);
+        }
+        let outcomes = desk.append(batch.build()).await;
+        assert_eq!(outcomes, [outcome, outcome]);
+    }
+    assert_eq!(identities[..2], identities[2..]);
+    let events = desk.events(desk.about(User, "u")).await;
+    assert_eq!(events.iter().map(|event| event.identity).collect::<Vec<_>>(), identities[..1]);
+    assert!(desk.find(User, "x").await.is_none());
 }
 
 fn same_instant(n: u32) -> String {
