@@ -56,8 +56,20 @@ fn nothing_that_was_sent_is_in_the_log() {
         client.post("/analytics/v1/batch", body.as_bytes()).unwrap();
         client.request("POST", "/analytics/v1/user", &[("Content-Encoding", "gzip")], body.as_bytes()).unwrap();
     }
+    for line in ["/v1/batch", "/v1/track", "/rudderstack"] {
+        let call =
+            json!({"type": "track", "userId": marked("user"), "event": marked("event"), "writeKey": marked("key")});
+        let body = json!({"batch": [call, marked("no call")], "type": "track", "writeKey": marked("key")}).to_string();
+        client.post(line, body.as_bytes()).unwrap();
+        let mut stranger = server.client_with(None);
+        stranger.post(&format!("{line}?writeKey={MARK}"), body.as_bytes()).unwrap();
+        stranger.post(&format!("{line}?writeKey={TOKEN}"), marked("no json").as_bytes()).unwrap();
+    }
     let user = marked("user");
     for target in [
+        format!("/v1/projects/{MARK}/settings"),
+        format!("/projects/{TOKEN}/settings"),
+        format!("/sourceConfig/?writeKey={MARK}"),
         format!("/resources/users/{user}"),
         format!("/resources/users/{user}/events?event={MARK}&from={MARK}"),
         format!("/resources/accounts?archived={MARK}&{MARK}=1"),

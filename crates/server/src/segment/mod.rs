@@ -19,6 +19,9 @@ mod envelope;
 /// Bytes that are no UTF-8, kept through text and back.
 mod bytes;
 
+/// Numbers that are none.
+mod numbers;
+
 /// The members of one call, before any meaning is given to them.
 mod call;
 

@@ -20,6 +20,7 @@ use super::{
     bytes, cors,
     envelope::{Envelope, Form},
     key::{self, Holder},
+    numbers,
     tally::{self, Tallied, Terms},
 };
 use crate::{
@@ -78,9 +79,17 @@ impl Reader {
     fn read(self, body: &[u8], sent_at: Option<Micros>) -> (Option<Holder>, Result<Tallied, Trouble>) {
         let Reader { state, form, known, is_named } = self;
         let escaped = bytes::escape(body);
+        let mended;
         let body = match Body::read(&escaped) {
             Ok(body) => body,
-            Err(malformed) => return (known, Err(ApiError::Malformed(malformed).into())),
+            Err(malformed) => {
+                mended = numbers::mended(&escaped);
+                match mended.as_deref().map(Body::read) {
+                    Some(Ok(body)) => body,
+                    // The place of the fault is that in the body as it came.
+                    Some(Err(_)) | None => return (known, Err(ApiError::Malformed(malformed).into())),
+                }
+            }
         };
         let envelope = match Envelope::read(body.text(), form) {
             Ok(envelope) => envelope,

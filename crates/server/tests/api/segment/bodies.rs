@@ -84,6 +84,17 @@ fn what_can_never_be_taken_is_400() {
 }
 
 #[test]
+fn a_number_that_is_none_costs_no_other_call() {
+    let api = Api::new();
+    let odd =
+        r#"{"type":"track","userId":"u","event":"f","messageId":"2","properties":{"a":NaN,"b":-Infinity,"c":"NaN"}}"#;
+    api.check(BATCH, &format!(r#"{{"batch":[{CALL},{odd}]}}"#), SUCCESS);
+    let kept = rows(&api, "select properties from messages where event = 'f'");
+    assert_eq!(kept, r#"[["{\"a\":null,\"b\":null,\"c\":\"NaN\"}"]]"#);
+    assert_eq!(api.ask(BATCH, r#"{"batch":[NaN,}"#).status, 400);
+}
+
+#[test]
 fn text_that_is_no_unicode_harms_nothing_and_is_kept() {
     let api = Api::new();
     let body = [

@@ -84,8 +84,15 @@ fn tokens_and_customers_are_never_in_it() {
         api.ask("GET /resources/users/secret-user/events?event=secret-event&from=secret", "");
         api.ask("GET /resources/refused", "");
         api.ask_with("GET /resources/users", &[("authorization", "Basic secret-token")], "");
+        let call = r#"{"type":"track","userId":"secret-user","event":"secret-event","writeKey":"secret-key"}"#;
+        api.ask_with("POST /v1/track?writeKey=secret-key", &[("authorization", "")], call);
+        api.ask_with(&format!("POST /v1/batch?writeKey={TOKEN}"), &[("authorization", "")], "secret nonsense");
+        api.ask_with(&format!("POST /beacon/v1/batch?writeKey={TOKEN}"), &[], format!(r#"{{"batch":[{call},7]}}"#));
+        api.ask(&format!("GET /v1/projects/{TOKEN}/settings"), "");
+        api.ask("GET /v1/projects/secret-key/settings", "");
+        api.ask("GET /sourceConfig/?writeKey=secret-key", "");
     });
-    assert_eq!(lines.len(), 6, "{lines:?}");
+    assert_eq!(lines.len(), 12, "{lines:?}");
     for line in &lines {
         assert!(!line.contains("secret") && !line.contains(TOKEN) && !line.contains("mk_"), "{line}");
     }
