@@ -18,7 +18,7 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 const TOKEN: &str = "fuzz-token-0123456789";
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 14] = [
     "/analytics/v1/batch",
     "/analytics/v1/batch?atomic=true",
     "/analytics/v1/organization",
@@ -28,6 +28,20 @@ const PATHS: [&str; 9] = [
     "/analytics/v1/unlink",
     "/analytics/v1/customobjectinstance",
     "/admin/v1/keys",
+    "/v1/batch",
+    "/v1/identify",
+    "/v1/group",
+    "/v1/screen",
+    "/rudderstack",
+];
+/// Where the paths of the Segment spec begin.
+const CALLS_FROM: u8 = 9;
+const CALLS: [&str; 5] = [
+    r#"{"sentAt":"2026-01-01T00:00:01Z","context":{"groupId":"g"},"writeKey":"k","batch":[{"type":"track","userId":"u","event":"\ud83d","properties":{"accountId":1},"timestamp":"2026-01-01T00:00:00Z"},{"type":"alias","userId":"u","previousId":"x","messageId":"m"},7]}"#,
+    r#"{"userId":"u","anonymousId":"x","traits":{"company":{"id":"c","remove":true},"a":[]},"context":{"traits":{"b":null}},"messageId":"m"}"#,
+    r#"{"groupId":"g","userId":7,"traits":{"isOrganization":true,"organizationId":"o"},"timestamp":1700000000}"#,
+    r#"{"anonymousId":"x","name":"S\u0000","category":"c","properties":{"name":"n"}}"#,
+    r#"{"type":"PAGE","userId":"u","properties":[],"originalTimestamp":"2026-01-01T00:00:00.000000001+01:00","v":NaN}"#,
 ];
 
 /// The first byte chooses the path, the second the encoding and whether the body is encoded well.
@@ -51,7 +65,8 @@ fn every_request_is_answered() {
         router(AppState::new(store, clock, settings))
     };
     let current = std::cell::RefCell::new((0, store()));
-    let tried = fuzz("requests", &[], |input| {
+    let calls = (CALLS_FROM..).zip(CALLS).map(|(path, call)| [&[path, 0], call.as_bytes()].concat());
+    let tried = fuzz("requests", &calls.collect::<Vec<_>>(), |input| {
         let [path, encoding, body @ ..] = input else { return };
         let router = {
             let mut current = current.borrow_mut();

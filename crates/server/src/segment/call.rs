@@ -114,7 +114,8 @@ impl<'t> Call<'t> {
         let shared = batch.and_then(|batch| batch.context);
         call.context = match (context, shared) {
             (own, None) => own.map(Cow::Borrowed),
-            (None, Some(shared)) => Some(Cow::Borrowed(shared)),
+            // An empty list is how some languages write an empty object.
+            (None | Some("[]"), Some(shared)) => Some(Cow::Borrowed(shared)),
             (Some(own), Some(shared)) => Some(completed(own, shared)),
         };
         call.sent_at = call.sent_at.or(envelope.and_then(|envelope| envelope.sent_at));

@@ -129,11 +129,12 @@ fn context_of_a_batch_holds_for_every_call() {
     let api = Api::new();
     let body = r#"{"context":{"groupId":"g","ip":"::1"},"batch":[
         {"type":"track","userId":"u","event":"e","messageId":"1"},
-        {"type":"track","userId":"u","event":"f","messageId":"2","context":{"groupId":"h"}}]}"#;
+        {"type":"track","userId":"u","event":"f","messageId":"2","context":{"groupId":"h"}},
+        {"type":"track","userId":"u","event":"g","messageId":"3","context":[]}]}"#;
     api.check(super::BATCH, body, super::SUCCESS);
-    assert_eq!(rows(&api, "select event, account_id from messages order by 1"), r#"[["e","g"],["f","h"]]"#);
+    assert_eq!(rows(&api, "select event, account_id from messages order by 1"), r#"[["e","g"],["f","h"],["g","g"]]"#);
     let kept = rows(&api, "select message ->> '$.context.ip' from messages");
-    assert_eq!(kept, r#"[["::1"],["::1"]]"#);
+    assert_eq!(kept, r#"[["::1"],["::1"],["::1"]]"#);
 }
 
 #[test]
