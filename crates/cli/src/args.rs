@@ -48,6 +48,10 @@ pub enum Command {
     Team(Team),
     /// Send a file of messages to a server
     Send(Send),
+    /// Bring history in from files, into a running server or a data directory that none uses
+    Import(Import),
+    /// Write messages to a file, all or a selection, as of one moment
+    Export(Export),
     /// Ask a question in SQL, of a server or of a data directory
     Query(Query),
     /// Copy everything to a new directory, while the server runs or without one
@@ -187,6 +191,101 @@ pub struct Send {
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Where the data is.
+#[derive(Debug, Args)]
+pub struct Reach {
+    /// Workspace; with --url it is the token's
+    #[arg(long, default_value = "default")]
+    pub workspace: String,
+    /// The server [default: MUSTER_URL, else the data directory, through the server that runs over it if one does]
+    #[arg(long)]
+    pub url: Option<String>,
+    /// A token for --url; better in MUSTER_TOKEN, where process lists do not show it
+    #[arg(long)]
+    pub token: Option<String>,
+    /// A PEM file with the authority of the server's certificate, if browsers do not know it; or in MUSTER_CA
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Files of messages (JSON arrays or one message a line, gzip and zstd too), directories of them, `-` for standard
+    /// input
+    #[arg(required = true)]
+    pub source: Vec<PathBuf>,
+    #[command(flatten)]
+    pub reach: Reach,
+    /// Write refused messages here, one a line, to be corrected and imported again
+    #[arg(long, value_name = "FILE")]
+    pub refused: Option<PathBuf>,
+    /// Only say what would become of the messages
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Seconds to keep trying while the server is busy or away
+    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    pub patience: u64,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    pub reach: Reach,
+    /// File to write; compressed when its name ends in .gz or .zst [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "out")]
+    pub replace: bool,
+    /// The form of the file
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ExportFormat,
+    /// Only messages of this kind; give it again for others
+    #[arg(long, value_delimiter = ',')]
+    pub kind: Vec<String>,
+    /// Only messages that name this organization, by the sender's id
+    #[arg(long, value_name = "ID")]
+    pub organization: Option<String>,
+    /// Only messages that name this account, by the sender's id
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Only messages that name this user, by the sender's id
+    #[arg(long, value_name = "ID")]
+    pub user: Option<String>,
+    /// Only tracks of this name
+    #[arg(long, value_name = "NAME")]
+    pub event: Option<String>,
+    /// Only messages whose timestamp is this instant or later
+    #[arg(long, value_name = "TIME")]
+    pub after: Option<String>,
+    /// Only messages whose timestamp is earlier than this instant
+    #[arg(long, value_name = "TIME")]
+    pub before: Option<String>,
+}
+
+/// The form of an export.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    #[default]
+    Ndjson,
+    Csv,
+    Parquet,
+}
+
+impl ExportFormat {
+    /// Its name, as servers know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            ExportFormat::Ndjson => "ndjson",
+            ExportFormat::Csv => "csv",
+            ExportFormat::Parquet => "parquet",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -143,6 +143,16 @@ impl Client {
         self.answer(request.send(body))
     }
 
+    /// Asks for something large and hands the body of the answer out as it comes, with its status.
+    pub fn download(&self, path: &str) -> Result<(u16, impl Read + use<>), CallError> {
+        let mut request = self.agent.get(self.target(path));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        let response = request.call().map_err(|error| self.judge(&error))?;
+        Ok((response.status().as_u16(), response.into_body().into_reader()))
+    }
+
     /// Posts JSON and hands the body of the answer out as it comes, with its status.
     pub fn stream(&self, path: &str, body: &[u8]) -> Result<(u16, impl Read + use<>), CallError> {
         let mut request = self.agent.post(self.target(path)).header("Content-Type", "application/json");

@@ -37,7 +37,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, error::ErrorKind};
 
 use args::{Cli, Command};
-use commands::{backup, bench, config as show_config, doctor, keys, query, send, serve, team};
+use commands::{backup, bench, config as show_config, doctor, export, import, keys, query, send, serve, team};
 use config::{layers::Sources, settings::Settings};
 use exit::Exit;
 
@@ -73,6 +73,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Command::Keys(args)) => keys::run(&settings, args),
         Some(Command::Team(args)) => team::run(&settings, args),
         Some(Command::Send(args)) => send::run::run(&settings, args),
+        Some(Command::Import(args)) => import::run(&settings, args),
+        Some(Command::Export(args)) => export::run(&settings, args),
         Some(Command::Query(args)) => query::run::run(&settings, args),
         Some(Command::Backup(args)) => backup::run(&settings, args),
         Some(Command::Doctor(args)) => doctor::run(&settings, args),

@@ -20,6 +20,10 @@ mod team;
 #[path = "operate/query.rs"]
 mod query;
 
+/// `muster export` and `muster import`: everything out of one server and into another.
+#[path = "operate/import_export.rs"]
+mod import_export;
+
 /// `muster send`: batch files and NDJSON, and what is refused.
 #[path = "operate/send.rs"]
 mod send;

@@ -37,6 +37,8 @@ pub struct Draft<'a> {
     pub not_an_object: bool,
     /// What the text was made from, when its sender wrote another form; set after reading.
     pub origin: Option<Origin>,
+    /// It was taken before, in whatever form; set after reading. What a message of ours has to name need not be in it.
+    pub taken_before: bool,
 }
 
 /// What a message in another form said, which counts for the message made from it.

@@ -33,7 +33,7 @@ pub struct Message<'a> {
     pub kind: Kind,
     /// What makes this the same message as another.
     pub identity: Identity,
-    /// Digest of the content; differs between two messages of one identity when they conflict.
+    /// Digest of the content; differs between two messages of one identity when they conflict. See [`same_content`].
     pub content: u64,
     /// When it happened, as sent; the time of receipt when the sender gave none.
     pub timestamp: Micros,
@@ -59,6 +59,16 @@ pub struct Message<'a> {
     pub traits: Vec<Trait<'a>>,
     /// A JSON object of the members that the fields above do not render exactly as sent, or empty.
     pub rest: Cow<'a, str>,
+}
+
+/// The digest of content that is not known, because the message came from where none is kept.
+pub const CONTENT_UNKNOWN: u64 = 0;
+
+/// Whether two messages of one identity are the same, by the digests of their contents. What is not known contradicts
+/// nothing.
+#[must_use]
+pub fn same_content(one: u64, other: u64) -> bool {
+    one == other || one == CONTENT_UNKNOWN || other == CONTENT_UNKNOWN
 }
 
 impl Message<'_> {

@@ -30,11 +30,14 @@ pub enum Column {
     Traits,
     /// The whole message as JSON, as [`Message::as_sent`] writes it.
     Sent,
+    /// The identity in hexadecimal digits, where it does not follow from the message as JSON: a message that was made
+    /// from another form has one of its own. Nothing for all others.
+    Identity,
 }
 
 impl Column {
     /// Every column.
-    pub const ALL: [Column; 11] = [
+    pub const ALL: [Column; 12] = [
         Column::Organization,
         Column::Account,
         Column::User,
@@ -46,6 +49,7 @@ impl Column {
         Column::Properties,
         Column::Traits,
         Column::Sent,
+        Column::Identity,
     ];
 }
 
@@ -170,9 +174,17 @@ impl RowBatch {
                 Column::Properties => out.push(Some(message.data).filter(|data| track && !data.is_empty())),
                 Column::Traits => out.push(Some(message.data).filter(|data| !track && !data.is_empty())),
                 Column::Sent => out.push(Some(&message.as_sent())),
+                Column::Identity => out.push(identity_of_its_own(message).as_deref()),
             }
         }
     }
+}
+
+/// The identity of a message that has a `messageId` and yet another identity than follows from it and the ids.
+#[must_use]
+pub fn identity_of_its_own(message: &Message<'_>) -> Option<String> {
+    let derived = message.derived_identity();
+    derived.filter(|derived| *derived != message.identity).map(|_| message.identity.to_string())
 }
 
 /// The sender's own id of a record that a message names.

@@ -12,8 +12,17 @@ pub mod team;
 /// Which way an order about a data directory goes.
 pub mod way;
 
+/// A server to talk to, wherever the data is.
+pub mod reach;
+
 /// Sending a file of messages.
 pub mod send;
+
+/// History in, from files.
+pub mod import;
+
+/// Messages out, as a file.
+pub mod export;
 
 /// SQL over what was sent, beside a running server or without one.
 pub mod query;

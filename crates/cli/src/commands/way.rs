@@ -82,7 +82,8 @@ pub fn require_directory(settings: &Settings) -> anyhow::Result<()> {
     Err(Failure::error(Exit::Failure, says))
 }
 
-fn server_over(data_dir: &Path) -> anyhow::Result<LocalServer> {
+/// How the server that has a data directory is asked.
+pub fn server_over(data_dir: &Path) -> anyhow::Result<LocalServer> {
     LocalServer::read(data_dir)?.ok_or_else(|| {
         let says = format!(
             "another process uses {} and does not say where it can be asked; it may be starting or stopping: try again \
@@ -109,7 +110,7 @@ pub fn checked(answer: Result<Answer, CallError>) -> anyhow::Result<Answer> {
 }
 
 /// The sentence in an error of any of the server's forms.
-fn sentence(body: &str) -> String {
+pub fn sentence(body: &str) -> String {
     let value: Value = serde_json::from_str(body).unwrap_or_default();
     let error = &value["error"];
     let first = error["errors"].get(0);

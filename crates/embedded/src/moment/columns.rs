@@ -89,14 +89,14 @@ pub fn message(batch: &RecordBatch, row: usize) -> Option<Message<'_>> {
     let identities = batch.column_by_name(schema::WRITTEN.field(schema::IDENTITY).name())?;
     let identities = identities.as_any().downcast_ref::<FixedSizeBinaryArray>()?;
     let identity = match identities.is_null(row) {
-        true => 0,
-        false => u128::from_be_bytes(identities.value(row).try_into().ok()?),
+        true => None,
+        false => Some(Identity(u128::from_be_bytes(identities.value(row).try_into().ok()?))),
     };
     let kind = Kinds::of(batch)?.get(row)?;
     let track = kind == Kind::Track;
-    Some(Message {
+    let mut message = Message {
         kind,
-        identity: Identity(identity),
+        identity: identity.unwrap_or(Identity(0)),
         content: 0,
         timestamp: Micros(instants(batch, schema::TIMESTAMP)?.value(row)),
         timestamp_given: given.as_any().downcast_ref::<BooleanArray>()?.value(row),
@@ -113,5 +113,10 @@ pub fn message(batch: &RecordBatch, row: usize) -> Option<Message<'_>> {
         data: text(if track { schema::PROPERTIES } else { schema::TRAITS })?.unwrap_or_default(),
         traits: Vec::new(),
         rest: text(schema::OTHER)?.unwrap_or_default().into(),
-    })
+    };
+    // Where none is kept it follows from what is.
+    if identity.is_none() {
+        message.identity = message.derived_identity()?;
+    }
+    Some(message)
 }

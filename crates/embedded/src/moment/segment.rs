@@ -12,7 +12,7 @@ use arrow_array::RecordBatch;
 use muster_model::limits::FUTURE_MICROS_MAX;
 use muster_store::{
     error::ReadError,
-    rows::{Column, RowBatch},
+    rows::{Column, RowBatch, identity_of_its_own},
     scan::{Wanted, among},
 };
 use parquet::{
@@ -78,7 +78,7 @@ impl Plan {
         if placed {
             reading.extend(&names[..3]);
         }
-        if asks(Column::Sent) {
+        if asks(Column::Sent) || asks(Column::Identity) {
             reading = (0..schema::WRITTEN.fields().len()).collect();
         }
         Plan { wanted, candidates, placed, deciding, reading }
@@ -169,7 +169,7 @@ fn stored(column: Column) -> Option<usize> {
         Column::MessageId => Some(schema::MESSAGE_ID),
         Column::Properties => Some(schema::PROPERTIES),
         Column::Traits => Some(schema::TRAITS),
-        Column::Sent => None,
+        Column::Sent | Column::Identity => None,
     }
 }
 
@@ -354,7 +354,10 @@ fn copy(
             (_, None) => {
                 for row in &chosen {
                     let Some(message) = message(stored_rows, *row as usize) else { return Ok(None) };
-                    out.push(Some(&message.as_sent()));
+                    match column {
+                        Column::Identity => out.push(identity_of_its_own(&message).as_deref()),
+                        _ => out.push(Some(&message.as_sent())),
+                    }
                 }
             }
         }

@@ -6,7 +6,10 @@
 use std::{collections::hash_map::Entry, sync::Arc, time::Duration};
 
 use fjall::Keyspace;
-use muster_model::id::{Identity, WorkspaceId};
+use muster_model::{
+    id::{Identity, WorkspaceId},
+    message::same_content,
+};
 use muster_store::{
     batch::{self, Batch, BatchBuilder},
     error::ReadError,
@@ -154,7 +157,7 @@ fn remembered(before: Known, now: Known, retention_days: Option<u32>) -> bool {
 
 /// What becomes of a message whose identity is known.
 fn fate(before: Known, now: Known) -> Outcome {
-    if before.content == now.content { Outcome::Duplicate } else { Outcome::Conflict }
+    if same_content(before.content, now.content) { Outcome::Duplicate } else { Outcome::Conflict }
 }
 
 fn read_known(disk: &Keyspace, (workspace, identity): IdentityKey) -> Result<Option<Known>, ReadError> {

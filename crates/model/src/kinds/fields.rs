@@ -157,7 +157,9 @@ impl<'d, 'a> Fields<'d, 'a> {
     /// Whether someone is named whose user is not known yet.
     #[must_use]
     pub fn names_anonymous(&self) -> bool {
-        self.draft.origin.is_some_and(|origin| origin.anonymous)
+        let draft = self.draft;
+        let named_before = || draft.taken_before && draft.unknown.iter().any(|(key, _)| *key == "anonymousId");
+        draft.origin.is_some_and(|origin| origin.anonymous) || named_before()
     }
 
     /// Whether a custom object instance is named, in full or in part.

@@ -16,7 +16,7 @@ pub(super) fn check<'a>(mut fields: Fields<'_, 'a>) -> Result<Message<'a>, Rejec
         return fields.into_message(None);
     }
     fields.user_id = fields.require(|fields| &mut fields.user_id, "userId")?;
-    let ours = fields.draft.origin.is_none();
+    let ours = fields.draft.origin.is_none() && !fields.draft.taken_before;
     if ours && fields.account_id == Given::Missing && fields.organization_id == Given::Missing {
         return Err(Rejection::new(
             Code::UserNeedsParent,

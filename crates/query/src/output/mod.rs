@@ -8,7 +8,7 @@
 mod json;
 
 /// Lines, as RFC 4180 has them.
-mod csv;
+pub(crate) mod csv;
 
 /// A Parquet file.
 mod parquet;

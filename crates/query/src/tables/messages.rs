@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use muster_model::kind::Kind as MessageKind;
-use muster_store::{rows::Column as Stored, scan::Wanted};
+use muster_store::{
+    rows::{Column as Stored, RowBatch},
+    scan::Wanted,
+};
 
 use super::{
     Table,
@@ -90,7 +93,7 @@ pub fn open(table: Table, session: &Arc<Session>, lookup: Lookup) -> Opened {
 
 /// What a column shows of a row.
 #[derive(Clone, Copy, Debug)]
-enum Shown {
+pub enum Shown {
     Kind,
     Timestamp,
     ReceivedAt,
@@ -98,12 +101,30 @@ enum Shown {
 }
 
 impl Shown {
-    fn of(name: &str) -> Shown {
+    pub fn of(name: &str) -> Shown {
         match (name, stored(name)) {
             (_, Some(column)) => Shown::Text(column),
             ("kind", None) => Shown::Kind,
             ("received_at", None) => Shown::ReceivedAt,
             _ => Shown::Timestamp,
+        }
+    }
+
+    /// The column that a scan has to be asked for to show it; every row has the others.
+    pub fn stored(self) -> Option<Stored> {
+        match self {
+            Shown::Text(column) => Some(column),
+            Shown::Kind | Shown::Timestamp | Shown::ReceivedAt => None,
+        }
+    }
+
+    /// What it shows of a row of a batch.
+    pub fn cell(self, batch: &RowBatch, row: usize) -> Cell<'_> {
+        match self {
+            Shown::Text(column) => Cell::text(batch.text(column, row)),
+            Shown::Timestamp => Cell::instant(batch.timestamps.get(row).copied()),
+            Shown::ReceivedAt => Cell::instant(batch.received_at.get(row).copied()),
+            Shown::Kind => Cell::text(batch.kinds.get(row).map(|kind| kind.as_str())),
         }
     }
 }
@@ -121,13 +142,7 @@ impl Source for Rows {
 
     fn cell(&self, column: usize) -> Cell<'_> {
         let (row, batch) = (self.messages.row(), &self.messages.batch);
-        match self.shown.get(column) {
-            Some(Shown::Text(column)) => Cell::text(batch.text(*column, row)),
-            Some(Shown::Timestamp) => Cell::instant(batch.timestamps.get(row).copied()),
-            Some(Shown::ReceivedAt) => Cell::instant(batch.received_at.get(row).copied()),
-            Some(Shown::Kind) => Cell::text(batch.kinds.get(row).map(|kind| kind.as_str())),
-            None => Cell::Null,
-        }
+        self.shown.get(column).map_or(Cell::Null, |shown| shown.cell(batch, row))
     }
 
     fn row_number(&self) -> i64 {

@@ -13,10 +13,10 @@ mod column;
 mod plan;
 
 /// Instants as text, and the instants that a comparison of texts means.
-mod instants;
+pub(crate) mod instants;
 
 /// Values of a row, and where rows come from.
-mod source;
+pub(crate) mod source;
 
 /// `organizations`, `accounts` and `users`.
 mod records;
@@ -25,7 +25,7 @@ mod records;
 mod links;
 
 /// `events` and `messages`.
-mod messages;
+pub(crate) mod messages;
 
 /// `traits`.
 mod traits;

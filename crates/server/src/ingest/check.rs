@@ -15,12 +15,14 @@ use muster_model::{
 };
 use muster_store::{
     batch::{Batch, BatchBuilder},
+    credentials::Workspace,
     refused::{Refused, RefusedId, Way},
 };
 
 use super::{
     admit::Admitted,
     batch::{Body, Element},
+    import::Opened,
 };
 use crate::{error::ApiError, state::AppState};
 
@@ -33,6 +35,8 @@ pub(crate) enum Shape {
     OneTyped,
     /// An array of messages that state their own kinds.
     Batch,
+    /// The same, each maybe with the time at which it was received.
+    Import,
 }
 
 impl Shape {
@@ -45,7 +49,15 @@ impl Shape {
     pub fn kind(self) -> Option<Kind> {
         match self {
             Shape::One(kind) => Some(kind),
-            Shape::OneTyped | Shape::Batch => None,
+            Shape::OneTyped | Shape::Batch | Shape::Import => None,
+        }
+    }
+
+    /// Whether the body is an array.
+    pub fn is_list(self) -> bool {
+        match self {
+            Shape::Batch | Shape::Import => true,
+            Shape::One(_) | Shape::OneTyped => false,
         }
     }
 }
@@ -66,7 +78,12 @@ pub(crate) struct Order {
 impl Order {
     /// The order of a request; its time of receipt is now.
     pub fn new(state: &AppState, admitted: &Admitted, shape: Shape) -> Order {
-        let workspace = &admitted.key.workspace;
+        let order = Order::of(state, &admitted.key.workspace, admitted.key.id, shape);
+        Order { atomic: admitted.atomic, wants_results: admitted.wants_results, ..order }
+    }
+
+    /// An order for a workspace that asks for nothing special; its time of receipt is now.
+    pub fn of(state: &AppState, workspace: &Workspace, key_id: u64, shape: Shape) -> Order {
         Order {
             shape,
             context: Context {
@@ -75,15 +92,11 @@ impl Order {
                 limits: state.settings.message,
             },
             workspace: workspace.id,
-            key_id: admitted.key.id,
-            atomic: admitted.atomic,
-            wants_results: admitted.wants_results,
+            key_id,
+            atomic: false,
+            wants_results: false,
             replaces: None,
         }
-    }
-
-    fn received_at(&self) -> Micros {
-        self.context.received_at
     }
 }
 
@@ -131,6 +144,7 @@ pub(crate) fn check_body(bytes: &Bytes, order: Order) -> Result<Checked, ApiErro
             1
         }
         Shape::Batch => body.each(depth_max, |element| tally.add(&element)).map_err(ApiError::Malformed)?,
+        Shape::Import => body.each(depth_max, |element| tally.import(element)).map_err(ApiError::Malformed)?,
     };
     Ok(tally.finish(total))
 }
@@ -171,17 +185,28 @@ impl Tally {
     }
 
     fn add(&mut self, element: &Element<'_>) {
+        let context = self.order.context;
+        let checked = check_element(self.order.shape.kind(), element, &context);
+        self.take(checked, element.original, context.received_at);
+    }
+
+    fn import(&mut self, element: Element<'_>) {
+        let context = self.order.context;
+        let opened = Opened::of(element, &context);
+        self.take(opened.check(&context), opened.original(), opened.received_at());
+    }
+
+    fn take(&mut self, checked: Result<Message<'_>, Rejection>, original: &[u8], received_at: Micros) {
         let index = self.next;
         self.next += 1;
         let order = &self.order;
-        let fate = match check_element(order.shape.kind(), element, &order.context) {
+        let fate = match checked {
             Ok(message) => {
                 self.builder.message(&message);
                 Fate::Message { identity: message.identity, content: message.content }
             }
             Err(rejection) => {
-                let refused =
-                    Refused::new(&rejection, order.shape.way(), order.key_id, order.received_at(), element.original);
+                let refused = Refused::new(&rejection, order.shape.way(), order.key_id, received_at, original);
                 let id = refused.id;
                 self.builder.refused(&refused);
                 self.refusals.push(Refusal { index, rejection });

@@ -13,6 +13,9 @@ pub(crate) mod batch;
 /// Applying the rules to each message.
 pub(crate) mod check;
 
+/// Messages that were received before.
+mod import;
+
 /// Making what was checked durable.
 pub(crate) mod journal;
 

@@ -12,7 +12,7 @@ use muster_model::rejection::Code;
 use muster_store::{receipt::Outcome, refused::RefusedId};
 
 use super::{
-    check::{Fate, Refusal, Shape},
+    check::{Fate, Refusal},
     journal::Journaled,
 };
 use crate::{observe::Notes, resources::answer::json, state::AppState, wire::object::Object};
@@ -35,7 +35,7 @@ pub(crate) fn reply(state: &AppState, journaled: &Journaled) -> Response {
         let stored = if refused_whole { 0 } else { stored + duplicates };
         let (shown, total) = (&checked.refusals, checked.total);
         json(StatusCode::BAD_REQUEST, |object| {
-            object.object("error", |error| refusals(error, shown, total, stored, checked.order.shape == Shape::Batch));
+            object.object("error", |error| refusals(error, shown, total, stored, checked.order.shape.is_list()));
             if checked.order.wants_results {
                 results(object, journaled);
             }

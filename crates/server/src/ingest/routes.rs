@@ -9,7 +9,7 @@ use muster_model::{kind::Kind, limits::BATCH_MESSAGES_MAX};
 use muster_store::credentials::Scopes;
 use serde_json::{Value, json};
 
-use super::{check::Shape, receive};
+use super::{check::Shape, import, receive};
 use crate::{
     keys::Caller,
     openapi::{Words, named, schema},
@@ -31,7 +31,7 @@ pub(crate) fn routes() -> Vec<Route> {
         let words = words(summary, description, schema::message(), example(kind));
         route(kind.as_str(), Shape::One(kind), words)
     });
-    kinds.chain([route("batch", Shape::Batch, batch)]).collect()
+    kinds.chain([route("batch", Shape::Batch, batch), import::route()]).collect()
 }
 
 fn route(name: &str, shape: Shape, words: Words) -> Route {

@@ -1,6 +1,6 @@
 //! From the thread that answers to the connection.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -11,7 +11,7 @@ use axum::{
 };
 use futures_util::stream;
 use muster_query::{Engine, Format, Gone, Limits, Out, QueryError, Stop, TraitNames, run};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use super::ask::{self, Ask};
 use crate::{error::ApiError, keys::Caller, state::AppState};
@@ -36,13 +36,58 @@ pub(super) async fn answer(
 }
 
 async fn begin(state: &AppState, ask: Ask) -> Result<Response, ApiError> {
+    let (format, time_max) = (ask.format, state.settings.query_limits.time_max);
+    let asked = state.clone();
+    // An answer in JSON that had begun holds the error already; any other one has to break off.
+    let ending = if format == Format::Json { Ending::Told } else { Ending::BrokenOff };
+    stream(state, format.media_type(), time_max, ending, move |stop, out| work(&asked, &ask, stop, out)).await
+}
+
+fn work(state: &AppState, ask: &Ask, stop: Stop, out: &mut dyn Out) -> Result<(), QueryError> {
+    let settings = &state.settings;
+    let value_bytes_max =
+        settings.message.message_bytes_max.saturating_mul(VALUE_BYTES_PER_MESSAGE_BYTE) + VALUE_BYTES_MORE;
+    let limits = Limits { value_bytes_max, ..settings.query_limits.clone() };
+    let names = TraitNames {
+        mrr: settings.trait_names.mrr.clone(),
+        next_renewal_date: settings.trait_names.next_renewal_date.clone(),
+        churned_at: settings.trait_names.churned_at.clone(),
+        trial_end_date: settings.trait_names.trial_end_date.clone(),
+    };
+    let engine = Engine { store: &*state.store, workspace: (ask.workspace.id, &ask.workspace.name), names };
+    run(&engine, &ask.sql, &limits, ask.format, stop, out).map(|_| ())
+}
+
+/// How an answer ends that fails after it has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The form has a place for the error, and it is written there.
+    Told,
+    /// The connection is cut, so that nobody takes it for whole.
+    BrokenOff,
+}
+
+/// Answers with what `work` writes, on a thread of its own, piece by piece.
+pub(crate) async fn stream(
+    state: &AppState,
+    media_type: &'static str,
+    time_max: Duration,
+    ending: Ending,
+    work: impl FnOnce(Stop, &mut dyn Out) -> Result<(), QueryError> + Send + 'static,
+) -> Result<Response, ApiError> {
     let place = Arc::clone(&state.queries).try_acquire_owned().map_err(|_| ApiError::QueriesFull)?;
-    let format = ask.format;
-    let stop = Stop::after(state.settings.query_limits.time_max);
+    let stop = Stop::after(time_max);
     let leaving = Leaving(stop.clone());
     let (pieces, mut taken) = mpsc::channel::<Piece>(PIECES_MAX);
-    let asked = state.clone();
-    let running = tokio::task::spawn_blocking(move || work(&asked, &ask, stop, &pieces, place));
+    let running = tokio::task::spawn_blocking(move || {
+        // The place is free again when the work has ended, not when its client has gone.
+        let _place = place;
+        let mut out = Connection { pieces: &pieces, begun: false };
+        let Err(error) = work(stop, &mut out) else { return };
+        if !(out.begun && ending == Ending::Told) {
+            let _ = pieces.blocking_send(Err(error));
+        }
+    });
     let first = match taken.recv().await {
         Some(first) => first.map_err(ApiError::Query)?,
         None => return Err(ended_early(state, running.await.err())),
@@ -56,29 +101,8 @@ async fn begin(state: &AppState, ask: Ask) -> Result<Response, ApiError> {
         }
     });
     let mut response = Response::new(Body::from_stream(rest));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     Ok(response)
-}
-
-/// Runs the query on this thread. The place it takes is free again when it has ended, not when its client has gone.
-fn work(state: &AppState, ask: &Ask, stop: Stop, pieces: &mpsc::Sender<Piece>, _place: OwnedSemaphorePermit) {
-    let settings = &state.settings;
-    let value_bytes_max =
-        settings.message.message_bytes_max.saturating_mul(VALUE_BYTES_PER_MESSAGE_BYTE) + VALUE_BYTES_MORE;
-    let limits = Limits { value_bytes_max, ..settings.query_limits.clone() };
-    let names = TraitNames {
-        mrr: settings.trait_names.mrr.clone(),
-        next_renewal_date: settings.trait_names.next_renewal_date.clone(),
-        churned_at: settings.trait_names.churned_at.clone(),
-        trial_end_date: settings.trait_names.trial_end_date.clone(),
-    };
-    let engine = Engine { store: &*state.store, workspace: (ask.workspace.id, &ask.workspace.name), names };
-    let mut out = Connection { pieces, begun: false };
-    let Err(error) = run(&engine, &ask.sql, &limits, ask.format, stop, &mut out) else { return };
-    // An answer in JSON that had begun holds the error already; any other one has to break off.
-    if !(out.begun && ask.format == Format::Json) {
-        let _ = pieces.blocking_send(Err(error));
-    }
 }
 
 /// Where pieces go; waits while the connection has enough of them.
@@ -94,7 +118,7 @@ impl Out for Connection<'_> {
     }
 }
 
-/// Ends the query when nobody waits for its answer any more.
+/// Ends the work when nobody waits for its answer any more.
 struct Leaving(Stop);
 
 impl Drop for Leaving {

@@ -43,8 +43,8 @@ pub(super) async fn read(state: &AppState, caller: Caller, request: Request) -> 
     taken.await.map_err(|error: ApiError| unread(body, error.into_response()))
 }
 
-/// The caller's own workspace; whoever operates the server names one.
-fn workspace(state: &AppState, caller: Caller, parameters: &Query) -> Result<Workspace, ApiError> {
+/// The caller's own workspace; whoever operates the server names one, and by default means `default`.
+pub(crate) fn workspace(state: &AppState, caller: Caller, parameters: &Query) -> Result<Workspace, ApiError> {
     let named = parameters.filled("workspace");
     match caller {
         Caller::Key(key) if named.is_none_or(|named| named == key.workspace.name) => Ok(key.workspace.clone()),

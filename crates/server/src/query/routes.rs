@@ -1,10 +1,10 @@
-//! The route of this part, with its words in the API document.
+//! The routes of this part, with their words in the API document.
 
 use axum::http::Method;
 use serde_json::json;
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Schema, Type, schema::SchemaType};
 
-use super::answer;
+use super::{answer, export};
 use crate::{
     openapi::{Words, named, schema},
     router::{Access, Route},
@@ -23,8 +23,8 @@ pub(crate) const CODES: [&str; 9] = [
     "failed",
 ];
 
-/// The route.
-pub(crate) fn routes() -> [Route; 1] {
+/// The routes.
+pub(crate) fn routes() -> [Route; 2] {
     let description = "One statement in SQLite's SQL over the tables `organizations`, `accounts`, `users`, `links`, \
                        `events`, `messages`, `traits` and `daily` of the caller's workspace, as of one moment; docs/sql.md \
                        describes them. As `format=csv` and `format=parquet` the answer has another form; one that is not \
@@ -44,7 +44,7 @@ pub(crate) fn routes() -> [Route; 1] {
             "The query takes more time or memory than it may, or its answer is too large.",
             named("QueryError"),
         );
-    [Route::new(Method::POST, "/query", Access::ReadOrOperator, answer::answer, words)]
+    [Route::new(Method::POST, "/query", Access::ReadOrOperator, answer::answer, words), export::route()]
 }
 
 fn ask_schema() -> Schema {

@@ -24,5 +24,8 @@ mod service;
 /// SQL in, rows out.
 mod query;
 
+/// Everything out, and in again.
+mod export;
+
 /// Real connections: slow ones, too many of them, the last ones.
 mod listener;

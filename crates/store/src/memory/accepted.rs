@@ -5,7 +5,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use muster_model::{id::Identity, message::Message, rejection::Code};
+use muster_model::{
+    id::Identity,
+    message::{Message, same_content},
+    rejection::Code,
+};
 
 use super::{
     fold::{Folded, fold},
@@ -96,7 +100,7 @@ impl Accepted {
                     let known = self.contents.get(&message.identity).or_else(|| fresh.get(&message.identity));
                     let outcome = match known {
                         None => Outcome::Stored,
-                        Some(content) if *content == message.content => Outcome::Duplicate,
+                        Some(content) if same_content(*content, message.content) => Outcome::Duplicate,
                         Some(_) => Outcome::Conflict,
                     };
                     match outcome {

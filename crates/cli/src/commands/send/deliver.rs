@@ -263,7 +263,9 @@ mod tests {
         let mut packer = Packer::default();
         for at in 0..count {
             assert!(
-                packer.push(Place { line: at as u64 + 10, index: 0 }, format!("{{\"n\":{at}}}").as_bytes()).is_none()
+                packer
+                    .push(Place { line: at as u64 + 10, ..Place::default() }, format!("{{\"n\":{at}}}").as_bytes())
+                    .is_none()
             );
         }
         packer.finish().unwrap()

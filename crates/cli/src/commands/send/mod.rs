@@ -21,5 +21,8 @@ pub mod deliver;
 /// What became of every message, for people and programs.
 pub mod report;
 
+/// From pieces to a server, with as many requests on their way as wished.
+pub mod sending;
+
 /// The command from its arguments to its exit code.
 pub mod run;

@@ -95,7 +95,7 @@ mod tests {
         let mut packer = Packer::default();
         let mut requests: Vec<Request> = messages
             .enumerate()
-            .filter_map(|(at, text)| packer.push(Place { line: at as u64 + 1, index: 0 }, &text))
+            .filter_map(|(at, text)| packer.push(Place { line: at as u64 + 1, ..Place::default() }, &text))
             .collect();
         requests.extend(packer.finish());
         requests

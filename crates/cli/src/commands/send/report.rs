@@ -25,6 +25,8 @@ const LISTED_MAX: usize = 1_000;
 pub struct Report {
     summary: Summary,
     refused_file: Option<BufWriter<File>>,
+    /// Names of the files that messages come from; one that needs no telling has none.
+    sources: Vec<String>,
 }
 
 /// The data that `send` prints.
@@ -48,6 +50,8 @@ pub struct Summary {
 /// A refusal as `--json` shows it.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Listed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     #[serde(flatten)]
     pub place: Place,
     pub code: String,
@@ -60,7 +64,12 @@ impl Report {
     pub fn new(path: Option<&Path>) -> anyhow::Result<Report> {
         let open = |path: &Path| File::create(path).with_context(|| format!("{} cannot be written", path.display()));
         let refused_file = path.map(open).transpose()?.map(BufWriter::new);
-        Ok(Report { summary: Summary::default(), refused_file })
+        Ok(Report { summary: Summary::default(), refused_file, sources: Vec::new() })
+    }
+
+    /// The same for messages of several files.
+    pub fn with_sources(self, sources: Vec<String>) -> Report {
+        Report { sources, ..self }
     }
 
     /// A message that was not even sent.
@@ -80,14 +89,16 @@ impl Report {
 
     fn refusal(&mut self, refusal: Refusal, progress: &Progress) -> anyhow::Result<()> {
         let within = if refusal.pointer.is_empty() { String::new() } else { format!(" at {}", refusal.pointer) };
-        progress.talk(&format!("{}: {}{within}: {}", refusal.place, refusal.code, refusal.reason));
+        let source = self.sources.get(refusal.place.source as usize).cloned();
+        let of = source.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+        progress.talk(&format!("{of}{}: {}{within}: {}", refusal.place, refusal.code, refusal.reason));
         if let Some(file) = &mut self.refused_file {
             file.write_all(&one_line(&refusal.text)).context("the file of refused messages cannot be written")?;
         }
         self.summary.refused += 1;
         if self.summary.refusals.len() < LISTED_MAX {
             let Refusal { place, code, pointer, reason, .. } = refusal;
-            self.summary.refusals.push(Listed { place, code, pointer, message: reason });
+            self.summary.refusals.push(Listed { source, place, code, pointer, message: reason });
         }
         Ok(())
     }
@@ -135,7 +146,7 @@ mod tests {
         let progress = Progress::new(None, Unit::Bytes);
         let mut report = Report::new(Some(&path)).unwrap();
         let refusal = Refusal {
-            place: Place { line: 3, index: 2 },
+            place: Place { line: 3, index: 2, source: 0 },
             code: "user_needs_parent".to_owned(),
             pointer: "/accountId".to_owned(),
             reason: "send it".to_owned(),
@@ -144,7 +155,7 @@ mod tests {
         let delivery = Delivery { stored: 4, duplicates: 2, refused: vec![refusal], retries: 1 };
         report.delivered(delivery, &progress).unwrap();
         report
-            .broken(Place { line: 9, index: 7 }, "it is not valid JSON".to_owned(), b"{".to_vec(), &progress)
+            .broken(Place { line: 9, index: 7, source: 0 }, "it is not valid JSON".to_owned(), b"{".to_vec(), &progress)
             .unwrap();
         let summary = report.finish(1.0, true).unwrap();
         assert_eq!((summary.messages, summary.stored, summary.duplicates, summary.refused), (8, 4, 2, 2));

@@ -25,6 +25,9 @@ pub struct Place {
     pub line: u64,
     /// Its number among the file's messages, counted from 0 as in a server's answers.
     pub index: u64,
+    /// Which of several files it is in, counted from 0.
+    #[serde(skip)]
+    pub source: u32,
 }
 
 impl fmt::Display for Place {
@@ -272,7 +275,7 @@ fn judge(line: u64, mut text: Vec<u8>, length: usize) -> Piece {
     } else {
         None
     };
-    Piece { place: Place { line, index: 0 }, text, cut, broken }
+    Piece { place: Place { line, ..Place::default() }, text, cut, broken }
 }
 
 /// Bytes with a look ahead, and the line they are in.

@@ -1,0 +1,142 @@
+//! A server to talk to, wherever the data is.
+//!
+//! One that is named; else the one that runs over the data directory; else one of this process's own, on a loopback port
+//! that nobody is told of, over a directory that nobody uses. So there is one way for what is asked, and one meaning.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, anyhow};
+use muster_server::{AppState, keys::Token};
+use muster_store::clock::SystemClock;
+use tokio::{net::TcpListener, sync::oneshot};
+
+use super::way;
+use crate::{
+    args,
+    assemble::{self, NotOpened},
+    client::{Client, Trust},
+    config::{environment, settings::Settings},
+    exit::{Exit, Failure},
+    local::LocalServer,
+    output,
+};
+
+/// Bounds a whole call: what is large takes its time.
+const TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
+
+/// A server that can be asked.
+pub struct Reached {
+    pub client: Client,
+    /// Whether it is asked as its operator, who has to name a workspace.
+    pub as_operator: bool,
+}
+
+impl Reached {
+    /// A parameter that names the workspace, where that is not the token's.
+    pub fn workspace(&self, name: &str) -> Vec<(&'static str, String)> {
+        if self.as_operator { vec![("workspace", name.to_owned())] } else { Vec::new() }
+    }
+}
+
+/// Finds a server and does something with it.
+pub fn reach<T>(
+    settings: &Settings,
+    named: &args::Reach,
+    scope: &str,
+    work: impl FnOnce(&Reached) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    if let Some(url) = named.url.clone().or_else(|| variable(environment::URL)) {
+        let token = named.token.clone().or_else(|| variable(environment::TOKEN)).ok_or_else(|| {
+            let says = format!(
+                "no token: give one with --token or in MUSTER_TOKEN; `muster keys create --scope {scope}` makes one"
+            );
+            Failure::error(Exit::Usage, says)
+        })?;
+        let authorities = named.ca.clone().or_else(|| variable(environment::CA).map(PathBuf::from));
+        let trust = authorities.as_deref().map_or(Trust::Public, Trust::Authorities);
+        let client = Client::trusting(trust, &url, Some(&token), TIMEOUT)?;
+        return work(&Reached { client, as_operator: false });
+    }
+    way::require_directory(settings)?;
+    let data_dir = &settings.place.data_dir;
+    match assemble::open(settings) {
+        Ok(opened) => {
+            if opened.dropped {
+                output::talk(&opened.recovery);
+            }
+            within(settings, opened, work)
+        }
+        Err(NotOpened::InUse) => {
+            let server = way::server_over(data_dir)?;
+            let client = Client::trusting(Trust::Local, &server.url, Some(&server.token), TIMEOUT)?;
+            work(&Reached { client, as_operator: true })
+        }
+        Err(error) => Err(error.into_error(data_dir)),
+    }
+}
+
+/// With a server of this process's own, and everything in its final place afterwards.
+fn within<T>(
+    settings: &Settings,
+    opened: assemble::Opened,
+    work: impl FnOnce(&Reached) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+    let store = opened.store;
+    let operator = Token::mint();
+    let mut server = settings.server.clone();
+    server.operator_token = Some(operator.clone());
+    let state = AppState::new(Arc::clone(&store), Arc::new(SystemClock), server);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (url, serving) = runtime.block_on(async {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no loopback port can be opened")?;
+        let url = LocalServer::url_of(listener.local_addr()?, false);
+        let until = async move {
+            // An end without a word is an end too.
+            let _ = stopped.await;
+        };
+        anyhow::Ok((url, tokio::spawn(muster_server::serve(listener, state, until))))
+    })?;
+    let client = Client::trusting(Trust::Local, &url, Some(operator.reveal()), TIMEOUT)?;
+    let done = work(&Reached { client, as_operator: true });
+    drop(stop);
+    let served = runtime.block_on(serving);
+    let closed = runtime.block_on(store.close());
+    let done = done?;
+    served.context("the server ended early")?.context("the server failed")?;
+    closed.map_err(|error| anyhow!("everything was done, but the store could not be closed in order: {error}"))?;
+    Ok(done)
+}
+
+/// A path with parameters, those without a value left out.
+pub fn target(path: &str, parameters: &[(&str, String)]) -> String {
+    let mut target = path.to_owned();
+    for (name, value) in parameters.iter().filter(|(_, value)| !value.is_empty()) {
+        target.push(if target.contains('?') { '&' } else { '?' });
+        target.push_str(name);
+        target.push('=');
+        for byte in value.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => target.push(char::from(byte)),
+                other => target.push_str(&format!("%{other:02X}")),
+            }
+        }
+    }
+    target
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_encoded() {
+        assert_eq!(target("/export", &[]), "/export");
+        let parameters = [("event", "a b&c=é".to_owned()), ("user", String::new()), ("after", "2025-01-01".to_owned())];
+        assert_eq!(target("/export", &parameters), "/export?event=a%20b%26c%3D%C3%A9&after=2025-01-01");
+    }
+}

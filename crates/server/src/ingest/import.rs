@@ -1,0 +1,179 @@
+//! Messages that were received before, by this server or another: each keeps the time of receipt that it had.
+//!
+//! An element is a message as a batch has it, or what an export makes of one: `{"receivedAt":…,"message":{…}}`. Everything
+//! else is as for any batch, so that importing twice stores nothing twice; kinds that only come from writing a record are
+//! taken too. Only operators and keys with the scope `admin` may say when something was received.
+
+use axum::{
+    Extension,
+    extract::{Request, State},
+    http::Method,
+    response::{IntoResponse, Response},
+};
+use muster_model::{
+    draft::Draft,
+    id::Identity,
+    json,
+    kind::Kind,
+    kinds::{self, Context},
+    limits::{BATCH_MESSAGES_MAX, FUTURE_MICROS_MAX},
+    message::{CONTENT_UNKNOWN, Message},
+    rejection::{Code, Rejection},
+    time::Micros,
+};
+use muster_store::{batch::BatchBuilder, receipt::Receipt};
+use serde_json::json as example;
+
+use super::{
+    admit::{self, Raw},
+    batch::Element,
+    check::{self, Order, Shape, check_element},
+    finish,
+    journal::Journaled,
+    read, reply,
+};
+use crate::{
+    error::ApiError,
+    keys::{Caller, unread},
+    openapi::{Words, named, schema},
+    query::ask,
+    resources::query::Query,
+    router::{Access, Route},
+    state::AppState,
+};
+
+const PATH: &str = "/admin/v1/import";
+
+/// The route of this file.
+pub(super) fn route() -> Route {
+    let about = "An array of up to 100 messages, each as it is sent or as an export has it: `{\"receivedAt\":\"…\",\"message\":\
+                 {…}}`. A message keeps the time of receipt that is given; without one it is received now. Valid messages are \
+                 stored even when others are refused; what is there already is not stored again.";
+    let message = example!({"type": "track", "event": "opened", "userId": "32", "messageId": "m-1", "timestamp": "2018-05-15T12:31:12.123Z"});
+    let one = example!([{"receivedAt": "2018-05-15T12:31:12.500000Z", "message": message}]);
+    let prefer = "`return=representation` adds a result for each message to the answer.";
+    let words = Words::new("Import and export", "Imports messages", about)
+        .query("workspace", "For the local operator: the workspace to import into.", schema::text())
+        .query("dryRun", "Only say what would become of the messages.", schema::one_of(&["false", "true"]))
+        .header("Prefer", prefer, schema::text())
+        .body("JSON, compressed or not.", true, schema::list_of(schema::any_object(), BATCH_MESSAGES_MAX), one)
+        .answer(200, "Everything is stored, or was stored before.", named("Success"))
+        .answer(400, "Something was refused, or the body could not be read.", named("IngestError"));
+    Route::new(Method::POST, PATH, Access::Keys, receive, words)
+}
+
+async fn receive(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Response> {
+    let (head, mut body) = request.into_parts();
+    let key_id = match &caller {
+        Caller::Key(key) => key.id,
+        Caller::Operator => 0,
+    };
+    let taken = async {
+        let parameters = Query::of(&head.uri);
+        let workspace = ask::workspace(&state, caller, &parameters)?;
+        let only_checked = parameters.word("dryRun", &[("false", false), ("true", true)])?;
+        Ok((workspace, only_checked, admit::take(&state, &head, &mut body).await?))
+    };
+    let taken = taken.await;
+    let (workspace, only_checked, raw) = taken.map_err(|error: ApiError| unread(body, error.into_response()))?;
+    let mut order = Order::of(&state, &workspace, key_id, Shape::Import);
+    order.wants_results = admit::wants_results(&head.headers);
+    if only_checked {
+        return only_check(&state, raw, order).await.map_err(IntoResponse::into_response);
+    }
+    Ok(finish(&state, raw, move |text| check::check_body(text, order)).await)
+}
+
+/// Says what would become of the messages; whether they are there already is not looked up.
+async fn only_check(state: &AppState, raw: Raw, order: Order) -> Result<Response, ApiError> {
+    let (mut checked, _reservation) = read(state, raw, move |text| check::check_body(text, order)).await?;
+    checked.batch = BatchBuilder::new(checked.order.workspace, 0).build();
+    Ok(reply::reply(state, &Journaled { checked, receipt: Receipt::default() }))
+}
+
+/// A message that was taken out of its envelope, if it came in one.
+pub(super) struct Opened<'a> {
+    element: Element<'a>,
+    context: Context,
+    /// When the envelope says that it was received, and which identity it had, as it stands there.
+    received_at: Option<&'a str>,
+    id: Option<&'a str>,
+}
+
+impl<'a> Opened<'a> {
+    pub fn of(element: Element<'a>, context: &Context) -> Opened<'a> {
+        let member =
+            |name: &str| element.draft.unknown.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| *value);
+        // With bytes that are no UTF-8 it is refused as it came, so that it is kept byte for byte.
+        let message = member("message").filter(|_| element.draft.kind.is_none() && element.masked_at.is_none());
+        let Some(message) = message else { return Opened { element, context: *context, received_at: None, id: None } };
+        let received_at = member("receivedAt").filter(|text| *text != "null");
+        let id = member("id").filter(|text| *text != "null");
+        let mut context = *context;
+        if let Some(at) = received_at.and_then(instant).filter(|at| is_past(*at, &context)) {
+            context.received_at = at;
+        }
+        let mut draft = Draft::from_text(message, context.limits.message_depth_max);
+        draft.taken_before = true;
+        Opened { element: Element { draft, original: message.as_bytes(), masked_at: None }, context, received_at, id }
+    }
+
+    /// What is set aside when it is refused.
+    pub fn original(&self) -> &'a [u8] {
+        self.element.original
+    }
+
+    /// When it was received.
+    pub fn received_at(&self) -> Micros {
+        self.context.received_at
+    }
+
+    pub fn check(&self, now: &Context) -> Result<Message<'a>, Rejection> {
+        if let Some(text) = self.received_at {
+            let refuse = |says: &str| Err(Rejection::new(Code::InvalidTimestamp, "/receivedAt", says.to_owned()));
+            match instant(text) {
+                None => return refuse("receivedAt must be ISO 8601 text, such as 2018-05-15T12:31:12.123Z"),
+                Some(at) if !is_past(at, now) => return refuse("receivedAt is later than now"),
+                Some(_) => {}
+            }
+        }
+        let stated = self.element.draft.kind.and_then(json::string_value).and_then(Result::ok);
+        // Senders do not send these kinds; an export has them.
+        let written = stated.and_then(|name| Kind::from_name(&name)).filter(|kind| !Kind::SENT.contains(kind));
+        let mut message = match written {
+            Some(kind) if self.element.masked_at.is_none() => kinds::check(kind, &self.element.draft, &self.context)?,
+            Some(_) | None => check_element(None, &self.element, &self.context)?,
+        };
+        match self.id.map(identity) {
+            None => {}
+            Some(None) => {
+                let says = "id must be the 32 hexadecimal digits that an export gives; leave it out otherwise";
+                return Err(Rejection::new(Code::InvalidId, "/id", says.to_owned()));
+            }
+            // It was made from another form; what that one said in full is not known any more.
+            Some(Some(identity)) if identity != message.identity => {
+                (message.identity, message.content) = (identity, CONTENT_UNKNOWN);
+            }
+            Some(Some(_)) => {}
+        }
+        Ok(message)
+    }
+}
+
+fn identity(raw: &str) -> Option<Identity> {
+    let text = json::string_value(raw)?.ok()?;
+    let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    u128::from_str_radix(&text, 16).ok().filter(|_| digits).map(Identity)
+}
+
+fn instant(raw: &str) -> Option<Micros> {
+    Micros::parse(&json::string_value(raw)?.ok()?)
+}
+
+fn is_past(at: Micros, now: &Context) -> bool {
+    at <= now.received_at.plus_micros(FUTURE_MICROS_MAX)
+}

@@ -1,0 +1,109 @@
+//! `GET /export`: the workspace's messages as a file, whole or a selection of them.
+//!
+//! What is handed out is as of the moment at which it was asked for. It takes one of the places that queries have, for as
+//! long as its client takes.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use axum::{
+    Extension,
+    extract::{Request, State},
+    http::Method,
+    response::{IntoResponse, Response},
+};
+use muster_model::kind::Kind;
+use muster_query::{ExportForm, export};
+use muster_store::{
+    credentials::Workspace,
+    scan::{Names, Wanted},
+};
+use utoipa::openapi::content::Content;
+
+use super::{
+    answer::{Ending, stream},
+    ask,
+};
+use crate::{
+    error::ApiError,
+    keys::{Caller, unread},
+    openapi::{Words, named, schema},
+    resources::query::Query,
+    router::{Access, Route},
+    state::AppState,
+};
+
+const PATH: &str = "/export";
+/// The longest export; one whose client has gone ends at once.
+const TIME_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// The route of this file.
+pub(super) fn route() -> Route {
+    let about = "Every message as it was sent, in no particular order, as of one moment. As `ndjson` each line is \
+                 `{\"receivedAt\":\"…\",\"message\":{…}}`, which `POST /admin/v1/import` takes; `csv` and `parquet` have the columns \
+                 of the table `messages`. An export that is not whole breaks off.";
+    let form = "The form of the file.";
+    let words = Words::new("Import and export", "Exports messages", about)
+        .query("format", form, schema::one_of(&ExportForm::ALL.map(ExportForm::as_str)))
+        .query("kind", "Only messages of these kinds, with commas between.", schema::text())
+        .query("organization", "Only messages that name this organization, by the sender's id.", schema::text())
+        .query("account", "Only messages that name this account, by the sender's id.", schema::text())
+        .query("user", "Only messages that name this user, by the sender's id.", schema::text())
+        .query("event", "Only tracks of this name.", schema::text())
+        .query("after", "Only messages whose timestamp is this instant or later.", schema::text())
+        .query("before", "Only messages whose timestamp is earlier than this instant.", schema::text())
+        .query("workspace", "For the local operator: the workspace to export.", schema::text())
+        .answer_as(200, "The file.", "application/x-ndjson", Content::new(Some(schema::text())))
+        .answer(400, "A parameter is wrong.", named("Error"));
+    Route::new(Method::GET, PATH, Access::ReadOrOperator, answer, words)
+}
+
+async fn answer(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, Response> {
+    let (head, body) = request.into_parts();
+    let parameters = Query::of(&head.uri);
+    let asked = async {
+        let workspace = ask::workspace(&state, caller, &parameters)?;
+        begin(&state, workspace, wanted(&parameters)?, form(&parameters)?).await
+    };
+    asked.await.map_err(|error: ApiError| unread(body, error.into_response()))
+}
+
+async fn begin(state: &AppState, workspace: Workspace, wanted: Wanted, form: ExportForm) -> Result<Response, ApiError> {
+    let asked = state.clone();
+    stream(state, form.media_type(), TIME_MAX, Ending::BrokenOff, move |stop, out| {
+        export(&*asked.store, workspace.id, wanted, form, &stop, out).map(|_| ())
+    })
+    .await
+}
+
+fn form(parameters: &Query) -> Result<ExportForm, ApiError> {
+    parameters.word("format", &ExportForm::ALL.map(|form| (form.as_str(), form)))
+}
+
+fn wanted(parameters: &Query) -> Result<Wanted, ApiError> {
+    let kinds = match parameters.filled("kind") {
+        None => Kind::ALL.to_vec(),
+        Some(names) => names.split(',').map(|name| kind(name.trim())).collect::<Result<Vec<Kind>, ApiError>>()?,
+    };
+    let name = |parameter: &str| -> Names { parameters.filled(parameter).map(|name| BTreeSet::from([name.into()])) };
+    Ok(Wanted {
+        kinds,
+        organizations: name("organization"),
+        accounts: name("account"),
+        users: name("user"),
+        events: name("event"),
+        first: parameters.instant("after")?,
+        last: parameters.instant("before")?.map(|before| before.plus_micros(-1)),
+        ..Wanted::everything()
+    })
+}
+
+fn kind(name: &str) -> Result<Kind, ApiError> {
+    Kind::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        ApiError::parameter(format!("kind must be some of {}", known.join(", ")))
+    })
+}
