@@ -1,0 +1,138 @@
+//! Lists longer than what is read and sorted at once: every way to a page gives what sorting everything would.
+
+mod support;
+
+use std::sync::Arc;
+
+use muster_embedded::{Embedded, Options};
+use muster_model::{id::WorkspaceId, kind::RecordKind, profile::Profile, rank::Rank};
+use muster_store::{
+    lists::{Condition, ListOrder, ListQuery, kept_seen},
+    profiles::Profiles,
+    status::Status,
+};
+
+use support::{NOW, id, options, send, workspace};
+
+/// More than the ids that are held for one page.
+const ACCOUNTS: usize = 12_000;
+
+/// Numbers that jump about, so that orders differ from each other.
+fn jumping(n: usize) -> usize {
+    n * 7_919 % ACCOUNTS
+}
+
+fn account(n: usize) -> String {
+    let rare = if n.is_multiple_of(2_400) { r#","rare":true"# } else { "" };
+    let some = if n.is_multiple_of(5) { r#","some":"yes""# } else { "" };
+    let mrr = if n.is_multiple_of(3) { String::new() } else { format!(r#","mrr":{}"#, jumping(n) / 4) };
+    format!(
+        r#"{{"type":"account","accountId":"a{n}","organizationId":"o{}","messageId":"1","timestamp":"2023-01-01","traits":{{"name":"Account {n}"{rare}{some}{mrr}}}}}"#,
+        usize::from(n.is_multiple_of(4)),
+    )
+}
+
+async fn fill(engine: &Embedded, workspace: WorkspaceId) {
+    let texts: Vec<String> = (0..ACCOUNTS).map(account).collect();
+    for some in texts.chunks(100) {
+        send(engine, workspace, &some.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+}
+
+/// Everything in an order, by pages; and how many there were.
+async fn pass(engine: &Embedded, workspace: WorkspaceId, mut query: ListQuery) -> (Vec<Arc<Profile>>, usize) {
+    let (mut found, mut pages) = (Vec::new(), 0);
+    loop {
+        let page = engine.list(workspace, query.clone()).await.expect("a page");
+        assert!(page.profiles.len() <= query.limit && (page.next.is_none() || page.next != query.from));
+        found.extend(page.profiles);
+        pages += 1;
+        query.from = page.next;
+        if query.from.is_none() {
+            return (found, pages);
+        }
+    }
+}
+
+fn queries() -> Vec<ListQuery> {
+    let key = |key: &str| key.to_owned();
+    let conditions = [
+        vec![],
+        vec![Condition::TraitPresent { key: key("rare"), present: true }],
+        vec![Condition::TraitIs { key: key("some"), value: key("yes") }],
+        vec![Condition::TraitPresent { key: key("some"), present: false }],
+        vec![Condition::TraitBetween { key: key("mrr"), from: Rank::of_text("1500"), to: None }],
+        vec![Condition::Contains(key("t 1199"))],
+    ];
+    let mut queries = Vec::new();
+    for order in [ListOrder::CreatedAt, ListOrder::Trait("mrr".into()), ListOrder::LastSeen] {
+        for conditions in &conditions {
+            for ascending in [false, true] {
+                let conditions = conditions.clone();
+                let query = ListQuery { ascending, conditions, ..ListQuery::new(RecordKind::Account, order.clone()) };
+                queries.push(query);
+            }
+        }
+    }
+    for organization in ["o0", "o1"] {
+        let within = Some((RecordKind::Organization, id(RecordKind::Organization, organization)));
+        queries.push(ListQuery { within, ..ListQuery::new(RecordKind::Account, ListOrder::Trait("mrr".into())) });
+    }
+    queries
+}
+
+/// Compares passes with all records, filtered and sorted here.
+async fn compare(engine: &Embedded, workspace: WorkspaceId) {
+    let (all, _) = pass(engine, workspace, ListQuery::new(RecordKind::Account, ListOrder::CreatedAt)).await;
+    assert_eq!(all.len(), ACCOUNTS);
+    for query in queries() {
+        let within = |profile: &Profile| {
+            query.within.is_none_or(|parent| {
+                profile.as_account().and_then(|one| one.parent()).is_some_and(|of| of.id == parent.1)
+            })
+        };
+        let seen = |profile: &Profile| kept_seen(profile).0;
+        let holds = |profile: &&Arc<Profile>| {
+            within(profile) && query.conditions.iter().all(|condition| condition.holds(profile, seen(profile)))
+        };
+        let mut expected: Vec<_> = all.iter().filter(holds).collect();
+        expected.sort_by(|one, other| {
+            let place = |profile: &Profile| query.order.place(profile, seen(profile));
+            place(one).order(&place(other), query.ascending)
+        });
+        let (found, pages) = pass(engine, workspace, query.clone()).await;
+        let names = |profiles: &[&Arc<Profile>]| -> Vec<Box<str>> {
+            profiles.iter().map(|profile| profile.external_id.clone()).collect()
+        };
+        assert_eq!(names(&found.iter().collect::<Vec<_>>()), names(&expected), "{query:?}");
+        // A page looks at a bounded number of records, but enough of them to fill it now and then.
+        assert!(pages <= 2 + expected.len() / 100 + ACCOUNTS * 8 / 20_000 + ACCOUNTS / 100, "{query:?}: {pages} pages");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_lists_are_what_sorting_everything_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    let (engine, _) = Embedded::open(Options { checkpoint_rows_max: usize::MAX, ..options(dir.path()) }, NOW).unwrap();
+    let workspace = workspace(&engine, support::WORKSPACE).await;
+    fill(&engine, workspace).await;
+    compare(&engine, workspace).await;
+    engine.checkpoint().await;
+    compare(&engine, workspace).await;
+    // Some of them in memory again, with other values, on top of what is on disk.
+    for n in (0..ACCOUNTS).step_by(37) {
+        let mrr = if n.is_multiple_of(2) { "null".to_owned() } else { (n / 3).to_string() };
+        let text = format!(
+            r#"{{"type":"account","accountId":"a{n}","messageId":"2","timestamp":"2024-01-01","traits":{{"mrr":{mrr},"some":null}}}}"#
+        );
+        let seen = format!(
+            r#"{{"type":"track","event":"e","accountId":"a{n}","timestamp":"2024-02-01T00:00:{:02}Z"}}"#,
+            n % 60
+        );
+        send(&engine, workspace, &[&text, &seen]).await;
+    }
+    compare(&engine, workspace).await;
+    engine.checkpoint().await;
+    compare(&engine, workspace).await;
+    engine.close().await.unwrap();
+}
