@@ -39,7 +39,7 @@ use crate::{
         rows,
         segment::SegmentWriter,
     },
-    lists::settle,
+    lists::{changes::Fault, settle},
     options::Options,
     overlay::Overlay,
     recovery, room,
@@ -134,19 +134,21 @@ impl Checkpointer {
         let settled = settle::settle(&self.reader(), &job.overlay);
         let no_room = |error| ReadError::Failed { what: format!("no room for the state store: {error}") };
         self.room.try_out(job.bytes()).map_err(no_room).inspect_err(|_| self.sweep())?;
-        match commit::ingest(job, &self.views.state) {
-            Ok(()) => {}
-            Err(fjall::Error::Storage(fjall::LsmError::Io(error)) | fjall::Error::Io(error))
+        let changes = match commit::ingest(job, &settled, &self.views.state) {
+            Ok(changes) => changes,
+            Err(Fault::Store(fjall::Error::Storage(fjall::LsmError::Io(error)) | fjall::Error::Io(error)))
                 if room::is_lack_of_room(&error) =>
             {
                 // What was ingested is in the way of nothing, and the rest is ingested by the next attempt.
                 self.sweep();
                 return Err(no_room(error));
             }
-            Err(fault) => return Err(self.stop(state_failed(&fault))),
-        }
+            Err(Fault::Store(fault)) => return Err(self.stop(state_failed(&fault))),
+            Err(Fault::Read(fault)) => return Err(self.stop(fault)),
+        };
         // Whether a commit that failed happened is unknown; the next opening finds out and goes on from there.
-        commit::commit(job, &written, &settled, &self.views.state, &self.options).map_err(|fault| self.stop(fault))?;
+        let of_lists = (changes, &settled);
+        commit::commit(job, &written, of_lists, &self.views.state, &self.options).map_err(|fault| self.stop(fault))?;
         self.views.change(|current| {
             let mut manifest = Manifest::clone(&current.manifest);
             written.into_iter().for_each(|segment| manifest.add(segment));

@@ -15,14 +15,15 @@ use crate::{
     history::manifest::Segment,
     keys::{self, ProfileKey, TimePlace},
     lists::{
-        catalogue, entries,
+        catalogue,
+        changes::{self, Changes},
         settle::{self, Settled},
     },
     options::Options,
     overlay::Overlay,
     slots::Slot,
     state::State,
-    views::{self, Latest, statement_value},
+    views::statement_value,
     writer::dedupe::IdentityMap,
 };
 
@@ -36,26 +37,32 @@ pub struct Job {
 
 /// Roughly what the state store takes for an identity, and what it may set aside for itself.
 const IDENTITY_BYTES: u64 = 48;
+/// Roughly what it takes for a profile's places in lists.
+const PLACES_BYTES: u64 = 512;
 const SET_ASIDE_BYTES: u64 = 16 << 20;
 
 impl Job {
     /// Bytes that bringing it into the state store may take, roughly and rather too many.
     pub fn bytes(&self) -> u64 {
-        self.overlay.bytes() as u64 + self.identities.len() as u64 * IDENTITY_BYTES + SET_ASIDE_BYTES
+        self.overlay.bytes() as u64
+            + self.identities.len() as u64 * IDENTITY_BYTES
+            + self.overlay.profiles.iter().len() as u64 * PLACES_BYTES
+            + SET_ASIDE_BYTES
     }
 }
 
-/// Ingests what a commit may come after. Repeats safely.
-pub fn ingest(job: &Job, state: &State) -> fjall::Result<()> {
-    ingest_identities(job, state)?;
-    ingest_statements(&job.overlay, state)
+/// Ingests what a commit may come after; the changes of the index that are left for it. Repeats safely.
+pub fn ingest(job: &Job, settled: &Settled, state: &State) -> Result<Changes, changes::Fault> {
+    ingest_identities(job, state).map_err(changes::Fault::Store)?;
+    ingest_statements(&job.overlay, state).map_err(changes::Fault::Store)?;
+    Changes::prepare(&job.overlay, settled, state)
 }
 
 /// Commits a frozen overlay, of which the rest was ingested, and the files written from it.
 pub fn commit(
     job: &Job,
     written: &[Arc<Segment>],
-    settled: &Settled,
+    (changes, settled): (Changes, &Settled),
     state: &State,
     options: &Options,
 ) -> Result<(), ReadError> {
@@ -68,8 +75,6 @@ pub fn commit(
     for (key, slot) in &profiles {
         let certain = settled.get(key).map(|seen| settle::settled(&slot.profile, *seen));
         let profile = certain.as_ref().unwrap_or(&slot.profile);
-        let before = if slot.below.is_some() { views::read_profile(&Latest, state, key)? } else { None };
-        entries::put(&mut batch, state, key, before.as_ref(), profile);
         value.clear();
         codec::profile::encode(profile, &mut value);
         batch.insert(&state.profiles, key.bytes(), value.as_slice());
@@ -84,6 +89,7 @@ pub fn commit(
             batch.insert(&state.children, key, []);
         }
     }
+    changes.put(&mut batch, state);
     catalogue::put(&mut batch, state, &job.overlay)?;
     put_refused(&mut batch, &job.overlay, state, options)?;
     for segment in written {

@@ -26,8 +26,9 @@ pub enum ListOrder {
     CreatedAt,
     /// The earliest instant of any message that names a user.
     FirstKnown,
-    /// First and last track: of a user its own, of an account those attributed to it.
+    /// The first track attributed to an account.
     FirstSeen,
+    /// The last track: of a user its own, of an account those attributed to it.
     LastSeen,
     /// Users of an account or organization.
     UsersCount,
@@ -78,7 +79,7 @@ impl ListOrder {
                 let known = profile.as_user().is_some() && profile.first_known < Micros::MAX;
                 known.then_some(Rank::Time(profile.first_known))
             }
-            ListOrder::FirstSeen => seen.first().map(Rank::Time),
+            ListOrder::FirstSeen => profile.as_account().and(seen.first()).map(Rank::Time),
             ListOrder::LastSeen => seen.last().map(Rank::Time),
             ListOrder::UsersCount => match &profile.body {
                 Body::Account(account) => Some(count(account.users_count)),

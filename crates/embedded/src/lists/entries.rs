@@ -4,10 +4,10 @@
 //! the hash of a text, or says only that there is one. Values are inverted, so that the greatest comes first and a list
 //! runs downwards as the keys run up. Hashes may meet: whoever finds a record here looks at the record itself, too.
 
-use fjall::OwnedWriteBatch;
 use muster_model::{
     find,
     json::string_value,
+    kind::RecordKind,
     profile::Profile,
     rank::{Number, Rank},
     time::Micros,
@@ -15,10 +15,7 @@ use muster_model::{
 use muster_store::lists::{ListOrder, kept_seen};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{
-    keys::{self, ProfileKey},
-    state::State,
-};
+use crate::keys;
 
 /// A value as it stands in a key.
 pub type Value = [u8; 9];
@@ -126,6 +123,12 @@ pub fn field(order: &ListOrder) -> Option<u64> {
     }
 }
 
+/// Texts that differ from record to record and that nobody asks for as they stand; the addresses of users have a field
+/// of their own.
+pub fn is_found_otherwise(kind: RecordKind, key: &str) -> bool {
+    matches!(key, "name" | "avatar") || kind == RecordKind::User && key == "email"
+}
+
 /// Every entry of a record, sorted, each once.
 pub fn entries(profile: &Profile) -> Vec<Entry> {
     let (seen, _) = kept_seen(profile);
@@ -134,7 +137,10 @@ pub fn entries(profile: &Profile) -> Vec<Entry> {
         entries.extend(field(order).zip(order.rank(profile, seen).map(ranked)));
     }
     for (key, json) in profile.traits.iter() {
-        entries.push((trait_field(key), of_json(json)));
+        let value = of_json(json);
+        if value[0] != !TEXT || !is_found_otherwise(profile.kind(), key) {
+            entries.push((trait_field(key), value));
+        }
     }
     if profile.as_user().is_some()
         && let Some(email) = find::email(profile)
@@ -161,23 +167,10 @@ fn of_json(json: &str) -> Value {
     }
 }
 
-/// Brings a record's entries from what they were to what they are; returns how many changed.
-pub fn put(batch: &mut OwnedWriteBatch, state: &State, key: &ProfileKey, before: Option<&Profile>, now: &Profile) {
-    let (before, now) = (before.map(entries).unwrap_or_default(), entries(now));
-    let place = |(field, value): Entry| keys::field_key(key.workspace, key.kind, field, value, key.id);
-    for gone in before.iter().filter(|entry| now.binary_search(entry).is_err()) {
-        batch.remove(&state.by_field, place(*gone));
-    }
-    for new in now.iter().filter(|entry| before.binary_search(entry).is_err()) {
-        batch.insert(&state.by_field, place(*new), []);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use muster_model::{
         id::{Identity, RecordId},
-        kind::RecordKind,
         register::Stamp,
     };
 
@@ -223,7 +216,7 @@ mod tests {
             profile.traits.state(stamp, key, json);
         }
         let entries = entries(&profile);
-        assert_eq!(entries.len(), 4 + 2, "values, and the address and its domain");
+        assert_eq!(entries.len(), 3 + 2, "values, and the address and its domain");
         assert!(entries.contains(&(EMAIL, text("a@b.c"))) && entries.contains(&(EMAIL_DOMAIN, text("b.c"))));
         assert!(entries.contains(&(trait_field("n"), ranked(Rank::Number(Number::of_count(5))))));
     }

@@ -8,6 +8,9 @@
 /// The entries of a record.
 pub mod entries;
 
+/// What a checkpoint changes in the index.
+pub mod changes;
+
 /// Accounts whose first and last track were uncertain, made certain before they are indexed.
 pub mod settle;
 

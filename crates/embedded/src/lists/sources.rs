@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 
 use fjall::Readable;
 use muster_model::{
+    find::fold,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
 };
@@ -179,6 +180,15 @@ impl Reader {
 fn source(condition: &Condition, workspace: WorkspaceId, kind: RecordKind) -> Option<Source> {
     let one = |field, range| Some(Source::Values(field, vec![range]));
     match condition {
+        Condition::TraitIs { key, value } if key == "email" && kind == RecordKind::User => {
+            let value = entries::text(&fold(value.trim()));
+            one(entries::EMAIL, (value, value))
+        }
+        Condition::TraitIs { key, .. } | Condition::TraitPresent { key, present: true }
+            if entries::is_found_otherwise(kind, key) =>
+        {
+            None
+        }
         Condition::TraitPresent { present: false, .. } | Condition::Contains(_) => None,
         Condition::TraitPresent { key, present: true } => one(entries::trait_field(key), entries::ALL),
         Condition::TraitIs { key, value } => Some(Source::Values(entries::trait_field(key), entries::of_text(value))),
