@@ -14,13 +14,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     glance::{Fault, Glance},
-    sources::Way,
-    walk::Steps,
+    sources::{FEW, SET_MAX},
 };
 use crate::{engine::Reader, keys::ProfileKey, views};
 
 /// What a record read counts as, where an entry looked at counts as one.
 const READ_COST: usize = 8;
+/// Records read for each one of a page before it is asked which are worth reading.
+const TRIAL_READS: usize = 5;
 /// Uncertain accounts in memory whose first and last track are read from history for one page.
 const UNCERTAIN_MAX: usize = 1_000;
 /// How often a list begins anew when checkpoints overtake it.
@@ -33,8 +34,8 @@ impl Reader {
     /// A page of records.
     pub fn list(&self, workspace: WorkspaceId, query: &ListQuery) -> Result<ListPage, ReadError> {
         for _ in 0..BEGINNINGS_MAX {
-            let page =
-                Pager { reader: self, workspace, query, glance: Glance::take(&self.views), seen: FxHashMap::default() };
+            let glance = Glance::take(&self.views);
+            let page = Pager { reader: self, workspace, query: query.clone(), glance, seen: FxHashMap::default() };
             match page.read() {
                 Ok(page) => return Ok(page),
                 Err(Fault::Read(error)) => return Err(error),
@@ -49,7 +50,7 @@ impl Reader {
 struct Pager<'r> {
     reader: &'r Reader,
     workspace: WorkspaceId,
-    query: &'r ListQuery,
+    query: ListQuery,
     glance: Glance,
     /// First and last track of accounts in memory that were uncertain.
     seen: FxHashMap<RecordId, Span>,
@@ -57,28 +58,35 @@ struct Pager<'r> {
 
 impl Pager<'_> {
     fn read(mut self) -> Result<ListPage, Fault> {
-        let way = self.reader.way(&self.glance, self.workspace, self.query)?;
-        let memory = self.in_memory(match &way {
-            Way::Set(set) if self.query.within.is_some() => Some(set),
-            Way::Set(_) | Way::Few(_) | Way::All => None,
-        })?;
-        match way {
-            Way::Few(ids) => self.few(memory, ids),
-            Way::Set(set) => {
-                let others = Some(set.iter().copied().collect());
-                let steps = self.reader.walk(&self.glance, self.workspace, self.query, others);
-                self.merge(memory, steps, Some(&set))
-            }
-            Way::All => {
-                let steps = self.reader.walk(&self.glance, self.workspace, self.query, None);
-                self.merge(memory, steps, None)
-            }
+        let of = (self.workspace, self.query.kind);
+        let sources = self.reader.found_by(&self.glance, self.workspace, &self.query)?;
+        if let Some(ids) = self.reader.singled_out(&self.glance, of, &sources, FEW)? {
+            let memory = self.in_memory()?;
+            return self.few(memory, ids);
         }
+        let memory = self.in_memory()?;
+        let whole = self.reader.options.scan_max;
+        if sources.is_empty() {
+            return self.merge(memory, None, whole);
+        }
+        // Of many, a short way through the order meets enough; if it does not, it is worth knowing whom to look for.
+        let limit = self.query.limit.max(1);
+        let mut page = self.merge(memory.clone(), None, (READ_COST * TRIAL_READS * limit).min(whole))?;
+        if page.next.is_none() || page.profiles.len() == limit {
+            return Ok(page);
+        }
+        (self.query.from, self.query.limit) = (page.next, limit - page.profiles.len());
+        let set = self.reader.singled_out(&self.glance, of, &sources, SET_MAX)?;
+        let set: Option<FxHashSet<RecordId>> = set.map(|ids| ids.into_iter().collect());
+        let memory = memory.into_iter().filter(|(cursor, _)| is_after(cursor, &self.query)).collect();
+        let rest = self.merge(memory, set.as_ref(), whole)?;
+        page.profiles.extend(rest.profiles);
+        Ok(ListPage { profiles: page.profiles, next: rest.next })
     }
 
     /// Records in memory that may be on this page or a later one, in the order of the list.
-    fn in_memory(&mut self, among: Option<&FxHashSet<RecordId>>) -> Result<Vec<Found>, Fault> {
-        let query = self.query;
+    fn in_memory(&mut self) -> Result<Vec<Found>, Fault> {
+        let query = &self.query;
         let (now, later): (Vec<&Condition>, Vec<&Condition>) =
             query.conditions.iter().partition(|condition| !matches!(condition, Condition::Contains(_)));
         let asks_seen = query.order.asks_seen() || now.iter().any(|condition| condition.asks_seen());
@@ -86,9 +94,6 @@ impl Pager<'_> {
         let keep = if later.is_empty() && query.within.is_none() { query.limit.max(1) + 1 } else { usize::MAX };
         let (mut found, mut uncertain): (Vec<Found>, Vec<Arc<Profile>>) = Default::default();
         self.glance.each(&self.reader.views, (self.workspace, query.kind), |profile| {
-            if among.is_some_and(|among| !among.contains(&profile.id)) {
-                return;
-            }
             let (seen, certain) = kept_seen(profile);
             if asks_seen && !certain && uncertain.len() < UNCERTAIN_MAX {
                 uncertain.push(Arc::clone(profile));
@@ -146,7 +151,7 @@ impl Pager<'_> {
         for profile in on_disk.chain(memory.into_iter().map(|(_, profile)| Ok(profile))) {
             let profile = profile?;
             let cursor = self.query.order.place(&profile, self.seen_of(&profile));
-            if is_after(&cursor, self.query) && self.fits(&profile)? {
+            if is_after(&cursor, &self.query) && self.fits(&profile)? {
                 all.push((cursor, profile));
             }
         }
@@ -156,13 +161,13 @@ impl Pager<'_> {
         Ok(ListPage { profiles: all.into_iter().take(limit).map(|(_, profile)| profile).collect(), next })
     }
 
-    /// A page along the order, as far as the bound on looking at records allows.
-    fn merge(&self, memory: Vec<Found>, steps: Steps, set: Option<&FxHashSet<RecordId>>) -> Result<ListPage, Fault> {
+    /// A page along the order, as far as a bound on what is looked at allows.
+    fn merge(&self, memory: Vec<Found>, set: Option<&FxHashSet<RecordId>>, mut left: usize) -> Result<ListPage, Fault> {
         let limit = self.query.limit.max(1);
-        let mut memory = memory.into_iter().peekable();
-        let mut steps = steps.peekable();
-        let mut page = ListPage { profiles: Vec::with_capacity(limit), next: None };
-        let mut left = self.reader.options.scan_max;
+        let others = set.map(|set| set.iter().copied().collect());
+        let steps = self.reader.walk(&self.glance, self.workspace, &self.query, others);
+        let (mut memory, mut steps) = (memory.into_iter().peekable(), steps.peekable());
+        let mut page = ListPage { profiles: Vec::with_capacity(limit), next: self.query.from };
         while left > 0 {
             let memory_first = match (memory.peek(), steps.peek()) {
                 (None, None) => return Ok(ListPage { next: None, ..page }),

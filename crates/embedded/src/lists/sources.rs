@@ -1,8 +1,8 @@
 //! Records that a condition singles out.
 //!
 //! The index answers a condition with the ids of the records that may meet it, as they are on disk; those in memory are
-//! looked at one by one anyway. Few of them are read and sorted; more of them are a set, for telling what to read on the
-//! way through the order; of very many the way itself meets enough.
+//! looked at one by one anyway. Few of them are read and sorted; of very many, the way through the order meets enough; of
+//! those in between, a set tells what to read on the way.
 
 use std::ops::ControlFlow;
 
@@ -33,25 +33,20 @@ pub const FEW: usize = 1_000;
 /// Ids that are held for one page.
 pub const SET_MAX: usize = 10_000;
 
-/// How to find the records of a list.
-pub enum Way {
-    /// Read these and sort them.
-    Few(Vec<RecordId>),
-    /// Follow the order, reading only these.
-    Set(FxHashSet<RecordId>),
-    /// Follow the order.
-    All,
-}
-
 /// Where a condition's records are found.
-enum Source {
+pub(super) enum Source {
     Values(u64, Vec<(Value, Value)>),
     Members(Vec<ProfileKey>),
 }
 
 impl Reader {
-    /// The best way to a list.
-    pub(super) fn way(&self, glance: &Glance, workspace: WorkspaceId, query: &ListQuery) -> Result<Way, ReadError> {
+    /// Where the records of a list are found, as far as the index knows.
+    pub(super) fn found_by(
+        &self,
+        glance: &Glance,
+        workspace: WorkspaceId,
+        query: &ListQuery,
+    ) -> Result<Vec<Source>, ReadError> {
         let mut sources = Vec::new();
         for condition in &query.conditions {
             sources.extend(source(condition, workspace, query.kind));
@@ -59,14 +54,23 @@ impl Reader {
         if let Some(parent) = query.within {
             sources.extend(self.members(glance, workspace, parent, query.kind)?);
         }
-        for most in [FEW, SET_MAX] {
-            for source in &sources {
-                if let Some(found) = self.ids(glance, workspace, query.kind, source, most)? {
-                    return Ok(if most == FEW { Way::Few(found) } else { Way::Set(found.into_iter().collect()) });
-                }
+        Ok(sources)
+    }
+
+    /// The ids of the first source that has so many at the most.
+    pub(super) fn singled_out(
+        &self,
+        glance: &Glance,
+        (workspace, kind): (WorkspaceId, RecordKind),
+        sources: &[Source],
+        most: usize,
+    ) -> Result<Option<Vec<RecordId>>, ReadError> {
+        for source in sources {
+            if let Some(found) = self.ids(glance, workspace, kind, source, most)? {
+                return Ok(Some(found));
             }
         }
-        Ok(Way::All)
+        Ok(None)
     }
 
     /// Where the members of a record are found: its children, and for users and answers of an organization also those
