@@ -118,6 +118,7 @@ fn options(engine: &Engine, data_dir: &Path) -> Options {
         scan_max: engine.scan_max,
         event_names_max: engine.event_names_max,
         history_cache_bytes: engine.history_cache_bytes,
+        search_bytes: engine.search_bytes,
     }
 }
 

@@ -149,6 +149,7 @@ impl Checkpointer {
         // Whether a commit that failed happened is unknown; the next opening finds out and goes on from there.
         let of_lists = (changes, &settled);
         commit::commit(job, &written, of_lists, &self.views.state, &self.options).map_err(|fault| self.stop(fault))?;
+        self.views.texts.note(&job.overlay);
         self.views.change(|current| {
             let mut manifest = Manifest::clone(&current.manifest);
             written.into_iter().for_each(|segment| manifest.add(segment));

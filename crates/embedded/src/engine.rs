@@ -78,6 +78,7 @@ impl Embedded {
         counters.journal_bytes(log.bytes());
         let views = Arc::new(recovered.views);
         views.footers.keep_within(options.history_cache_bytes);
+        views.texts.keep_within(options.search_bytes);
         let options = Arc::new(options);
         let (intake, collector) = collect::queue(&options);
         let (jobs, jobs_taken) = crossbeam_channel::bounded(1);

@@ -42,6 +42,8 @@ pub struct Options {
     pub event_names_max: usize,
     /// Bytes of history files' footers and directories that are kept in memory.
     pub history_cache_bytes: u64,
+    /// Bytes of texts that are kept in memory for searches; a table of them that is larger is not made.
+    pub search_bytes: usize,
     /// Records a list looks at, and rows a timeline reads at a time, before it answers with what it has.
     pub scan_max: usize,
 }
@@ -68,6 +70,7 @@ impl Options {
             refused_retention: Duration::from_secs(30 * 86_400),
             event_names_max: 1_000,
             history_cache_bytes: 64 << 20,
+            search_bytes: 256 << 20,
             scan_max: 20_000,
         }
     }

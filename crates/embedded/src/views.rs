@@ -15,7 +15,7 @@ use crate::{
     error::{damaged, state_failed},
     history::{footers::Footers, manifest::Manifest},
     keys::{self, ProfileKey},
-    lists::catalogue::Hearings,
+    lists::{catalogue::Hearings, texts::Texts},
     overlay::{Overlay, StatementsKey},
     state::State,
 };
@@ -26,6 +26,8 @@ pub struct Views {
     /// Held while names of files are removed, and by a backup while it takes links to files.
     pub names: Mutex<()>,
     pub footers: Arc<Footers>,
+    /// What searches look through.
+    pub texts: Texts,
     /// What messages in memory stated of traits, as far as somebody asked.
     pub hearings: Mutex<Hearings>,
     current: RwLock<Current>,
@@ -53,6 +55,7 @@ impl Views {
             state,
             names: Mutex::new(()),
             footers: Arc::new(Footers::default()),
+            texts: Texts::default(),
             hearings: Mutex::default(),
             current: RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest), freezes: 0 }),
         }

@@ -29,6 +29,7 @@ pub struct Engine {
     pub scan_max: usize,
     pub event_names_max: usize,
     pub history_cache_bytes: u64,
+    pub search_bytes: usize,
 }
 
 impl Engine {
@@ -52,6 +53,7 @@ impl Engine {
             scan_max: values.size("reading.scan_max", 1_000..=10_000_000)?,
             event_names_max: values.size("reading.event_names_max", 1..=1_000_000)?,
             history_cache_bytes: values.number("reading.history_cache_bytes", 1 << 20..=BYTES_MAX)?,
+            search_bytes: values.size("reading.search_bytes", 0..=1 << 32)?,
         })
     }
 }

@@ -14,6 +14,9 @@ pub mod changes;
 /// Accounts whose first and last track were uncertain, made certain before they are indexed.
 pub mod settle;
 
+/// The texts that searches look through.
+pub mod texts;
+
 /// What was in memory when a list began.
 mod glance;
 

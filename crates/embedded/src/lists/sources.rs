@@ -37,6 +37,7 @@ pub const SET_MAX: usize = 10_000;
 pub(super) enum Source {
     Values(u64, Vec<(Value, Value)>),
     Members(Vec<ProfileKey>),
+    Text(String),
 }
 
 impl Reader {
@@ -121,6 +122,9 @@ impl Reader {
                 }
                 whole
             }
+            Source::Text(needle) => {
+                return self.views.texts.find(&self.views.state, (workspace, kind), needle, most);
+            }
             Source::Members(parents) => self.named_by(glance, parents, kind, &mut add)?,
         };
         Ok(whole.is_continue().then(|| found.into_iter().collect()))
@@ -193,7 +197,8 @@ fn source(condition: &Condition, workspace: WorkspaceId, kind: RecordKind) -> Op
         {
             None
         }
-        Condition::TraitPresent { present: false, .. } | Condition::Contains(_) => None,
+        Condition::TraitPresent { present: false, .. } => None,
+        Condition::Contains(needle) => Some(Source::Text(needle.clone())),
         Condition::TraitPresent { key, present: true } => one(entries::trait_field(key), entries::ALL),
         Condition::TraitIs { key, value } => Some(Source::Values(entries::trait_field(key), entries::of_text(value))),
         Condition::TraitBetween { key, from, to } => one(entries::trait_field(key), entries::between(*from, *to)),
