@@ -32,6 +32,8 @@ use crate::{
 pub const FEW: usize = 1_000;
 /// Ids that are held for one page.
 pub const SET_MAX: usize = 10_000;
+/// The same of ids that a search found, which costs less.
+const TEXT_SET_MAX: usize = 100_000;
 
 /// Where a condition's records are found.
 pub(super) enum Source {
@@ -123,6 +125,7 @@ impl Reader {
                 whole
             }
             Source::Text(needle) => {
+                let most = if most > FEW { TEXT_SET_MAX } else { most };
                 return self.views.texts.find(&self.views.state, (workspace, kind), needle, most);
             }
             Source::Members(parents) => self.named_by(glance, parents, kind, &mut add)?,
