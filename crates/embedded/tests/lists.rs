@@ -121,10 +121,10 @@ async fn long_lists_are_what_sorting_everything_gives() {
     for n in (0..ACCOUNTS).step_by(37) {
         let mrr = if n.is_multiple_of(2) { "null".to_owned() } else { (n / 3).to_string() };
         let text = format!(
-            r#"{{"type":"account","accountId":"a{n}","messageId":"2","timestamp":"2024-01-01","traits":{{"mrr":{mrr},"some":null}}}}"#
+            r#"{{"type":"account","accountId":"a{n}","messageId":"2","timestamp":"2023-06-01","traits":{{"mrr":{mrr},"some":null}}}}"#
         );
         let seen = format!(
-            r#"{{"type":"track","event":"e","accountId":"a{n}","timestamp":"2024-02-01T00:00:{:02}Z"}}"#,
+            r#"{{"type":"track","event":"e","accountId":"a{n}","timestamp":"2023-08-01T00:00:{:02}Z"}}"#,
             n % 60
         );
         send(&engine, workspace, &[&text, &seen]).await;
@@ -133,4 +133,54 @@ async fn long_lists_are_what_sorting_everything_gives() {
     engine.checkpoint().await;
     compare(&engine, workspace).await;
     engine.close().await.unwrap();
+}
+
+/// The names of the users that a search finds, sorted.
+async fn search(engine: &Embedded, workspace: WorkspaceId, text: &str) -> Vec<Box<str>> {
+    let conditions = vec![Condition::Contains(text.to_owned())];
+    let query = ListQuery { conditions, ..ListQuery::new(RecordKind::User, ListOrder::UpdatedAt) };
+    let (found, _) = pass(engine, workspace, query).await;
+    let mut names: Vec<Box<str>> = found.iter().map(|profile| profile.external_id.clone()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// What searches look through is made once and kept up; whatever is in memory, on disk or between them, the answer is
+/// the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_follow_changes() {
+    let dir = tempfile::tempdir().unwrap();
+    for search_bytes in [1 << 20, 300, 0] {
+        let path = dir.path().join(search_bytes.to_string());
+        let (engine, _) = Embedded::open(Options { search_bytes, ..options(&path) }, NOW).unwrap();
+        let workspace = workspace(&engine, support::WORKSPACE).await;
+        let named = |user: &str, name: &str, day: u32| {
+            format!(
+                r#"{{"type":"user","userId":"{user}","accountId":null,"timestamp":"2023-01-{day:02}","traits":{{"name":"{name}"}}}}"#
+            )
+        };
+        send(&engine, workspace, &[&named("1", "Ada", 1), &named("2", "Bea", 1), &named("3", "Cid", 1)]).await;
+        assert_eq!(search(&engine, workspace, "a").await, ["1".into(), "2".into()]);
+        engine.checkpoint().await;
+        assert_eq!(search(&engine, workspace, "a").await, ["1".into(), "2".into()]);
+        for (day, (name, expected)) in [("Dan", "1"), ("Eve", "")].into_iter().enumerate() {
+            send(&engine, workspace, &[&named("1", name, day as u32 + 2)]).await;
+            for _ in 0..2 {
+                let found = search(&engine, workspace, "dan").await;
+                assert_eq!(found.join(","), expected, "{name}, {search_bytes} bytes");
+                assert_eq!(search(&engine, workspace, "ada").await.len(), 0);
+                engine.checkpoint().await;
+            }
+        }
+        let many: Vec<String> = (10..60).map(|n| named(&n.to_string(), &format!("Many {n}"), 1)).collect();
+        send(&engine, workspace, &many.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        engine.checkpoint().await;
+        assert_eq!(search(&engine, workspace, "many").await.len(), 50);
+        assert_eq!(search(&engine, workspace, "eve").await, ["1".into()]);
+        engine.close().await.unwrap();
+        drop(engine);
+        let (engine, _) = Embedded::open(Options { search_bytes, ..options(&path) }, NOW).unwrap();
+        assert_eq!(search(&engine, workspace, "eve").await, ["1".into()]);
+        engine.close().await.unwrap();
+    }
 }
