@@ -4,7 +4,7 @@
 //! are checked on the way: pages of any size, one record and its place in a list, filters and the whole, what an
 //! account's profile says of its tracks and what its tracks say.
 
-use std::{fmt::Write, sync::Arc};
+use std::{collections::HashMap, fmt::Write, sync::Arc};
 
 use muster_model::{
     id::{RecordId, WorkspaceId},
@@ -13,6 +13,7 @@ use muster_model::{
     rank::Rank,
     time::Micros,
 };
+use parking_lot::Mutex;
 
 use super::tellings;
 use crate::{
@@ -39,7 +40,7 @@ const SMALL: usize = 7;
 
 /// Everything that can be read of a workspace. Panics when a read fails or contradicts another.
 pub async fn render<S: Store>(store: &S, workspace: WorkspaceId, times: Times) -> String {
-    let mut reads = Reads { store, workspace, objects: Vec::new() };
+    let mut reads = Reads { store, workspace, objects: Vec::new(), seen: Mutex::default() };
     let mut objects = order(&reads.list(RecordKind::CustomObject, ListOrder::CreatedAt).await);
     objects.sort_unstable();
     reads.objects = objects;
@@ -110,6 +111,8 @@ struct Reads<'s, S> {
     workspace: WorkspaceId,
     /// The custom objects, by id.
     objects: Vec<RecordId>,
+    /// First and last track of accounts whose profiles do not tell.
+    seen: Mutex<HashMap<RecordId, Span>>,
 }
 
 impl<S: Store> Reads<'_, S> {
@@ -235,7 +238,14 @@ impl<S: Store> Reads<'_, S> {
         match kept_seen(profile) {
             (seen, true) => seen,
             (_, false) => {
-                self.store.account_seen(self.workspace, profile.id).await.expect("first and last track can be read")
+                let known = self.seen.lock().get(&profile.id).copied();
+                if let Some(seen) = known {
+                    return seen;
+                }
+                let seen = self.store.account_seen(self.workspace, profile.id).await;
+                let seen = seen.expect("first and last track can be read");
+                self.seen.lock().insert(profile.id, seen);
+                seen
             }
         }
     }
