@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::Arc;
 
-use muster_embedded::{Embedded, Options};
+use muster_embedded::{Embedded, Options, keys, lists::entries, state::State};
 use muster_model::{id::WorkspaceId, kind::RecordKind, profile::Profile, rank::Rank};
 use muster_store::{
     lists::{Condition, ListOrder, ListQuery, kept_seen},
@@ -183,4 +183,48 @@ async fn searches_follow_changes() {
         assert_eq!(search(&engine, workspace, "eve").await, ["1".into()]);
         engine.close().await.unwrap();
     }
+}
+
+/// What a crash between the index and its commit leaves behind shows nowhere: neither a record at a place where it does
+/// not stand, nor one that does not exist.
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_that_no_record_fits_show_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let (engine, _) = Embedded::open(options(dir.path()), NOW).unwrap();
+    let workspace = workspace(&engine, support::WORKSPACE).await;
+    let texts: Vec<String> = (0..10).map(account).collect();
+    send(&engine, workspace, &texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    engine.close().await.unwrap();
+    drop(engine);
+    let left_behind = [("a1", "99999"), ("a1", "-5"), ("a3", "7"), ("nobody", "8")];
+    {
+        let state = State::open(&dir.path().join("state"), 1 << 20).unwrap();
+        for (name, mrr) in left_behind {
+            let value = entries::ranked(Rank::of_text(mrr).unwrap());
+            let id = id(RecordKind::Account, name);
+            let key = keys::field_key(workspace, RecordKind::Account, entries::trait_field("mrr"), value, id);
+            state.by_field.insert(key, []).unwrap();
+        }
+    }
+    let (engine, _) = Embedded::open(options(dir.path()), NOW).unwrap();
+    let (all, _) = pass(&engine, workspace, ListQuery::new(RecordKind::Account, ListOrder::CreatedAt)).await;
+    let names = |found: Vec<Arc<Profile>>| -> Vec<Box<str>> {
+        found.iter().map(|profile| profile.external_id.clone()).collect()
+    };
+    for ascending in [false, true] {
+        let order = ListOrder::Trait("mrr".into());
+        let mut expected = all.clone();
+        expected.sort_by(|one, other| {
+            let place = |profile: &Profile| order.place(profile, kept_seen(profile).0);
+            place(one).order(&place(other), ascending)
+        });
+        for limit in [1, 3, 100] {
+            let query = ListQuery { ascending, limit, ..ListQuery::new(RecordKind::Account, order.clone()) };
+            assert_eq!(names(pass(&engine, workspace, query).await.0), names(expected.clone()), "pages of {limit}");
+        }
+    }
+    let conditions = vec![Condition::TraitBetween { key: "mrr".to_owned(), from: Rank::of_text("9000"), to: None }];
+    let query = ListQuery { conditions, ..ListQuery::new(RecordKind::Account, ListOrder::CreatedAt) };
+    assert_eq!(pass(&engine, workspace, query).await.0, []);
+    engine.close().await.unwrap();
 }
