@@ -22,6 +22,8 @@ use crate::{engine::Reader, keys::ProfileKey, views};
 const READ_COST: usize = 8;
 /// Records read for each one of a page before it is asked which are worth reading.
 const TRIAL_READS: usize = 5;
+/// The part of a page that these are to have found, or it is asked.
+const TRIAL_ENOUGH: usize = 12;
 /// Uncertain accounts in memory whose first and last track are read from history for one page.
 const UNCERTAIN_MAX: usize = 1_000;
 /// How often a list begins anew when checkpoints overtake it.
@@ -76,7 +78,8 @@ impl Pager<'_> {
             return Ok(page);
         }
         (self.query.from, self.query.limit) = (page.next, limit - page.profiles.len());
-        let set = self.reader.singled_out(&self.glance, of, &sources, SET_MAX)?;
+        let many = page.profiles.len() >= limit.div_ceil(TRIAL_ENOUGH);
+        let set = if many { None } else { self.reader.singled_out(&self.glance, of, &sources, SET_MAX)? };
         let set: Option<FxHashSet<RecordId>> = set.map(|ids| ids.into_iter().collect());
         let memory = memory.into_iter().filter(|(cursor, _)| is_after(cursor, &self.query)).collect();
         let rest = self.merge(memory, set.as_ref(), whole)?;
