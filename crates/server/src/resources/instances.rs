@@ -40,7 +40,9 @@ use crate::{
 
 const KIND: RecordKind = RecordKind::Instance;
 /// How often the store is asked for all that a search finds.
-const ROUNDS_MAX: usize = 1_000;
+const ROUNDS_MAX: usize = 50;
+/// Records that it is asked for at once.
+const ROUND_RECORDS: usize = 1_000;
 
 /// The ids of an object and of an instance in a path, percent-decoded.
 pub(super) struct PathIds {
@@ -175,6 +177,7 @@ async fn sought(
 /// Every record of a list, the newest first, unless there are more than one answer may show.
 async fn all(state: &AppState, workspace: &Workspace, mut query: ListQuery) -> Result<Vec<Arc<Profile>>, ApiError> {
     let most = state.settings.related_records_max;
+    query.limit = ROUND_RECORDS;
     let mut found = Vec::new();
     for _ in 0..ROUNDS_MAX {
         let page = state.store.list(workspace.id, query.clone()).await.map_err(ApiError::Read)?;
