@@ -41,6 +41,11 @@ pub struct Draft<'a> {
     pub taken_before: bool,
 }
 
+/// The member of a message that was made from a call of another form in which it says what the call was.
+pub const CALL_TYPE: &str = "callType";
+/// What calls of the Segment spec are called.
+pub const CALL_TYPES: [&str; 6] = ["identify", "group", "track", "page", "screen", "alias"];
+
 /// What a message in another form said, which counts for the message made from it.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {

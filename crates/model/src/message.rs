@@ -64,6 +64,15 @@ pub struct Message<'a> {
 /// The digest of content that is not known, because the message came from where none is kept.
 pub const CONTENT_UNKNOWN: u64 = 0;
 
+/// The digest of content that is known, shortened; of a message that says nothing beyond its ids as well.
+#[must_use]
+pub fn known_content(digest: u128) -> u64 {
+    match digest as u64 {
+        CONTENT_UNKNOWN => 1,
+        known => known,
+    }
+}
+
 /// Whether two messages of one identity are the same, by the digests of their contents. What is not known contradicts
 /// nothing.
 #[must_use]

@@ -11,7 +11,7 @@ use crate::{
     json::{self, Walk, member_digest},
     kind::{Kind, RecordKind},
     limits::{EVENT_BYTES_MAX, ID_BYTES_MAX},
-    message::{Message, Named, Trait},
+    message::{Message, Named, Trait, known_content},
     rejection::{Code, Rejection},
     time::Micros,
 };
@@ -209,7 +209,7 @@ impl<'d, 'a> Fields<'d, 'a> {
         Ok(Message {
             kind: self.kind,
             identity,
-            content: content as u64,
+            content: known_content(content),
             timestamp: self.timestamp.unwrap_or(self.context.received_at),
             timestamp_given: self.timestamp.is_some(),
             received_at: self.context.received_at,

@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use muster_model::json::{Walk, member_digest, string_value, unescape};
+use muster_model::{
+    draft::CALL_TYPE,
+    json::{Walk, member_digest, string_value, unescape},
+};
 
 use super::envelope::{Envelope, member};
 
@@ -105,7 +108,7 @@ impl<'t> Call<'t> {
             match key.as_ref() {
                 "context" => context = Some(found.value).filter(|value| *value != "null"),
                 "type" => call.take_type(found.value, path),
-                "writeKey" => {}
+                "writeKey" | CALL_TYPE => {}
                 _ => call.place(&key, found.raw_key, found.value),
             }
         });
@@ -191,6 +194,11 @@ mod tests {
         check("{}", "{}", "{}");
         check(r#"{"a":1}"#, "{}", r#"{"a":1}"#);
         check("7", r#"{"b":3}"#, "7");
+    }
+
+    #[test]
+    fn calls_are_called_what_the_model_calls_them() {
+        assert_eq!(CallKind::ALL.map(CallKind::as_str), muster_model::draft::CALL_TYPES);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! with the message. Which of our names came from which of theirs is remembered for what the sender is told.
 
 use muster_model::{
-    draft::{Draft, Origin},
+    draft::{CALL_TYPE, Draft, Origin},
     kind::Kind,
     kinds::{self, Context},
     message::Message,
@@ -123,9 +123,10 @@ impl<'c, 't> Writer<'c, 't> {
 
     /// The statement. One without a user may be about someone who is anonymous so far.
     pub fn finish(mut self, kind: Kind) -> Statement {
+        let call = self.call.kind.map_or("", CallKind::as_str);
+        self.raw(CALL_TYPE, &format!("\"{call}\""));
         self.text.push('}');
         let anonymous = self.call.anonymous_id.is_some();
-        let call = self.call.kind.map_or("", CallKind::as_str);
         let origin = Origin { content: self.call.content, call, anonymous };
         Statement { kind, text: self.text, origin, sources: self.sources }
     }

@@ -80,7 +80,7 @@ pub async fn a_call_of_another_form_keeps_its_identity<S: Subject>(subject: &S, 
     let origin = Origin { content: 7, call: "track", anonymous: true };
     let mut identities = Vec::new();
     // Sent again it may be known whose it is; it is the same all the same.
-    let again = known.replacen("\"userId\":\"u\",", "", 1);
+    let again = known.replacen(r#""userId":"u""#, r#""anonymousId":"x""#, 1);
     for (texts, outcome) in [([known, anonymous], Outcome::Stored), ([&again, anonymous], Outcome::Duplicate)] {
         let context = Context { ids: desk.ids(), received_at: desk.now(), limits };
         let mut batch = desk.batch();

@@ -186,6 +186,7 @@ fn everything_else_of_a_call_is_kept() {
         &api,
         r#"{"type":"track","userId":"u","event":"e","messageId":"1","context":{"ip":"1.2.3.4"},"integrations":{"All":false},"channel":"server","version":2}"#,
     );
+    assert_eq!(rows(&api, "select message ->> 'callType' from messages"), r#"[["track"]]"#);
     let sql = "select message ->> '$.context.ip', message -> '$.integrations.All', message ->> 'channel', message -> 'version' from messages";
     assert_eq!(rows(&api, sql), r#"[["1.2.3.4","false","server","2"]]"#);
 }
