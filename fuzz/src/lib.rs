@@ -52,7 +52,9 @@ const WORDS: [&[u8]; 26] = [
 /// # Panics
 /// As the target does, once the input is kept.
 pub fn fuzz(name: &str, more: &[Vec<u8>], target: impl Fn(&[u8])) -> u64 {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // As cargo says now: what runs may have been built in another checkout that shares the target directory.
+    let here = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let here = Path::new(&here);
     let mut corpus = read_corpus(&here.join("corpus").join(name));
     corpus.extend(more.iter().cloned());
     assert!(!corpus.is_empty(), "the corpus of {name} is empty");

@@ -65,7 +65,9 @@ fn main() -> anyhow::Result<ExitCode> {
 
 /// The directory that holds the workspace manifest; xtask is always one level below it.
 fn repository_root() -> anyhow::Result<PathBuf> {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // As cargo says now: what runs may have been built in another checkout that shares the target directory.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let here = Path::new(&here);
     let root = here.parent().context("the xtask directory has no parent directory")?;
     Ok(root.to_path_buf())
 }

@@ -13,13 +13,13 @@ mod harness;
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use harness::command::run;
-use harness::files::all_files;
+use harness::files::{all_files, of_tests};
 use harness::home::Home;
 use harness::messages::{Generator, Message};
 use harness::reads::Snapshot;
@@ -30,7 +30,7 @@ const DIRECTORY: &str = "data";
 const ANSWERS: &str = "answers.json";
 
 fn archive() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/format-1.tar.zst")
+    of_tests("data/format-1.tar.zst")
 }
 
 /// The messages of the archive, the same in every version of this test.

@@ -22,11 +22,12 @@ mod proxy;
 #[path = "senders/browser.rs"]
 mod browser;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use harness::files::of_tests;
 use harness::home::Home;
 use harness::http::Client;
 use harness::server::{Launch, Server, TOKEN};
@@ -44,7 +45,7 @@ const FAULTS: [Fault; 5] =
 const FAULTS_HEARD: [Fault; 4] = [Fault::Unavailable, Fault::Pass, Fault::CutAfterStoring, Fault::TooMany];
 
 fn source(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/senders").join(path)
+    of_tests("senders").join(path)
 }
 
 /// One server behind a proxy.

@@ -8,12 +8,13 @@ mod harness;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use harness::command::{run, run_with};
+use harness::files::of_tests;
 use harness::home::Home;
 use harness::http::connect;
 use harness::messages::track;
@@ -25,7 +26,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
 fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls").join(name)
+    of_tests("data/tls").join(name)
 }
 
 /// Puts a pair of files where the server reads them, the way a renewal does it: one file, then the other.

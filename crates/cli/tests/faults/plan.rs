@@ -5,9 +5,10 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use super::harness::files::of_tests;
 use super::harness::home::Home;
 use super::harness::server::Launch;
 
@@ -52,7 +53,7 @@ impl Plan {
     /// Compiles the shim and makes a plan in which nothing fails.
     pub fn new(home: &Home) -> Plan {
         let shim = home.path().join("faults.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/shim.c");
+        let source = of_tests("faults/shim.c");
         let mut cc = Command::new("cc");
         cc.args(["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"]).arg(&shim).arg(source);
         assert!(cc.status().expect("a C compiler, named cc").success(), "the shim compiles");

@@ -9,6 +9,13 @@ use std::path::{Path, PathBuf};
 /// A block that is written when anything in it is not zero.
 pub const BLOCK_BYTES: usize = 4096;
 
+/// A file that belongs to the tests, below the crate's directory `tests`. The directory is the one the tests run in now:
+/// what was built may have been built in another checkout that shared its target directory.
+pub fn of_tests(path: &str) -> PathBuf {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    PathBuf::from(here).join("tests").join(path)
+}
+
 /// Every file below `directory`, in order of names; none when there is no such directory.
 pub fn all_files(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();

@@ -13,7 +13,7 @@ use std::process::Command;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::harness::files::{BLOCK_BYTES, write_sparsely};
+use super::harness::files::{BLOCK_BYTES, of_tests, write_sparsely};
 
 /// The compiled shim.
 pub struct Shim {
@@ -31,7 +31,7 @@ impl Shim {
 
 /// Compiles one of the C files beside this one.
 pub fn cc(options: &[&str], source: &str, output: &Path) {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/power_loss").join(source);
+    let source = of_tests("power_loss").join(source);
     let done = Command::new("cc").args(["-O2", "-pthread"]).args(options).arg("-o").arg(output).arg(&source).output();
     let done = done.unwrap_or_else(|error| panic!("this test needs a C compiler named cc: {error}"));
     assert!(done.status.success(), "cc {}: {}", source.display(), String::from_utf8_lossy(&done.stderr));
