@@ -311,6 +311,9 @@ pub struct Query {
     /// A token with scope read, for --url; better in MUSTER_TOKEN, where process lists do not show it
     #[arg(long)]
     pub token: Option<String>,
+    /// A PEM file with the authority of the server's certificate, if browsers do not know it; or in MUSTER_CA
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
 }
 
 /// How an answer is shown.

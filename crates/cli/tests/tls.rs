@@ -119,6 +119,13 @@ fn its_own_commands_find_it_and_senders_name_their_authority() {
     let authority = file("authority.pem");
     assert!(send(&["--url", &url, "--ca", authority.to_str().unwrap()]).succeeded().contains("\"stored\": 1"));
     assert!(send(&in_data).succeeded().contains("\"duplicates\": 1"), "the server of the directory needs no naming");
+    let sql = "select count(*) as n from events";
+    let asked = run(home.path(), &[&["query", sql][..], &in_data].concat()).succeeded();
+    assert_eq!(asked.trim(), "n\r\n1", "so do questions");
+    let ca = ["--url", &url, "--ca", authority.to_str().unwrap()];
+    let asked = run_with(home.path(), &[&["query", sql][..], &ca].concat(), &[("MUSTER_TOKEN", TOKEN)]).succeeded();
+    assert_eq!(asked.trim(), "n\r\n1");
+    assert_eq!(run(home.path(), &[&["export"][..], &in_data].concat()).succeeded().lines().count(), 1);
     let said = send(&["--url", &url]).failed().to_lowercase();
     assert!(said.contains("certificate"), "an authority that nobody knows is not trusted: {said}");
     let said = send(&["--url", &url, "--ca", messages.to_str().unwrap()]).failed();

@@ -13,19 +13,17 @@ use crate::{
 };
 
 /// Longer than any server lets a query run.
-const TIMEOUT: Duration = Duration::from_secs(2 * 3_600);
+pub const TIMEOUT: Duration = Duration::from_secs(2 * 3_600);
 /// Bytes taken of an answer at a time.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Asks a server; hands its answer on piece by piece.
 pub fn carry_out(
-    url: &str,
-    token: &str,
+    client: &Client,
     order: &Order,
     workspace: Option<&str>,
     take: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let client = Client::new(url, Some(token), TIMEOUT)?;
     let form = match order.format() {
         Format::Json => "json",
         Format::Csv => "csv",

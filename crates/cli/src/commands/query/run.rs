@@ -1,5 +1,7 @@
 //! The command: which way, and what is printed.
 
+use std::path::PathBuf;
+
 use anyhow::anyhow;
 
 use super::{
@@ -10,6 +12,7 @@ use super::{
 use crate::{
     args,
     assemble::{self, NotOpened},
+    client::{Client, Trust},
     config::{environment, settings::Settings},
     exit::{Exit, Failure},
     local::LocalServer,
@@ -54,7 +57,10 @@ fn carry_out(
                         makes one";
             Failure::error(Exit::Usage, says)
         })?;
-        return beside::carry_out(&url, &token, order, None, take);
+        let authorities = args.ca.clone().or_else(|| variable(environment::CA).map(PathBuf::from));
+        let trust = authorities.as_deref().map_or(Trust::Public, Trust::Authorities);
+        let client = Client::trusting(trust, &url, Some(&token), beside::TIMEOUT)?;
+        return beside::carry_out(&client, order, None, take);
     }
     let data_dir = &settings.place.data_dir;
     if !data_dir.exists() {
@@ -77,7 +83,8 @@ fn carry_out(
                 );
                 Failure::error(Exit::InUse, says)
             })?;
-            beside::carry_out(&server.url, &server.token, order, Some(&order.workspace), take)
+            let client = Client::trusting(Trust::Local, &server.url, Some(&server.token), beside::TIMEOUT)?;
+            beside::carry_out(&client, order, Some(&order.workspace), take)
         }
         Err(error) => Err(error.into_error(data_dir)),
     }
