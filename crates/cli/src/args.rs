@@ -56,6 +56,10 @@ pub enum Command {
     Query(Query),
     /// Copy everything to a new directory, while the server runs or without one
     Backup(Backup),
+    /// Delete a record and everything that belongs to it alone
+    Delete(Delete),
+    /// Print the receipts of all deletions, one a line; keep them apart from backups
+    Receipts(Receipts),
     /// Look for what is wrong with a data directory or a running server
     Doctor(Doctor),
     /// Show every setting and where it comes from
@@ -164,6 +168,41 @@ pub struct RemoveMember {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// What can be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Deletable {
+    User,
+    Account,
+    Organization,
+}
+
+#[derive(Debug, Args)]
+pub struct Delete {
+    /// What it is
+    pub kind: Deletable,
+    /// Its UUID or external id
+    pub id: String,
+    /// The day on which to delete it, such as 2026-09-01, rather than now
+    #[arg(long, value_name = "DAY")]
+    pub on: Option<String>,
+    /// The server [default: MUSTER_URL, else the one running over the data directory, else http://127.0.0.1:8080]
+    #[arg(long)]
+    pub url: Option<String>,
+    /// A token with scopes write and read; better in MUSTER_TOKEN, where process lists do not show it
+    #[arg(long)]
+    pub token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Receipts {
+    /// The server [default: MUSTER_URL, else the one running over the data directory, else http://127.0.0.1:8080]
+    #[arg(long)]
+    pub url: Option<String>,
+    /// A token with scope read; better in MUSTER_TOKEN, where process lists do not show it
+    #[arg(long)]
+    pub token: Option<String>,
 }
 
 #[derive(Debug, Args)]

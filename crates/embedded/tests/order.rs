@@ -8,8 +8,8 @@ use std::time::Duration;
 use muster_embedded::{Embedded, OpenError};
 use muster_store::suite::{
     Desk, Pace, Subject,
-    arbitrary::{Shape, for_all},
-    order::check,
+    arbitrary::{Shape, arrivals_with_deletions, for_all, for_each},
+    order::{check, check_deletions},
 };
 use support::{NOW, options};
 
@@ -71,4 +71,16 @@ fn hundreds_of_messages_with_receipts_of_their_own() {
 #[test]
 fn conflicts_fall_as_they_do_in_the_twin() {
     holds(40, 40, Shape::ANY);
+}
+
+#[test]
+fn deletions_at_any_point() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for_each(4, 7, arrivals_with_deletions(1..=40, 2), |arrival| {
+        runtime.block_on(async {
+            let subject = Directory(tempfile::tempdir().unwrap());
+            let mut desk = Desk::open(&subject, Pace::Straight).await;
+            Box::pin(check_deletions(&mut desk, arrival)).await
+        })
+    });
 }

@@ -129,10 +129,12 @@ impl Collector {
     pub fn collect(&mut self, first: Pending, options: &Options) -> Group {
         let mut messages = first.batch.messages();
         let mut bytes = first.batch.bytes().len();
+        // A deletion is a group of its own, so that nothing in its group comes after it.
+        let alone = first.batch.decrees() > 0;
         let mut pending = vec![first];
-        while messages < options.group_messages_max && bytes < options.group_bytes_max {
+        while !alone && messages < options.group_messages_max && bytes < options.group_bytes_max {
             match self.receiver.try_recv() {
-                Ok(Command::Append(next)) => {
+                Ok(Command::Append(next)) if next.batch.decrees() == 0 => {
                     messages += next.batch.messages();
                     bytes += next.batch.bytes().len();
                     pending.push(next);

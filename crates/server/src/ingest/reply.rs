@@ -26,7 +26,8 @@ pub(crate) fn reply(state: &AppState, journaled: &Journaled) -> Response {
     let stored = receipt.count(Outcome::Stored);
     let duplicates = receipt.count(Outcome::Duplicate);
     let conflicts = receipt.count(Outcome::Conflict);
-    state.metrics.count_messages(stored, duplicates, conflicts, &checked.refusals);
+    let deleted = receipt.count(Outcome::Deleted);
+    state.metrics.count_messages([stored, duplicates, conflicts, deleted], &checked.refusals);
     let mut response = if checked.order.replaces.is_some() && conflicts > 0 {
         still_conflicting()
     } else if checked.refusals.is_empty() {
@@ -120,6 +121,7 @@ fn results(object: &mut Object<'_>, journaled: &Journaled) {
                 Fate::Refused(id) => ("refused", Some(id.to_string())),
                 Fate::Message { identity, content } => match outcomes.next() {
                     Some(Outcome::Stored) | None => ("stored", Some(identity.to_string())),
+                    Some(Outcome::Deleted) => ("deleted", Some(identity.to_string())),
                     Some(Outcome::Duplicate) => ("duplicate", Some(identity.to_string())),
                     Some(Outcome::Conflict) => {
                         ("conflict", Some(RefusedId::of_conflict(*identity, *content).to_string()))

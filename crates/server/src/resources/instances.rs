@@ -43,7 +43,7 @@ const KIND: RecordKind = RecordKind::Instance;
 const ROUNDS_MAX: usize = 1_000;
 
 /// The ids of an object and of an instance in a path, percent-decoded.
-pub(super) struct PathIds {
+pub(crate) struct PathIds {
     pub object: String,
     pub instance: String,
 }
@@ -198,7 +198,7 @@ fn ambiguous() -> ApiError {
 }
 
 /// The instance of an object that an id in a path means.
-pub(super) async fn find(
+pub(crate) async fn find(
     state: &AppState,
     workspace: &Workspace,
     object: &Profile,
