@@ -226,6 +226,10 @@ impl Concerned {
                 Fate::Redact => self.redacted.extend(others),
                 Fate::Drop => {
                     let at = head.ordered_at();
+                    // That an account left an organization may be the last that was said of it.
+                    if head.kind == Kind::Leave {
+                        self.redacted.extend(others.clone());
+                    }
                     if let Some(user) = head.loose_user().filter(|user| !hidden(*user)) {
                         self.loose.entry(user).or_default().take_in(at);
                     }
