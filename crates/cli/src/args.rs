@@ -302,18 +302,8 @@ pub struct Query {
     /// How the answer is shown [default: table on a terminal, csv elsewhere]
     #[arg(long)]
     pub format: Option<QueryFormat>,
-    /// Workspace to ask; with --url it is the token's
-    #[arg(long, default_value = "default")]
-    pub workspace: String,
-    /// The server [default: MUSTER_URL, else the data directory, through the server that runs over it if one does]
-    #[arg(long)]
-    pub url: Option<String>,
-    /// A token with scope read, for --url; better in MUSTER_TOKEN, where process lists do not show it
-    #[arg(long)]
-    pub token: Option<String>,
-    /// A PEM file with the authority of the server's certificate, if browsers do not know it; or in MUSTER_CA
-    #[arg(long, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub reach: Reach,
 }
 
 /// How an answer is shown.

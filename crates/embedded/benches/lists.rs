@@ -4,6 +4,10 @@
 //! ten of them, and an organization for every ten accounts. With a directory the data is kept there and only read when it
 //! is there already. Each figure is over pages of 100 records; later pages start at random places of the same list.
 
+/// Senders that fill the engine.
+#[path = "shared/senders.rs"]
+mod senders;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -23,7 +27,6 @@ use muster_model::{
 use muster_store::{
     batch::{Batch, BatchBuilder},
     credentials::{Credentials, NewKey, Scopes},
-    journal::Journal,
     lists::{Condition, ListCursor, ListOrder, ListQuery, Place},
     profiles::Profiles,
     status::Status,
@@ -102,7 +105,7 @@ async fn fill(dir: &Path, users: usize) {
     for first in (0..users).step_by(ROUND) {
         let texts: Vec<String> = (first..(first + ROUND).min(users)).flat_map(|user| messages(user, users)).collect();
         sent += texts.len();
-        append(&engine, batches(workspace, &texts, first)).await;
+        senders::append(&engine, batches(workspace, &texts, first)).await;
     }
     let taken = started.elapsed();
     engine.close().await.expect("a clean close");
@@ -114,26 +117,6 @@ async fn fill(dir: &Path, users: usize) {
         figures.state_bytes as f64 / users as f64,
         figures.checkpoints,
     );
-}
-
-/// 32 senders, each waiting for its answer before it sends the next batch.
-async fn append(engine: &Arc<Embedded>, batches: Vec<Batch>) {
-    const SENDERS: usize = 32;
-    let mut shares: Vec<Vec<Batch>> = vec![Vec::new(); SENDERS];
-    for (at, batch) in batches.into_iter().enumerate() {
-        shares[at % SENDERS].push(batch);
-    }
-    let send = |share: Vec<Batch>| {
-        let engine = Arc::clone(engine);
-        tokio::spawn(async move {
-            for batch in share {
-                engine.append(batch).await.expect("an acknowledgement");
-            }
-        })
-    };
-    for task in shares.into_iter().map(send).collect::<Vec<_>>() {
-        task.await.expect("a sender");
-    }
 }
 
 fn batches(workspace: WorkspaceId, texts: &[String], first: usize) -> Vec<Batch> {

@@ -5,6 +5,10 @@
 //! organization of 1 000 accounts. With a directory the history is kept there and only read when it is there already.
 //! Each figure is over subjects chosen at random; `cold` is the first read of each after the store was opened anew.
 
+/// Senders that fill the engine.
+#[path = "shared/senders.rs"]
+mod senders;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -26,7 +30,6 @@ use muster_store::{
     batch::{Batch, BatchBuilder},
     credentials::{Credentials, NewKey, Scopes},
     history::{EventsQuery, History},
-    journal::Journal,
     past::{Past, TraitQuery},
     status::Status,
 };
@@ -134,7 +137,7 @@ async fn fill(dir: &Path, shape: Shape) {
     let mut done = 0;
     while done < shape.messages {
         let count = ROUND.min(shape.messages - done);
-        append(&engine, batches(workspace, shape, done, count)).await;
+        senders::append(&engine, batches(workspace, shape, done, count)).await;
         done += count;
         if done % (ROUND * 5) == 0 {
             println!("{done} messages after {:.0} s", started.elapsed().as_secs_f64());
@@ -150,26 +153,6 @@ async fn fill(dir: &Path, shape: Shape) {
         figures.checkpoints,
         figures.compactions,
     );
-}
-
-/// 32 senders, each waiting for its answer before it sends the next batch.
-async fn append(engine: &Arc<Embedded>, batches: Vec<Batch>) {
-    const SENDERS: usize = 32;
-    let mut shares: Vec<Vec<Batch>> = vec![Vec::new(); SENDERS];
-    for (at, batch) in batches.into_iter().enumerate() {
-        shares[at % SENDERS].push(batch);
-    }
-    let send = |share: Vec<Batch>| {
-        let engine = Arc::clone(engine);
-        tokio::spawn(async move {
-            for batch in share {
-                engine.append(batch).await.expect("an acknowledgement");
-            }
-        })
-    };
-    for task in shares.into_iter().map(send).collect::<Vec<_>>() {
-        task.await.expect("a sender");
-    }
 }
 
 fn batches(workspace: WorkspaceId, shape: Shape, from: usize, count: usize) -> Vec<Batch> {

@@ -3,7 +3,11 @@
 //! One that is named; else the one that runs over the data directory; else one of this process's own, on a loopback port
 //! that nobody is told of, over a directory that nobody uses. So there is one way for what is asked, and one meaning.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow};
 use muster_server::{AppState, keys::Token};
@@ -14,7 +18,7 @@ use super::way;
 use crate::{
     args,
     assemble::{self, NotOpened},
-    client::{Client, Trust},
+    client::{CallError, Client, Trust},
     config::{environment, settings::Settings},
     exit::{Exit, Failure},
     local::LocalServer,
@@ -45,16 +49,7 @@ pub fn reach<T>(
     scope: &str,
     work: impl FnOnce(&Reached) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    if let Some(url) = named.url.clone().or_else(|| variable(environment::URL)) {
-        let token = named.token.clone().or_else(|| variable(environment::TOKEN)).ok_or_else(|| {
-            let says = format!(
-                "no token: give one with --token or in MUSTER_TOKEN; `muster keys create --scope {scope}` makes one"
-            );
-            Failure::error(Exit::Usage, says)
-        })?;
-        let authorities = named.ca.clone().or_else(|| variable(environment::CA).map(PathBuf::from));
-        let trust = authorities.as_deref().map_or(Trust::Public, Trust::Authorities);
-        let client = Client::trusting(trust, &url, Some(&token), TIMEOUT)?;
+    if let Some(client) = of_name(named, scope, TIMEOUT)? {
         return work(&Reached { client, as_operator: false });
     }
     way::require_directory(settings)?;
@@ -67,11 +62,40 @@ pub fn reach<T>(
             within(settings, opened, work)
         }
         Err(NotOpened::InUse) => {
-            let server = way::server_over(data_dir)?;
-            let client = Client::trusting(Trust::Local, &server.url, Some(&server.token), TIMEOUT)?;
+            let client = over(data_dir, TIMEOUT)?;
             work(&Reached { client, as_operator: true })
         }
         Err(error) => Err(error.into_error(data_dir)),
+    }
+}
+
+/// The server that is named, if one is, asked with a token of its own. `scope` says how one is made.
+pub fn of_name(named: &args::Reach, scope: &str, timeout: Duration) -> anyhow::Result<Option<Client>> {
+    let Some(url) = named.url.clone().or_else(|| environment::given(environment::URL)) else { return Ok(None) };
+    let token = named.token.clone().or_else(|| environment::given(environment::TOKEN)).ok_or_else(|| {
+        let says = format!(
+            "no token: give one with --token or in MUSTER_TOKEN; `muster keys create --scope {scope}` makes one"
+        );
+        Failure::error(Exit::Usage, says)
+    })?;
+    let authorities = named.ca.clone().or_else(|| environment::given(environment::CA).map(PathBuf::from));
+    let trust = authorities.as_deref().map_or(Trust::Public, Trust::Authorities);
+    Client::trusting(trust, &url, Some(&token), timeout).map(Some)
+}
+
+/// The server that runs over a data directory, asked as its operator.
+pub fn over(data_dir: &Path, timeout: Duration) -> anyhow::Result<Client> {
+    let server = way::server_over(data_dir)?;
+    Client::trusting(Trust::Local, &server.url, Some(&server.token), timeout)
+}
+
+/// What is said when there is no answer.
+pub fn unanswered(error: CallError) -> anyhow::Error {
+    match error {
+        CallError::Unreachable(says) => {
+            Failure::error(Exit::Unreachable, format!("no server answers at {says}; it may be starting or stopping"))
+        }
+        CallError::Unusable(says) => anyhow!(says),
     }
 }
 
@@ -123,10 +147,6 @@ pub fn target(path: &str, parameters: &[(&str, String)]) -> String {
         }
     }
     target
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]

@@ -22,6 +22,11 @@ pub const CA: &str = "MUSTER_CA";
 /// Every variable that is no setting.
 pub const OTHERS: [&str; 5] = [CONFIG, BOOTSTRAP_TOKEN, TOKEN, URL, CA];
 
+/// The value of a variable that is set and not empty.
+pub fn given(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// Whether a variable claims to be ours.
 pub fn is_ours(variable: &str) -> bool {
     variable.starts_with(PREFIX)

@@ -90,7 +90,8 @@ fn selections_and_other_forms() {
     let said =
         run_with(home.path(), &["export", "--url", &url, "--out", "all.parquet"], &[("MUSTER_TOKEN", TOKEN)]).failed();
     assert!(said.contains("--replace"), "{said}");
-    let said = run_with(home.path(), &["export", "--url", &url, "--kind", "page"], &[("MUSTER_TOKEN", TOKEN)]).failed();
+    let page = ["export", "--url", &url, "--kind", "page", "--out", "page.ndjson"];
+    let said = run_with(home.path(), &page, &[("MUSTER_TOKEN", TOKEN)]).failed();
     assert!(said.contains("kind must be some of organization, account"), "{said}");
     let said = run(home.path(), &["export", "--url", &url]).failed();
     assert!(said.contains("--token"), "{said}");

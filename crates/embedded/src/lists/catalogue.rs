@@ -57,6 +57,10 @@ impl Heard {
         }
         Ok(())
     }
+
+    fn of(&self, workspace: WorkspaceId, model: Model) -> impl Iterator<Item = KnownTrait> {
+        self.stated.get(&workspace).into_iter().flat_map(move |stated| stated.of(model))
+    }
 }
 
 impl Catalogue for Embedded {
@@ -90,12 +94,7 @@ impl Reader {
             let heard = hearings.0.entry(number.wrapping_sub(1)).or_default();
             let done = heard.rows;
             heard.hear(frozen, &frozen.rows()[done..])?;
-            heard
-                .stated
-                .get(&workspace)
-                .into_iter()
-                .flat_map(|stated| stated.of(model))
-                .for_each(|one| add(&mut known, one));
+            heard.of(workspace, model).for_each(|one| add(&mut known, one));
         }
         let heard = hearings.0.entry(number).or_default();
         loop {
@@ -107,12 +106,7 @@ impl Reader {
             }
             heard.hear(live, &rows[..rows.len().min(LOOK_RECORDS)])?;
         }
-        heard
-            .stated
-            .get(&workspace)
-            .into_iter()
-            .flat_map(|stated| stated.of(model))
-            .for_each(|one| add(&mut known, one));
+        heard.of(workspace, model).for_each(|one| add(&mut known, one));
         Ok(known.into_values().collect())
     }
 }

@@ -159,11 +159,6 @@ impl Texts {
         held.keep_bound(None);
     }
 
-    /// Forgets everything about a workspace.
-    pub fn forget(&self, workspace: WorkspaceId) {
-        self.held.lock().tables.retain(|(of, _), _| *of != workspace);
-    }
-
     /// The records on disk whose texts hold a folded needle, if a table can tell and there are at most so many.
     pub fn find(&self, state: &State, of: Of, needle: &str, most: usize) -> Result<Option<Vec<RecordId>>, ReadError> {
         if needle.is_empty() || needle.contains('\n') {
@@ -212,7 +207,7 @@ impl Texts {
         Some(maker)
     }
 
-    /// Keeps a table, unless the workspace was forgotten since it was begun.
+    /// Keeps a table, unless it was let go of since it was begun.
     fn keep(&self, of: Of, maker: u64, made: Option<Rows>) {
         let mut held = self.held.lock();
         let Some(kept) = held.tables.get_mut(&of).filter(|kept| kept.maker == maker) else { return };

@@ -55,25 +55,8 @@ pub(super) async fn list(
         ("organizations", Target::Organization),
     ];
     let target = parameters.word("target", &words)?;
-    let request = ListRequest::read(
-        &state,
-        &workspace,
-        &parameters,
-        ListOf { variant: &format!("{target:?}"), ..ListOf::all(KIND) },
-    )
-    .await?;
-    let found = request.page(&state, &workspace).await?;
-    let next = found.next.map(|at| request.cursor(at));
-    let views = gather(&state, &workspace, found.profiles).await?;
-    let views: Vec<NpsResponseView> = views.into_iter().filter(|view| is_of(view.user.as_ref(), target)).collect();
-    let weight = views.iter().map(NpsResponseView::weight_bytes).sum();
-    let shared = state.clone();
-    let write = move || {
-        let (names, bytes_max) = (&shared.settings.trait_names, shared.settings.page_bytes_max);
-        let one = |object: &mut Object<'_>, view: &NpsResponseView| wire::write(object, view, names);
-        page(&views, next, bytes_max, one, |view| request.after(&view.profile, Span::default()))
-    };
-    answer::write(&state, weight, write).await
+    let of = ListOf { variant: &format!("{target:?}"), ..ListOf::all(KIND) };
+    listed(&state, &workspace, &parameters, of, Some(target)).await
 }
 
 fn is_of(user: Option<&UserView>, target: Target) -> bool {
@@ -95,10 +78,22 @@ pub(super) async fn list_of(
 ) -> Result<Response, ApiError> {
     let parent = find(&state, &workspace, kind, &id).await?.id;
     let of = ListOf { within: Some((kind, parent)), ..ListOf::all(KIND) };
-    let request = ListRequest::read(&state, &workspace, &Query::of(&uri), of).await?;
-    let found = request.page(&state, &workspace).await?;
+    listed(&state, &workspace, &Query::of(&uri), of, None).await
+}
+
+/// A page of a list, of the responses for one target only where that is asked.
+async fn listed(
+    state: &AppState,
+    workspace: &Workspace,
+    parameters: &Query,
+    of: ListOf<'_>,
+    target: Option<Target>,
+) -> Result<Response, ApiError> {
+    let request = ListRequest::read(state, workspace, parameters, of).await?;
+    let found = request.page(state, workspace).await?;
     let next = found.next.map(|at| request.cursor(at));
-    let views = gather(&state, &workspace, found.profiles).await?;
+    let mut views = gather(state, workspace, found.profiles).await?;
+    views.retain(|view| target.is_none_or(|target| is_of(view.user.as_ref(), target)));
     let weight = views.iter().map(NpsResponseView::weight_bytes).sum();
     let shared = state.clone();
     let write = move || {
@@ -106,7 +101,7 @@ pub(super) async fn list_of(
         let one = |object: &mut Object<'_>, view: &NpsResponseView| wire::write(object, view, names);
         page(&views, next, bytes_max, one, |view| request.after(&view.profile, Span::default()))
     };
-    answer::write(&state, weight, write).await
+    answer::write(state, weight, write).await
 }
 
 fn user_of(response: &Profile) -> Option<RecordId> {

@@ -66,6 +66,14 @@ impl Place {
         }
     }
 
+    /// Removes what is not whole.
+    pub fn discard(self) {
+        if let Place::File(file) = self {
+            // Where even that fails, its name says that it is unfinished.
+            let _ = fs::remove_file(&file.unfinished);
+        }
+    }
+
     /// Gives a whole file its name, synced.
     pub fn finish(self) -> anyhow::Result<()> {
         let Place::File(file) = self else { return Ok(()) };

@@ -6,16 +6,15 @@ use anyhow::anyhow;
 
 use super::{
     super::{
-        reach::{reach, target},
+        reach::{reach, target, unanswered},
         way,
     },
     file::Place,
 };
 use crate::{
     args,
-    client::CallError,
     config::settings::Settings,
-    exit::{Exit, Failure},
+    exit::Exit,
     output::{self, Progress, Unit},
 };
 
@@ -26,7 +25,7 @@ const ERROR_BYTES_MAX: u64 = 1 << 20;
 /// Writes the file.
 pub fn run(settings: &Settings, args: &args::Export) -> anyhow::Result<Exit> {
     let mut place = Place::open(args.out.as_deref(), args.replace)?;
-    let bytes = reach(settings, &args.reach, "read --name export", |reached| {
+    let written = reach(settings, &args.reach, "read --name export", |reached| {
         let given = |value: &Option<String>| value.clone().unwrap_or_default();
         let mut parameters = vec![
             ("format", args.format.name().to_owned()),
@@ -39,7 +38,7 @@ pub fn run(settings: &Settings, args: &args::Export) -> anyhow::Result<Exit> {
             ("before", given(&args.before)),
         ];
         parameters.extend(reached.workspace(&args.reach.workspace));
-        let (status, mut answer) = reached.client.download(&target(PATH, &parameters)).map_err(unreached)?;
+        let (status, mut answer) = reached.client.download(&target(PATH, &parameters)).map_err(unanswered)?;
         if status != 200 {
             let mut text = String::new();
             answer.take(ERROR_BYTES_MAX).read_to_string(&mut text)?;
@@ -60,17 +59,17 @@ pub fn run(settings: &Settings, args: &args::Export) -> anyhow::Result<Exit> {
             bytes += count as u64;
             progress.advance(count as u64);
         }
-    })?;
+    });
+    let bytes = match written {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            place.discard();
+            return Err(error);
+        }
+    };
     place.finish()?;
     if let Some(path) = args.out.as_deref() {
         output::talk(&format!("{}: {bytes} bytes exported", path.display()));
     }
     Ok(Exit::Success)
-}
-
-fn unreached(error: CallError) -> anyhow::Error {
-    match error {
-        CallError::Unreachable(says) => Failure::error(Exit::Unreachable, format!("no server answers at {says}")),
-        CallError::Unusable(says) => anyhow!(says),
-    }
 }

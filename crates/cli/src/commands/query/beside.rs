@@ -6,11 +6,8 @@ use anyhow::anyhow;
 use muster_query::{Format, Params};
 use serde_json::{Value, json};
 
-use super::order::Order;
-use crate::{
-    client::{CallError, Client},
-    exit::{Exit, Failure},
-};
+use super::{super::reach::unanswered, order::Order};
+use crate::client::Client;
 
 /// Longer than any server lets a query run.
 pub const TIMEOUT: Duration = Duration::from_secs(2 * 3_600);
@@ -37,7 +34,7 @@ pub fn carry_out(
     };
     let body = json!({"sql": order.request.sql, "params": params}).to_string();
     let (status, mut answer) =
-        client.stream(&format!("/query?format={form}{of}"), body.as_bytes()).map_err(unreached)?;
+        client.stream(&format!("/query?format={form}{of}"), body.as_bytes()).map_err(unanswered)?;
     if status != 200 {
         let mut text = String::new();
         let _ = answer.take(1 << 20).read_to_string(&mut text);
@@ -52,15 +49,6 @@ pub fn carry_out(
             return Ok(());
         }
         take(&piece[..count])?;
-    }
-}
-
-fn unreached(error: CallError) -> anyhow::Error {
-    match error {
-        CallError::Unreachable(says) => {
-            Failure::error(Exit::Unreachable, format!("no server answers at {says}; it may be starting or stopping"))
-        }
-        CallError::Unusable(says) => anyhow!(says),
     }
 }
 

@@ -46,7 +46,7 @@ impl Order {
             None => Shown::As(Format::Csv),
         };
         let params = params(args)?;
-        Ok(Order { request: Request { sql, params }, shown, workspace: args.workspace.clone() })
+        Ok(Order { request: Request { sql, params }, shown, workspace: args.reach.workspace.clone() })
     }
 
     /// The form in which the answer is asked for.

@@ -1,10 +1,9 @@
 //! The command: which way, and what is printed.
 
-use std::path::PathBuf;
-
 use anyhow::anyhow;
 
 use super::{
+    super::reach::{of_name, over},
     beside, offline,
     order::{Order, Shown},
     shown::Answer,
@@ -12,10 +11,8 @@ use super::{
 use crate::{
     args,
     assemble::{self, NotOpened},
-    client::{Client, Trust},
-    config::{environment, settings::Settings},
+    config::settings::Settings,
     exit::{Exit, Failure},
-    local::LocalServer,
     output,
 };
 
@@ -50,16 +47,7 @@ fn carry_out(
     order: &Order,
     take: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let token = args.token.clone().or_else(|| variable(environment::TOKEN));
-    if let Some(url) = args.url.clone().or_else(|| variable(environment::URL)) {
-        let token = token.ok_or_else(|| {
-            let says = "no token: give one with --token or in MUSTER_TOKEN; `muster keys create --scope read --name query` \
-                        makes one";
-            Failure::error(Exit::Usage, says)
-        })?;
-        let authorities = args.ca.clone().or_else(|| variable(environment::CA).map(PathBuf::from));
-        let trust = authorities.as_deref().map_or(Trust::Public, Trust::Authorities);
-        let client = Client::trusting(trust, &url, Some(&token), beside::TIMEOUT)?;
+    if let Some(client) = of_name(&args.reach, "read --name query", beside::TIMEOUT)? {
         return beside::carry_out(&client, order, None, take);
     }
     let data_dir = &settings.place.data_dir;
@@ -75,21 +63,9 @@ fn carry_out(
             offline::carry_out(&opened.store, &settings.server, order, take)
         }
         Err(NotOpened::InUse) => {
-            let server = LocalServer::read(data_dir)?.ok_or_else(|| {
-                let says = format!(
-                    "another process uses {} and does not say where it can be asked; it may be starting or stopping: try \
-                     again in a moment",
-                    data_dir.display()
-                );
-                Failure::error(Exit::InUse, says)
-            })?;
-            let client = Client::trusting(Trust::Local, &server.url, Some(&server.token), beside::TIMEOUT)?;
+            let client = over(data_dir, beside::TIMEOUT)?;
             beside::carry_out(&client, order, Some(&order.workspace), take)
         }
         Err(error) => Err(error.into_error(data_dir)),
     }
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -69,24 +69,20 @@ fn show(summary: &Summary, json: bool) -> anyhow::Result<()> {
 /// Where to send and with which token. The operator token of a local server only manages keys, so it is not used here.
 fn client(settings: &Settings, args: &args::Send) -> anyhow::Result<Client> {
     let local = LocalServer::read(&settings.place.data_dir).ok().flatten();
-    let url = args.url.clone().or_else(|| variable(environment::URL));
-    let authorities = args.ca.clone().or_else(|| variable(environment::CA).map(PathBuf::from));
+    let url = args.url.clone().or_else(|| environment::given(environment::URL));
+    let authorities = args.ca.clone().or_else(|| environment::given(environment::CA).map(PathBuf::from));
     let trust = match (&authorities, &url) {
         (Some(path), _) => Trust::Authorities(path),
         (None, None) if local.is_some() => Trust::Local,
         (None, _) => Trust::Public,
     };
     let url = url.or(local.map(|local| local.url));
-    let token = args.token.clone().or_else(|| variable(environment::TOKEN)).ok_or_else(|| {
+    let token = args.token.clone().or_else(|| environment::given(environment::TOKEN)).ok_or_else(|| {
         let says = "no token: give one with --token or in MUSTER_TOKEN; `muster keys create --scope write --name send` \
                     makes one";
         Failure::error(Exit::Usage, says)
     })?;
     Client::trusting(trust, url.as_deref().unwrap_or(USUAL_URL), Some(&token), REQUEST_TIMEOUT)
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The stream and, of a regular file, its size.
