@@ -89,10 +89,10 @@ impl Progress {
             bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         let template = match (total.is_some(), unit) {
-            (true, Unit::Bytes) => "{bar:30} {bytes}/{total_bytes}  {msg}  {eta} left",
+            (true, Unit::Bytes) => "{bar:30} {bytes}/{total_bytes}  {bytes_per_sec}  {msg}  {eta} left",
             (false, Unit::Bytes) => "{spinner} {bytes}  {msg}",
-            (true, Unit::Messages) => "{bar:30} {human_pos}/{human_len}  {msg}",
-            (false, Unit::Messages) => "{spinner} {human_pos}  {msg}",
+            (true, Unit::Messages) => "{bar:30} {human_pos}/{human_len}  {msg}  {per_sec}  {eta} left",
+            (false, Unit::Messages) => "{spinner} {human_pos}  {msg}  {per_sec}",
             (_, Unit::Steps) => "{spinner} {msg}",
         };
         bar.set_style(ProgressStyle::with_template(template).expect("the templates above are well-formed"));

@@ -24,6 +24,10 @@ mod query;
 #[path = "operate/import_export.rs"]
 mod import_export;
 
+/// `muster import` of what others kept.
+#[path = "operate/import_forms.rs"]
+mod import_forms;
+
 /// `muster send`: batch files and NDJSON, and what is refused.
 #[path = "operate/send.rs"]
 mod send;

@@ -13,6 +13,8 @@ pub const CONFIG: &str = "MUSTER_CONFIG";
 pub const BOOTSTRAP_TOKEN: &str = "MUSTER_BOOTSTRAP_TOKEN";
 /// The token that `muster send` and `muster bench` use, as `--token` does; a secret.
 pub const TOKEN: &str = "MUSTER_TOKEN";
+/// The token of another server that `muster import --from-vitally` fetches from, as `--from-token` does; a secret.
+pub const FROM_TOKEN: &str = "MUSTER_FROM_TOKEN";
 /// The server that `muster send` talks to, as `--url` does.
 pub const URL: &str = "MUSTER_URL";
 
@@ -20,7 +22,7 @@ pub const URL: &str = "MUSTER_URL";
 pub const CA: &str = "MUSTER_CA";
 
 /// Every variable that is no setting.
-pub const OTHERS: [&str; 5] = [CONFIG, BOOTSTRAP_TOKEN, TOKEN, URL, CA];
+pub const OTHERS: [&str; 6] = [CONFIG, BOOTSTRAP_TOKEN, TOKEN, FROM_TOKEN, URL, CA];
 
 /// The value of a variable that is set and not empty.
 pub fn given(name: &str) -> Option<String> {

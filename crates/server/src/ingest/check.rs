@@ -35,8 +35,6 @@ pub(crate) enum Shape {
     OneTyped,
     /// An array of messages that state their own kinds.
     Batch,
-    /// The same, each maybe with the time at which it was received.
-    Import,
 }
 
 impl Shape {
@@ -49,14 +47,14 @@ impl Shape {
     pub fn kind(self) -> Option<Kind> {
         match self {
             Shape::One(kind) => Some(kind),
-            Shape::OneTyped | Shape::Batch | Shape::Import => None,
+            Shape::OneTyped | Shape::Batch => None,
         }
     }
 
     /// Whether the body is an array.
     pub fn is_list(self) -> bool {
         match self {
-            Shape::Batch | Shape::Import => true,
+            Shape::Batch => true,
             Shape::One(_) | Shape::OneTyped => false,
         }
     }
@@ -129,7 +127,12 @@ pub(crate) struct Refusal {
 /// What a message was found to be before the journal saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    Message { identity: Identity, content: u64 },
+    /// So many messages of one element; a call may become two. The identity and content of the first.
+    Messages {
+        identity: Identity,
+        content: u64,
+        count: usize,
+    },
     Refused(RefusedId),
 }
 
@@ -144,9 +147,18 @@ pub(crate) fn check_body(bytes: &Bytes, order: Order) -> Result<Checked, ApiErro
             1
         }
         Shape::Batch => body.each(depth_max, |element| tally.add(&element)).map_err(ApiError::Malformed)?,
-        Shape::Import => body.each(depth_max, |element| tally.import(element)).map_err(ApiError::Malformed)?,
     };
     Ok(tally.finish(total))
+}
+
+/// Finds and checks the messages of an array that were received before, calls of the Segment spec among them.
+/// `organization_trait` marks groups that are organizations.
+pub(crate) fn check_import(bytes: &Bytes, order: Order, organization_trait: &str) -> Result<Checked, ApiError> {
+    let body = Body::read(bytes).map_err(ApiError::Malformed)?;
+    let mut tally = Tally::new(order, bytes.len());
+    let depth_max = order.context.limits.message_depth_max;
+    let total = body.each(depth_max, |element| tally.import(element, organization_trait));
+    Ok(tally.finish(total.map_err(ApiError::Malformed)?))
 }
 
 /// Checks one message as its path or its own `type` says.
@@ -186,27 +198,35 @@ impl Tally {
 
     fn add(&mut self, element: &Element<'_>) {
         let context = self.order.context;
-        let checked = check_element(self.order.shape.kind(), element, &context);
-        self.take(checked, element.original, context.received_at);
+        let found = check_element(self.order.shape.kind(), element, &context).map(|message| {
+            self.builder.message(&message);
+            Fate::Messages { identity: message.identity, content: message.content, count: 1 }
+        });
+        self.take(found, self.order.shape.way(), element.original, context.received_at);
     }
 
-    fn import(&mut self, element: Element<'_>) {
+    fn import(&mut self, element: Element<'_>, organization_trait: &str) {
         let context = self.order.context;
         let opened = Opened::of(element, &context);
-        self.take(opened.check(&context), opened.original(), opened.received_at());
+        let mut fate = None;
+        let found = opened.check(&context, organization_trait, |message| {
+            self.builder.message(message);
+            let first = Fate::Messages { identity: message.identity, content: message.content, count: 0 };
+            if let Fate::Messages { count, .. } = fate.get_or_insert(first) {
+                *count += 1;
+            }
+        });
+        let found = found.map(|()| fate.expect("what is taken has a message"));
+        self.take(found, opened.way(), opened.original(), opened.received_at());
     }
 
-    fn take(&mut self, checked: Result<Message<'_>, Rejection>, original: &[u8], received_at: Micros) {
+    fn take(&mut self, found: Result<Fate, Rejection>, way: Way, original: &[u8], received_at: Micros) {
         let index = self.next;
         self.next += 1;
-        let order = &self.order;
-        let fate = match checked {
-            Ok(message) => {
-                self.builder.message(&message);
-                Fate::Message { identity: message.identity, content: message.content }
-            }
+        let fate = match found {
+            Ok(fate) => fate,
             Err(rejection) => {
-                let refused = Refused::new(&rejection, order.shape.way(), order.key_id, received_at, original);
+                let refused = Refused::new(&rejection, way, self.order.key_id, received_at, original);
                 let id = refused.id;
                 self.builder.refused(&refused);
                 self.refusals.push(Refusal { index, rejection });

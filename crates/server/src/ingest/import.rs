@@ -1,7 +1,7 @@
 //! Messages that were received before, by this server or another: each keeps the time of receipt that it had.
 //!
-//! An element is a message as a batch has it, or what an export makes of one: `{"receivedAt":…,"message":{…}}`. Everything
-//! else is as for any batch, so that importing twice stores nothing twice; kinds that only come from writing a record are
+//! An element is a message as a batch has it, what an export makes of one, `{"receivedAt":…,"message":{…}}`, or a call of
+//! the Segment spec from an archive, `{"receivedAt":…,"call":{…}}`. Everything else is as for any batch, so that importing twice stores nothing twice; kinds that only come from writing a record are
 //! taken too. Only operators and keys with the scope `admin` may say when something was received.
 
 use axum::{
@@ -21,7 +21,7 @@ use muster_model::{
     rejection::{Code, Rejection},
     time::Micros,
 };
-use muster_store::{batch::BatchBuilder, receipt::Receipt};
+use muster_store::{batch::BatchBuilder, receipt::Receipt, refused::Way};
 use serde_json::json as example;
 
 use super::{
@@ -39,6 +39,7 @@ use crate::{
     query::ask,
     resources::query::Query,
     router::{Access, Route},
+    segment,
     state::AppState,
 };
 
@@ -48,7 +49,8 @@ const PATH: &str = "/admin/v1/import";
 pub(super) fn route() -> Route {
     let about = "An array of up to 100 messages, each as it is sent or as an export has it: `{\"receivedAt\":\"…\",\"message\":\
                  {…}}`. A message keeps the time of receipt that is given; without one it is received now. Valid messages are \
-                 stored even when others are refused; what is there already is not stored again.";
+                 stored even when others are refused; what is there already is not stored again. A call of the Segment \
+                 spec from an archive comes as `{\"receivedAt\":\"…\",\"call\":{…}}`.";
     let message = example!({"type": "track", "event": "opened", "userId": "32", "messageId": "m-1", "timestamp": "2018-05-15T12:31:12.123Z"});
     let one = example!([{"receivedAt": "2018-05-15T12:31:12.500000Z", "message": message}]);
     let prefer = "`return=representation` adds a result for each message to the answer.";
@@ -80,28 +82,33 @@ async fn receive(
     };
     let taken = taken.await;
     let (workspace, only_checked, raw) = taken.map_err(|error: ApiError| unread(body, error.into_response()))?;
-    let mut order = Order::of(&state, &workspace, key_id, Shape::Import);
+    let mut order = Order::of(&state, &workspace, key_id, Shape::Batch);
     order.wants_results = admit::wants_results(&head.headers);
     if only_checked {
         return only_check(&state, raw, order).await.map_err(IntoResponse::into_response);
     }
-    Ok(finish(&state, raw, move |text| check::check_body(text, order)).await)
+    let organization_trait = state.settings.organization_trait.clone();
+    Ok(finish(&state, raw, move |text| check::check_import(text, order, &organization_trait)).await)
 }
 
 /// Says what would become of the messages; whether they are there already is not looked up.
 async fn only_check(state: &AppState, raw: Raw, order: Order) -> Result<Response, ApiError> {
-    let (mut checked, _reservation) = read(state, raw, move |text| check::check_body(text, order)).await?;
+    let organization_trait = state.settings.organization_trait.clone();
+    let check = move |text: &_| check::check_import(text, order, &organization_trait);
+    let (mut checked, _reservation) = read(state, raw, check).await?;
     checked.batch = BatchBuilder::new(checked.order.workspace, 0).build();
     Ok(reply::reply(state, &Journaled { checked, receipt: Receipt::default() }))
 }
 
-/// A message that was taken out of its envelope, if it came in one.
+/// A message or a call that was taken out of its envelope, if it came in one.
 pub(super) struct Opened<'a> {
     element: Element<'a>,
     context: Context,
     /// When the envelope says that it was received, and which identity it had, as it stands there.
     received_at: Option<&'a str>,
     id: Option<&'a str>,
+    /// It is a call of the Segment spec.
+    is_call: bool,
 }
 
 impl<'a> Opened<'a> {
@@ -109,17 +116,26 @@ impl<'a> Opened<'a> {
         let member =
             |name: &str| element.draft.unknown.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| *value);
         // With bytes that are no UTF-8 it is refused as it came, so that it is kept byte for byte.
-        let message = member("message").filter(|_| element.draft.kind.is_none() && element.masked_at.is_none());
-        let Some(message) = message else { return Opened { element, context: *context, received_at: None, id: None } };
+        let is_envelope = element.draft.kind.is_none() && element.masked_at.is_none();
+        let inside = member("message").map(|text| (text, false)).or(member("call").map(|text| (text, true)));
+        let Some((inside, is_call)) = inside.filter(|_| is_envelope) else {
+            return Opened { element, context: *context, received_at: None, id: None, is_call: false };
+        };
         let received_at = member("receivedAt").filter(|text| *text != "null");
         let id = member("id").filter(|text| *text != "null");
         let mut context = *context;
         if let Some(at) = received_at.and_then(instant).filter(|at| is_past(*at, &context)) {
             context.received_at = at;
         }
-        let mut draft = Draft::from_text(message, context.limits.message_depth_max);
+        let mut draft = Draft::from_text(inside, context.limits.message_depth_max);
         draft.taken_before = true;
-        Opened { element: Element { draft, original: message.as_bytes(), masked_at: None }, context, received_at, id }
+        let element = Element { draft, original: inside.as_bytes(), masked_at: None };
+        Opened { element, context, received_at, id, is_call }
+    }
+
+    /// The way in which it comes when it is sent again.
+    pub fn way(&self) -> Way {
+        if self.is_call { Way::Segment } else { Way::Batch }
     }
 
     /// What is set aside when it is refused.
@@ -132,7 +148,13 @@ impl<'a> Opened<'a> {
         self.context.received_at
     }
 
-    pub fn check(&self, now: &Context) -> Result<Message<'a>, Rejection> {
+    /// Applies the rules; `each` gets what it becomes when all of it is good.
+    pub fn check(
+        &self,
+        now: &Context,
+        organization_trait: &str,
+        mut each: impl FnMut(&Message<'_>),
+    ) -> Result<(), Rejection> {
         if let Some(text) = self.received_at {
             let refuse = |says: &str| Err(Rejection::new(Code::InvalidTimestamp, "/receivedAt", says.to_owned()));
             match instant(text) {
@@ -141,6 +163,14 @@ impl<'a> Opened<'a> {
                 Some(_) => {}
             }
         }
+        if self.is_call {
+            return segment::check_past(self.element.draft.text, &self.context, organization_trait, each);
+        }
+        each(&self.message()?);
+        Ok(())
+    }
+
+    fn message(&self) -> Result<Message<'a>, Rejection> {
         let stated = self.element.draft.kind.and_then(json::string_value).and_then(Result::ok);
         // Senders do not send these kinds; an export has them.
         let written = stated.and_then(|name| Kind::from_name(&name)).filter(|kind| !Kind::SENT.contains(kind));

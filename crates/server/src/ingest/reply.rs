@@ -118,13 +118,16 @@ fn results(object: &mut Object<'_>, journaled: &Journaled) {
             let (status, id) = match fate {
                 _ if checked.is_refused_whole() => ("refused", None),
                 Fate::Refused(id) => ("refused", Some(id.to_string())),
-                Fate::Message { identity, content } => match outcomes.next() {
-                    Some(Outcome::Stored) | None => ("stored", Some(identity.to_string())),
-                    Some(Outcome::Duplicate) => ("duplicate", Some(identity.to_string())),
-                    Some(Outcome::Conflict) => {
+                Fate::Messages { identity, content, count } => {
+                    let of_element: Vec<Outcome> = outcomes.by_ref().take(*count).copied().collect();
+                    if of_element.contains(&Outcome::Conflict) {
                         ("conflict", Some(RefusedId::of_conflict(*identity, *content).to_string()))
+                    } else if !of_element.is_empty() && of_element.iter().all(|one| *one == Outcome::Duplicate) {
+                        ("duplicate", Some(identity.to_string()))
+                    } else {
+                        ("stored", Some(identity.to_string()))
                     }
-                },
+                }
             };
             list.object(|one| {
                 one.number("index", index as u64);

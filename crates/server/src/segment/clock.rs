@@ -39,6 +39,14 @@ pub(super) fn place<'t>(call: &Call<'t>, sent_at_header: Option<Micros>, receive
     }
 }
 
+/// Places a call that somebody received before and whose timestamp, if it stands beside the original one, is corrected.
+pub(super) fn place_past<'t>(call: &Call<'t>, received_at: Micros) -> Placed<'t> {
+    match call.timestamp.filter(|_| call.original_timestamp.is_some()) {
+        None => place(call, None, received_at),
+        Some(sent) => instant(sent).map_or(Placed::AsSent(sent), |at| as_sent(sent, at)),
+    }
+}
+
 /// Text stands as it is, a number becomes text.
 fn as_sent(sent: &str, at: Micros) -> Placed<'_> {
     if sent.starts_with('"') { Placed::AsSent(sent) } else { Placed::Instead { at, sent } }

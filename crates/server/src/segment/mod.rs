@@ -37,6 +37,9 @@ mod statement;
 /// Translating and checking all calls of a body, into groups of bounded size.
 mod tally;
 
+/// Calls that were received before, by this server or another.
+mod past;
+
 /// From a request to its answer.
 mod receive;
 
@@ -46,4 +49,5 @@ mod answer;
 /// What libraries ask for before they start.
 mod library;
 
+pub(crate) use past::check_past;
 pub(crate) use receive::resend;

@@ -14,7 +14,7 @@ use super::{
     answer::Trouble,
     bytes,
     call::{Call, CallKind},
-    clock,
+    clock::{self, Placed},
     envelope::{Envelope, Form},
     meaning,
 };
@@ -56,12 +56,23 @@ pub(super) fn tally(envelope: &Envelope<'_>, terms: &Terms<'_>) -> Result<Tallie
 }
 
 /// Gives one call its meaning and applies the rules. `each` gets its messages when all of them are good.
-pub(super) fn check(call: &Call<'_>, terms: &Terms<'_>, mut each: impl FnMut(&Message<'_>)) -> Result<(), Rejection> {
+pub(super) fn check(call: &Call<'_>, terms: &Terms<'_>, each: impl FnMut(&Message<'_>)) -> Result<(), Rejection> {
     let placed = clock::place(call, terms.sent_at, terms.context.received_at);
-    let statements = meaning::of(call, &placed, terms.organization_trait)?;
-    let depth_max = terms.context.limits.message_depth_max;
+    judge(call, &placed, &terms.context, terms.organization_trait, each)
+}
+
+/// The same for a call whose time is known.
+pub(super) fn judge(
+    call: &Call<'_>,
+    placed: &Placed<'_>,
+    context: &Context,
+    organization_trait: &str,
+    mut each: impl FnMut(&Message<'_>),
+) -> Result<(), Rejection> {
+    let statements = meaning::of(call, placed, organization_trait)?;
+    let depth_max = context.limits.message_depth_max;
     let drafts: Vec<_> = statements.iter().map(|statement| statement.draft(depth_max)).collect();
-    let checked = statements.iter().zip(&drafts).map(|(statement, draft)| statement.check(draft, &terms.context));
+    let checked = statements.iter().zip(&drafts).map(|(statement, draft)| statement.check(draft, context));
     let messages = checked.collect::<Result<Vec<_>, _>>()?;
     messages.iter().for_each(&mut each);
     Ok(())

@@ -31,6 +31,7 @@ struct Envelope<'a> {
     #[serde(borrow)]
     received_at: Cow<'a, str>,
     #[expect(dead_code, reason = "only whether it is there counts")]
+    #[serde(alias = "call")]
     message: serde::de::IgnoredAny,
 }
 
@@ -66,7 +67,8 @@ impl Sorter {
             Some(_) => i64::MIN,
             None => received_at(&piece).map_or(i64::MAX, |at| at.0),
         };
-        self.held_bytes += piece.text.len() + size_of::<(i64, Piece)>();
+        let original = piece.original.as_ref().map_or(0, Vec::len);
+        self.held_bytes += piece.text.len() + original + size_of::<(i64, Piece)>();
         self.held.push((key, piece));
         self.count += 1;
         if self.held_bytes > self.run_bytes_max { self.spill() } else { Ok(()) }
@@ -154,11 +156,13 @@ fn write(out: &mut impl Write, key: i64, piece: &Piece) -> io::Result<()> {
     out.write_all(&piece.place.line.to_le_bytes())?;
     out.write_all(&piece.place.index.to_le_bytes())?;
     out.write_all(&piece.place.source.to_le_bytes())?;
-    out.write_all(&[u8::from(piece.cut), u8::from(piece.broken.is_some())])?;
-    out.write_all(&(broken.len() as u32).to_le_bytes())?;
-    out.write_all(&(piece.text.len() as u32).to_le_bytes())?;
-    out.write_all(broken.as_bytes())?;
-    out.write_all(&piece.text)
+    let original = piece.original.as_deref().unwrap_or_default();
+    out.write_all(&[u8::from(piece.cut), u8::from(piece.broken.is_some()), u8::from(piece.original.is_some())])?;
+    for part in [broken.as_bytes(), &piece.text, original] {
+        out.write_all(&(part.len() as u32).to_le_bytes())?;
+        out.write_all(part)?;
+    }
+    Ok(())
 }
 
 fn read(input: &mut BufReader<File>) -> io::Result<Option<(i64, Piece)>> {
@@ -170,15 +174,15 @@ fn read(input: &mut BufReader<File>) -> io::Result<Option<(i64, Piece)>> {
     let line = u64::from_le_bytes(take(input)?);
     let index = u64::from_le_bytes(take(input)?);
     let source = u32::from_le_bytes(take(input)?);
-    let [cut, is_broken] = take(input)?;
-    let (broken, text) = (u32::from_le_bytes(take(input)?), u32::from_le_bytes(take(input)?));
-    let mut bytes = |count: u32| {
-        let mut bytes = vec![0; count as usize];
+    let [cut, is_broken, has_original] = take(input)?;
+    let mut part = || {
+        let mut bytes = vec![0; u32::from_le_bytes(take(input)?) as usize];
         input.read_exact(&mut bytes).map(|()| bytes)
     };
-    let (broken, text) = (bytes(broken)?, bytes(text)?);
+    let (broken, text, original) = (part()?, part()?, part()?);
     let broken = (is_broken == 1).then(|| String::from_utf8_lossy(&broken).into_owned());
-    let piece = Piece { place: Place { line, index, source }, text, cut: cut == 1, broken };
+    let original = (has_original == 1).then_some(original);
+    let piece = Piece { place: Place { line, index, source }, text, cut: cut == 1, broken, original };
     Ok(Some((i64::from_le_bytes(key), piece)))
 }
 
@@ -193,7 +197,7 @@ mod tests {
 
     fn piece(index: u64, text: &str) -> Piece {
         let place = Place { line: index + 1, index, source: 3 };
-        Piece { place, text: text.as_bytes().to_vec(), cut: false, broken: None }
+        Piece { place, text: text.as_bytes().to_vec(), cut: false, broken: None, original: None }
     }
 
     /// Many runs, merged in several goes, give the same as sorting in memory.

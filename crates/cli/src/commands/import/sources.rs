@@ -1,29 +1,44 @@
-//! Files one after the other, decompressed and cut into messages.
+//! Files one after the other, decompressed and cut into records.
 //!
-//! Directories stand for all files below them, in the order of their names. What is compressed shows in the first bytes,
-//! not in the name.
+//! Directories stand for all files below them, in the order of their names; archives (zip) for all files in them. What is
+//! compressed and how a table is written shows in the first bytes, not in the name.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File},
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Seek},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use anyhow::{Context, anyhow};
 
+use super::rows::{self, CsvRows, Heading, PARQUET_MARK, ParquetRows};
 use crate::commands::send::{
     sending,
     split::{Piece, Splitter},
 };
 
 const BUFFER_BYTES: usize = 256 << 10;
+const ZIP_MARK: &[u8] = b"PK\x03\x04";
+
+/// A file, or one in an archive.
+#[derive(Clone, Debug)]
+pub struct Source {
+    path: PathBuf,
+    /// Its number in the archive.
+    entry: Option<usize>,
+    pub name: String,
+}
+
+/// The headings of tables, by the number of their file: what refused rows are written below.
+pub type Headings = Arc<Mutex<BTreeMap<u32, Heading>>>;
 
 /// All files below the paths given; `-` is standard input.
-pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
     let mut found = Vec::new();
     for path in paths {
         if path == Path::new("-") {
@@ -37,7 +52,11 @@ pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
             found.push(path.clone());
         }
     }
-    if found.is_empty() { Err(anyhow!("there are no files to import")) } else { Ok(found) }
+    let mut sources = Vec::new();
+    for path in found {
+        opened_up(path, &mut sources)?;
+    }
+    if sources.is_empty() { Err(anyhow!("there are no files to import")) } else { Ok(sources) }
 }
 
 fn below(dir: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
@@ -55,51 +74,136 @@ fn below(dir: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Bytes of all files together, as they lie on disk; nothing when that is not known.
-pub fn bytes(files: &[PathBuf]) -> Option<u64> {
-    files.iter().map(|path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|about| about.len())).sum()
+/// A file, or the files in it if it is an archive.
+fn opened_up(path: PathBuf, sources: &mut Vec<Source>) -> anyhow::Result<()> {
+    let name = path.display().to_string();
+    if path == Path::new("-") || !starts_with(&path, ZIP_MARK)? {
+        sources.push(Source { path, entry: None, name });
+        return Ok(());
+    }
+    let mut archive = archive(&path)?;
+    let mut entries = Vec::with_capacity(archive.len());
+    for number in 0..archive.len() {
+        let entry = archive.by_index_raw(number).with_context(|| format!("{name} cannot be read"))?;
+        if entry.is_file() {
+            let inside = entry.name().with_context(|| format!("a name in {name} is not UTF-8"))?;
+            entries.push((inside.into_owned(), number));
+        }
+    }
+    entries.sort();
+    sources.extend(entries.into_iter().map(|(inside, number)| Source {
+        path: path.clone(),
+        entry: Some(number),
+        name: format!("{name}/{inside}"),
+    }));
+    Ok(())
 }
 
-/// The pieces of all files.
+fn archive(path: &Path) -> anyhow::Result<zip::ZipArchive<BufReader<File>>> {
+    let says = || format!("{} cannot be read as the archive it looks like", path.display());
+    let file = File::open(path).with_context(says)?;
+    zip::ZipArchive::new(BufReader::new(file)).with_context(says)
+}
+
+fn starts_with(path: &Path, mark: &[u8]) -> anyhow::Result<bool> {
+    let says = || format!("{} cannot be read", path.display());
+    let mut start = Vec::with_capacity(mark.len());
+    // A pipe that has a name would lose what is read of it here.
+    if !fs::metadata(path).with_context(says)?.is_file() {
+        return Ok(false);
+    }
+    File::open(path).with_context(says)?.take(mark.len() as u64).read_to_end(&mut start).with_context(says)?;
+    Ok(start == mark)
+}
+
+/// Bytes of all files together, as they lie on disk; nothing when that is not known.
+pub fn bytes(sources: &[Source]) -> Option<u64> {
+    let mut paths: Vec<&PathBuf> = sources.iter().map(|source| &source.path).collect();
+    paths.dedup();
+    paths.into_iter().map(|path| fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|about| about.len())).sum()
+}
+
+/// Records of a file that is open.
+enum Records {
+    Json(Splitter<Box<dyn Read>>),
+    Csv(Box<CsvRows>),
+    Parquet(ParquetRows),
+}
+
+/// The records of all files.
 pub struct Sources {
-    files: Vec<PathBuf>,
+    sources: Vec<Source>,
+    /// Whether files may be tables.
+    of_rows: bool,
+    headings: Headings,
     next: usize,
-    open: Option<Splitter<Box<dyn Read>>>,
+    open: Option<Records>,
     read: Arc<AtomicU64>,
     told: u64,
 }
 
 impl Sources {
     /// Nothing is opened yet.
-    pub fn new(files: Vec<PathBuf>) -> Sources {
-        Sources { files, next: 0, open: None, read: Arc::default(), told: 0 }
+    pub fn new(sources: Vec<Source>, of_rows: bool) -> Sources {
+        let headings = Headings::default();
+        Sources { sources, of_rows, headings, next: 0, open: None, read: Arc::default(), told: 0 }
+    }
+
+    /// The headings of the tables read so far.
+    pub fn headings(&self) -> Headings {
+        Arc::clone(&self.headings)
     }
 
     fn piece(&mut self) -> Option<anyhow::Result<Piece>> {
         loop {
-            if let Some(splitter) = &mut self.open {
-                let source = self.next - 1;
-                let name = self.files[source].display();
-                match splitter.next() {
-                    Some(Ok(mut piece)) => {
-                        piece.place.source = source as u32;
-                        return Some(Ok(piece));
-                    }
-                    Some(Err(error)) => {
-                        let says = format!("{name} could not be read to its end");
-                        self.open = None;
-                        return Some(Err(anyhow!(error).context(says)));
-                    }
-                    None => self.open = None,
+            let found = match &mut self.open {
+                None => None,
+                Some(Records::Json(splitter)) => splitter.next().map(|piece| piece.map_err(|error| anyhow!(error))),
+                Some(Records::Csv(rows)) => rows.next(),
+                Some(Records::Parquet(rows)) => rows.next(),
+            };
+            match found {
+                Some(Ok(mut piece)) => {
+                    piece.place.source = (self.next - 1) as u32;
+                    return Some(Ok(piece));
                 }
+                Some(Err(error)) => {
+                    self.open = None;
+                    let name = &self.sources[self.next - 1].name;
+                    return Some(Err(error.context(format!("{name} could not be read to its end"))));
+                }
+                None => self.open = None,
             }
-            let path = self.files.get(self.next)?;
+            let source = self.sources.get(self.next)?.clone();
             self.next += 1;
-            match open(path, &self.read) {
-                Ok(reader) => self.open = Some(Splitter::new(reader)),
-                Err(error) => return Some(Err(error)),
+            match self.open(&source) {
+                Ok(records) => self.open = Some(records),
+                Err(error) => return Some(Err(error.context(format!("{} cannot be read", source.name)))),
             }
         }
+    }
+
+    fn open(&self, source: &Source) -> anyhow::Result<Records> {
+        let mut reader = open(source, &self.read)?;
+        if !self.of_rows {
+            return Ok(Records::Json(Splitter::new(reader)));
+        }
+        let start = reader.fill_buf()?;
+        if start.starts_with(PARQUET_MARK) {
+            let is_file = source.entry.is_none() && source.path != Path::new("-");
+            return if is_file {
+                Ok(Records::Parquet(ParquetRows::new(&source.path, Arc::clone(&self.read))?))
+            } else {
+                Err(rows::not_from_here().into())
+            };
+        }
+        if rows::is_json(start) {
+            return Ok(Records::Json(Splitter::new(reader)));
+        }
+        let rows = CsvRows::new(reader)?;
+        let mut headings = self.headings.lock().unwrap_or_else(PoisonError::into_inner);
+        headings.insert((self.next - 1) as u32, rows.heading());
+        Ok(Records::Csv(Box::new(rows)))
     }
 }
 
@@ -109,29 +213,39 @@ impl Iterator for Sources {
     fn next(&mut self) -> Option<sending::Read> {
         let piece = self.piece()?;
         let read = self.read.load(Ordering::Relaxed);
-        let more = read - self.told;
-        self.told = read;
+        let more = read.saturating_sub(self.told);
+        self.told = self.told.max(read);
         Some((piece, more))
     }
 }
 
 /// A file as it reads without its compression.
-fn open(path: &Path, read: &Arc<AtomicU64>) -> anyhow::Result<Box<dyn Read>> {
-    let says = || format!("{} cannot be read", path.display());
-    let raw: Box<dyn Read> = match path == Path::new("-") {
-        true => Box::new(io::stdin().lock()),
-        false => Box::new(File::open(path).with_context(says)?),
+fn open(source: &Source, read: &Arc<AtomicU64>) -> anyhow::Result<Box<dyn BufRead>> {
+    let raw: Box<dyn Read> = match source.entry {
+        Some(number) => Box::new(unpacked(&source.path, number)?),
+        None if source.path == Path::new("-") => Box::new(io::stdin().lock()),
+        None => Box::new(File::open(&source.path)?),
     };
     let counted = Counted { raw, read: Arc::clone(read) };
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, counted);
-    let first = reader.fill_buf().with_context(says)?;
+    let first = reader.fill_buf()?;
     if first.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Box::new(flate2::bufread::MultiGzDecoder::new(reader)));
+        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, flate2::bufread::MultiGzDecoder::new(reader))));
     }
     if first.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        return Ok(Box::new(zstd::Decoder::with_buffer(reader).with_context(says)?));
+        return Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, zstd::Decoder::with_buffer(reader)?)));
     }
     Ok(Box::new(reader))
+}
+
+/// A file out of an archive, in a temporary one without a name, which goes with the process.
+fn unpacked(path: &Path, number: usize) -> anyhow::Result<File> {
+    let mut archive = archive(path)?;
+    let mut entry = archive.by_index(number)?;
+    let mut file = tempfile::tempfile().context("a temporary file cannot be made; TMPDIR names another place")?;
+    io::copy(&mut entry, &mut file)?;
+    file.rewind()?;
+    Ok(file)
 }
 
 /// Counts bytes as they lie in the file.
@@ -169,7 +283,7 @@ mod tests {
         assert_eq!(files.len(), 4);
         let total = bytes(&files).unwrap();
         let (mut read, mut texts) = (0, Vec::new());
-        for (piece, more) in Sources::new(files) {
+        for (piece, more) in Sources::new(files, false) {
             let piece = piece.unwrap();
             texts.push(format!("{}:{}", piece.place.source, String::from_utf8(piece.text).unwrap()));
             read += more;
@@ -177,5 +291,31 @@ mod tests {
         assert_eq!(texts, ["0:{\"n\":1}", "0:{\"n\":2}", "1:{\"n\":3}", "2:{\"n\":4}", "3:{\"n\":5}", "3:{\"n\":"]);
         assert_eq!(read, total);
         assert!(find(&[at("nowhere")]).unwrap_err().to_string().contains("nowhere"));
+    }
+
+    #[test]
+    fn tables_and_archives_are_known_by_their_beginning() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let mut archive = zip::ZipWriter::new(File::create(at("a.zip")).unwrap());
+        archive.start_file("day/b.json.gz", zip::write::SimpleFileOptions::default()).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(b"{\"n\":1}\n").unwrap();
+        archive.write_all(&gzip.finish().unwrap()).unwrap();
+        archive.start_file("day/a.csv", zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(b"n\n2\n").unwrap();
+        archive.finish().unwrap();
+        fs::write(at("b.csv"), "n,m\n3,x\n").unwrap();
+        let sources = find(&[dir.path().to_owned()]).unwrap();
+        let names: Vec<&str> = sources.iter().map(|source| source.name.rsplit('/').next().unwrap()).collect();
+        assert_eq!(names, ["a.csv", "b.json.gz", "b.csv"]);
+        let sources = Sources::new(sources, true);
+        let headings = sources.headings();
+        let texts: Vec<_> = sources.map(|(piece, _)| String::from_utf8(piece.unwrap().text).unwrap()).collect();
+        assert_eq!(texts, ["{\"n\":\"2\"}", "{\"n\":1}", "{\"n\":\"3\",\"m\":\"x\"}"]);
+        assert_eq!(
+            headings.lock().unwrap().get(&2).map(|heading| heading.text.clone()),
+            Some(b"n,m,muster_reason".to_vec())
+        );
     }
 }

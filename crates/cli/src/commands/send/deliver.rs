@@ -72,7 +72,7 @@ pub fn deliver(line: &impl Line, request: Request, patience: Duration) -> anyhow
                 code,
                 pointer: String::new(),
                 reason,
-                text: request.text(0).to_vec(),
+                text: request.original(0).to_vec(),
             }),
         }
     }
@@ -177,7 +177,7 @@ fn count(request: &Request, results: &[Outcome], faults: Vec<Fault>) -> Delivery
         code,
         pointer,
         reason,
-        text: request.text(index).to_vec(),
+        text: request.original(index).to_vec(),
     };
     let mut refused: Vec<(usize, Refusal)> = faults
         .into_iter()
@@ -221,7 +221,10 @@ fn sentence(error: &Value) -> Option<String> {
 mod tests {
     use std::cell::{Cell, RefCell};
 
-    use super::{super::pack::Packer, *};
+    use super::{
+        super::{pack::Packer, split::Piece},
+        *,
+    };
 
     /// A line that answers by a function of the body and whose clock moves only by waiting.
     struct Scripted<F> {
@@ -264,7 +267,13 @@ mod tests {
         for at in 0..count {
             assert!(
                 packer
-                    .push(Place { line: at as u64 + 10, ..Place::default() }, format!("{{\"n\":{at}}}").as_bytes())
+                    .push(Piece {
+                        place: Place { line: at as u64 + 10, ..Place::default() },
+                        text: format!("{{\"n\":{at}}}").into_bytes(),
+                        cut: false,
+                        broken: None,
+                        original: None,
+                    })
                     .is_none()
             );
         }

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use muster_model::limits::BATCH_MESSAGES_MAX;
 
-use super::split::Place;
+use super::split::{Piece, Place};
 
 /// Bytes of a body beyond which no message is added. The largest message alone fits.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
@@ -20,7 +20,15 @@ pub const BODY_BYTES_MAX: usize = 4 << 20;
 pub struct Request {
     /// A JSON array, not yet closed.
     open: Vec<u8>,
-    messages: Vec<(Place, Range<usize>)>,
+    messages: Vec<Packed>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Packed {
+    place: Place,
+    span: Range<usize>,
+    /// What stood in the file, where the message was made from that.
+    original: Option<Vec<u8>>,
 }
 
 impl Request {
@@ -31,12 +39,13 @@ impl Request {
 
     /// Where in the file a message came from.
     pub fn place(&self, index: usize) -> Option<Place> {
-        self.messages.get(index).map(|(place, _)| *place)
+        self.messages.get(index).map(|packed| packed.place)
     }
 
-    /// A message as it stood in the file.
-    pub fn text(&self, index: usize) -> &[u8] {
-        self.messages.get(index).map_or(&[], |(_, span)| &self.open[span.clone()])
+    /// What stood in the file of a message.
+    pub fn original(&self, index: usize) -> &[u8] {
+        let Some(packed) = self.messages.get(index) else { return &[] };
+        packed.original.as_deref().unwrap_or(&self.open[packed.span.clone()])
     }
 
     /// What is sent.
@@ -51,18 +60,18 @@ impl Request {
         let middle = self.messages.len() / 2;
         [0..middle, middle..self.messages.len()].map(|indices| {
             let mut half = Request::default();
-            for index in indices {
-                half.add(self.messages[index].0, self.text(index));
+            for packed in &self.messages[indices] {
+                half.add(packed.place, &self.open[packed.span.clone()], packed.original.clone());
             }
             half
         })
     }
 
-    fn add(&mut self, place: Place, text: &[u8]) {
+    fn add(&mut self, place: Place, text: &[u8], original: Option<Vec<u8>>) {
         self.open.push(if self.open.is_empty() { b'[' } else { b',' });
         let start = self.open.len();
         self.open.extend_from_slice(text);
-        self.messages.push((place, start..self.open.len()));
+        self.messages.push(Packed { place, span: start..self.open.len(), original });
     }
 }
 
@@ -74,10 +83,11 @@ pub struct Packer {
 
 impl Packer {
     /// Adds a message; hands out a request when it is full, before or after this message.
-    pub fn push(&mut self, place: Place, text: &[u8]) -> Option<Request> {
+    pub fn push(&mut self, piece: Piece) -> Option<Request> {
+        let Piece { place, text, original, .. } = piece;
         let overflows = !self.filling.open.is_empty() && self.filling.open.len() + text.len() > BODY_BYTES_MAX;
         let before = overflows.then(|| std::mem::take(&mut self.filling));
-        self.filling.add(place, text);
+        self.filling.add(place, &text, original);
         before.or_else(|| (self.filling.len() == BATCH_MESSAGES_MAX).then(|| std::mem::take(&mut self.filling)))
     }
 
@@ -95,7 +105,10 @@ mod tests {
         let mut packer = Packer::default();
         let mut requests: Vec<Request> = messages
             .enumerate()
-            .filter_map(|(at, text)| packer.push(Place { line: at as u64 + 1, ..Place::default() }, &text))
+            .filter_map(|(at, text)| {
+                let place = Place { line: at as u64 + 1, ..Place::default() };
+                packer.push(Piece { place, text, cut: false, broken: None, original: None })
+            })
             .collect();
         requests.extend(packer.finish());
         requests

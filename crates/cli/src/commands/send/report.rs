@@ -7,6 +7,7 @@ use std::{
     fs::File,
     io::{BufWriter, Write},
     path::Path,
+    sync::PoisonError,
 };
 
 use anyhow::Context;
@@ -16,7 +17,11 @@ use super::{
     deliver::{Delivery, Refusal},
     split::Place,
 };
-use crate::{exit::Exit, output::Progress};
+use crate::{
+    commands::import::{rows::Heading, sources::Headings},
+    exit::Exit,
+    output::Progress,
+};
 
 /// Refusals that `--json` lists; their number is always complete.
 const LISTED_MAX: usize = 1_000;
@@ -27,6 +32,9 @@ pub struct Report {
     refused_file: Option<BufWriter<File>>,
     /// Names of the files that messages come from; one that needs no telling has none.
     sources: Vec<String>,
+    /// How refused rows of tables are written, by the number of their file, and what was written last.
+    headings: Headings,
+    heading: Option<Heading>,
 }
 
 /// The data that `send` prints.
@@ -64,12 +72,23 @@ impl Report {
     pub fn new(path: Option<&Path>) -> anyhow::Result<Report> {
         let open = |path: &Path| File::create(path).with_context(|| format!("{} cannot be written", path.display()));
         let refused_file = path.map(open).transpose()?.map(BufWriter::new);
-        Ok(Report { summary: Summary::default(), refused_file, sources: Vec::new() })
+        Ok(Report {
+            summary: Summary::default(),
+            refused_file,
+            sources: Vec::new(),
+            headings: Headings::default(),
+            heading: None,
+        })
     }
 
     /// The same for messages of several files.
     pub fn with_sources(self, sources: Vec<String>) -> Report {
         Report { sources, ..self }
+    }
+
+    /// The same for files of which some are tables.
+    pub fn with_headings(self, headings: Headings) -> Report {
+        Report { headings, ..self }
     }
 
     /// A message that was not even sent.
@@ -92,15 +111,27 @@ impl Report {
         let source = self.sources.get(refusal.place.source as usize).cloned();
         let of = source.as_ref().map_or_else(String::new, |name| format!("{name}: "));
         progress.talk(&format!("{of}{}: {}{within}: {}", refusal.place, refusal.code, refusal.reason));
-        if let Some(file) = &mut self.refused_file {
-            file.write_all(&one_line(&refusal.text)).context("the file of refused messages cannot be written")?;
-        }
+        self.keep(&refusal).context("the file of refused messages cannot be written")?;
         self.summary.refused += 1;
         if self.summary.refusals.len() < LISTED_MAX {
             let Refusal { place, code, pointer, reason, .. } = refusal;
             self.summary.refusals.push(Listed { source, place, code, pointer, message: reason });
         }
         Ok(())
+    }
+
+    /// Writes a message as it was; a row of a table below its heading, with the reason in a column of its own.
+    fn keep(&mut self, refusal: &Refusal) -> std::io::Result<()> {
+        let Some(file) = &mut self.refused_file else { return Ok(()) };
+        let headings = self.headings.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(heading) = headings.get(&refusal.place.source) else {
+            return file.write_all(&one_line(&refusal.text));
+        };
+        if self.heading.as_ref() != Some(heading) {
+            file.write_all(&[&heading.text, &b"\n"[..]].concat())?;
+            self.heading = Some(heading.clone());
+        }
+        file.write_all(&[&heading.row(&refusal.text, &refusal.reason), &b"\n"[..]].concat())
     }
 
     /// The end of it all.

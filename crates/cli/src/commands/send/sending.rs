@@ -88,8 +88,11 @@ impl Sending<'_> {
             self.line.progress.advance(read);
             match piece {
                 Ok(piece) => match piece.broken {
-                    Some(reason) => self.report().broken(piece.place, reason, piece.text, self.line.progress)?,
-                    None => self.pass(packer.push(piece.place, &piece.text), &sender),
+                    Some(reason) => {
+                        let text = piece.original.unwrap_or(piece.text);
+                        self.report().broken(piece.place, reason, text, self.line.progress)?;
+                    }
+                    None => self.pass(packer.push(piece), &sender),
                 },
                 // What came before the fault is delivered all the same.
                 Err(error) => ending = Some(error),

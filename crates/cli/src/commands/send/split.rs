@@ -46,6 +46,8 @@ pub struct Piece {
     pub cut: bool,
     /// Why it cannot be sent.
     pub broken: Option<String>,
+    /// What stood in the file, where the text was made from that.
+    pub original: Option<Vec<u8>>,
 }
 
 /// Why the stream ends before its end.
@@ -275,7 +277,7 @@ fn judge(line: u64, mut text: Vec<u8>, length: usize) -> Piece {
     } else {
         None
     };
-    Piece { place: Place { line, ..Place::default() }, text, cut, broken }
+    Piece { place: Place { line, ..Place::default() }, text, cut, broken, original: None }
 }
 
 /// Bytes with a look ahead, and the line they are in.

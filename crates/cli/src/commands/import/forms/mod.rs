@@ -1,0 +1,149 @@
+//! Histories that others kept, each in a form of its own, turned into lines for a server.
+//!
+//! What can be a call of the Segment spec becomes one, so that the server gives it the meaning that such a call always
+//! has. A translation looks at one record at a time and never fails for more than that one.
+
+/// A JSON object of somebody else's, as it stands.
+pub mod record;
+
+/// A line for a server while it is written.
+pub mod line;
+
+/// Archives of calls, by Segment and RudderStack.
+pub mod segment;
+
+/// Mixpanel's exports of events and people.
+pub mod mixpanel;
+
+/// Amplitude's exports of events.
+pub mod amplitude;
+
+/// PostHog's exports of events.
+pub mod posthog;
+
+/// Rows of tables, by a mapping.
+pub mod mapping;
+
+use std::collections::VecDeque;
+
+use mapping::Mapping;
+use record::{Record, id};
+
+use crate::{args::ImportFormat, commands::send::split::Piece};
+
+/// What a translation has to be told by whoever imports.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// The type of group, or the property, that is the account.
+    pub group: Option<String>,
+}
+
+/// How records are read.
+pub enum Form {
+    /// As they are: they are messages.
+    Messages,
+    Segment,
+    Mixpanel,
+    Amplitude(amplitude::Told),
+    PostHog,
+    Rows(Mapping),
+}
+
+impl Form {
+    /// The form of a product's export.
+    pub fn of(format: ImportFormat) -> Form {
+        match format {
+            ImportFormat::Muster => Form::Messages,
+            ImportFormat::Segment => Form::Segment,
+            ImportFormat::Mixpanel => Form::Mixpanel,
+            ImportFormat::Amplitude => Form::Amplitude(amplitude::Told::default()),
+            ImportFormat::Posthog => Form::PostHog,
+        }
+    }
+
+    /// Whether records come as rows, in files of any kind of table.
+    pub fn is_of_rows(&self) -> bool {
+        matches!(self, Form::Rows(_))
+    }
+
+    /// The lines that a record becomes, or what is wrong with it.
+    fn lines(&mut self, text: &str, is_of_table: bool, terms: &Terms) -> Result<Vec<String>, String> {
+        match self {
+            Form::Messages => Ok(vec![text.to_owned()]),
+            Form::Segment => segment::line(text),
+            Form::Mixpanel => mixpanel::lines(text, terms),
+            Form::Amplitude(told) => told.lines(text, terms),
+            Form::PostHog => posthog::lines(text, terms),
+            Form::Rows(mapping) => mapping.lines(text, is_of_table),
+        }
+    }
+}
+
+/// Pieces of a file, translated.
+pub struct Translated<I> {
+    pieces: I,
+    form: Form,
+    terms: Terms,
+    waiting: VecDeque<Piece>,
+}
+
+impl<I> Translated<I> {
+    /// Translates what comes.
+    pub fn new(pieces: I, form: Form, terms: Terms) -> Translated<I> {
+        Translated { pieces, form, terms, waiting: VecDeque::new() }
+    }
+
+    fn translate(&mut self, piece: Piece) {
+        let text = std::str::from_utf8(&piece.text).ok().filter(|_| piece.broken.is_none());
+        let (Some(text), false) = (text, matches!(self.form, Form::Messages)) else {
+            self.waiting.push_back(piece);
+            return;
+        };
+        match self.form.lines(text, piece.original.is_some(), &self.terms) {
+            Ok(lines) => {
+                let original = piece.original.as_ref().unwrap_or(&piece.text);
+                let made = lines.into_iter().map(|line| Piece {
+                    place: piece.place,
+                    text: line.into_bytes(),
+                    cut: false,
+                    broken: None,
+                    original: Some(original.clone()),
+                });
+                self.waiting.extend(made);
+            }
+            Err(says) => self.waiting.push_back(Piece { broken: Some(says), ..piece }),
+        }
+    }
+}
+
+impl<I: Iterator<Item = crate::commands::send::sending::Read>> Iterator for Translated<I> {
+    type Item = crate::commands::send::sending::Read;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut read = 0;
+        loop {
+            if let Some(piece) = self.waiting.pop_front() {
+                return Some((Ok(piece), read));
+            }
+            let (piece, more) = self.pieces.next()?;
+            read += more;
+            match piece {
+                Ok(piece) => self.translate(piece),
+                Err(error) => return Some((Err(error), read)),
+            }
+        }
+    }
+}
+
+/// The group that is the account: of the type that was named, or of the only type there is.
+fn group_of(groups: &str, terms: &Terms) -> Option<String> {
+    let groups = Record::read(groups)?;
+    match &terms.group {
+        Some(name) => groups.id(name),
+        None => {
+            let mut all = groups.others(&[]);
+            let (_, only) = all.next()?;
+            if all.next().is_some() { None } else { id(only) }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What a server with Vitally's REST API has: organizations, accounts, users and NPS responses, page by page.
+//!
+//! A record becomes one message that states it as it is now, as of its last update and received when it was created; a
+//! user one for each of its parents. What the same API does not give, events and the past, cannot be had from it. Pages
+//! are asked for one after the other, and a server that says it is busy is waited for.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, anyhow, bail};
+use muster_model::time::Micros;
+use serde_json::{Map, Value};
+
+use super::forms::line::Line;
+use crate::{
+    client::{Answer, CallError, Client},
+    commands::{
+        reach::target,
+        send::{
+            sending,
+            split::{Piece, Place},
+        },
+    },
+    exit::{Exit, Failure},
+    output::Progress,
+};
+
+/// The paths of what is fetched, parents first.
+const COLLECTIONS: [&str; 4] = ["organizations", "accounts", "users", "npsResponses"];
+const PAGE_RECORDS: u32 = 100;
+const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE_MAX: Duration = Duration::from_secs(120);
+/// Fields of a record that say something which is no trait; what they say shows otherwise.
+const NAMED_TRAITS: [&str; 2] = ["name", "email"];
+
+/// Fetches all records.
+pub struct Fetched<'a> {
+    client: Client,
+    patience: Duration,
+    progress: &'a Progress,
+    collection: usize,
+    /// The next page of the collection; nothing once its last one was fetched.
+    from: Option<String>,
+    waiting: VecDeque<Piece>,
+    /// External ids of organizations and accounts, by the ids of that server.
+    known: HashMap<String, String>,
+    count: u64,
+    /// A failure was told.
+    ended: bool,
+}
+
+impl<'a> Fetched<'a> {
+    /// Nothing is fetched yet.
+    pub fn new(client: Client, patience: Duration, progress: &'a Progress) -> Fetched<'a> {
+        Fetched {
+            client,
+            patience,
+            progress,
+            collection: 0,
+            from: Some(String::new()),
+            waiting: VecDeque::new(),
+            known: HashMap::new(),
+            count: 0,
+            ended: false,
+        }
+    }
+
+    /// Fetches the next page; false when there is none.
+    fn fetch(&mut self) -> anyhow::Result<bool> {
+        let Some(name) = COLLECTIONS.get(self.collection) else { return Ok(false) };
+        let Some(from) = self.from.take() else {
+            self.collection += 1;
+            self.from = Some(String::new());
+            return Ok(true);
+        };
+        let mut parameters =
+            vec![("limit", PAGE_RECORDS.to_string()), ("sortBy", "createdAt".to_owned()), ("from", from)];
+        if *name == "accounts" {
+            parameters.push(("status", "activeOrChurned".to_owned()));
+        }
+        let answer = self.ask(&target(&format!("/resources/{name}"), &parameters))?;
+        let page: Value = serde_json::from_str(&answer).with_context(|| format!("a page of {name} is not JSON"))?;
+        let records = page.get("results").and_then(Value::as_array);
+        for record in records.with_context(|| format!("a page of {name} has no results"))? {
+            let record = record.as_object().with_context(|| format!("a page of {name} has a record that is none"))?;
+            self.take(name, record);
+        }
+        self.from = page.get("next").and_then(Value::as_str).filter(|next| !next.is_empty()).map(str::to_owned);
+        Ok(true)
+    }
+
+    fn ask(&self, path: &str) -> anyhow::Result<String> {
+        let started = Instant::now();
+        loop {
+            let (why, pause) = match self.client.get(path) {
+                Ok(Answer { status: 200, body, .. }) => return Ok(body),
+                Ok(Answer { status: status @ (429 | 502 | 503 | 504), retry_after, .. }) => {
+                    (format!("the server is busy ({status})"), retry_after.unwrap_or(PAUSE).min(PAUSE_MAX))
+                }
+                Ok(Answer { status: 401 | 403, .. }) => {
+                    let says = "the server does not take the token; give one of its API with --from-token";
+                    return Err(Failure::error(Exit::Failure, says));
+                }
+                Ok(Answer { status, body, .. }) => {
+                    bail!("the server answered {status}: {}", body.chars().take(200).collect::<String>())
+                }
+                Err(CallError::Unreachable(says)) => (format!("no answer from {says}"), PAUSE),
+                Err(CallError::Unusable(says)) => return Err(anyhow!(says)),
+            };
+            if started.elapsed() + pause > self.patience {
+                return Err(Failure::error(Exit::Unreachable, format!("{why}; what was fetched before is stored")));
+            }
+            self.progress.talk(&format!("{why}; trying again in {:.0} s", pause.as_secs_f64()));
+            thread::sleep(pause);
+        }
+    }
+
+    fn take(&mut self, collection: &str, record: &Map<String, Value>) {
+        let Some(id) = text(record, "id") else { return self.broken(record, "it has no id") };
+        // Whoever has no id of its own is known by the one that the server gave.
+        let external_id = text(record, "externalId").unwrap_or(id);
+        self.known.insert(id.to_owned(), external_id.to_owned());
+        let updated = text(record, "updatedAt").and_then(Micros::parse);
+        let received = text(record, "createdAt").and_then(Micros::parse);
+        let begin = |kind: &str| {
+            let version = updated.map_or(0, |at| at.0);
+            let line = Line::message(kind).text("messageId", &format!("{collection}/{id}/{version}"));
+            line.at("timestamp", updated)
+        };
+        match collection {
+            "organizations" => {
+                let line = begin("organization").text("organizationId", external_id);
+                self.add(record, line.object("traits", traits(record)).received(received));
+            }
+            "accounts" => {
+                let organization = text(record, "organizationId").map(|id| self.external(id));
+                let line = begin("account").text("accountId", external_id);
+                let line = line.named("organizationId", organization.as_deref());
+                self.add(record, line.object("traits", traits(record)).received(received));
+            }
+            "users" => {
+                let user = |line: Line| line.object("traits", traits(record)).received(received);
+                let parents = self.parents(record);
+                if parents.is_empty() {
+                    self.add(record, user(begin("user").text("userId", external_id).raw("accountId", "null")));
+                }
+                for (name, parent) in parents {
+                    self.add(record, user(begin("user").text("userId", external_id).text(name, &parent)));
+                }
+            }
+            _ => {
+                let user = record.get("user").and_then(Value::as_object).and_then(|user| text(user, "externalId"));
+                let Some(user) = user else { return self.broken(record, "it does not say whose it is") };
+                let said = ["score", "feedback", "respondedAt", "dismissedAt"].into_iter();
+                let said = said.filter_map(|name| Some((name, record.get(name).filter(|value| !value.is_null())?)));
+                let line = begin("npsresponse").text("externalId", external_id).text("userId", user);
+                let line = line.object("traits", said.map(|(name, value)| (name, value.to_string())));
+                self.add(record, line.received(received));
+            }
+        }
+    }
+
+    /// The accounts and organizations of a user, by the names that messages have for them.
+    fn parents(&self, record: &Map<String, Value>) -> Vec<(&'static str, String)> {
+        let mut parents = Vec::new();
+        for (list, name) in [("accounts", "accountId"), ("organizations", "organizationId")] {
+            let all = record.get(list).and_then(Value::as_array).into_iter().flatten();
+            parents.extend(all.filter_map(|parent| Some((name, self.parent(parent)?))));
+        }
+        parents
+    }
+
+    /// The external id of a parent, which stands there in full or as an id.
+    fn parent(&self, parent: &Value) -> Option<String> {
+        match parent {
+            Value::String(id) => Some(self.external(id)),
+            Value::Object(record) => text(record, "externalId").or_else(|| text(record, "id")).map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    fn external(&self, id: &str) -> String {
+        self.known.get(id).cloned().unwrap_or_else(|| id.to_owned())
+    }
+
+    fn add(&mut self, record: &Map<String, Value>, line: String) {
+        self.piece(record, line, None);
+    }
+
+    fn broken(&mut self, record: &Map<String, Value>, says: &str) {
+        self.piece(record, String::new(), Some(says.to_owned()));
+    }
+
+    fn piece(&mut self, record: &Map<String, Value>, line: String, broken: Option<String>) {
+        let place = Place { line: self.count + 1, index: self.count, source: self.collection as u32 };
+        self.count += 1;
+        let original = Some(Value::Object(record.clone()).to_string().into_bytes());
+        self.waiting.push_back(Piece { place, text: line.into_bytes(), cut: false, broken, original });
+    }
+}
+
+impl Iterator for Fetched<'_> {
+    type Item = sending::Read;
+
+    fn next(&mut self) -> Option<sending::Read> {
+        loop {
+            if let Some(piece) = self.waiting.pop_front() {
+                return Some((Ok(piece), 0));
+            }
+            if self.ended {
+                return None;
+            }
+            match self.fetch() {
+                Ok(true) => self.progress.note(COLLECTIONS.get(self.collection).copied().unwrap_or("done")),
+                Ok(false) => return None,
+                Err(error) => {
+                    self.ended = true;
+                    return Some((Err(error), 0));
+                }
+            }
+        }
+    }
+}
+
+/// The names of the collections, as places in them are told.
+pub fn names(url: &str) -> Vec<String> {
+    COLLECTIONS.iter().map(|name| format!("{url}/resources/{name}")).collect()
+}
+
+fn text<'r>(record: &'r Map<String, Value>, name: &str) -> Option<&'r str> {
+    record.get(name).and_then(Value::as_str)
+}
+
+/// A record's traits, with the fields that are traits here.
+fn traits(record: &Map<String, Value>) -> impl Iterator<Item = (&str, String)> {
+    let stated = record.get("traits").and_then(Value::as_object);
+    let fields = NAMED_TRAITS.into_iter().filter_map(|name| record.get_key_value(name));
+    let fields = fields.filter(move |(name, _)| stated.is_none_or(|traits| !traits.contains_key(*name)));
+    let all = fields.chain(stated.into_iter().flatten()).filter(|(_, value)| !value.is_null());
+    all.map(|(name, value)| (name.as_str(), value.to_string()))
+}
