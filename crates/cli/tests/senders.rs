@@ -145,7 +145,7 @@ fn node(program: &str, packing: &str, faults: &[Fault]) {
 
 #[track_caller]
 fn python(library: &str, packing: &str) {
-    let interpreter = packages::python();
+    let interpreter = packages::python("python/requirements.txt");
     let scene = Scene::new(&FAULTS);
     let mut command = Command::new(interpreter);
     command.arg(source("python/send.py")).arg(library).arg(scene.proxy.url()).arg(TOKEN);

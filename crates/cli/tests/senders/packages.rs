@@ -26,14 +26,13 @@ pub fn node() -> PathBuf {
     found.join("node_modules")
 }
 
-/// A Python that has the packages.
-pub fn python() -> PathBuf {
-    let pins = ["python/requirements.txt"];
-    let found = installed("python", &pins, |directory| {
+/// A Python that has the packages that this file of the test's own pins.
+pub fn python(pins: &str) -> PathBuf {
+    let found = installed("python", &[pins], |directory| {
         run("python3", Command::new("python3").args(["-m", "venv"]).arg(directory.join("venv")));
         let mut command = Command::new(directory.join("venv/bin/python"));
         command.args(["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--requirement"]);
-        run("pip", command.arg(source(pins[0])));
+        run("pip", command.arg(source(pins)));
     });
     found.join("venv/bin/python")
 }
@@ -76,8 +75,9 @@ fn run(name: &str, command: &mut Command) {
     };
     assert!(
         output.status.success(),
-        "the client libraries could not be installed: {name} failed. Without its package registry, or packages installed \
-         before, these tests cannot say anything; run the others with `cargo nextest run -E 'not binary(senders)'`.\n{}{}",
+        "the programs of others could not be installed: {name} failed. Without its package registry, or packages installed \
+         before, these tests cannot say anything; run the rest with `cargo nextest run -E 'not binary(senders) & not \
+         binary(readers)'`.\n{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
