@@ -2,14 +2,20 @@
 //!
 //! A function of the messages taken, but for the time at which a key was first heard of. A key that is only ever
 //! removed (`null`) was never seen. Bounded: past a number of keys a store may leave out those that come later.
+//! The options of a trait follow from the records as they are, so a value that no record has any more is none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use muster_model::{
     id::{RecordId, WorkspaceId},
     json::string_value,
     kind::{Kind, RecordKind},
     message::Message,
+    profile::Profile,
+    rank::Rank,
     time::Micros,
 };
 
@@ -100,6 +106,12 @@ impl TraitTypes {
         TraitType::ALL.into_iter().filter(move |one| self.0 & *one as u8 != 0)
     }
 
+    /// Whether all values are texts and no instants.
+    #[must_use]
+    pub fn are_texts(self) -> bool {
+        self.0 == TraitType::String as u8
+    }
+
     /// The one type that all values are: text when they differ, since everything can be shown as that.
     #[must_use]
     pub fn shown(self) -> TraitType {
@@ -120,10 +132,73 @@ pub struct KnownTrait {
     pub types: TraitTypes,
 }
 
+/// Texts that a trait may have for them to be its options.
+pub const OPTIONS_MAX: usize = 24;
+/// Bytes of a text that may be an option.
+pub const OPTION_BYTES_MAX: usize = 128;
+
+/// The options of several traits by their keys; traits without options are not among them.
+pub type Options = BTreeMap<Box<str>, Vec<Box<str>>>;
+
 /// Reading the catalogue.
 pub trait Catalogue: Send + Sync {
     /// Every key known of a model's traits, sorted by key.
     fn known_traits(&self, workspace: WorkspaceId, model: Model) -> Answer<'_, Vec<KnownTrait>, ReadError>;
+
+    /// The texts that each of some traits has among a model's records as they are now, sorted, as [`Choices`] has it:
+    /// those of traits that have few. A store may leave a trait out when it cannot tell without much reading.
+    fn options(&self, workspace: WorkspaceId, model: Model, keys: Vec<Box<str>>) -> Answer<'_, Options, ReadError>;
+}
+
+impl Model {
+    /// Whether a record is one of these.
+    #[must_use]
+    pub fn holds(&self, profile: &Profile) -> bool {
+        let object = profile.as_instance().and_then(|instance| instance.custom_object);
+        profile.kind() == self.kind && object == self.object
+    }
+}
+
+/// Texts that differ from record to record and that nobody asks for as they stand: names and addresses.
+#[must_use]
+pub fn is_one_of_a_kind(kind: RecordKind, key: &str) -> bool {
+    matches!(key, "name" | "avatar") || kind == RecordKind::User && key == "email"
+}
+
+/// The texts of a trait, collected as long as they are few, short, and no numbers or instants.
+#[derive(Clone, Debug, Default)]
+pub struct Choices {
+    texts: BTreeSet<Box<str>>,
+    fails: bool,
+}
+
+impl Choices {
+    /// Notes a value, in JSON.
+    pub fn note(&mut self, json: &str) {
+        let text = string_value(json).map(|text| text.unwrap_or_else(Cow::Owned));
+        match text.filter(|text| text.len() <= OPTION_BYTES_MAX && Rank::of_json(json).is_none()) {
+            Some(text) => drop(self.texts.insert(text.into())),
+            None => self.fails = true,
+        }
+        self.fails |= self.texts.len() > OPTIONS_MAX;
+    }
+
+    /// Gives up.
+    pub fn fail(&mut self) {
+        self.fails = true;
+    }
+
+    /// Whether there can still be options.
+    #[must_use]
+    pub fn go_on(&self) -> bool {
+        !self.fails
+    }
+
+    /// The options, sorted, if there are any.
+    #[must_use]
+    pub fn finish(self) -> Option<Vec<Box<str>>> {
+        (!self.fails && !self.texts.is_empty()).then(|| self.texts.into_iter().collect())
+    }
 }
 
 /// What messages stated, taken in as they arrive.
@@ -174,6 +249,32 @@ fn model(message: &Message<'_>) -> Option<Model> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_short_texts_are_options() {
+        let check = |values: &[String], expected: Option<&[&str]>| {
+            let mut choices = Choices::default();
+            for value in values {
+                choices.note(value);
+            }
+            let found = choices.finish();
+            let found = found.as_ref().map(|texts| texts.iter().map(AsRef::as_ref).collect::<Vec<&str>>());
+            assert_eq!(found.as_deref(), expected, "{values:?}");
+        };
+        let texts = |texts: &[&str]| texts.iter().map(|text| format!("\"{text}\"")).collect::<Vec<String>>();
+        check(&[], None);
+        check(&texts(&["pro", "free", "pro", "\\u00e9"]), Some(&["free", "pro", "é"]));
+        check(&["\"pro\"".to_owned(), "5".to_owned()], None);
+        check(&texts(&["pro", "5"]), None);
+        check(&texts(&["pro", "2024-01-01"]), None);
+        check(&texts(&["x".repeat(OPTION_BYTES_MAX).as_str()]), Some(&["x".repeat(OPTION_BYTES_MAX).as_str()]));
+        check(&texts(&["x".repeat(OPTION_BYTES_MAX + 1).as_str()]), None);
+        let many: Vec<String> = (0..=OPTIONS_MAX).map(|n| format!("\"v{n}\"")).collect();
+        check(&many, None);
+        let mut expected: Vec<String> = (0..OPTIONS_MAX).map(|n| format!("v{n}")).collect();
+        expected.sort();
+        check(&many[..OPTIONS_MAX], Some(&expected.iter().map(String::as_str).collect::<Vec<&str>>()));
+    }
 
     #[test]
     fn values_have_types() {

@@ -9,7 +9,7 @@ use fjall::OwnedWriteBatch;
 use muster_model::{id::WorkspaceId, kind::Kind};
 use muster_store::{
     Answer,
-    catalogue::{Catalogue, KnownTrait, Model, Stated, TraitTypes},
+    catalogue::{Catalogue, KnownTrait, Model, Options, Stated, TraitTypes},
     error::ReadError,
     record,
 };
@@ -66,6 +66,10 @@ impl Heard {
 impl Catalogue for Embedded {
     fn known_traits(&self, workspace: WorkspaceId, model: Model) -> Answer<'_, Vec<KnownTrait>, ReadError> {
         self.blocking(move |reader| reader.known_traits(workspace, model))
+    }
+
+    fn options(&self, workspace: WorkspaceId, model: Model, keys: Vec<Box<str>>) -> Answer<'_, Options, ReadError> {
+        self.blocking(move |reader| reader.options(workspace, model, &keys))
     }
 }
 

@@ -123,10 +123,9 @@ pub fn field(order: &ListOrder) -> Option<u64> {
     }
 }
 
-/// Texts that differ from record to record and that nobody asks for as they stand; the addresses of users have a field
-/// of their own.
+/// Texts that have no entries as they stand; the addresses of users have a field of their own.
 pub fn is_found_otherwise(kind: RecordKind, key: &str) -> bool {
-    matches!(key, "name" | "avatar") || kind == RecordKind::User && key == "email"
+    muster_store::catalogue::is_one_of_a_kind(kind, key)
 }
 
 /// Every entry of a record, sorted, each once.
@@ -153,7 +152,8 @@ pub fn entries(profile: &Profile) -> Vec<Entry> {
     entries
 }
 
-fn of_json(json: &str) -> Value {
+/// The value of a trait.
+pub fn of_json(json: &str) -> Value {
     if let Some(rank) = Rank::of_json(json) {
         return ranked(rank);
     }

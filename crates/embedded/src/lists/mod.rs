@@ -29,5 +29,8 @@ mod walk;
 /// The catalogue of traits.
 pub mod catalogue;
 
+/// The options of traits.
+mod options;
+
 /// A page.
 mod page;

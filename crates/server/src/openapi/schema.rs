@@ -4,6 +4,7 @@
 //! two.
 
 use muster_model::{kind::Kind, rejection::Code};
+use muster_store::catalogue::OPTIONS_MAX;
 use serde_json::json;
 use utoipa::openapi::{
     ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, SchemaFormat, Type,
@@ -52,6 +53,9 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
     let refused = object(wire::refused::FIELDS);
     let refused =
         refused.property("bodyBase64", described(Type::String, "The message's bytes, when they are not UTF-8."));
+    let custom_field = object(wire::custom_field::FIELDS);
+    let custom_field =
+        custom_field.property("options", list_of(Ref::from_schema_name("CustomFieldOption"), OPTIONS_MAX));
     let new_key = object(wire::key::FIELDS).property("token", text()).required("token");
     let mut schemas = vec![
         ("Organization", object(wire::organization::FIELDS).into()),
@@ -59,7 +63,8 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("User", object(wire::user::FIELDS).into()),
         ("CustomObject", object(wire::custom_object::FIELDS).into()),
         ("CustomObjectInstance", object(wire::custom_object_instance::FIELDS).into()),
-        ("CustomField", object(wire::custom_field::FIELDS).into()),
+        ("CustomField", custom_field.into()),
+        ("CustomFieldOption", object(wire::custom_field::OPTION_FIELDS).into()),
         ("NpsResponse", object(wire::nps_response::FIELDS).into()),
         ("Event", object(wire::event::FIELDS).into()),
         ("Statement", object(wire::statement::FIELDS).into()),

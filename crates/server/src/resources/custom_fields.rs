@@ -1,4 +1,5 @@
-//! The catalogue of traits: what is known of each, with the type that its values have.
+//! The catalogue of traits: what is known of each, with the type that its values have,
+//! and the values themselves where they are few texts.
 
 use axum::{
     body::Body,
@@ -40,9 +41,14 @@ pub(super) async fn list(
     };
     let model = Model { kind, object };
     let known = state.store.known_traits(workspace.id, model).await.map_err(ApiError::Read)?;
+    let texts = known.iter().filter(|one| one.types.are_texts()).map(|one| one.key.clone());
+    let options = state.store.options(workspace.id, model, texts.collect()).await.map_err(ApiError::Read)?;
     let mut out = Vec::with_capacity(1024);
     List::write(&mut out, |list| {
-        known.iter().for_each(|one| list.object(|object| custom_field::write(object, &workspace, model, one)));
+        for one in &known {
+            let options = options.get(&one.key).map(Vec::as_slice);
+            list.object(|object| custom_field::write(object, &workspace, model, one, options));
+        }
     });
     let mut response = Response::new(Body::from(out));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -12,13 +12,29 @@ use muster_store::{
 use super::object::Object;
 use crate::openapi::schema::{Field, Fields};
 
-/// Writes the record.
-pub(crate) fn write(object: &mut Object<'_>, workspace: &Workspace, model: Model, known: &KnownTrait) {
+/// Writes the record; without options where there are none.
+pub(crate) fn write(
+    object: &mut Object<'_>,
+    workspace: &Workspace,
+    model: Model,
+    known: &KnownTrait,
+    options: Option<&[Box<str>]>,
+) {
     object.id("id", id(workspace, model, &known.key));
     object.instant("createdAt", known.created_at);
     object.text("label", &known.key);
     object.text("path", &known.key);
     object.text("type", name(known.types.shown()));
+    if let Some(options) = options {
+        object.list("options", |list| {
+            for option in options {
+                list.object(|object| {
+                    object.text("label", option);
+                    object.text("value", option);
+                });
+            }
+        });
+    }
 }
 
 /// The id of a trait of a model. What it follows from holds a character that no external id may hold, so that it is no
@@ -48,3 +64,6 @@ pub(crate) const FIELDS: Fields = &[
     ("path", Field::Text),
     ("type", Field::Text),
 ];
+
+/// The fields of an option.
+pub(crate) const OPTION_FIELDS: Fields = &[("label", Field::Text), ("value", Field::Text)];

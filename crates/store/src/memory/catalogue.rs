@@ -5,7 +5,7 @@ use muster_model::id::WorkspaceId;
 use super::MemoryStore;
 use crate::{
     Answer,
-    catalogue::{Catalogue, KnownTrait, Model},
+    catalogue::{Catalogue, Choices, KnownTrait, Model, Options, is_one_of_a_kind},
     error::ReadError,
 };
 
@@ -14,5 +14,21 @@ impl Catalogue for MemoryStore {
         Box::pin(
             async move { Ok(self.accepted(workspace, |accepted| accepted.stated().of(model)).unwrap_or_default()) },
         )
+    }
+
+    fn options(&self, workspace: WorkspaceId, model: Model, keys: Vec<Box<str>>) -> Answer<'_, Options, ReadError> {
+        Box::pin(async move {
+            let folded = self.folded(workspace);
+            let options = keys.into_iter().filter(|key| !is_one_of_a_kind(model.kind, key)).filter_map(|key| {
+                let mut choices = Choices::default();
+                for profile in folded.profiles.values().filter(|profile| model.holds(profile)) {
+                    if let Some(json) = profile.traits.get(&key) {
+                        choices.note(json);
+                    }
+                }
+                choices.finish().map(|found| (key, found))
+            });
+            Ok(options.collect())
+        })
     }
 }

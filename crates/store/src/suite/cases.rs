@@ -58,6 +58,7 @@ macro_rules! conformance {
         );
         $crate::conformance!(@file $subject lists
             lists_run_from_new_to_old_in_pages_of_any_size
+            few_texts_are_the_options_of_a_trait
             equal_times_are_ordered_by_id
             an_empty_workspace_has_empty_lists
             a_change_moves_a_record_to_the_front

@@ -12,6 +12,7 @@ use super::{
     phrases::{account, account_of, does_in, joins, joins_organization, leaves},
 };
 use crate::{
+    catalogue::{Catalogue, Model, OPTIONS_MAX},
     journal::Journal,
     lists::Place,
     profiles::{Condition, ListCursor, ListOrder, ListQuery, Profiles},
@@ -248,4 +249,44 @@ pub async fn a_parent_stated_too_late_has_its_child_all_the_same<S: Subject>(sub
     for parent in [(Account, "c"), (Organization, "q"), (Account, "d"), (Organization, "r")] {
         assert_eq!(desk.children(parent, Instance).await, [id], "{parent:?}");
     }
+}
+
+/// The options of a trait are the texts that records have now, as long as they are few.
+pub async fn few_texts_are_the_options_of_a_trait<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    let model = Model { kind: Account, object: None };
+    let check = async |desk: &Desk<'_, S>, expected: &[&str]| {
+        let keys = ["plan", "name", "never"].map(Into::into).to_vec();
+        let found = desk.store().options(desk.workspace().id, model, keys).await.expect("options can be read");
+        assert!(found.keys().all(|key| key.as_ref() == "plan"), "neither names nor what nobody has: {found:?}");
+        let texts: Vec<&str> = found.values().flatten().map(AsRef::as_ref).collect();
+        assert_eq!(texts, expected);
+    };
+    let plan = |name: &str, day: u32, plan: &str| account(name, day, &format!(r#"{{"plan":"{plan}","name":"x"}}"#));
+    desk.send(&[plan("a", 1, "pro"), plan("b", 1, "free")]).await;
+    desk.send(&[plan("c", 1, "pro"), account("d", 1, "{}"), account("e", 1, r#"{"plan":null}"#)]).await;
+    check(&desk, &["free", "pro"]).await;
+    // What nobody has any more goes, and what is said of the past changes nothing.
+    desk.send(&[plan("b", 3, "gr\u{f6}\u{df}er")]).await;
+    desk.send(&[plan("b", 2, "older")]).await;
+    check(&desk, &["größer", "pro"]).await;
+    desk.send(&[account("c", 4, r#"{"plan":null}"#), plan("a", 4, "last")]).await;
+    check(&desk, &["größer", "last"]).await;
+    // Another kind of record has options of its own.
+    desk.send(&[r#"{"type":"user","userId":"u","messageId":"p","traits":{"plan":"none"}}"#.to_owned()]).await;
+    check(&desk, &["größer", "last"]).await;
+    for n in 0..OPTIONS_MAX - 2 {
+        desk.send(&[plan(&format!("m{n}"), 5, &format!("p{n}"))]).await;
+    }
+    let mut all: Vec<String> = (0..OPTIONS_MAX - 2).map(|n| format!("p{n}")).collect();
+    all.extend(["größer".to_owned(), "last".to_owned()]);
+    all.sort();
+    check(&desk, &all.iter().map(String::as_str).collect::<Vec<&str>>()).await;
+    desk.send(&[plan("z", 5, "one more")]).await;
+    check(&desk, &[]).await;
+    desk.send(&[plan("z", 6, "last")]).await;
+    check(&desk, &all.iter().map(String::as_str).collect::<Vec<&str>>()).await;
+    // A number among them, and it is no choice of texts.
+    desk.send(&[account("z", 7, r#"{"plan":5}"#)]).await;
+    check(&desk, &[]).await;
 }

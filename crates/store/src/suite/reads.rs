@@ -136,6 +136,11 @@ impl<S: Store> Reads<'_, S> {
             let known = self.store.known_traits(self.workspace, Model { kind, object }).await;
             let known = known.expect("the catalogue can be read");
             assert!(known.is_sorted_by(|one, other| one.key < other.key), "a catalogue is sorted by key");
+            let keys = known.iter().map(|one| one.key.clone()).collect();
+            let options = self.store.options(self.workspace, Model { kind, object }, keys).await;
+            for one in options.expect("options can be read") {
+                let _ = writeln!(out, "== options of {}s {one:?}", kind.as_str());
+            }
             for mut one in known {
                 if times == Times::Hidden {
                     one.created_at = Micros(0);

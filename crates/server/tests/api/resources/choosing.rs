@@ -203,6 +203,33 @@ fn the_catalogue_of_traits() {
 }
 
 #[test]
+fn few_texts_are_options() {
+    let api = filled();
+    let options = |path: &str| {
+        let found = api.read("/resources/customFields?model=accounts");
+        let one = found.as_array().unwrap().iter().find(|one| one["path"] == path).unwrap().clone();
+        let options = one.get("options").map(|options| options.as_array().unwrap().clone());
+        options
+            .map(|options| options.iter().map(|one| (one["label"].clone(), one["value"].clone())).collect::<Vec<_>>())
+    };
+    let pairs = |texts: &[&str]| Some(texts.iter().map(|text| ((*text).into(), (*text).into())).collect::<Vec<_>>());
+    assert_eq!(options("plan"), pairs(&["free", "pro"]));
+    for path in ["name", "mrr", "since", "vip", "a.gte"] {
+        assert_eq!(options(path), None, "{path}");
+    }
+    // What nobody has any more is no option, and what somebody has now is one.
+    api.send(
+        r#"[{"type":"account","accountId":"c","timestamp":"2024-02-01","messageId":"2","traits":{"plan":"größer"}}]"#,
+    );
+    assert_eq!(options("plan"), pairs(&["größer", "pro"]));
+    let many: Vec<String> = (0..25)
+        .map(|n| format!(r#"{{"type":"account","accountId":"m{n}","messageId":"1","traits":{{"plan":"p{n}"}}}}"#))
+        .collect();
+    api.send(&format!("[{}]", many.join(",")));
+    assert_eq!(options("plan"), None);
+}
+
+#[test]
 fn another_workspace_sees_none_of_it() {
     let api = filled();
     api.key("other", "other-token", Scopes::ALL);
