@@ -2,14 +2,15 @@
 //!
 //! Only the shape is checked here; what the values mean is decided by the commands and by [`crate::config`].
 
+/// What `muster bench` is told.
+mod bench;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{
-    commands::bench::pattern::{MESSAGE_BYTES_MAX, MESSAGE_BYTES_MIN, Mix},
-    config::layers::Flags,
-};
+use crate::config::layers::Flags;
+pub use bench::Bench;
 
 /// Customer data server for B2B software: takes messages about organizations, accounts, users and what they do, keeps
 /// every one, and answers what is true now and what happened.
@@ -56,6 +57,10 @@ pub enum Command {
     Query(Query),
     /// Copy everything to a new directory, while the server runs or without one
     Backup(Backup),
+    /// Delete a record and everything that belongs to it alone
+    Delete(Delete),
+    /// Print the receipts of all deletions, one a line; keep them apart from backups
+    Receipts(Receipts),
     /// Look for what is wrong with a data directory or a running server
     Doctor(Doctor),
     /// Show every setting and where it comes from
@@ -166,6 +171,33 @@ pub struct RemoveMember {
     pub json: bool,
 }
 
+/// What can be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Deletable {
+    User,
+    Account,
+    Organization,
+}
+
+#[derive(Debug, Args)]
+pub struct Delete {
+    /// What it is
+    pub kind: Deletable,
+    /// Its UUID or external id
+    pub id: String,
+    /// The day on which to delete it, such as 2026-09-01, rather than now
+    #[arg(long, value_name = "DAY")]
+    pub on: Option<String>,
+    #[command(flatten)]
+    pub at: At,
+}
+
+#[derive(Debug, Args)]
+pub struct Receipts {
+    #[command(flatten)]
+    pub at: At,
+}
+
 #[derive(Debug, Args)]
 pub struct Send {
     /// JSON array or one message a line; `-` reads standard input
@@ -193,21 +225,28 @@ pub struct Send {
     pub json: bool,
 }
 
+/// A server, and a token for it.
+#[derive(Debug, Args)]
+pub struct At {
+    /// The server [default: MUSTER_URL, else the data directory, through the server that runs over it if one does]
+    #[arg(long)]
+    pub url: Option<String>,
+    /// A token for it; better in MUSTER_TOKEN, where process lists do not show it
+    #[arg(long)]
+    pub token: Option<String>,
+    /// A PEM file with the authority of the server's certificate, if browsers do not know it; or in MUSTER_CA
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+}
+
 /// Where the data is.
 #[derive(Debug, Args)]
 pub struct Reach {
     /// Workspace; with --url it is the token's
     #[arg(long, default_value = "default")]
     pub workspace: String,
-    /// The server [default: MUSTER_URL, else the data directory, through the server that runs over it if one does]
-    #[arg(long)]
-    pub url: Option<String>,
-    /// A token for --url; better in MUSTER_TOKEN, where process lists do not show it
-    #[arg(long)]
-    pub token: Option<String>,
-    /// A PEM file with the authority of the server's certificate, if browsers do not know it; or in MUSTER_CA
-    #[arg(long, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub at: At,
 }
 
 #[derive(Debug, Args)]
@@ -370,77 +409,6 @@ pub struct Config {
     /// Print the built-in settings file, to start your own from
     #[arg(long, conflicts_with = "json")]
     pub default: bool,
-}
-
-#[derive(Clone, Debug, Args)]
-pub struct Bench {
-    /// Messages to send to the product, in all rounds together
-    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
-    pub messages: u64,
-    /// Pairs of runs, baseline then product, over which medians are taken
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    pub rounds: u32,
-    /// Connections that send at the same time
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=1_024))]
-    pub connections: u32,
-    /// Messages a request
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub batch: u32,
-    /// Percent of messages that were sent before
-    #[arg(long, default_value_t = 0, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
-    pub duplicates: u8,
-    /// Accounts that messages are spread over
-    #[arg(long, default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub accounts: u32,
-    /// Users that messages are spread over
-    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
-    pub users: u32,
-    /// Which kinds of message are sent
-    #[arg(long, value_enum, default_value_t)]
-    pub mix: Mix,
-    /// Bytes of every message
-    #[arg(long, value_name = "BYTES", default_value_t = MESSAGE_BYTES_MIN, value_parser = bytes_of_message)]
-    pub message_bytes: usize,
-    /// Timestamps lie anywhere in so many days before now, as in an import of history; 0: they move forward
-    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=36_500))]
-    pub days: u32,
-    /// Afterwards send at this fixed rate for `--rate-seconds` and measure from when each batch should have been sent
-    #[arg(long, value_name = "MESSAGES/S", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
-    pub rate: Option<u64>,
-    /// How long the fixed rate is kept
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3_600))]
-    pub rate_seconds: u32,
-    /// Measure a list of workloads instead, each with servers of its own, and print a row for each
-    #[arg(long, conflicts_with_all = ["url", "rate"])]
-    pub sweep: bool,
-    /// Single-message requests whose latency is measured; 0 leaves that out
-    #[arg(long, default_value_t = 2_000)]
-    pub lone: u32,
-    /// Afterwards look for what was acknowledged
-    #[arg(long)]
-    pub verify: bool,
-    /// Where the temporary data directory is made; it should lie on the disk you want to measure
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub dir: PathBuf,
-    /// Measure this running server instead of one of its own; loopback only
-    #[arg(long)]
-    pub url: Option<String>,
-    /// A token with scopes write and read for `--url`; better in MUSTER_TOKEN
-    #[arg(long, requires = "url")]
-    pub token: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-    /// Serve as the baseline: read each batch, parse it, drop it (started by `bench` itself)
-    #[arg(long, hide = true)]
-    pub baseline_server: bool,
-}
-
-/// Reads a size that every kind of message fits in and the server takes.
-fn bytes_of_message(text: &str) -> Result<usize, String> {
-    let bytes: usize = text.parse().map_err(|_| format!("{text} is no number of bytes"))?;
-    let fits = (MESSAGE_BYTES_MIN..=MESSAGE_BYTES_MAX).contains(&bytes);
-    fits.then_some(bytes).ok_or_else(|| format!("a message has {MESSAGE_BYTES_MIN} to {MESSAGE_BYTES_MAX} bytes here"))
 }
 
 impl Cli {

@@ -29,6 +29,8 @@ pub struct Answer {
     pub status: u16,
     /// How long it asks to wait.
     pub retry_after: Option<Duration>,
+    /// Where what was asked for is found.
+    pub location: Option<String>,
     pub body: String,
 }
 
@@ -172,8 +174,9 @@ impl Client {
         let status = response.status().as_u16();
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        let location = response.headers().get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
         let body = response.into_body().into_with_config().limit(ANSWER_BYTES_MAX).lossy_utf8(true).read_to_string();
-        Ok(Answer { status, retry_after, body: body.map_err(|error| self.judge(&error))? })
+        Ok(Answer { status, retry_after, location, body: body.map_err(|error| self.judge(&error))? })
     }
 
     fn judge(&self, error: &ureq::Error) -> CallError {

@@ -37,7 +37,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, error::ErrorKind};
 
 use args::{Cli, Command};
-use commands::{backup, bench, config as show_config, doctor, export, import, keys, query, send, serve, team};
+use commands::{backup, bench, config as show_config, delete, doctor, export, import, keys, query, send, serve, team};
 use config::{layers::Sources, settings::Settings};
 use exit::Exit;
 
@@ -77,6 +77,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Command::Export(args)) => export::run(&settings, args),
         Some(Command::Query(args)) => query::run::run(&settings, args),
         Some(Command::Backup(args)) => backup::run(&settings, args),
+        Some(Command::Delete(args)) => delete::delete(&settings, args),
+        Some(Command::Receipts(args)) => delete::receipts(&settings, args),
         Some(Command::Doctor(args)) => doctor::run(&settings, args),
         Some(Command::Config(args)) => show_config::run(&settings, args),
         Some(Command::Bench(args)) => bench::run::run(&settings, cli.config.as_deref(), args),

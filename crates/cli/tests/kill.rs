@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use harness::audit::{audit, audit_request};
 use harness::choice::{number_from, seed};
+use harness::command::run;
 use harness::files::all_files;
 use harness::home::Home;
 use harness::http::Client;
@@ -26,6 +27,10 @@ use harness::server::Launch;
 use harness::traffic::{Sender, run_all};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use serde_json::json;
+
+/// How long removing bytes may take on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// When to strike.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +95,62 @@ fn acknowledged_messages_outlive_the_process() {
     server.stop();
     let server = Launch::new(&home).start();
     println!("after an orderly stop: {:?}", audit(&mut server.client(), &ledger));
+}
+
+/// Deletions among the traffic: one that was answered holds through every kill after it, one that was not happened or did
+/// not, and what was not deleted is all there.
+#[test]
+fn deletions_outlive_the_process_too() {
+    let mut rng = StdRng::seed_from_u64(seed());
+    let home = Home::new();
+    let ledger = Mutex::new(Ledger::default());
+    let mut senders = Sender::several(2, seed());
+    let mut gone: Vec<String> = Vec::new();
+    for round in 0..12 {
+        let server = Launch::new(&home).restless([50, 400, 2_000][rng.random_range(0..3)]).start();
+        let mut client = server.client();
+        client.batch(&[json!({"type": "account", "accountId": "theirs", "messageId": "t"})]).unwrap().expect_success();
+        check_gone(&gone, &mut client);
+        let address = server.address;
+        run_all(&mut senders, address, &ledger, || {
+            for n in 0..rng.random_range(1..6) {
+                let user = format!("deleted-{round}-{n}");
+                let of_user = [
+                    json!({"type": "user", "userId": user, "accountId": "theirs", "timestamp": "2024-01-01T00:00:00Z"}),
+                    json!({"type": "track", "userId": user, "event": "was here", "timestamp": "2024-01-01T00:00:00Z"}),
+                ];
+                client.batch(&of_user).unwrap().expect_success();
+                let answer = client.request("DELETE", &format!("/resources/users/{user}"), &[], b"").unwrap();
+                assert_eq!(answer.status, 204, "{}", answer.text());
+                gone.push(user);
+            }
+            sleep(Duration::from_millis(rng.random_range(0..400)));
+            server.kill();
+        });
+    }
+    let ledger = ledger.into_inner().unwrap();
+    let server = Launch::new(&home).restless(1_000).start();
+    check_gone(&gone, &mut server.client());
+    println!("after {} deletions: {:?}", gone.len(), audit(&mut server.client(), &ledger));
+    let until = Instant::now() + PATIENCE;
+    while server.client().read("/resources/deletions?limit=100").to_string().contains("\"erasing\"") {
+        assert!(Instant::now() < until, "what was deleted is still on disk");
+        sleep(Duration::from_millis(50));
+    }
+    server.stop();
+    let data_dir = home.data_dir();
+    let said = run(home.path(), &["doctor", "--data-dir", data_dir.to_str().unwrap()]).succeeded();
+    assert!(!said.contains("FAULT"), "{said}");
+}
+
+fn check_gone(users: &[String], client: &mut Client) {
+    for user in users {
+        client.get(&format!("/resources/users/{user}")).unwrap().expect(404);
+    }
+    if !users.is_empty() {
+        let events = client.read("/resources/accounts/theirs/events?limit=1000");
+        assert_eq!(events["results"], json!([]), "{events}");
+    }
 }
 
 /// The last acknowledged request of each sender is the one that a careless server loses.

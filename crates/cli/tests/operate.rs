@@ -28,6 +28,10 @@ mod import_export;
 #[path = "operate/import_forms.rs"]
 mod import_forms;
 
+/// `muster delete` and `muster receipts`.
+#[path = "operate/deletion.rs"]
+mod deletion;
+
 /// `muster send`: batch files and NDJSON, and what is refused.
 #[path = "operate/send.rs"]
 mod send;

@@ -17,12 +17,12 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, Sender};
 use muster_model::id::WorkspaceId;
 use muster_store::error::ReadError;
 use tracing::{error, info, warn};
@@ -41,6 +41,7 @@ use crate::{
         rows,
         segment::SegmentWriter,
     },
+    idle::Idle,
     lists::{changes::Fault, settle},
     options::Options,
     overlay::Overlay,
@@ -66,14 +67,15 @@ pub struct Checkpointer {
     pub health: Arc<HealthCell>,
     pub room: Arc<Room>,
     pub history_dir: PathBuf,
-    pub next_segment: u64,
+    pub next_segment: Arc<AtomicU64>,
+    /// Told when a checkpoint made a deletion durable.
+    pub wake: Sender<()>,
+    pub idle: Arc<Idle>,
     pub jobs: Receiver<Job>,
     pub done: Sender<Done>,
     pub closing: Arc<AtomicBool>,
 }
 
-/// Between two looks at the state store while there is nothing to do.
-const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Between two tries of a failed checkpoint.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// Tries of one checkpoint before a store that is closing gives up; the journal keeps what was not brought into place.
@@ -82,31 +84,19 @@ const CLOSING_TRIES_MAX: u32 = 2;
 impl Checkpointer {
     /// Works until the writer ends.
     pub fn run(mut self) {
-        loop {
-            let job = match self.jobs.recv_timeout(LOOK_INTERVAL) {
-                Ok(job) => job,
-                Err(RecvTimeoutError::Timeout) => {
-                    self.look();
-                    continue;
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
+        while let Ok(job) = self.jobs.recv() {
             let Some(done) = self.checkpoint(&job) else { return };
+            // Whoever removes what was deleted also removes what expired.
+            if !job.overlay.deletions.is_empty() || self.options.identity_retention.is_some() {
+                self.idle.ask();
+                // One that waits already is enough.
+                let _ = self.wake.try_send(());
+            }
             drop(job);
             if self.done.send(done).is_err() {
                 return;
             }
             self.compact();
-        }
-    }
-
-    /// The state store merges its files when it likes and takes nothing more once that failed. Senders and readiness
-    /// are to know at once, not with the next commit.
-    fn look(&self) {
-        if self.health.reason().is_none()
-            && let Err(fault) = self.views.state.takes_writes()
-        {
-            self.stop(state_failed(&fault));
         }
     }
 
@@ -136,7 +126,11 @@ impl Checkpointer {
         let settled = settle::settle(&self.reader(), &job.overlay);
         let no_room = |error| ReadError::Failed { what: format!("no room for the state store: {error}") };
         self.room.try_out(job.bytes()).map_err(no_room).inspect_err(|_| self.sweep())?;
-        let changes = match commit::ingest(job, &settled, &self.views.state) {
+        let ingested = {
+            let _committing = self.views.committing.lock();
+            commit::ingest(job, &settled, &self.views.state)
+        };
+        let changes = match ingested {
             Ok(changes) => changes,
             Err(Fault::Store(fjall::Error::Storage(fjall::LsmError::Io(error)) | fjall::Error::Io(error)))
                 if room::is_lack_of_room(&error) =>
@@ -149,8 +143,12 @@ impl Checkpointer {
             Err(Fault::Read(fault)) => return Err(self.stop(fault)),
         };
         // Whether a commit that failed happened is unknown; the next opening finds out and goes on from there.
-        let of_lists = (changes, &settled);
-        commit::commit(job, &written, of_lists, &self.views.state, &self.options).map_err(|fault| self.stop(fault))?;
+        {
+            let _committing = self.views.committing.lock();
+            let of_lists = (changes, &settled);
+            commit::commit(job, &written, of_lists, &self.views.state, &self.options)
+                .map_err(|fault| self.stop(fault))?;
+        }
         self.views.texts.note(&job.overlay);
         self.views.change(|current| {
             let mut manifest = Manifest::clone(&current.manifest);
@@ -196,6 +194,9 @@ impl Checkpointer {
     /// Merges files as long as there is something to merge and nothing more urgent to do.
     fn compact(&mut self) {
         while self.jobs.is_empty() && !self.closing.load(Ordering::Acquire) {
+            // While files are written anew without what was deleted, none is merged.
+            let views = Arc::clone(&self.views);
+            let Some(_files) = views.files.try_lock().filter(|_| !views.tombstones.is_erasing()) else { return };
             let manifest = Arc::clone(&self.views.look().manifest);
             let Some(plan) = compact::plan(&manifest, &self.registry.workspace_ids(), &self.options) else { return };
             let bytes: u64 = plan.inputs.iter().map(|segment| segment.bytes).sum();
@@ -220,7 +221,7 @@ impl Checkpointer {
     fn try_compact(&mut self, plan: &compact::Plan) -> Result<(), ReadError> {
         let name = self.workspace_name(plan.workspace)?;
         let dir = self.history_dir.clone();
-        let outputs = compact::merge(plan, &dir, &name, || self.next_id()).inspect_err(|_| self.sweep())?;
+        let outputs = compact::merge(plan, &dir, &name, || self.next_id()).inspect_err(|_| self.clear())?;
         let state = &self.views.state;
         let mut batch = state.batch();
         plan.inputs.iter().for_each(|segment| batch.remove(&state.manifest, segment.key()));
@@ -244,6 +245,12 @@ impl Checkpointer {
 
     /// Removes what a failed attempt left behind.
     fn sweep(&self) {
+        let Some(_files) = self.views.files.try_lock() else { return };
+        self.clear();
+    }
+
+    /// The same while no other thread writes or removes files.
+    fn clear(&self) {
         let _names = self.views.names.lock();
         let manifest = Arc::clone(&self.views.look().manifest);
         if let Err(fault) = recovery::sweep(&self.history_dir, &manifest) {
@@ -257,8 +264,6 @@ impl Checkpointer {
     }
 
     fn next_id(&mut self) -> u64 {
-        let id = self.next_segment;
-        self.next_segment += 1;
-        id
+        self.next_segment.fetch_add(1, Ordering::Relaxed)
     }
 }

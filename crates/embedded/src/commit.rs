@@ -10,7 +10,7 @@ use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{batch::encode_refused, error::ReadError, refused::RefusedCursor};
 
 use crate::{
-    codec,
+    codec, erase,
     error::{damaged, state_failed},
     history::manifest::Segment,
     keys::{self, ProfileKey, TimePlace},
@@ -46,7 +46,7 @@ impl Job {
     pub fn bytes(&self) -> u64 {
         self.overlay.bytes() as u64
             + self.identities.len() as u64 * IDENTITY_BYTES
-            + self.overlay.profiles.iter().len() as u64 * PLACES_BYTES
+            + self.overlay.profiles.numbered().len() as u64 * PLACES_BYTES
             + SET_ASIDE_BYTES
     }
 }
@@ -79,6 +79,7 @@ pub fn commit(
         codec::profile::encode(profile, &mut value);
         batch.insert(&state.profiles, key.bytes(), value.as_slice());
     }
+    erase::commit::remove(&mut batch, &job.overlay, state)?;
     profiles.sort_unstable_by_key(|(key, slot)| (key.workspace, key.kind, std::cmp::Reverse(slot.profile.updated_at)));
     for (key, slot) in profiles {
         put_places(&mut batch, state, key, slot);

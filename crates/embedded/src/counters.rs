@@ -18,6 +18,7 @@ pub struct Counters {
     stored: AtomicU64,
     duplicates: AtomicU64,
     conflicts: AtomicU64,
+    deleted: AtomicU64,
     refused: AtomicU64,
     groups: AtomicU64,
     sync_micros: AtomicU64,
@@ -36,17 +37,19 @@ fn micros(duration: Duration) -> u64 {
 
 impl Counters {
     pub fn acknowledged(&self, receipt: &Receipt) {
-        let mut counts = [0u64; 3];
+        let mut counts = [0u64; 4];
         for outcome in &receipt.outcomes {
             counts[match outcome {
                 Outcome::Stored => 0,
                 Outcome::Duplicate => 1,
                 Outcome::Conflict => 2,
+                Outcome::Deleted => 3,
             }] += 1;
         }
         self.stored.fetch_add(counts[0], Relaxed);
         self.duplicates.fetch_add(counts[1], Relaxed);
         self.conflicts.fetch_add(counts[2], Relaxed);
+        self.deleted.fetch_add(counts[3], Relaxed);
     }
 
     pub fn set_aside(&self, count: u64) {
@@ -88,6 +91,7 @@ impl Counters {
             stored: self.stored.load(Relaxed),
             duplicates: self.duplicates.load(Relaxed),
             conflicts: self.conflicts.load(Relaxed),
+            deleted: self.deleted.load(Relaxed),
             refused: self.refused.load(Relaxed),
             groups: self.groups.load(Relaxed),
             sync_micros: self.sync_micros.load(Relaxed),

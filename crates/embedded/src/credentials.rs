@@ -5,7 +5,7 @@ use std::sync::Arc;
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{
     credentials::{Key, NewKey, TokenHash, Workspace, check_workspace_name},
-    error::AdminError,
+    error::{AdminError, ReadError},
 };
 use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
@@ -33,6 +33,28 @@ struct Known {
     workspaces: Vec<Workspace>,
     keys: Vec<(Arc<Key>, TokenHash)>,
     by_hash: FxHashMap<TokenHash, Arc<Key>>,
+}
+
+/// The numbers of all workspaces, from the disk.
+pub fn workspace_ids(state: &State) -> Result<Vec<WorkspaceId>, ReadError> {
+    let entries = state.credentials.prefix([WORKSPACE_PREFIX]);
+    let workspaces = entries.map(|entry| {
+        let value = entry.value().map_err(|error| state_failed(&error))?;
+        Ok(decode_workspace(&value).map_err(|_| damaged("a workspace"))?.id)
+    });
+    workspaces.collect()
+}
+
+/// The name of a workspace, from the disk.
+pub fn workspace_name(state: &State, id: WorkspaceId) -> Result<String, ReadError> {
+    for entry in state.credentials.prefix([WORKSPACE_PREFIX]) {
+        let value = entry.value().map_err(|error| state_failed(&error))?;
+        let workspace = decode_workspace(&value).map_err(|_| damaged("a workspace"))?;
+        if workspace.id == id {
+            return Ok(workspace.name);
+        }
+    }
+    Err(ReadError::Damaged { what: format!("no workspace has number {}", id.0) })
 }
 
 impl Registry {

@@ -5,13 +5,15 @@
 //! data is concerned, and as harmless.
 
 use std::{
+    fs::File,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
 };
 
+use crossbeam_channel::Sender;
 use muster_model::{
     id::{RecordId, WorkspaceId},
     time::Micros,
@@ -33,11 +35,13 @@ use crate::{
     counters::Counters,
     credentials::Registry,
     disk,
+    erase::{eraser::Eraser, expiry::Expiry},
     error::{OpenError, reading},
     health::HealthCell,
+    idle::Idle,
     journal::log::Log,
     options::Options,
-    recovery::{self, Layout, Recovery},
+    recovery::{self, Layout, Recovered, Recovery},
     room::Room,
     state::State,
     team::Teams,
@@ -45,6 +49,7 @@ use crate::{
     writer::{
         Writer,
         collect::{self, Command, Intake},
+        dedupe,
     },
 };
 
@@ -60,6 +65,7 @@ pub struct Embedded {
     room: Arc<Room>,
     closing: Arc<AtomicBool>,
     layout: Layout,
+    idle: Arc<Idle>,
 }
 
 impl Embedded {
@@ -69,16 +75,10 @@ impl Embedded {
         let lock = layout.lock()?;
         backup::clear_staging(&layout)?;
         let counters = Arc::new(Counters::default());
-        let state = State::open(&layout.state, options.state_cache_bytes)?;
-        let (registry, teams, recovered) = reading("the state store", || {
-            let (registry, teams) = (Registry::load(&state)?, Teams::load(&state)?);
-            Ok((Arc::new(registry), Arc::new(teams), recovery::recover(&layout, state, &counters)?))
-        })?;
+        let (registry, teams, recovered) = recover(&layout, &options, &counters)?;
         let log = Log::start(&layout.journal, recovered.replayed.files, recovered.replayed.next_sequence)?;
         counters.journal_bytes(log.bytes());
         let views = Arc::new(recovered.views);
-        views.footers.keep_within(options.history_cache_bytes);
-        views.texts.keep_within(options.search_bytes);
         let options = Arc::new(options);
         let (intake, collector) = collect::queue(&options);
         let (jobs, jobs_taken) = crossbeam_channel::bounded(1);
@@ -86,6 +86,23 @@ impl Embedded {
         let health = Arc::new(HealthCell::default());
         let room = Arc::new(Room::new(&layout.root, options.free_bytes_min));
         let closing = Arc::new(AtomicBool::new(false));
+        let next_segment = Arc::new(AtomicU64::new(views.look().manifest.next_id()));
+        let (wake, woken) = crossbeam_channel::bounded(1);
+        // One asks at a time. What it asked is to be dropped with the writer, which a channel with a bound does not do.
+        let (ask, asked) = crossbeam_channel::unbounded();
+        let idle = Arc::new(Idle::default());
+        let erasing = wake_if_erasing(&views, &idle, &wake);
+        let eraser = Eraser {
+            views: Arc::clone(&views),
+            ask,
+            layout: layout.clone(),
+            next_segment: Arc::clone(&next_segment),
+            wake: woken,
+            idle: Arc::clone(&idle),
+            expiry: Expiry::new(options.identity_retention.map(dedupe::days)),
+            room: Arc::clone(&room),
+            closing: Arc::clone(&closing),
+        };
         let checkpointer = Checkpointer {
             views: Arc::clone(&views),
             registry: Arc::clone(&registry),
@@ -94,7 +111,9 @@ impl Embedded {
             health: Arc::clone(&health),
             room: Arc::clone(&room),
             history_dir: layout.history.clone(),
-            next_segment: views.look().manifest.next_id(),
+            next_segment,
+            wake,
+            idle: Arc::clone(&idle),
             jobs: jobs_taken,
             done,
             closing: Arc::clone(&closing),
@@ -109,21 +128,16 @@ impl Embedded {
             collector,
             jobs,
             done: done_taken,
+            asked,
             checkpointing: false,
             changed_at: None,
+            // A deletion that came back from the journal is to leave it.
+            hurry: erasing,
         };
         writer.note_recovered();
-        let checkpointing = spawn("checkpoint", Arc::clone(&health), move || checkpointer.run())?;
-        spawn("writer", Arc::clone(&health), move || {
-            let closed = writer.run();
-            // The writer is gone and with it the jobs; whoever waits is told once nothing of the directory is in use.
-            let _ = checkpointing.join();
-            drop(lock);
-            if let Some(closed) = closed {
-                let _ = closed.send(());
-            }
-        })?;
-        let engine = Embedded { views, registry, teams, options, intake, counters, health, room, closing, layout };
+        start(writer, checkpointer, eraser, &health, lock)?;
+        let engine =
+            Embedded { views, registry, teams, options, intake, counters, health, room, closing, layout, idle };
         Ok((engine, recovered.report))
     }
 
@@ -134,6 +148,8 @@ impl Embedded {
         if let Ok(Some(answer)) = asked {
             let _ = answer.await;
         }
+        let idle = Arc::clone(&self.idle);
+        let _ = tokio::task::spawn_blocking(move || idle.wait()).await;
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -163,6 +179,58 @@ pub(crate) struct Reader {
     pub views: Arc<Views>,
     pub registry: Arc<Registry>,
     pub options: Arc<Options>,
+}
+
+/// Opens the state store and folds in what the journal has beyond it.
+fn recover(
+    layout: &Layout,
+    options: &Options,
+    counters: &Counters,
+) -> Result<(Arc<Registry>, Arc<Teams>, Recovered), OpenError> {
+    let state = State::open(&layout.state, options.state_cache_bytes)?;
+    let (registry, teams, recovered) = reading("the state store", || {
+        let (registry, teams) = (Registry::load(&state)?, Teams::load(&state)?);
+        Ok((Arc::new(registry), Arc::new(teams), recovery::recover(layout, state, counters)?))
+    })?;
+    recovered.views.footers.keep_within(options.history_cache_bytes);
+    recovered.views.texts.keep_within(options.search_bytes);
+    Ok((registry, teams, recovered))
+}
+
+/// Has what an earlier process left to be removed removed; whether there is any.
+fn wake_if_erasing(views: &Views, idle: &Idle, wake: &Sender<()>) -> bool {
+    let erasing = views.tombstones.is_erasing();
+    if erasing {
+        idle.ask();
+        let _ = wake.try_send(());
+    }
+    erasing
+}
+
+/// Starts the threads. The lock is let go of once none of them uses the directory any more.
+fn start(
+    writer: Writer,
+    checkpointer: Checkpointer,
+    eraser: Eraser,
+    health: &Arc<HealthCell>,
+    lock: File,
+) -> Result<(), OpenError> {
+    let (ending, idle) = (Arc::clone(&checkpointer.closing), Arc::clone(&checkpointer.idle));
+    let checkpointing = spawn("checkpoint", Arc::clone(health), move || checkpointer.run())?;
+    let erasing = spawn("eraser", Arc::clone(health), move || eraser.run())?;
+    spawn("writer", Arc::clone(health), move || {
+        let closed = writer.run();
+        ending.store(true, Ordering::Release);
+        idle.hurry();
+        // The writer is gone and with it the jobs; whoever waits is told once nothing of the directory is in use.
+        let _ = checkpointing.join();
+        let _ = erasing.join();
+        drop(lock);
+        if let Some(closed) = closed {
+            let _ = closed.send(());
+        }
+    })?;
+    Ok(())
 }
 
 /// A thread whose panic stops the store instead of going unnoticed.

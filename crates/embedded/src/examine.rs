@@ -10,7 +10,7 @@ use fjall::Keyspace;
 use crate::{
     codec,
     credentials::Registry,
-    disk,
+    disk, erase,
     error::{OpenError, reading},
     history::{manifest::Manifest, verified::VerifiedFile},
     journal::replay,
@@ -67,6 +67,8 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fi
     stage("the state store or the journal", &mut findings, |findings| examine_journal(&layout, &state, findings));
     progress("history");
     stage("the state store or the history", &mut findings, |findings| examine_history(&layout, &state, findings));
+    progress("deletions");
+    stage("what was deleted", &mut findings, |findings| examine_deletions(&layout, &state, findings));
     Ok(findings)
 }
 
@@ -134,6 +136,28 @@ fn examine_journal(layout: &Layout, state: &State, findings: &mut Vec<Finding>) 
             }
         }
         Err(error) => findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE)),
+    }
+}
+
+fn examine_deletions(layout: &Layout, state: &State, findings: &mut Vec<Finding>) {
+    let report = Manifest::load(state, &layout.history)
+        .and_then(|manifest| Ok(erase::examine::examine(state, &manifest, &layout.journal)?));
+    let report = match report {
+        Ok(report) => report,
+        Err(error) => return findings.push(Finding::new(Severity::Fault, format!("deletions: {error}"), RESTORE)),
+    };
+    let advice = "start a server on this directory: it removes what is left; report this if it comes back";
+    findings.extend(report.faults.iter().map(|fault| Finding::new(Severity::Fault, fault.as_str(), advice)));
+    if report.erasing > 0 {
+        let what = format!("the bytes of {} deletions are not removed yet", report.erasing);
+        findings.push(Finding::new(Severity::Warning, what, "start a server on this directory: it removes them"));
+    }
+    if report.finished + report.scheduled > 0 {
+        let (finished, scheduled) = (report.finished, report.scheduled);
+        let what = format!("{finished} deletions finished, {scheduled} scheduled; nothing is left of those finished");
+        if report.faults.is_empty() {
+            findings.push(Finding::new(Severity::Note, what, ""));
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! `FORMAT`.
 
 use muster_model::{
+    deletion::DeletionId,
     id::{Identity, RecordId, WorkspaceId},
     kind::RecordKind,
     register::Stamp,
@@ -168,6 +169,18 @@ pub fn parse_refused_key(key: &[u8]) -> Option<RefusedCursor> {
 /// Where a set-aside message lies in that list.
 pub fn refused_id_key(workspace: WorkspaceId, id: muster_store::refused::RefusedId) -> [u8; 20] {
     identity_key(workspace, Identity(id.0))
+}
+
+/// A deletion's place in the list of them: newest first.
+pub fn deletion_key(workspace: WorkspaceId, id: DeletionId) -> [u8; 20] {
+    identity_key(workspace, Identity(!id.0))
+}
+
+/// The workspace and the deletion that a key names.
+pub fn parse_deletion_key(key: &[u8]) -> Option<(WorkspaceId, DeletionId)> {
+    let workspace = u32::from_be_bytes(key.get(..4)?.try_into().ok()?);
+    let id = u128::from_be_bytes(key.get(4..20)?.try_into().ok()?);
+    Some((WorkspaceId(workspace), DeletionId(!id)))
 }
 
 /// Instants as numbers that sort as instants do, before 1970 too.

@@ -46,6 +46,9 @@ pub mod commit;
 /// Every message for ever, in Parquet files.
 pub mod history;
 
+/// Deleting: at once for every reader, on disk soon after, proven by a receipt.
+pub mod erase;
+
 /// The state store and its keyspaces.
 pub mod state;
 
@@ -69,6 +72,9 @@ pub mod backup;
 
 /// Looking at a data directory that no server uses.
 pub mod examine;
+
+/// Waiting until there is nothing left to do in the background.
+pub mod idle;
 
 /// Whether writes are taken.
 pub mod health;

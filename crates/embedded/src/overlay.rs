@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use muster_model::{
     association::Statement,
+    deletion::DeletionId,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
     message::Message,
     time::Micros,
 };
 use muster_store::{
+    deletion::Deletion,
     record::{self, NotARecord},
     refused::{Refused, RefusedCursor, RefusedId},
 };
@@ -23,6 +25,20 @@ use crate::{
     keys::ProfileKey,
     slots::{SlotNumber, Slots},
 };
+
+/// A profile that was deleted; whatever lies below this overlay of it does not count.
+#[derive(Clone, Debug, Default)]
+pub struct Gone {
+    /// Rows that named the record before it was deleted; some may start it anew.
+    pub rows: Vec<u32>,
+}
+
+/// Children below an overlay that do not count any more.
+#[derive(Clone, Debug)]
+pub enum HiddenChildren {
+    All,
+    These(FxHashSet<(RecordKind, RecordId)>),
+}
 
 /// Where the bytes of one applied message lie, and what it is sorted by later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,6 +120,15 @@ pub struct Overlay {
     pub refused_ids: FxHashMap<(WorkspaceId, RefusedId), RefusedCursor>,
     /// Messages set aside below this overlay that were resent or dropped.
     pub forgotten: FxHashSet<(WorkspaceId, RefusedId)>,
+    /// Records deleted since this overlay began; whatever lies below of them does not count. A record that was named
+    /// again since is in `profiles` as well.
+    pub gone: FxHashMap<ProfileKey, Gone>,
+    /// Children below this overlay that do not count any more, by parent.
+    pub unrelated: FxHashMap<ProfileKey, FxHashSet<(RecordKind, RecordId)>>,
+    /// Parents about whom nothing below this overlay counts any more, by whom it was said of.
+    pub unsaid: FxHashMap<StatementsKey, FxHashSet<RecordId>>,
+    /// Deletions that were made or went on.
+    pub deletions: FxHashMap<(WorkspaceId, DeletionId), Deletion>,
     rows: Vec<Row>,
     buffers: Vec<Bytes>,
     bytes: usize,
@@ -112,7 +137,46 @@ pub struct Overlay {
 impl Overlay {
     /// Whether nothing has changed.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.refused.is_empty() && self.forgotten.is_empty()
+        self.rows.is_empty()
+            && self.refused.is_empty()
+            && self.forgotten.is_empty()
+            && self.deletions.is_empty()
+            && self.profiles.is_empty()
+            && self.gone.is_empty()
+            && self.unrelated.is_empty()
+            && self.unsaid.is_empty()
+    }
+
+    /// Keeps the present state of a deletion.
+    pub fn keep_deletion(&mut self, workspace: WorkspaceId, deletion: Deletion) {
+        self.bytes += 512 + deletion.erasure().map_or(0, |erasure| 17 * erasure.subjects.len());
+        self.deletions.insert((workspace, deletion.id), deletion);
+    }
+
+    /// Children of one kind that this overlay adds.
+    pub fn children_of(&self, parent: &ProfileKey, kind: RecordKind) -> Vec<RecordId> {
+        let children = self.children.get(parent).into_iter().flatten();
+        children.filter(|(child, _)| *child == kind).map(|(_, id)| *id).collect()
+    }
+
+    /// Which children of a record below this overlay do not count any more.
+    pub fn hidden_children(&self, parent: &ProfileKey) -> HiddenChildren {
+        match self.gone.contains_key(parent) {
+            true => HiddenChildren::All,
+            false => HiddenChildren::These(self.unrelated.get(parent).cloned().unwrap_or_default()),
+        }
+    }
+
+    /// Whether a child below this overlay does not count any more.
+    pub fn hides_child(&self, parent: &ProfileKey, child: (RecordKind, RecordId)) -> bool {
+        self.gone.contains_key(parent) || self.unrelated.get(parent).is_some_and(|children| children.contains(&child))
+    }
+
+    /// Whether a statement below this overlay does not count any more.
+    pub fn hides_statement(&self, key: &StatementsKey, parent: RecordId) -> bool {
+        let (workspace, _, user) = *key;
+        self.gone.contains_key(&ProfileKey::new(workspace, RecordKind::User, user))
+            || self.unsaid.get(key).is_some_and(|parents| parents.contains(&parent))
     }
 
     /// Rows applied.

@@ -18,6 +18,7 @@ use rustc_hash::FxHashSet;
 use crate::{
     counters::Counters,
     disk,
+    erase::known,
     error::OpenError,
     history::manifest::Manifest,
     journal::replay,
@@ -114,7 +115,8 @@ pub fn recover(layout: &Layout, state: State, counters: &Counters) -> Result<Rec
     manifest.check_files()?;
     let removed_files = sweep(&layout.history, &manifest)?;
     let committed = state.position()?;
-    let views = Views::new(state, Overlay::default(), manifest);
+    let tombstones = known::load(&state)?;
+    let views = Views::new(state, Overlay::default(), manifest, tombstones);
     let mut identities = Identities::default();
     let mut messages = 0;
     let replayed = replay::replay(&layout.journal, committed, true, |batches| {

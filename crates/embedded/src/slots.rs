@@ -29,6 +29,8 @@ pub struct SlotNumber(u32);
 pub struct Slots {
     numbers: FxHashMap<ProfileKey, SlotNumber>,
     slots: Vec<(ProfileKey, Slot)>,
+    /// How many slots no key leads to any more.
+    detached: usize,
 }
 
 impl Slots {
@@ -76,8 +78,37 @@ impl Slots {
         number
     }
 
+    /// Lets go of a profile that was deleted. Rows may still refer to it by its number; no key leads to it.
+    pub fn detach(&mut self, key: &ProfileKey) -> Option<&mut Slot> {
+        let number = self.numbers.remove(key)?;
+        self.detached += 1;
+        Some(self.at_mut(number))
+    }
+
     /// All of them, in the order of their numbers.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&ProfileKey, &Slot)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&ProfileKey, &Slot)> {
+        let counts = |(place, (key, _)): &(usize, &(ProfileKey, Slot))| {
+            self.detached == 0 || self.number(key).is_some_and(|number| number.index() == *place)
+        };
+        self.slots.iter().enumerate().filter(counts).map(|(_, (key, slot))| (key, slot))
+    }
+
+    /// Those with these numbers, without those that were let go of.
+    pub fn between(&self, numbers: std::ops::Range<usize>) -> impl Iterator<Item = (&ProfileKey, &Slot)> {
+        let first = numbers.start;
+        let counts = move |(place, (key, _)): &(usize, &(ProfileKey, Slot))| {
+            self.detached == 0 || self.number(key).is_some_and(|number| number.index() == first + *place)
+        };
+        self.slots[numbers].iter().enumerate().filter(counts).map(|(_, (key, slot))| (key, slot))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// All of them by number, those included that were let go of.
+    pub fn numbered(&self) -> impl ExactSizeIterator<Item = (&ProfileKey, &Slot)> {
         self.slots.iter().map(|(key, slot)| (key, slot))
     }
 }

@@ -40,6 +40,10 @@ pub struct State {
     /// Messages set aside, newest first, and where each lies.
     pub refused: Keyspace,
     pub refused_ids: Keyspace,
+    /// Nothing; what is written here makes the store start a new log.
+    pub filler: Keyspace,
+    /// Deletions by workspace, newest first.
+    pub deletions: Keyspace,
     /// The history's files.
     pub manifest: Keyspace,
     /// Workspaces and keys.
@@ -78,6 +82,8 @@ impl State {
             identities: database.keyspace("identities", sparse)?,
             refused: keyspace("refused")?,
             refused_ids: keyspace("refused_ids")?,
+            filler: keyspace("filler")?,
+            deletions: keyspace("deletions")?,
             manifest: keyspace("manifest")?,
             credentials: keyspace("credentials")?,
             database,
@@ -100,6 +106,27 @@ impl State {
         Ok(state)
     }
 
+    /// All of them.
+    pub fn keyspaces(&self) -> [&Keyspace; 15] {
+        [
+            &self.meta,
+            &self.profiles,
+            &self.by_created,
+            &self.by_updated,
+            &self.by_field,
+            &self.stated,
+            &self.children,
+            &self.statements,
+            &self.identities,
+            &self.refused,
+            &self.refused_ids,
+            &self.filler,
+            &self.deletions,
+            &self.manifest,
+            &self.credentials,
+        ]
+    }
+
     /// The number of the last journal frame whose effects are in here.
     pub fn position(&self) -> Result<u64, OpenError> {
         self.number("position")?.ok_or_else(|| OpenError::damaged("the state store has no journal position"))
@@ -113,6 +140,11 @@ impl State {
     /// Whether it still takes writes: after a failure, also one in the background, it refuses them all.
     pub fn takes_writes(&self) -> Result<(), fjall::Error> {
         self.database.persist(PersistMode::Buffer)
+    }
+
+    /// Bytes on disk, roughly.
+    pub fn disk_bytes(&self) -> u64 {
+        self.keyspaces().iter().map(|keyspace| keyspace.disk_space()).sum()
     }
 
     /// A batch whose commit is durable when it returns.

@@ -6,17 +6,23 @@
 use std::sync::Arc;
 
 use fjall::{Keyspace, Readable, Snapshot, UserValue};
-use muster_model::{association::Statement, id::RecordId, kind::RecordKind, profile::Profile};
+use muster_model::{
+    association::Statement,
+    id::{IdSpace, RecordId, WorkspaceId},
+    kind::RecordKind,
+    profile::Profile,
+};
 use muster_store::error::ReadError;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::{
-    codec,
+    codec, credentials,
+    erase::tombstones::Tombstones,
     error::{damaged, state_failed},
     history::{footers::Footers, manifest::Manifest},
     keys::{self, ProfileKey},
     lists::{catalogue::Hearings, texts::Texts},
-    overlay::{Overlay, StatementsKey},
+    overlay::{HiddenChildren, Overlay, StatementsKey},
     state::State,
 };
 
@@ -30,6 +36,14 @@ pub struct Views {
     pub texts: Texts,
     /// What messages in memory stated of traits, as far as somebody asked.
     pub hearings: Mutex<Hearings>,
+    /// What was deleted.
+    pub tombstones: Tombstones,
+    /// Held while something is worked out from the live overlay that must still be true when it is changed by it.
+    pub correcting: Mutex<()>,
+    /// Held by whoever merges, rewrites or removes history files.
+    pub files: Mutex<()>,
+    /// Held during a commit to the state store, by whoever must not come between another's look and its commit.
+    pub committing: Mutex<()>,
     current: RwLock<Current>,
 }
 
@@ -50,15 +64,18 @@ pub struct Below {
 }
 
 impl Views {
-    pub fn new(state: State, live: Overlay, manifest: Manifest) -> Self {
-        Views {
-            state,
-            names: Mutex::new(()),
-            footers: Arc::new(Footers::default()),
-            texts: Texts::default(),
-            hearings: Mutex::default(),
-            current: RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest), freezes: 0 }),
-        }
+    pub fn new(state: State, live: Overlay, manifest: Manifest, tombstones: Tombstones) -> Self {
+        let current = RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest), freezes: 0 });
+        let (correcting, files, committing) = (Mutex::new(()), Mutex::new(()), Mutex::new(()));
+        let (texts, hearings) = (Texts::default(), Mutex::default());
+        let (names, footers) = (Mutex::new(()), Arc::new(Footers::default()));
+        Views { state, names, footers, texts, hearings, tombstones, correcting, files, committing, current }
+    }
+
+    /// How a workspace derives the ids of its records.
+    pub fn id_space(&self, workspace: WorkspaceId) -> Result<IdSpace, ReadError> {
+        let name = credentials::workspace_name(&self.state, workspace)?;
+        Ok(IdSpace::new(&name))
     }
 
     /// Looks at what is in memory. Hold it briefly.
@@ -87,6 +104,9 @@ impl Views {
             if let Some(slot) = current.live.profiles.get(key) {
                 return Ok(Some(Arc::clone(&slot.profile)));
             }
+            if current.live.gone.contains_key(key) {
+                return Ok(None);
+            }
             self.below(&current)
         };
         below.profile(&self.state, key)
@@ -94,11 +114,20 @@ impl Views {
 
     /// All statements about a user and parents of one kind.
     pub fn statements(&self, key: StatementsKey) -> Result<Vec<Statement>, ReadError> {
-        let (mut statements, below) = {
+        let (mut statements, hidden, below) = {
             let current = self.look();
-            (current.live.statements.get(&key).cloned().unwrap_or_default(), self.below(&current))
+            let user = ProfileKey::new(key.0, RecordKind::User, key.2);
+            let hidden = match current.live.gone.contains_key(&user) {
+                true => None,
+                false => Some(current.live.unsaid.get(&key).cloned().unwrap_or_default()),
+            };
+            (current.live.statements.get(&key).cloned().unwrap_or_default(), hidden, self.below(&current))
         };
-        below.statements(&self.state, key, &mut statements)?;
+        if let Some(hidden) = hidden {
+            let mut found = Vec::new();
+            below.statements(&self.state, key, &mut found)?;
+            statements.extend(found.into_iter().filter(|statement| !hidden.contains(&statement.parent)));
+        }
         Ok(statements)
     }
 }
@@ -109,30 +138,60 @@ impl Below {
         if let Some(slot) = self.frozen.as_ref().and_then(|frozen| frozen.profiles.get(key)) {
             return Ok(Some(Arc::clone(&slot.profile)));
         }
+        if self.frozen.as_ref().is_some_and(|frozen| frozen.gone.contains_key(key)) {
+            return Ok(None);
+        }
         read_profile(&self.snapshot, state, key).map(|found| found.map(Arc::new))
     }
 
     /// Adds the statements below the live overlay.
     pub fn statements(&self, state: &State, key: StatementsKey, out: &mut Vec<Statement>) -> Result<(), ReadError> {
-        if let Some(found) = self.frozen.as_ref().and_then(|frozen| frozen.statements.get(&key)) {
-            out.extend_from_slice(found);
-        }
-        read_statements(&self.snapshot, state, key, out)
+        statements_below(self.frozen.as_deref(), &self.snapshot, state, key, out)
     }
+}
 
-    /// Adds the children of one kind below the live overlay.
-    pub fn children(
-        &self,
-        state: &State,
-        parent: &ProfileKey,
-        kind: RecordKind,
-        out: &mut Vec<RecordId>,
-    ) -> Result<(), ReadError> {
-        if let Some(found) = self.frozen.as_ref().and_then(|frozen| frozen.children.get(parent)) {
-            out.extend(found.iter().filter(|(child, _)| *child == kind).map(|(_, id)| *id));
-        }
-        read_children(&self.snapshot, state, parent, kind, out)
+/// Adds the statements below the live overlay, which may hide some of them.
+pub fn statements_below(
+    frozen: Option<&Overlay>,
+    disk: &impl Disk,
+    state: &State,
+    key: StatementsKey,
+    out: &mut Vec<Statement>,
+) -> Result<(), ReadError> {
+    let Some(frozen) = frozen else { return read_statements(disk, state, key, out) };
+    out.extend(frozen.statements.get(&key).into_iter().flatten());
+    let known = out.len();
+    read_statements(disk, state, key, out)?;
+    if !frozen.gone.is_empty() || !frozen.unsaid.is_empty() {
+        let on_disk = out.split_off(known);
+        out.extend(on_disk.into_iter().filter(|statement| !frozen.hides_statement(&key, statement.parent)));
     }
+    Ok(())
+}
+
+/// Adds the children of one kind below the live overlay, but for those that it hides.
+pub fn children_below(
+    hidden: &HiddenChildren,
+    frozen: Option<&Overlay>,
+    disk: &impl Disk,
+    state: &State,
+    parent: &ProfileKey,
+    kind: RecordKind,
+    out: &mut Vec<RecordId>,
+) -> Result<(), ReadError> {
+    let HiddenChildren::These(hidden) = hidden else { return Ok(()) };
+    let in_frozen = frozen.map(|frozen| frozen.children_of(parent, kind)).unwrap_or_default();
+    out.extend(in_frozen.into_iter().filter(|id| !hidden.contains(&(kind, *id))));
+    let prefix = keys::children_prefix(parent.workspace, (parent.kind, parent.id), kind);
+    for entry in disk.prefixed(&state.children, &prefix) {
+        let key = entry.key().map_err(|error| state_failed(&error))?;
+        let id = keys::parse_child_key(&key).ok_or_else(|| damaged("a child's key"))?;
+        let in_frozen = |frozen: &Overlay| frozen.hides_child(parent, (kind, id));
+        if !hidden.contains(&(kind, id)) && !frozen.is_some_and(in_frozen) {
+            out.push(id);
+        }
+    }
+    Ok(())
 }
 
 /// The disk as of a snapshot, or as of now.
@@ -170,22 +229,6 @@ pub fn read_profile(from: &impl Disk, state: &State, key: &ProfileKey) -> Result
         return Ok(None);
     };
     codec::profile::decode(&value).map(Some).map_err(|_| damaged("a profile"))
-}
-
-/// Adds the children of one kind on disk.
-pub fn read_children(
-    from: &impl Disk,
-    state: &State,
-    parent: &ProfileKey,
-    kind: RecordKind,
-    out: &mut Vec<muster_model::id::RecordId>,
-) -> Result<(), ReadError> {
-    let prefix = keys::children_prefix(parent.workspace, (parent.kind, parent.id), kind);
-    for entry in from.prefixed(&state.children, &prefix) {
-        let key = entry.key().map_err(|error| state_failed(&error))?;
-        out.push(keys::parse_child_key(&key).ok_or_else(|| damaged("a child's key"))?);
-    }
-    Ok(())
 }
 
 /// Adds the statements on disk about a user and parents of one kind.

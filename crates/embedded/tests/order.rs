@@ -3,15 +3,18 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use muster_embedded::{Embedded, OpenError};
 use muster_store::suite::{
     Desk, Pace, Subject,
-    arbitrary::{Shape, for_all},
-    order::check,
+    arbitrary::{Shape, arrivals_with_deletions, for_all, for_each},
+    order::{check, check_deletions},
 };
 use support::{NOW, options};
+
+/// How long an abandoned engine may take to let go of its directory.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Directory(tempfile::TempDir);
 
@@ -19,7 +22,9 @@ impl Subject for Directory {
     type Store = Embedded;
 
     async fn open(&self) -> Embedded {
-        for _ in 0..1_000 {
+        // One that was abandoned while it removed bytes lets go once it has written what it was writing.
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
             match Embedded::open(options(self.0.path()), NOW) {
                 Ok((engine, _)) => return engine,
                 Err(OpenError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -71,4 +76,16 @@ fn hundreds_of_messages_with_receipts_of_their_own() {
 #[test]
 fn conflicts_fall_as_they_do_in_the_twin() {
     holds(40, 40, Shape::ANY);
+}
+
+#[test]
+fn deletions_at_any_point() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for_each(4, 7, arrivals_with_deletions(1..=40, 2), |arrival| {
+        runtime.block_on(async {
+            let subject = Directory(tempfile::tempdir().unwrap());
+            let mut desk = Desk::open(&subject, Pace::Straight).await;
+            Box::pin(check_deletions(&mut desk, arrival)).await
+        })
+    });
 }

@@ -141,6 +141,12 @@ impl Associations {
         Merged { first_heard, stood, stands, before, after, rewrites_past: several && statement.stamp < newest }
     }
 
+    /// Forgets everything said about a parent.
+    pub fn forget(&mut self, parent: RecordId) -> Option<Link> {
+        let known = self.links.binary_search_by_key(&parent, |link| link.parent).ok()?;
+        Some(self.links.remove(known))
+    }
+
     /// The stamp of the latest statement of all.
     #[must_use]
     pub fn newest(&self) -> Stamp {

@@ -56,7 +56,10 @@ pub mod profile;
 pub mod find;
 
 /// How many users an organization has, kept as links and accounts come and go.
-mod members;
+pub mod members;
 
 /// Folding one message into the records it concerns.
 pub mod change;
+
+/// What a deletion hides, and what it leaves of a message.
+pub mod deletion;

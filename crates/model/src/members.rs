@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A user's link to a parent stands since just now, or stands no longer.
-pub(crate) fn link<L: Ledger>(
+pub fn link<L: Ledger>(
     ledger: &mut L,
     received_at: Micros,
     user: RecordId,
@@ -33,6 +33,14 @@ pub(crate) fn link<L: Ledger>(
         return Ok(());
     }
     count(ledger, received_at, organization, stands)
+}
+
+/// A user is about to be no more.
+pub fn user_gone<L: Ledger>(ledger: &mut L, user: RecordId) -> Result<(), L::Error> {
+    let mut organizations = ways(ledger, user, (RecordKind::User, user))?;
+    organizations.sort_unstable();
+    organizations.dedup();
+    organizations.into_iter().try_for_each(|organization| count(ledger, Micros::MIN, organization, false))
 }
 
 /// An account has moved from one organization to another, with all its users.

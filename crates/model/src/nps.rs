@@ -49,7 +49,9 @@ impl Answer {
         }
     }
 
-    fn place(&self) -> (Micros, RecordId) {
+    /// Its place in the order of answers.
+    #[must_use]
+    pub fn place(&self) -> (Micros, RecordId) {
         (self.responded_at, self.response)
     }
 }
@@ -140,8 +142,23 @@ pub(crate) fn answer_changed<L: Ledger>(
     Ok(())
 }
 
+/// Whoever counts a user by one answer counts it by another from now on, or not at all.
+pub fn recount_user<L: Ledger>(
+    ledger: &mut L,
+    user: RecordId,
+    before: Option<Group>,
+    after: Option<Group>,
+) -> Result<(), L::Error> {
+    for parent in parents_of(ledger, Micros::MIN, user)? {
+        let profile = existing(ledger, Micros::MIN, parent)?;
+        recount(profile, before, false);
+        recount(profile, after, true);
+    }
+    Ok(())
+}
+
 /// A link of a user who answered began or ended.
-pub(crate) fn link_changed<L: Ledger>(
+pub fn link_changed<L: Ledger>(
     ledger: &mut L,
     received_at: Micros,
     user: RecordId,

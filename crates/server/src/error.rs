@@ -51,7 +51,6 @@ pub(crate) enum ApiError {
     NotKnownThen { kind: &'static str },
     NoSuchPath,
     WrongMethod,
-    NotBuiltYet { what: &'static str },
     OutOfScope,
     Append(AppendError),
     StoreTimeout,
@@ -90,7 +89,7 @@ impl ApiError {
                 StatusCode::NOT_FOUND
             }
             ApiError::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-            ApiError::NotBuiltYet { .. } | ApiError::OutOfScope => StatusCode::NOT_IMPLEMENTED,
+            ApiError::OutOfScope => StatusCode::NOT_IMPLEMENTED,
             ApiError::NoRoom | ApiError::StoreTimeout | ApiError::QueriesFull => StatusCode::SERVICE_UNAVAILABLE,
             ApiError::Query(error) => refusal::status(error),
             ApiError::Append(
@@ -159,7 +158,6 @@ impl ApiError {
             ApiError::WrongMethod => {
                 "this path does not take this method; the Allow header lists the ones it takes".to_owned()
             }
-            ApiError::NotBuiltYet { what } => format!("this server does not offer {what} yet"),
             ApiError::OutOfScope => "notes, tasks, projects, meetings and conversations belong to a customer-success \
                  team's screens; this server keeps analytics only and will not offer them"
                 .to_owned(),

@@ -37,6 +37,9 @@ mod resources;
 /// SQL in, rows out.
 mod query;
 
+/// Deleting records: now or on a day, with a receipt for each.
+mod deletions;
+
 /// The JSON of every record, field by field.
 mod wire;
 

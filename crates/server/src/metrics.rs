@@ -131,9 +131,14 @@ impl Metrics {
     }
 
     /// Counts the messages of one request.
-    pub(crate) fn count_messages(&self, stored: usize, duplicates: usize, conflicts: usize, refusals: &[Refusal]) {
-        let outcomes =
-            [("stored", stored), ("duplicate", duplicates), ("conflict", conflicts), ("refused", refusals.len())];
+    pub(crate) fn count_messages(&self, [stored, duplicates, conflicts, deleted]: [usize; 4], refusals: &[Refusal]) {
+        let outcomes = [
+            ("stored", stored),
+            ("duplicate", duplicates),
+            ("conflict", conflicts),
+            ("deleted", deleted),
+            ("refused", refusals.len()),
+        ];
         for (outcome, count) in outcomes.into_iter().filter(|(_, count)| *count > 0) {
             self.messages.get_or_create(&[("outcome", outcome.to_owned())]).inc_by(count as u64);
         }

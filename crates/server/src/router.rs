@@ -15,7 +15,7 @@ use muster_store::credentials::Scopes;
 use tower::ServiceExt;
 
 use crate::{
-    admin, backups, docs,
+    admin, backups, deletions, docs,
     error::ApiError,
     health, ingest,
     keys::{Gate, pass, turn_away},
@@ -66,6 +66,7 @@ pub(crate) fn table() -> Vec<Route> {
     routes.extend(segment::routes::routes());
     routes.extend(resources::routes::routes());
     routes.extend(query::routes::routes());
+    routes.extend(deletions::routes::routes());
     routes.extend(admin::routes());
     routes.extend(backups::routes());
     routes.extend(health::routes());

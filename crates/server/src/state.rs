@@ -9,7 +9,7 @@ use std::sync::{
 };
 
 use muster_store::{Store, clock::Clock, credentials::TokenHash};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{docs::Pages, ingest::Budget, keys::Limiter, metrics::Metrics, settings::ServerSettings};
 
@@ -28,6 +28,8 @@ pub struct Shared {
     pub(crate) heavy_jobs: Arc<Semaphore>,
     /// Places for queries that run.
     pub(crate) queries: Arc<Semaphore>,
+    /// Told when a deletion was scheduled.
+    pub(crate) due: Notify,
     /// Requests of each key.
     pub(crate) limiter: Limiter,
     pub(crate) metrics: Arc<Metrics>,
@@ -49,6 +51,7 @@ impl AppState {
             heavy_jobs: Arc::new(Semaphore::new(settings.heavy_jobs_max.max(1))),
             queries: Arc::new(Semaphore::new(settings.queries_max.max(1))),
             limiter: Limiter::new(settings.requests_per_minute),
+            due: Notify::new(),
             pages: OnceLock::new(),
             operator: settings.operator_token.as_ref().map(crate::keys::Token::hash),
             draining: AtomicBool::new(false),

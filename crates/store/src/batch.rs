@@ -9,6 +9,7 @@ use bytes::Bytes;
 use muster_model::{id::WorkspaceId, message::Message, rejection::Code, time::Micros};
 
 use crate::{
+    deletion::Decree,
     record::{self, NotARecord},
     refused::{Refused, RefusedId, Way},
 };
@@ -16,6 +17,7 @@ use crate::{
 const TAG_MESSAGE: u8 = 1;
 const TAG_REFUSED: u8 = 2;
 const TAG_FORGET: u8 = 3;
+const TAG_DECREE: u8 = 4;
 const ENTRY_HEADER_BYTES: usize = 5;
 
 /// One entry of a batch, borrowed.
@@ -27,6 +29,8 @@ pub enum Entry<'a> {
     Refused(&'a [u8]),
     /// A message set aside before that is resent or dropped now.
     Forget(RefusedId),
+    /// A deletion asked for, scheduled or cancelled, in its byte form.
+    Decree(&'a [u8]),
 }
 
 /// Builds a [`Batch`].
@@ -36,13 +40,15 @@ pub struct BatchBuilder {
     key_id: u64,
     bytes: Vec<u8>,
     messages: usize,
+    /// Entries about deletions; they stand after all others, so that they hide every message of their own batch.
+    decrees: Vec<Vec<u8>>,
 }
 
 impl BatchBuilder {
     /// An empty batch for a workspace, expecting about so many bytes.
     #[must_use]
     pub fn new(workspace: WorkspaceId, bytes_hint: usize) -> Self {
-        BatchBuilder { workspace, key_id: 0, bytes: Vec::with_capacity(bytes_hint), messages: 0 }
+        BatchBuilder { workspace, key_id: 0, bytes: Vec::with_capacity(bytes_hint), messages: 0, decrees: Vec::new() }
     }
 
     /// The key that sends the batch; a conflict is set aside under it.
@@ -78,11 +84,25 @@ impl BatchBuilder {
         self.entry(TAG_FORGET, |out| out.extend_from_slice(&id.0.to_le_bytes()));
     }
 
+    /// Adds a decree about a deletion. It counts for every message of the batch.
+    pub fn decree(&mut self, decree: &Decree) {
+        let mut bytes = Vec::new();
+        decree.encode(&mut bytes);
+        self.decrees.push(bytes);
+    }
+
+    /// Adds a decree that an earlier stage encoded.
+    pub fn encoded_decree(&mut self, bytes: &[u8]) {
+        self.decrees.push(bytes.to_vec());
+    }
+
     /// The batch.
     #[must_use]
-    pub fn build(self) -> Batch {
-        let BatchBuilder { workspace, key_id, bytes, messages } = self;
-        Batch { workspace, key_id, bytes: bytes.into(), messages }
+    pub fn build(mut self) -> Batch {
+        let decrees = std::mem::take(&mut self.decrees);
+        decrees.iter().for_each(|decree| self.entry(TAG_DECREE, |out| out.extend_from_slice(decree)));
+        let BatchBuilder { workspace, key_id, bytes, messages, .. } = self;
+        Batch { workspace, key_id, bytes: bytes.into(), messages, decrees: decrees.len() }
     }
 
     fn entry(&mut self, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
@@ -102,17 +122,19 @@ pub struct Batch {
     key_id: u64,
     bytes: Bytes,
     messages: usize,
+    decrees: usize,
 }
 
 impl Batch {
     /// A batch whose bytes were kept by a log or a queue; refuses bytes that are no sequence of entries.
     pub fn from_bytes(workspace: WorkspaceId, bytes: Bytes) -> Result<Batch, NotARecord> {
         let mut entries = Entries { bytes: &bytes };
-        let mut messages = 0;
+        let (mut messages, mut decrees) = (0, 0);
         while let Some(entry) = entries.try_next()? {
             messages += usize::from(matches!(entry, Entry::Message(_)));
+            decrees += usize::from(matches!(entry, Entry::Decree(_)));
         }
-        Ok(Batch { workspace, key_id: 0, bytes, messages })
+        Ok(Batch { workspace, key_id: 0, bytes, messages, decrees })
     }
 
     /// Whose batch it is.
@@ -137,6 +159,12 @@ impl Batch {
     #[must_use]
     pub fn messages(&self) -> usize {
         self.messages
+    }
+
+    /// How many of the entries are about deletions.
+    #[must_use]
+    pub fn decrees(&self) -> usize {
+        self.decrees
     }
 
     /// Whether there is nothing in it.
@@ -171,6 +199,7 @@ impl<'a> Entries<'a> {
             TAG_MESSAGE => Entry::Message(body),
             TAG_REFUSED => Entry::Refused(body),
             TAG_FORGET => Entry::Forget(RefusedId(u128::from_le_bytes(body.try_into().map_err(|_| NotARecord)?))),
+            TAG_DECREE => Entry::Decree(body),
             _ => return Err(NotARecord),
         };
         Ok(Some(entry))

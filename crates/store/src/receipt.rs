@@ -9,6 +9,8 @@ pub enum Outcome {
     Duplicate,
     /// A message of this identity with other content was stored before; this one was set aside.
     Conflict,
+    /// It names a record that was deleted at or after the message's timestamp; not stored.
+    Deleted,
 }
 
 /// The answer to a batch: an outcome for each of its messages, in order. Entries to set aside have none.

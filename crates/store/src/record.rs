@@ -8,8 +8,9 @@
 use std::borrow::Cow;
 
 use muster_model::{
+    deletion::{self, Fate, Subject},
     id::{Identity, RecordId},
-    kind::Kind,
+    kind::{Kind, RecordKind},
     message::{Message, Named, Trait},
     time::Micros,
 };
@@ -92,6 +93,54 @@ pub fn peek(record: &[u8]) -> Result<Head, NotARecord> {
     let (identity, content) = (Identity(reader.u128()?), reader.u64()?);
     let _timestamp = reader.u64()?;
     Ok(Head { identity, content, received_at: Micros(reader.u64()? as i64) })
+}
+
+/// What decides whether deletions hide a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Names {
+    pub kind: Kind,
+    pub timestamp: Micros,
+    pub received_at: Micros,
+    /// Every record that it names.
+    pub subjects: [Option<Subject>; 5],
+}
+
+impl Names {
+    /// What deletions leave of the message; `reach` is its own ([`muster_model::deletion::reach`]) or another instant.
+    pub fn fate(&self, reach: Micros, deleted_at: impl Fn(RecordId) -> Option<Micros>) -> Fate {
+        deletion::fate(self.kind, self.subjects.into_iter().flatten(), reach, deleted_at)
+    }
+
+    /// The instant that the message reaches back to.
+    #[must_use]
+    pub fn reach(&self) -> Micros {
+        deletion::reach(self.timestamp, self.received_at)
+    }
+}
+
+/// Reads the names in a record without decoding the rest.
+pub fn names(record: &[u8]) -> Result<Names, NotARecord> {
+    let mut reader = Reader { bytes: record };
+    let kind = Kind::from_number(reader.u8()?).ok_or(NotARecord)?;
+    let flags = reader.u8()?;
+    reader.take(16 + 8)?;
+    let timestamp = Micros(reader.u64()? as i64);
+    let received_at = Micros(reader.u64()? as i64);
+    let mut subjects = [None; 5];
+    let external = if kind == Kind::NpsResponse { RecordKind::NpsResponse } else { RecordKind::Instance };
+    let members = [
+        (HAS_ORGANIZATION, RecordKind::Organization),
+        (HAS_ACCOUNT, RecordKind::Account),
+        (HAS_USER, RecordKind::User),
+        (HAS_EXTERNAL, external),
+        (HAS_CUSTOM_OBJECT, RecordKind::CustomObject),
+    ];
+    for ((flag, record), subject) in members.into_iter().zip(&mut subjects) {
+        if flags & flag != 0 {
+            *subject = Some((record, reader.named()?.id));
+        }
+    }
+    Ok(Names { kind, timestamp, received_at, subjects })
 }
 
 /// The message that `record` is the byte form of.
@@ -245,6 +294,13 @@ mod tests {
             encode(&message, &mut bytes);
             assert_eq!(decode(&bytes), Ok(message.clone()));
             let Message { identity, content, received_at, .. } = message;
+            let subjects = names(&bytes).map(|names| names.subjects.into_iter().flatten().collect::<Vec<_>>());
+            let mut named: Vec<Subject> =
+                muster_model::kinds::fields::named(&message).map(|(k, id, _)| (k, id)).collect();
+            let mut read = subjects.expect("names can be read");
+            named.sort_unstable();
+            read.sort_unstable();
+            assert_eq!(read, named);
             assert_eq!(peek(&bytes), Ok(Head { identity, content, received_at }));
         }
     }

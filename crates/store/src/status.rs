@@ -22,6 +22,8 @@ pub struct Figures {
     pub duplicates: u64,
     pub conflicts: u64,
     pub refused: u64,
+    /// Messages about records that were deleted after the messages' time, and so not stored.
+    pub deleted: u64,
     /// Groups synced, and the microseconds spent in syncing them.
     pub groups: u64,
     pub sync_micros: u64,

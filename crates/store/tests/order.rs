@@ -4,8 +4,8 @@
 
 use muster_store::suite::{
     Desk, Pace,
-    arbitrary::{Shape, for_all},
-    order::check,
+    arbitrary::{Shape, arrivals_with_deletions, for_all, for_each},
+    order::{check, check_deletions},
     subject::Twin,
 };
 
@@ -38,4 +38,18 @@ fn few_messages_leave_the_same_but_for_times_of_receipt() {
 #[test]
 fn many_messages_leave_the_same_but_for_times_of_receipt() {
     holds(40, 150, Shape::ORDERLESS);
+}
+
+#[test]
+fn deletions_at_any_point_leave_the_same() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for (cases, messages_max) in [(1_000, 6), (60, 100)] {
+        for_each(cases, messages_max, arrivals_with_deletions(1..=messages_max, 3), |arrival| {
+            runtime.block_on(async {
+                let subject = Twin::new();
+                let mut desk = Desk::open(&subject, Pace::Straight).await;
+                Box::pin(check_deletions(&mut desk, arrival)).await
+            })
+        });
+    }
 }

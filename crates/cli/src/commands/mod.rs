@@ -3,6 +3,9 @@
 /// Running the server, from settings to a graceful end.
 pub mod serve;
 
+/// Deleting records, and printing receipts.
+pub mod delete;
+
 /// Making, listing and ending keys, beside a running server or without one.
 pub mod keys;
 

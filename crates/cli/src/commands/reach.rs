@@ -49,7 +49,7 @@ pub fn reach<T>(
     scope: &str,
     work: impl FnOnce(&Reached) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
-    if let Some(client) = of_name(named, scope, TIMEOUT)? {
+    if let Some(client) = of_name(&named.at, scope, TIMEOUT)? {
         return work(&Reached { client, as_operator: false });
     }
     way::require_directory(settings)?;
@@ -70,17 +70,20 @@ pub fn reach<T>(
 }
 
 /// The server that is named, if one is, asked with a token of its own. `scope` says how one is made.
-pub fn of_name(named: &args::Reach, scope: &str, timeout: Duration) -> anyhow::Result<Option<Client>> {
+pub fn of_name(named: &args::At, scope: &str, timeout: Duration) -> anyhow::Result<Option<Client>> {
     let Some(url) = named.url.clone().or_else(|| environment::given(environment::URL)) else { return Ok(None) };
-    let token = named.token.clone().or_else(|| environment::given(environment::TOKEN)).ok_or_else(|| {
-        let says = format!(
-            "no token: give one with --token or in MUSTER_TOKEN; `muster keys create --scope {scope}` makes one"
-        );
-        Failure::error(Exit::Usage, says)
-    })?;
+    let token =
+        named.token.clone().or_else(|| environment::given(environment::TOKEN)).ok_or_else(|| no_token(scope))?;
     let authorities = named.ca.clone().or_else(|| environment::given(environment::CA).map(PathBuf::from));
     let trust = authorities.as_deref().map_or(Trust::Public, Trust::Authorities);
     Client::trusting(trust, &url, Some(&token), timeout).map(Some)
+}
+
+/// What is said when a token is needed. `scope` says how one is made.
+pub fn no_token(scope: &str) -> anyhow::Error {
+    let says =
+        format!("no token: give one with --token or in MUSTER_TOKEN; `muster keys create --scope {scope}` makes one");
+    Failure::error(Exit::Usage, says)
 }
 
 /// The server that runs over a data directory, asked as its operator.

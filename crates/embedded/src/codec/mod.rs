@@ -28,5 +28,8 @@ pub mod custom_object_instance;
 /// What only NPS responses have.
 pub mod nps_response;
 
+/// Deletions.
+pub mod deletion;
+
 /// Workspaces and keys.
 pub mod credentials;

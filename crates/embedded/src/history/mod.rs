@@ -48,3 +48,6 @@ pub mod messages;
 
 /// Merging files into months.
 pub mod compact;
+
+/// From rows of a file back to messages.
+pub mod restore;

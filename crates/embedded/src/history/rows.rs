@@ -76,13 +76,13 @@ fn ranks(names: &[&str]) -> Vec<u32> {
 /// The same for the users among an overlay's slots, by the number of the slot.
 fn user_ranks(overlay: &Overlay, workspace: WorkspaceId) -> Vec<u32> {
     let mut users: Vec<(&str, usize)> = Vec::new();
-    for (place, (key, slot)) in overlay.profiles.iter().enumerate() {
+    for (place, (key, slot)) in overlay.profiles.numbered().enumerate() {
         if key.workspace == workspace && key.kind == RecordKind::User {
             users.push((&slot.profile.external_id, place));
         }
     }
     users.sort_unstable();
-    let mut ranks = vec![0; overlay.profiles.iter().len()];
+    let mut ranks = vec![0; overlay.profiles.numbered().len()];
     for (rank, (_, place)) in (1..).zip(users) {
         ranks[place] = rank;
     }
@@ -109,7 +109,7 @@ enum Filed {
 
 impl<'a> Filing<'a> {
     fn new(overlay: &'a Overlay) -> Self {
-        let of_slot = vec![Filed::NotYetMet; overlay.profiles.iter().len()];
+        let of_slot = vec![Filed::NotYetMet; overlay.profiles.numbered().len()];
         Filing { overlay, numbers: FxHashMap::default(), names: Vec::new(), of_slot }
     }
 
@@ -174,7 +174,8 @@ impl Sorted<'_> {
     }
 }
 
-struct Columns {
+/// Rows being put together.
+pub struct Columns {
     kind: StringBuilder,
     timestamp: TimestampMicrosecondBuilder,
     received_at: TimestampMicrosecondBuilder,
@@ -187,7 +188,8 @@ struct Columns {
 const TEXTS: usize = schema::OTHER - schema::ATTRIBUTED_ACCOUNT_ID + 1;
 
 impl Columns {
-    fn new(rows: usize) -> Self {
+    /// Room for so many.
+    pub fn new(rows: usize) -> Self {
         Columns {
             kind: StringBuilder::with_capacity(rows, rows * 8),
             timestamp: TimestampMicrosecondBuilder::with_capacity(rows),
@@ -198,7 +200,8 @@ impl Columns {
         }
     }
 
-    fn push(&mut self, message: &Message<'_>, account: Option<&str>) -> Result<(), ArrowError> {
+    /// Adds a message, filed under an account.
+    pub fn push(&mut self, message: &Message<'_>, account: Option<&str>) -> Result<(), ArrowError> {
         let track = message.kind == Kind::Track;
         let data = Some(message.data).filter(|data| !data.is_empty());
         let name = message.name.as_deref();
@@ -231,7 +234,8 @@ impl Columns {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<RecordBatch, ArrowError> {
+    /// The rows.
+    pub fn finish(mut self) -> Result<RecordBatch, ArrowError> {
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(self.kind.finish()),
             Arc::new(self.timestamp.finish().with_timezone("UTC")),

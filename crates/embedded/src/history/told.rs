@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use arrow_array::RecordBatch;
 use muster_model::{
+    deletion::reach,
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
     limits::FUTURE_MICROS_MAX,
@@ -26,6 +27,8 @@ pub struct Told {
     pub kind: Kind,
     /// The instant in the order of statements.
     pub ordered_at: Micros,
+    /// The instant that it reaches back to.
+    pub reach: Micros,
 }
 
 /// Where in files rows that tell of a record are found; `None` for kinds of record that have no past of their own.
@@ -64,8 +67,9 @@ pub fn told(
         let receipts = times(batch, schema::RECEIVED_AT).ok_or_else(unexpected)?;
         for (row, number) in numbers.iter().enumerate() {
             if let Some(kind) = kinds[row] {
-                let latest = receipts.value(row).saturating_add(FUTURE_MICROS_MAX);
-                visit(Told { number: *number, kind, ordered_at: Micros(timestamps.value(row).min(latest)) })?;
+                let (timestamp, received_at) = (Micros(timestamps.value(row)), Micros(receipts.value(row)));
+                let ordered_at = timestamp.min(received_at.plus_micros(FUTURE_MICROS_MAX));
+                visit(Told { number: *number, kind, ordered_at, reach: reach(timestamp, received_at) })?;
             }
         }
         Ok(())

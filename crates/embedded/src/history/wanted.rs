@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use muster_model::{
+    deletion::{Fate, reach},
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
     limits::FUTURE_MICROS_MAX,
@@ -19,6 +20,7 @@ use super::{
     scan::{self, Filter, Texts, times},
     schema,
 };
+use crate::erase::tombstones::Veil;
 
 /// What a track must have to be looked at: one of these records, this name, a time in these bounds (both included).
 #[derive(Clone, Debug, Default)]
@@ -34,6 +36,8 @@ pub struct Wanted {
     pub event: Option<Box<str>>,
     pub first: Option<Micros>,
     pub last: Option<Micros>,
+    /// What was deleted and is not wanted.
+    pub veil: Veil,
 }
 
 /// What of a track decides whether it is wanted, and where it belongs.
@@ -75,6 +79,22 @@ impl Wanted {
             && self.in_time(message.timestamp)
             && (self.event.is_none() || self.event.as_deref() == message.name.as_deref())
             && self.names(id(&message.user), id(&message.account), id(&message.organization))
+            && self.veil.fate(message) != Fate::Drop
+    }
+
+    /// Whether a track was deleted and only its bytes are left.
+    fn hides(
+        &self,
+        (user, account, organization): (Option<RecordId>, Option<RecordId>, Option<RecordId>),
+        head: &TrackHead<'_>,
+    ) -> bool {
+        if self.veil.is_empty() {
+            return false;
+        }
+        let names =
+            [(RecordKind::Organization, organization), (RecordKind::Account, account), (RecordKind::User, user)];
+        let names = names.into_iter().filter_map(|(kind, id)| Some((kind, id?)));
+        self.veil.hides_track(names, reach(head.timestamp, head.received_at))
     }
 
     /// Every record that a wanted track may name, with the way it is found in a file.
@@ -134,7 +154,8 @@ pub fn heads(
         };
         for (row, number) in numbers.iter().enumerate() {
             let at = Micros(timestamps.value(row));
-            let names = || wanted.names(user_ids[row], account_ids[row], organization_ids[row]);
+            let named = (user_ids[row], account_ids[row], organization_ids[row]);
+            let names = || wanted.names(named.0, named.1, named.2);
             if tracks[row] && of_event[row] && wanted.in_time(at) && names() {
                 let head = TrackHead {
                     timestamp: at,
@@ -143,7 +164,9 @@ pub fn heads(
                     account: accounts.get(row),
                     organization: organizations.get(row),
                 };
-                visit(*number, head)?;
+                if !wanted.hides(named, &head) {
+                    visit(*number, head)?;
+                }
             }
         }
         Ok(())

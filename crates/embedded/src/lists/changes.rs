@@ -52,9 +52,10 @@ impl Changes {
         for (key, slot) in profiles {
             let certain = settled.get(key).map(|seen| settle::settled(&slot.profile, *seen));
             let now = entries::entries(certain.as_ref().unwrap_or(&slot.profile));
-            let before = match slot.below {
-                Some(_) => views::read_profile(&Latest, state, key).map_err(Fault::Read)?,
-                None => None,
+            let known = slot.below.is_some() || overlay.gone.contains_key(key);
+            let before = match known {
+                true => views::read_profile(&Latest, state, key).map_err(Fault::Read)?,
+                false => None,
             };
             changes.add(key, &before.as_ref().map(entries::entries).unwrap_or_default(), &now);
             if changes.inserted.len() >= RUN {

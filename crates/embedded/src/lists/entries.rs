@@ -4,6 +4,7 @@
 //! the hash of a text, or says only that there is one. Values are inverted, so that the greatest comes first and a list
 //! runs downwards as the keys run up. Hashes may meet: whoever finds a record here looks at the record itself, too.
 
+use fjall::OwnedWriteBatch;
 use muster_model::{
     find,
     json::string_value,
@@ -15,7 +16,10 @@ use muster_model::{
 use muster_store::lists::{ListOrder, kept_seen};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::keys;
+use crate::{
+    keys::{self, ProfileKey},
+    state::State,
+};
 
 /// A value as it stands in a key.
 pub type Value = [u8; 9];
@@ -164,6 +168,13 @@ pub fn of_json(json: &str) -> Value {
         }
         None if json.starts_with(['t', 'f']) => text(json),
         None => packed(OTHER, 0),
+    }
+}
+
+/// Removes the entries of a record that is no more.
+pub fn remove(batch: &mut OwnedWriteBatch, state: &State, key: &ProfileKey, before: &Profile) {
+    for (field, value) in entries(before) {
+        batch.remove(&state.by_field, keys::field_key(key.workspace, key.kind, field, value, key.id));
     }
 }
 

@@ -66,10 +66,13 @@ impl Glance {
 
     /// Whether memory knew the record better than the disk.
     pub fn hides(&self, views: &Views, key: &ProfileKey) -> Result<bool, Fault> {
-        if self.below.frozen.as_ref().is_some_and(|frozen| frozen.profiles.contains_key(key)) {
+        let frozen = self.below.frozen.as_ref();
+        if frozen.is_some_and(|frozen| frozen.profiles.contains_key(key) || frozen.gone.contains_key(key)) {
             return Ok(true);
         }
-        Ok(self.is_live(self.live(&views.look())?, key))
+        let current = views.look();
+        let live = self.live(&current)?;
+        Ok(self.is_live(live, key) || live.gone.contains_key(key))
     }
 
     /// Shows every record of a kind that was in memory, as it is now or was then; `look` is called under the lock.
@@ -83,8 +86,8 @@ impl Glance {
         let mut done = 0;
         while done < self.live.index() {
             let current = views.look();
-            let slots = self.live(&current)?.profiles.iter();
-            let some = slots.skip(done).take(LOOK_RECORDS.min(self.live.index() - done));
+            let some = done..self.live.index().min(done + LOOK_RECORDS);
+            let some = self.live(&current)?.profiles.between(some);
             some.filter(|(key, _)| of_kind(key)).for_each(|(_, slot)| look(&slot.profile));
             done += LOOK_RECORDS;
         }
@@ -93,7 +96,8 @@ impl Glance {
         for some in frozen.chunks(LOOK_RECORDS) {
             let current = views.look();
             let live = self.live(&current)?;
-            some.iter().filter(|(key, _)| !self.is_live(live, key)).for_each(|(_, slot)| look(&slot.profile));
+            let shown = |key: &ProfileKey| !self.is_live(live, key) && !live.gone.contains_key(key);
+            some.iter().filter(|(key, _)| shown(key)).for_each(|(_, slot)| look(&slot.profile));
         }
         Ok(())
     }

@@ -159,6 +159,11 @@ impl Texts {
         held.keep_bound(None);
     }
 
+    /// Forgets everything about a workspace.
+    pub fn forget(&self, workspace: WorkspaceId) {
+        self.held.lock().tables.retain(|(of, _), _| *of != workspace);
+    }
+
     /// The records on disk whose texts hold a folded needle, if a table can tell and there are at most so many.
     pub fn find(&self, state: &State, of: Of, needle: &str, most: usize) -> Result<Option<Vec<RecordId>>, ReadError> {
         if needle.is_empty() || needle.contains('\n') {

@@ -18,18 +18,19 @@ use muster_store::{
     rows::RowBatch,
     scan::{Extent, Moment, Scan, Scans, Wanted, Work},
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::scan::Everything;
 use crate::{
     codec,
     engine::{Embedded, Reader},
+    erase::tombstones::Veil,
     error::{damaged, state_failed},
     history::{footers::Footers, manifest::Segment},
     keys::{self, ProfileKey},
-    overlay::{KeptRows, Overlay, StatementsKey},
+    overlay::{HiddenChildren, KeptRows, Overlay, StatementsKey},
     state::State,
-    views::Below,
+    views::{Below, children_below},
 };
 
 /// A workspace at one instant.
@@ -42,6 +43,8 @@ pub struct Held {
     pub(super) frozen_rows: KeptRows,
     pub(super) segments: Vec<Arc<Segment>>,
     pub(super) footers: Arc<Footers>,
+    /// What was deleted and lies in rows and files still.
+    pub(super) veil: Veil,
     /// Records in memory by kind, sorted by id; made when they are first asked for.
     sorted: [OnceLock<Vec<Arc<Profile>>>; RecordKind::ALL.len()],
     /// Records in memory by the parents they ever named.
@@ -60,13 +63,17 @@ struct Live {
     /// Of users with several parents, whose place in time the profile alone may not tell.
     statements: FxHashMap<StatementsKey, Vec<Statement>>,
     rows: KeptRows,
+    /// What of the state below was deleted.
+    gone: FxHashSet<ProfileKey>,
+    unrelated: FxHashMap<ProfileKey, FxHashSet<(RecordKind, RecordId)>>,
+    unsaid: FxHashMap<StatementsKey, FxHashSet<RecordId>>,
 }
 
 impl Scans for Embedded {
     fn extent(&self, workspace: WorkspaceId) -> Extent {
         let (messages, changed) = {
             let current = self.views.look();
-            let of = |overlay: &Overlay| (overlay.rows().len() as u64, overlay.profiles.iter().len() as u64);
+            let of = |overlay: &Overlay| (overlay.rows().len() as u64, overlay.profiles.numbered().len() as u64);
             let (live, frozen) = (of(&current.live), current.frozen.as_deref().map(of).unwrap_or_default());
             let filed: u64 = current.manifest.of(workspace).map(|segment| segment.rows).sum();
             (filed + live.0 + frozen.0, live.1 + frozen.1)
@@ -96,9 +103,10 @@ impl Scans for Embedded {
 impl Held {
     fn take(reader: &Reader, workspace: WorkspaceId) -> Result<Held, ReadError> {
         let ids = reader.id_space(workspace)?;
-        let (live, below) = {
+        let (live, below, veil) = {
             let current = reader.views.look();
-            (Live::of(&current.live, workspace), reader.views.below(&current))
+            let veil = reader.views.tombstones.veil(workspace);
+            (Live::of(&current.live, workspace), reader.views.below(&current), veil)
         };
         let frozen_rows = below.frozen.as_ref().map(|frozen| frozen.rows_of(workspace)).unwrap_or_default();
         let segments = below.manifest.of(workspace).cloned().collect();
@@ -111,6 +119,7 @@ impl Held {
             frozen_rows,
             segments,
             footers: Arc::clone(&reader.views.footers),
+            veil,
             sorted: std::array::from_fn(|_| OnceLock::new()),
             children: OnceLock::new(),
             rows: AtomicU64::new(0),
@@ -127,7 +136,15 @@ impl Held {
     pub(super) fn statements(&self, parents: RecordKind, user: RecordId) -> Result<Vec<Statement>, ReadError> {
         let key = (self.workspace, parents, user);
         let mut statements = self.live.statements.get(&key).cloned().unwrap_or_default();
+        if self.live.gone.contains(&ProfileKey::new(self.workspace, RecordKind::User, user)) {
+            return Ok(statements);
+        }
+        let known = statements.len();
         self.below.statements(&self.state, key, &mut statements)?;
+        if let Some(hidden) = self.live.unsaid.get(&key) {
+            let below = statements.split_off(known);
+            statements.extend(below.into_iter().filter(|statement| !hidden.contains(&statement.parent)));
+        }
         Ok(statements)
     }
 
@@ -138,7 +155,12 @@ impl Held {
     ) -> Result<Vec<Arc<Profile>>, ReadError> {
         let mut ids = Vec::new();
         let key = ProfileKey::new(self.workspace, parent.0, parent.1);
-        self.below.children(&self.state, &key, children, &mut ids)?;
+        let hidden = match self.live.gone.contains(&key) {
+            true => HiddenChildren::All,
+            false => HiddenChildren::These(self.live.unrelated.get(&key).cloned().unwrap_or_default()),
+        };
+        let (frozen, disk) = (self.below.frozen.as_deref(), &self.below.snapshot);
+        children_below(&hidden, frozen, disk, &self.state, &key, children, &mut ids)?;
         let in_memory = self.children.get_or_init(|| self.live.by_parent());
         let live = in_memory.get(&parent.1).into_iter().flatten().filter(|profile| profile.kind() == children);
         ids.extend(live.map(|profile| profile.id));
@@ -152,6 +174,7 @@ impl Held {
         let key = ProfileKey::new(self.workspace, kind, id);
         match self.live.profiles.get(&key) {
             Some(profile) => Ok(Some(Arc::clone(profile))),
+            None if self.live.gone.contains(&key) => Ok(None),
             None => self.below.profile(&self.state, &key),
         }
     }
@@ -162,7 +185,10 @@ impl Held {
             let live = self.live.profiles.iter().filter(|(key, _)| key.kind == kind).map(|(_, profile)| profile);
             let frozen = self.below.frozen.iter().flat_map(|frozen| frozen.profiles.iter());
             let frozen = frozen.filter(|(key, _)| {
-                key.kind == kind && key.workspace == self.workspace && !self.live.profiles.contains_key(key)
+                key.kind == kind
+                    && key.workspace == self.workspace
+                    && !self.live.profiles.contains_key(key)
+                    && !self.live.gone.contains(key)
             });
             let mut sorted: Vec<Arc<Profile>> =
                 live.chain(frozen.map(|(_, slot)| &slot.profile)).map(Arc::clone).collect();
@@ -187,7 +213,10 @@ impl Held {
             if Some(id) == after {
                 continue;
             }
-            let in_memory = known.binary_search_by_key(&id, |profile| profile.id).is_ok();
+            let key = ProfileKey::new(self.workspace, kind, id);
+            let gone = self.live.gone.contains(&key)
+                || self.below.frozen.as_ref().is_some_and(|frozen| frozen.gone.contains_key(&key));
+            let in_memory = gone || known.binary_search_by_key(&id, |profile| profile.id).is_ok();
             let profile = match in_memory {
                 true => None,
                 false => Some(Arc::new(codec::profile::decode(&value).map_err(|_| damaged("a profile"))?)),
@@ -200,8 +229,14 @@ impl Held {
 
 impl Live {
     fn of(overlay: &Overlay, workspace: WorkspaceId) -> Live {
-        let mut live =
-            Live { profiles: FxHashMap::default(), statements: FxHashMap::default(), rows: KeptRows::default() };
+        let mut live = Live {
+            profiles: FxHashMap::default(),
+            statements: FxHashMap::default(),
+            rows: KeptRows::default(),
+            gone: overlay.gone.keys().filter(|key| key.workspace == workspace).copied().collect(),
+            unrelated: overlay.unrelated.clone(),
+            unsaid: overlay.unsaid.clone(),
+        };
         for (key, slot) in overlay.profiles.iter().filter(|(key, _)| key.workspace == workspace) {
             live.profiles.insert(*key, Arc::clone(&slot.profile));
             let Some(user) = slot.profile.as_user() else { continue };

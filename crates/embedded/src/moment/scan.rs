@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use muster_model::{kind::Kind, message::Message};
+use muster_model::{deletion::Fate, kind::Kind, message::Message};
 use muster_store::{
     error::ReadError,
     rows::{RowBatch, name_of},
@@ -38,7 +38,7 @@ impl Everything {
         wanted.columns.sort_unstable();
         wanted.columns.dedup();
         let candidates = Candidates::of(held, &wanted)?;
-        let plan = Plan::new(wanted, candidates);
+        let plan = Plan::new(wanted, candidates, !held.veil.is_empty());
         Ok(Everything { plan, places: Places::default(), source: 0, next_row: 0, file: None })
     }
 
@@ -91,6 +91,15 @@ impl Everything {
         message: &Message<'_>,
         batch: &mut RowBatch,
     ) -> Result<(), ReadError> {
+        let redacted;
+        let message = match held.veil.fate(message) {
+            Fate::Keep => message,
+            Fate::Drop => return Ok(()),
+            Fate::Redact => {
+                redacted = message.clone().redacted(|id| held.veil.deleted_at(id));
+                &redacted
+            }
+        };
         let wanted = &self.plan.wanted;
         let (organization, account, user) =
             (name_of(&message.organization), name_of(&message.account), name_of(&message.user));

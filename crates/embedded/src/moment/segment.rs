@@ -8,8 +8,13 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use arrow_array::RecordBatch;
-use muster_model::limits::FUTURE_MICROS_MAX;
+use arrow_array::{RecordBatch, TimestampMicrosecondArray};
+use muster_model::{
+    deletion::{self, Fate, reach},
+    kind::RecordKind,
+    limits::FUTURE_MICROS_MAX,
+    message::Message,
+};
 use muster_store::{
     error::ReadError,
     rows::{Column, RowBatch, identity_of_its_own},
@@ -53,7 +58,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn new(wanted: Wanted, candidates: Candidates) -> Plan {
+    /// `veiled` when some rows may have been deleted, which their names tell.
+    pub fn new(wanted: Wanted, candidates: Candidates, veiled: bool) -> Plan {
         let asks = |column| wanted.columns.contains(&column);
         let placed = wanted.attributed
             && (wanted.accounts.is_some()
@@ -77,6 +83,10 @@ impl Plan {
         reading.extend(wanted.columns.iter().filter_map(|column| stored(*column)));
         if placed {
             reading.extend(&names[..3]);
+        }
+        if veiled {
+            reading.extend(&names[..3]);
+            reading.extend([schema::EXTERNAL_ID, schema::CUSTOM_OBJECT_ID]);
         }
         if asks(Column::Sent) || asks(Column::Identity) {
             reading = (0..schema::WRITTEN.fields().len()).collect();
@@ -330,6 +340,8 @@ fn copy(
     let mut chosen: Vec<u32> = (0..rows as u32)
         .filter(|row| of_kind[*row as usize] && wanted.in_time(Micros(times.value(*row as usize))))
         .collect();
+    let Some(fates) = fates(held, stored_rows, &kinds, times, receipts) else { return Ok(None) };
+    chosen.retain(|row| fates.get(*row as usize) != Some(&Fate::Drop));
     if plan.placed {
         match placed(held, plan, places, stored_rows, chosen, batch)? {
             Some(kept) => chosen = kept,
@@ -349,11 +361,25 @@ fn copy(
             (Column::Account | Column::Organization, _) if plan.placed => {}
             (_, Some(at)) => {
                 let Some(texts) = Texts::of(stored_rows, at) else { return Ok(None) };
-                chosen.iter().for_each(|row| out.push(texts.get(*row as usize)));
+                let named = match column {
+                    Column::Account => Some(RecordKind::Account),
+                    Column::Organization => Some(RecordKind::Organization),
+                    _ => None,
+                };
+                for row in chosen.iter().map(|row| *row as usize) {
+                    let text = texts.get(row).filter(|text| match (fates.get(row), named) {
+                        (Some(Fate::Redact), Some(kind)) => held.veil.deleted_at(held.ids.record(kind, text)).is_none(),
+                        _ => true,
+                    });
+                    out.push(text);
+                }
             }
             (_, None) => {
                 for row in &chosen {
-                    let Some(message) = message(stored_rows, *row as usize) else { return Ok(None) };
+                    let Some(mut message) = message(stored_rows, *row as usize) else { return Ok(None) };
+                    if fates.get(*row as usize) == Some(&Fate::Redact) {
+                        message = redacted(held, message);
+                    }
                     match column {
                         Column::Identity => out.push(identity_of_its_own(&message).as_deref()),
                         _ => out.push(Some(&message.as_sent())),
@@ -363,6 +389,55 @@ fn copy(
         }
     }
     Ok(Some(()))
+}
+
+/// A stored message without the names of deleted records.
+fn redacted<'a>(held: &Held, mut message: Message<'a>) -> Message<'a> {
+    let names = [(RecordKind::Organization, &mut message.organization), (RecordKind::Account, &mut message.account)];
+    for (kind, named) in names {
+        if let Some(named) = named {
+            named.id = held.ids.record(kind, &named.external_id);
+        }
+    }
+    message.redacted(|id| held.veil.deleted_at(id))
+}
+
+/// What deletions leave of each row; nothing when nothing is being deleted. `None` when the columns are not what they
+/// should be.
+fn fates(
+    held: &Held,
+    rows: &RecordBatch,
+    kinds: &Kinds<'_>,
+    times: &TimestampMicrosecondArray,
+    receipts: &TimestampMicrosecondArray,
+) -> Option<Vec<Fate>> {
+    if held.veil.is_empty() {
+        return Some(Vec::new());
+    }
+    let organizations = Texts::of(rows, schema::ORGANIZATION_ID)?;
+    let (accounts, users) = (Texts::of(rows, schema::ACCOUNT_ID)?, Texts::of(rows, schema::USER_ID)?);
+    let (externals, objects) = (Texts::of(rows, schema::EXTERNAL_ID)?, Texts::of(rows, schema::CUSTOM_OBJECT_ID)?);
+    let ids = held.ids;
+    let fate = |row: usize| {
+        let of = |kind, name: Option<&str>| name.map(|name| (kind, ids.record(kind, name)));
+        let external = match (objects.get(row), externals.get(row)) {
+            (Some(object), Some(name)) => Some((RecordKind::Instance, ids.instance(object, name))),
+            (_, name) => of(RecordKind::NpsResponse, name),
+        };
+        let object = objects.get(row).map(|name| (RecordKind::CustomObject, ids.custom_object(name)));
+        let names = [
+            of(RecordKind::Organization, organizations.get(row)),
+            of(RecordKind::Account, accounts.get(row)),
+            of(RecordKind::User, users.get(row)),
+            external,
+            object,
+        ];
+        let reach = reach(Micros(times.value(row)), Micros(receipts.value(row)));
+        // A kind that no scan asks for is not looked at.
+        let Some(kind) = kinds.get(row) else { return Some(Fate::Keep) };
+        Some(deletion::fate(kind, names.into_iter().flatten(), reach, |id| held.veil.deleted_at(id)))
+    };
+    (0..rows.num_rows()).map(fate).collect()
 }
 
 /// Of rows that may be wanted those that are, by where they belong; and where that is, as far as it is asked for. `None`

@@ -23,13 +23,14 @@ use muster_store::{
 use super::{
     attribution::Attributor,
     counted::{Counted, Subject},
+    veiled,
 };
 use crate::{
     engine::{Embedded, Reader},
     error::{damaged, not_a_record, state_failed},
     history::daily::Tally,
     keys::{self, ProfileKey},
-    overlay::SharedRows,
+    overlay::{Row, SharedRows},
 };
 
 impl Activity for Embedded {
@@ -62,14 +63,17 @@ impl Reader {
             known.events += tally.events;
             known.seen.join(tally.seen);
         };
-        let (rows, manifest) = {
+        let ids = self.id_space(workspace)?;
+        let (rows, manifest, veil) = {
             let current = self.views.look();
+            let veil = self.views.tombstones.veil(workspace);
             let overlays = std::iter::once(&current.live).chain(current.frozen.as_deref());
             let all = overlays.map(|overlay| {
-                let rows = overlay.rows().iter().filter(|row| row.workspace == workspace);
+                let shown = |row: &&Row| veil.is_empty() || !veil.hides_record(overlay.row_slice(**row));
+                let rows = overlay.rows().iter().filter(|row| row.workspace == workspace).filter(shown);
                 overlay.share(rows.copied().collect())
             });
-            (all.collect::<Vec<SharedRows>>(), std::sync::Arc::clone(&current.manifest))
+            (all.collect::<Vec<SharedRows>>(), std::sync::Arc::clone(&current.manifest), veil.clone())
         };
         for row in rows.iter().flat_map(SharedRows::iter) {
             let message = record::decode(row).map_err(not_a_record("an overlay"))?;
@@ -80,7 +84,12 @@ impl Reader {
             }
         }
         for segment in manifest.of(workspace) {
-            for (name, tally) in &self.footer(segment)?.daily()?.events {
+            let footer = self.footer(segment)?;
+            if veiled::is_concerned(&footer, &veil) {
+                veiled::events(&footer, ids, &veil, &mut add)?;
+                continue;
+            }
+            for (name, tally) in &footer.daily()?.events {
                 add(name, *tally);
             }
         }
@@ -115,7 +124,7 @@ impl Reader {
         }
         // A track counts on the day of its timestamp or on an earlier one, never on a later one.
         wanted.first = Some(days.0.start());
-        let sources = self.sources(workspace, &wanted);
+        let sources = self.sources(workspace, &mut wanted);
         let mut counted = Counted::new(Subject::new(subject, wanted), days, ids);
         for row in sources.rows.iter().flat_map(SharedRows::iter) {
             counted.row(&record::decode(row).map_err(not_a_record("an overlay"))?, attributor)?;

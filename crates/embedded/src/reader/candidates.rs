@@ -15,6 +15,7 @@ use rustc_hash::FxHashSet;
 use super::attribution::Attributor;
 use crate::{
     engine::Reader,
+    erase::tombstones::Veil,
     error::damaged,
     history::{
         directory::By,
@@ -23,14 +24,17 @@ use crate::{
         wanted::Wanted,
     },
     keys::ProfileKey,
-    overlay::SharedRows,
+    overlay::{HiddenChildren, Row, SharedRows},
+    views::children_below,
 };
 
 /// Rows in memory and files on disk, as of one moment.
 pub struct Sources {
-    /// Rows of the live overlay, and of the frozen one.
+    /// Rows of the live overlay, and of the frozen one, without those that were deleted.
     pub rows: Vec<SharedRows>,
     pub manifest: Arc<Manifest>,
+    /// What was deleted and lies in files still.
+    pub veil: Veil,
 }
 
 impl Reader {
@@ -80,31 +84,42 @@ impl Reader {
     /// Everyone of a kind who ever named one of these as a parent.
     fn children_of(&self, parents: &[ProfileKey], kind: RecordKind) -> Result<FxHashSet<RecordId>, ReadError> {
         let mut found = Vec::new();
-        let below = {
+        let (hidden, below) = {
             let current = self.views.look();
-            for parent in parents {
-                let live = current.live.children.get(parent).into_iter().flatten();
-                found.extend(live.filter(|(child, _)| *child == kind).map(|(_, id)| *id));
-            }
-            self.views.below(&current)
+            let live = &current.live;
+            parents.iter().for_each(|parent| found.extend(live.children_of(parent, kind)));
+            let hidden: Vec<HiddenChildren> = parents.iter().map(|parent| live.hidden_children(parent)).collect();
+            (hidden, self.views.below(&current))
         };
-        for parent in parents {
-            below.children(&self.views.state, parent, kind, &mut found)?;
+        let (frozen, disk) = (below.frozen.as_deref(), &below.snapshot);
+        for (parent, hidden) in parents.iter().zip(&hidden) {
+            children_below(hidden, frozen, disk, &self.views.state, parent, kind, &mut found)?;
         }
         Ok(found.into_iter().collect())
     }
 
     /// Where to look for tracks: those in memory that name anything wanted, and the files.
-    pub fn sources(&self, workspace: WorkspaceId, wanted: &Wanted) -> Sources {
+    pub fn sources(&self, workspace: WorkspaceId, wanted: &mut Wanted) -> Sources {
         let key = |(by, id): (By, RecordId)| Some(ProfileKey::new(workspace, by.kind()?, id));
-        self.sources_of(&wanted.records().filter_map(key).collect::<Vec<ProfileKey>>())
+        let keys: Vec<ProfileKey> = wanted.records().filter_map(key).collect();
+        let sources = self.sources_of(workspace, &keys);
+        wanted.veil = sources.veil.clone();
+        sources
     }
 
     /// Where to look for messages about these records: those in memory that name or describe one, and the files.
-    pub fn sources_of(&self, keys: &[ProfileKey]) -> Sources {
+    pub fn sources_of(&self, workspace: WorkspaceId, keys: &[ProfileKey]) -> Sources {
         let current = self.views.look();
         let overlays = std::iter::once(&current.live).chain(current.frozen.as_deref());
-        let rows = overlays.map(|overlay| overlay.share(keys.iter().flat_map(|key| overlay.rows_about(key)).collect()));
-        Sources { rows: rows.collect(), manifest: Arc::clone(&current.manifest) }
+        // Taken with the manifest: as long as a file counts, what it must not show is known.
+        let veil = self.views.tombstones.veil(workspace);
+        let rows = overlays.map(|overlay| {
+            let mut rows: Vec<Row> = keys.iter().flat_map(|key| overlay.rows_about(key)).collect();
+            if !veil.is_empty() {
+                rows.retain(|row| !veil.hides_record(overlay.row_slice(*row)));
+            }
+            overlay.share(rows)
+        });
+        Sources { rows: rows.collect(), manifest: Arc::clone(&current.manifest), veil }
     }
 }

@@ -17,6 +17,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     attribution::{Attributor, Steady},
     events::{belongs, head, subject},
+    veiled,
 };
 use crate::history::{
     daily::{Cell, UserKey},
@@ -28,6 +29,9 @@ use crate::history::{
 
 /// Entries of users that one answer may count at the most.
 const USERS_MAX: usize = 4_000_000;
+
+/// Rows that are held at a time while they are counted one by one.
+const ROWS_READ: usize = 4_096;
 
 /// The record that is counted for, and who may have done something there.
 pub struct Subject {
@@ -96,6 +100,9 @@ impl Counted {
             return Ok(());
         }
         let chunks = scan::chunks(footer, &self.subject.filter);
+        if veiled::is_concerned(footer, &self.subject.wanted.veil) {
+            return self.all_rows(footer, attributor);
+        }
         let mut names: Vec<Option<u32>> = vec![None; index.events.len()];
         let mut by_row: FxHashSet<(RecordId, Day)> = FxHashSet::default();
         let mut failed = Ok(());
@@ -118,6 +125,21 @@ impl Counted {
         })?;
         failed?;
         by_row.into_iter().try_for_each(|(user, day)| self.rows_of(footer, user, day, attributor))
+    }
+
+    /// Counts the rows of a file one by one, whose cells count what was deleted.
+    fn all_rows(&mut self, footer: &Footer, attributor: &mut Attributor<'_>) -> Result<(), ReadError> {
+        let mut numbers = Vec::new();
+        heads(footer, self.ids, (&self.subject.wanted, &self.subject.filter), |number, head| {
+            numbers.extend(self.in_days(Day::of(head.ordered_at())).then_some(number));
+            Ok(())
+        })?;
+        for numbers in numbers.chunks(ROWS_READ) {
+            for stored in messages::read(footer, numbers, messages::OF_TRACKS)? {
+                self.row(&stored.message(self.ids), attributor)?;
+            }
+        }
+        Ok(())
     }
 
     fn cell(&self, cell: &Cell, attributor: &mut Attributor<'_>) -> Result<Belongs, ReadError> {

@@ -53,7 +53,7 @@ impl Reader {
         wanted.first = query.after;
         let before = query.before.map(|before| before.plus_micros(-1));
         wanted.last = [before, query.from.map(|from| from.timestamp)].into_iter().flatten().min();
-        let sources = self.sources(workspace, &wanted);
+        let sources = self.sources(workspace, &mut wanted);
         let mut page = Timeline { query, newest: Newest::new(query.limit.max(1)), attributor, ids };
         for rows in &sources.rows {
             page.offer_rows(rows, &wanted)?;
@@ -87,7 +87,7 @@ impl Reader {
         if !body.seen_stale {
             return Ok(body.seen);
         }
-        let Some(wanted) = self.wanted(workspace, (RecordKind::Account, account), &mut attributor)? else {
+        let Some(mut wanted) = self.wanted(workspace, (RecordKind::Account, account), &mut attributor)? else {
             return Ok(Span::default());
         };
         let mut seen = Span::default();
@@ -98,7 +98,7 @@ impl Reader {
             }
             Ok(())
         };
-        let sources = self.sources(workspace, &wanted);
+        let sources = self.sources(workspace, &mut wanted);
         for row in sources.rows.iter().flat_map(SharedRows::iter) {
             let message = record::decode(row).map_err(not_a_record("an overlay"))?;
             if wanted.matches(&message) {

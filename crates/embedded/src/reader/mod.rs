@@ -21,8 +21,14 @@ pub mod past;
 /// Counting what belongs to one record.
 pub mod counted;
 
+/// Counting in files that hold what was deleted and not removed yet.
+pub mod veiled;
+
 /// How much happened.
 pub mod activity;
 
 /// Messages set aside.
 pub mod refused;
+
+/// Deletions: asked for, under way, done.
+pub mod deletions;

@@ -58,7 +58,7 @@ impl Past for Embedded {
 impl Reader {
     fn trait_history(&self, workspace: WorkspaceId, query: &TraitQuery) -> Result<TraitPage, ReadError> {
         let ids = self.id_space(workspace)?;
-        let sources = self.sources_of(&[ProfileKey::new(workspace, query.subject.0, query.subject.1)]);
+        let sources = self.sources_of(workspace, &[ProfileKey::new(workspace, query.subject.0, query.subject.1)]);
         let until = query.from.map_or(Micros::MAX, |from| from.timestamp);
         let mut newest = Newest::new(query.limit.max(1));
         let page = |(statements, next)| TraitPage { statements, next };
@@ -80,7 +80,8 @@ impl Reader {
             let mut candidates = Vec::new();
             told(&footer, ids, query.subject, |row| {
                 let describes = matches!(row.kind, Kind::Organization | Kind::Account | Kind::User);
-                if describes && row.ordered_at <= until && newest.may_take(row.ordered_at) {
+                let hidden = sources.veil.hides(query.subject.1, row.reach);
+                if describes && !hidden && row.ordered_at <= until && newest.may_take(row.ordered_at) {
                     candidates.push((row.ordered_at, row.number));
                 }
                 Ok(())
@@ -107,11 +108,14 @@ impl Reader {
             return Ok(None);
         }
         let ids = self.id_space(workspace)?;
-        let sources = self.sources_of(&[key]);
+        let sources = self.sources_of(workspace, &[key]);
         let mut fold = Fold::default();
         for row in sources.rows.iter().flat_map(SharedRows::iter) {
             let message = record::decode(row).map_err(not_a_record("an overlay"))?;
-            if message.tells_of() == Some((kind, id)) && message.ordered_at() <= at {
+            if message.tells_of() != Some((kind, id)) || message.ordered_at() > at {
+                continue;
+            }
+            if let Some(message) = sources.veil.left(message) {
                 fold.take(&message)?;
             }
         }
@@ -120,12 +124,14 @@ impl Reader {
             let footer = self.footer(segment)?;
             let mut numbers = Vec::new();
             told(&footer, ids, (kind, id), |row| {
-                numbers.extend((row.ordered_at <= at).then_some(row.number));
+                let hidden = sources.veil.hides(id, row.reach);
+                numbers.extend((row.ordered_at <= at && !hidden).then_some(row.number));
                 Ok(())
             })?;
             for numbers in numbers.chunks(FOLDED_BATCH) {
                 let messages = messages::read(&footer, numbers, messages::OF_OTHERS)?;
-                messages.iter().try_for_each(|stored| fold.take(&stored.message(ids)))?;
+                let mut left = messages.iter().filter_map(|stored| sources.veil.left(stored.message(ids)));
+                left.try_for_each(|message| fold.take(&message))?;
             }
         }
         let seen = self.seen_until(workspace, &now, at)?;
@@ -142,8 +148,8 @@ impl Reader {
             _ => return Ok(seen),
         }
         let ids = self.id_space(workspace)?;
-        let wanted = Wanted { users: [now.id].into_iter().collect(), ..Wanted::default() };
-        let sources = self.sources(workspace, &wanted);
+        let mut wanted = Wanted { users: [now.id].into_iter().collect(), ..Wanted::default() };
+        let sources = self.sources(workspace, &mut wanted);
         for row in sources.rows.iter().flat_map(SharedRows::iter) {
             let message = record::decode(row).map_err(not_a_record("an overlay"))?;
             if wanted.matches(&message) && message.ordered_at() <= at {

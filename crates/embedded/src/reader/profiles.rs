@@ -16,7 +16,8 @@ use muster_store::{
 use crate::{
     engine::{Embedded, Reader},
     keys::ProfileKey,
-    views::Below,
+    overlay::HiddenChildren,
+    views::{Below, children_below},
 };
 
 impl Profiles for Embedded {
@@ -49,13 +50,13 @@ impl Profiles for Embedded {
 
 impl Reader {
     pub fn children(&self, parent: &ProfileKey, kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
-        let (mut children, below): (Vec<RecordId>, Below) = {
+        let (mut children, hidden, below): (Vec<RecordId>, HiddenChildren, Below) = {
             let current = self.views.look();
-            let live = current.live.children.get(parent).into_iter().flatten();
-            let live = live.filter(|(child, _)| *child == kind).map(|(_, id)| *id).collect();
-            (live, self.views.below(&current))
+            let live = &current.live;
+            (live.children_of(parent, kind), live.hidden_children(parent), self.views.below(&current))
         };
-        below.children(&self.views.state, parent, kind, &mut children)?;
+        let (frozen, state) = (below.frozen.as_deref(), &self.views.state);
+        children_below(&hidden, frozen, &below.snapshot, state, parent, kind, &mut children)?;
         children.sort_unstable();
         children.dedup();
         Ok(children)

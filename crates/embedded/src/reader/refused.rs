@@ -45,12 +45,14 @@ impl Reader {
         limit: usize,
     ) -> Result<RefusedPage, ReadError> {
         let wanted = limit + 1;
+        let (veil, ids) = (self.views.tombstones.veil(workspace), self.id_space(workspace)?);
+        let shown = |refused: &Refused<'_>| !veil.hides_refused(&refused.body, refused.received_at, ids);
         let (mut found, forgotten, below) = {
             let current = self.views.look();
-            let mut found = newest(&current.live, workspace, from, wanted);
+            let mut found = newest(&current.live, workspace, from, wanted, &shown);
             let mut forgotten: Vec<RefusedId> = forgotten(&current.live, workspace);
             if let Some(frozen) = &current.frozen {
-                let kept = newest(frozen, workspace, from, wanted + forgotten.len());
+                let kept = newest(frozen, workspace, from, wanted + forgotten.len(), &shown);
                 found.extend(kept.into_iter().filter(|refused| !forgotten.contains(&refused.id)));
                 forgotten.extend(self::forgotten(frozen, workspace));
             }
@@ -69,8 +71,11 @@ impl Reader {
             if Some(place) == from || forgotten.contains(&place.id) || found.iter().any(|known| known.id == place.id) {
                 continue;
             }
-            found.push(decode_refused(&value).map_err(not_a_record("the state store"))?.into_owned());
-            on_disk += 1;
+            let refused = decode_refused(&value).map_err(not_a_record("the state store"))?;
+            if shown(&refused) {
+                found.push(refused.into_owned());
+                on_disk += 1;
+            }
         }
         found.sort_by_key(|refused| Reverse(place_of(refused)));
         let more = found.len() > limit;
@@ -80,12 +85,15 @@ impl Reader {
     }
 
     fn refused_message(&self, workspace: WorkspaceId, id: RefusedId) -> Result<Option<Refused<'static>>, ReadError> {
+        let (veil, ids) = (self.views.tombstones.veil(workspace), self.id_space(workspace)?);
+        let shown = |refused: &Refused<'_>| !veil.hides_refused(&refused.body, refused.received_at, ids);
         let key = (workspace, id);
         let below = {
             let current = self.views.look();
             for overlay in std::iter::once(&current.live).chain(current.frozen.as_deref()) {
                 if let Some(cursor) = overlay.refused_ids.get(&key) {
-                    return Ok(overlay.refused.get(&(workspace, Reverse(*cursor))).cloned());
+                    let kept = overlay.refused.get(&(workspace, Reverse(*cursor)));
+                    return Ok(kept.filter(|refused| shown(refused)).cloned());
                 }
                 if overlay.forgotten.contains(&key) {
                     return Ok(None);
@@ -101,7 +109,8 @@ impl Reader {
         let cursor = RefusedCursor { received_at: Micros(at), id };
         let value = below.snapshot.get(&state.refused, keys::refused_key(workspace, cursor));
         let Some(value) = value.map_err(|error| state_failed(&error))? else { return Ok(None) };
-        Ok(Some(decode_refused(&value).map_err(not_a_record("the state store"))?.into_owned()))
+        let refused = decode_refused(&value).map_err(not_a_record("the state store"))?;
+        Ok(shown(&refused).then(|| refused.into_owned()))
     }
 }
 
@@ -110,11 +119,12 @@ fn newest(
     workspace: WorkspaceId,
     from: Option<RefusedCursor>,
     limit: usize,
+    shown: &impl Fn(&Refused<'_>) -> bool,
 ) -> Vec<Refused<'static>> {
     let newest = RefusedCursor { received_at: Micros::MAX, id: RefusedId(u128::MAX) };
     let start = (workspace, Reverse(from.unwrap_or(newest)));
     let entries = overlay.refused.range(start..).take_while(|((of, _), _)| *of == workspace);
-    let after = entries.filter(|((_, cursor), _)| Some(cursor.0) != from);
+    let after = entries.filter(|((_, cursor), refused)| Some(cursor.0) != from && shown(refused));
     after.take(limit).map(|(_, refused)| refused.clone()).collect()
 }
 

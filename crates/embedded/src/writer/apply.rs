@@ -13,6 +13,7 @@ use muster_model::{
 };
 use muster_store::{
     batch::{Batch, Entry, decode_refused},
+    deletion::Decree,
     error::ReadError,
     record,
     refused::{Refused, RefusedId},
@@ -44,6 +45,8 @@ pub enum Change<'a> {
     Fold(Message<'a>, &'a [u8], Places),
     SetAside(Refused<'a>),
     Forget(RefusedId),
+    /// Carry out a decree about a deletion.
+    Decree(Decree),
 }
 
 /// Records that a message of any kind names at the most, for the purpose of finding them fast.
@@ -78,6 +81,7 @@ pub fn prepare<'a>(batches: &'a [Batch], views: &Views) -> Result<Prepared<'a>, 
                 }
                 Entry::Refused(bytes) => Change::SetAside(decode_refused(bytes).map_err(not_a_record("a batch"))?),
                 Entry::Forget(id) => Change::Forget(id),
+                Entry::Decree(bytes) => Change::Decree(Decree::decode(bytes).map_err(not_a_record("a batch"))?),
             };
             changes.push((place, change));
         }
@@ -110,8 +114,8 @@ impl Loader<'_> {
     }
 
     fn load(&mut self, key: ProfileKey, external_id: &str, message: &Message<'_>) -> Result<SlotNumber, ReadError> {
-        let found = load_slot(&key, self.current.frozen.as_deref(), self.state)?;
-        let slot = found.unwrap_or_else(|| new_slot(Profile::new(key.kind, key.id, external_id, message.received_at)));
+        let new = || Profile::new(key.kind, key.id, external_id, message.received_at);
+        let slot = fetch_slot(&key, &self.current.live, self.current.frozen.as_deref(), self.state, new)?;
         let number = self.current.live.profiles.next_number().plus(self.loaded.len());
         self.loaded.push((key, slot));
         self.numbers.insert(key, number);
@@ -119,15 +123,27 @@ impl Loader<'_> {
     }
 }
 
-/// The slot of a profile that nothing is known of.
-pub fn new_slot(profile: Profile) -> Slot {
-    Slot { profile: Arc::new(profile), below: None, rows: Vec::new() }
+/// A profile that the live overlay does not have, ready to be changed; a new one when nothing is known of it, or
+/// nothing any more.
+pub fn fetch_slot(
+    key: &ProfileKey,
+    live: &Overlay,
+    frozen: Option<&Overlay>,
+    state: &State,
+    new: impl FnOnce() -> Profile,
+) -> Result<Slot, ReadError> {
+    let anew = |rows| Slot { profile: Arc::new(new()), below: None, rows };
+    if let Some(gone) = live.gone.get(key) {
+        return Ok(anew(gone.rows.clone()));
+    }
+    Ok(load_slot(key, frozen, state)?.unwrap_or_else(|| anew(Vec::new())))
 }
 
 /// A profile from below the live overlay, ready to be changed.
 pub fn load_slot(key: &ProfileKey, frozen: Option<&Overlay>, state: &State) -> Result<Option<Slot>, ReadError> {
     let found = match frozen.and_then(|frozen| frozen.profiles.get(key)) {
         Some(slot) => Some(Arc::clone(&slot.profile)),
+        None if frozen.is_some_and(|frozen| frozen.gone.contains_key(key)) => None,
         None => views::read_profile(&Latest, state, key)?.map(Arc::new),
     };
     Ok(found.map(|profile| {

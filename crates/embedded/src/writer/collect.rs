@@ -1,7 +1,8 @@
 //! Taking what is waiting, within bounds.
 //!
 //! The queue has a bound in batches and one in bytes; a batch that does not fit is refused at once by whoever offers
-//! it, before it costs anything here.
+//! it, before it costs anything here. What still waits when the writer ends is dropped, and with it whoever waits for it
+//! hears that the store closes.
 
 use std::{
     sync::{
@@ -11,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::{Receiver, Sender};
 use muster_store::{batch::Batch, error::AppendError, receipt::Receipt};
 use tokio::sync::oneshot;
 
@@ -43,11 +44,30 @@ pub struct Group {
 /// How long a sender is told to wait when the queue is full.
 const FULL_RETRY: Duration = Duration::from_secs(1);
 
+/// What waits.
+#[derive(Default)]
+struct Queued {
+    batches: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+impl Queued {
+    fn add(&self, bytes: usize) -> (usize, usize) {
+        (self.batches.fetch_add(1, Ordering::AcqRel), self.bytes.fetch_add(bytes, Ordering::AcqRel))
+    }
+
+    fn remove(&self, batches: usize, bytes: usize) {
+        self.batches.fetch_sub(batches, Ordering::AcqRel);
+        self.bytes.fetch_sub(bytes, Ordering::AcqRel);
+    }
+}
+
 /// The offering end of the queue.
 #[derive(Clone)]
 pub struct Intake {
     sender: Sender<Command>,
-    queued_bytes: Arc<AtomicUsize>,
+    queued: Arc<Queued>,
+    queue_batches_max: usize,
     queue_bytes_max: usize,
     closing: Arc<AtomicBool>,
 }
@@ -55,22 +75,25 @@ pub struct Intake {
 /// The taking end of the queue.
 pub struct Collector {
     receiver: Receiver<Command>,
-    queued_bytes: Arc<AtomicUsize>,
+    queued: Arc<Queued>,
     /// A command that was taken while collecting a group and ended it.
     held: Option<Command>,
 }
 
 /// A queue with the bounds of `options`.
 pub fn queue(options: &Options) -> (Intake, Collector) {
-    let (sender, receiver) = crossbeam_channel::bounded(options.queue_batches_max);
-    let queued_bytes = Arc::new(AtomicUsize::new(0));
+    // Bounded by what is counted in `Queued`. A channel with a bound of its own keeps what was sent when its receiver is
+    // gone, and whoever waits for an answer would wait for ever.
+    let (sender, receiver) = crossbeam_channel::unbounded();
+    let queued = Arc::new(Queued::default());
     let intake = Intake {
         sender,
-        queued_bytes: Arc::clone(&queued_bytes),
+        queued: Arc::clone(&queued),
+        queue_batches_max: options.queue_batches_max,
         queue_bytes_max: options.queue_bytes_max,
         closing: Arc::default(),
     };
-    (intake, Collector { receiver, queued_bytes, held: None })
+    (intake, Collector { receiver, queued, held: None })
 }
 
 impl Intake {
@@ -80,24 +103,21 @@ impl Intake {
             return Err(AppendError::Closing);
         }
         let bytes = batch.bytes().len();
-        let queued = self.queued_bytes.fetch_add(bytes, Ordering::AcqRel);
+        let (batches, queued) = self.queued.add(bytes);
         // A batch larger than the whole bound is let in when nothing else waits, or it never could be.
-        if queued > 0 && queued + bytes > self.queue_bytes_max {
-            self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        if batches >= self.queue_batches_max || queued > 0 && queued + bytes > self.queue_bytes_max {
+            self.queued.remove(1, bytes);
             return Err(AppendError::Full { retry_after: FULL_RETRY });
         }
         let (reply, answer) = oneshot::channel();
-        self.sender.try_send(Command::Append(Pending { batch, reply })).map_err(|refused| {
-            self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
-            match refused {
-                TrySendError::Full(_) => AppendError::Full { retry_after: FULL_RETRY },
-                TrySendError::Disconnected(_) => AppendError::Closing,
-            }
-        })?;
+        if self.sender.send(Command::Append(Pending { batch, reply })).is_err() {
+            self.queued.remove(1, bytes);
+            return Err(AppendError::Closing);
+        }
         Ok(answer)
     }
 
-    /// Asks the writer something other than to append; waits for a place. `None` when the writer has ended.
+    /// Asks the writer something other than to append. `None` when the writer has ended.
     pub fn ask(&self, command: impl FnOnce(oneshot::Sender<()>) -> Command) -> Option<oneshot::Receiver<()>> {
         let (reply, answer) = oneshot::channel();
         self.sender.send(command(reply)).ok().map(|()| answer)
@@ -110,7 +130,7 @@ impl Intake {
 
     /// Batches and bytes that wait.
     pub fn waiting(&self) -> (usize, usize) {
-        (self.sender.len(), self.queued_bytes.load(Ordering::Acquire))
+        (self.queued.batches.load(Ordering::Acquire), self.queued.bytes.load(Ordering::Acquire))
     }
 }
 
@@ -129,10 +149,12 @@ impl Collector {
     pub fn collect(&mut self, first: Pending, options: &Options) -> Group {
         let mut messages = first.batch.messages();
         let mut bytes = first.batch.bytes().len();
+        // A deletion is a group of its own, so that nothing in its group comes after it.
+        let alone = first.batch.decrees() > 0;
         let mut pending = vec![first];
-        while messages < options.group_messages_max && bytes < options.group_bytes_max {
+        while !alone && messages < options.group_messages_max && bytes < options.group_bytes_max {
             match self.receiver.try_recv() {
-                Ok(Command::Append(next)) => {
+                Ok(Command::Append(next)) if next.batch.decrees() == 0 => {
                     messages += next.batch.messages();
                     bytes += next.batch.bytes().len();
                     pending.push(next);
@@ -144,7 +166,7 @@ impl Collector {
                 Err(_) => break,
             }
         }
-        self.queued_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        self.queued.remove(pending.len(), bytes);
         Group { pending }
     }
 }

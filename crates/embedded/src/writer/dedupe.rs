@@ -9,6 +9,7 @@ use fjall::Keyspace;
 use muster_model::{
     id::{Identity, WorkspaceId},
     message::same_content,
+    time::Micros,
 };
 use muster_store::{
     batch::{self, Batch, BatchBuilder},
@@ -21,23 +22,27 @@ use rustc_hash::FxHashMap;
 
 use super::collect::{Group, Reply};
 use crate::{
+    erase::{
+        screen::{is_gone, screen},
+        tombstones::Instants,
+    },
     error::{not_a_record, state_failed},
     keys,
     options::Options,
-    state::State,
+    views::Views,
 };
 
 /// Whose message, and which.
 pub type IdentityKey = (WorkspaceId, Identity);
-/// The digest of the content, and the day of receipt, of each identity.
+/// The digest of the content, and the receipt, of each identity.
 pub type IdentityMap = FxHashMap<IdentityKey, Known>;
 
 /// What is remembered of a stored message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
     pub content: u64,
-    /// Days since 1970 of its receipt.
-    pub day: u32,
+    /// When it was received.
+    pub received_at: Micros,
 }
 
 const MICROS_PER_DAY: i64 = 86_400 * 1_000_000;
@@ -46,22 +51,27 @@ const SECONDS_PER_DAY: u64 = 86_400;
 impl Known {
     fn of(record: &[u8]) -> Result<(Identity, Known), ReadError> {
         let head = record::peek(record).map_err(not_a_record("a batch"))?;
-        let day = head.received_at.0.div_euclid(MICROS_PER_DAY).clamp(0, i64::from(u32::MAX)) as u32;
-        Ok((head.identity, Known { content: head.content, day }))
+        Ok((head.identity, Known { content: head.content, received_at: head.received_at }))
     }
 
     /// The stored value.
-    pub fn to_bytes(self) -> [u8; 12] {
-        let mut value = [0; 12];
+    pub fn to_bytes(self) -> [u8; 16] {
+        let mut value = [0; 16];
         value[..8].copy_from_slice(&self.content.to_le_bytes());
-        value[8..].copy_from_slice(&self.day.to_le_bytes());
+        value[8..].copy_from_slice(&self.received_at.0.to_le_bytes());
         value
     }
 
-    fn from_bytes(value: &[u8]) -> Option<Known> {
+    /// Reads the stored value.
+    pub fn from_bytes(value: &[u8]) -> Option<Known> {
         let content = u64::from_le_bytes(value.get(..8)?.try_into().ok()?);
-        let day = u32::from_le_bytes(value.get(8..12)?.try_into().ok()?);
-        Some(Known { content, day })
+        let received_at = Micros(i64::from_le_bytes(value.get(8..16)?.try_into().ok()?));
+        Some(Known { content, received_at })
+    }
+
+    /// Days since 1970 of its receipt; a retention is counted in days.
+    pub fn day(self) -> i64 {
+        self.received_at.0.div_euclid(MICROS_PER_DAY)
     }
 }
 
@@ -124,12 +134,12 @@ impl Identities {
         workspace: WorkspaceId,
         record: &[u8],
         disk: &Keyspace,
-        retention_days: Option<u32>,
+        memory: Memory<'_>,
     ) -> Result<(IdentityKey, Outcome), ReadError> {
         let (identity, known) = Known::of(record)?;
         let key = (workspace, identity);
         let vacant = match self.live.entry(key) {
-            Entry::Occupied(before) if remembered(*before.get(), known, retention_days) => {
+            Entry::Occupied(before) if memory.keeps(*before.get(), known, record) => {
                 return Ok((key, fate(*before.get(), known)));
             }
             Entry::Occupied(mut expired) => {
@@ -142,7 +152,7 @@ impl Identities {
             Some(before) => Some(*before),
             None => read_known(disk, key).inspect_err(|_| self.unread = Some(key))?,
         };
-        if let Some(before) = below.filter(|before| remembered(*before, known, retention_days)) {
+        if let Some(before) = below.filter(|before| memory.keeps(*before, known, record)) {
             return Ok((key, fate(before, known)));
         }
         vacant.insert(known);
@@ -150,9 +160,20 @@ impl Identities {
     }
 }
 
-/// Whether what is known of an identity still counts.
-fn remembered(before: Known, now: Known, retention_days: Option<u32>) -> bool {
-    retention_days.is_none_or(|days| before.day.saturating_add(days) >= now.day)
+/// What is not remembered.
+#[derive(Clone, Copy)]
+struct Memory<'a> {
+    retention_days: Option<u32>,
+    deleted: Option<&'a Instants>,
+}
+
+impl Memory<'_> {
+    /// Whether what is known of a record's identity still counts.
+    fn keeps(&self, before: Known, now: Known, record: &[u8]) -> bool {
+        let days = |days| before.day().saturating_add(i64::from(days)) >= now.day();
+        self.retention_days.is_none_or(days)
+            && self.deleted.is_none_or(|deleted| !is_gone(record, before.received_at, deleted))
+    }
 }
 
 /// What becomes of a message whose identity is known.
@@ -171,14 +192,16 @@ fn read_known(disk: &Keyspace, (workspace, identity): IdentityKey) -> Result<Opt
 pub fn sift(
     group: Group,
     identities: &mut Identities,
-    state: &State,
+    views: &Views,
     options: &Options,
 ) -> Result<Sifted, (Group, ReadError)> {
     let retention_days = options.identity_retention.map(days);
     let mut sifted = Sifted { kept: Vec::with_capacity(group.pending.len()), replies: Vec::new(), fresh: Vec::new() };
     let mut fates = Vec::with_capacity(group.pending.len());
     for pending in &group.pending {
-        match sift_batch(&pending.batch, identities, &state.identities, retention_days, &mut sifted.fresh) {
+        let deleted = views.tombstones.of(pending.batch.workspace());
+        let memory = Memory { retention_days, deleted: deleted.as_deref() };
+        match sift_screened(&pending.batch, identities, views, memory, &mut sifted.fresh) {
             Ok(fate) => fates.push(fate),
             Err(fault) => {
                 identities.take_back(&sifted.fresh);
@@ -193,22 +216,41 @@ pub fn sift(
     Ok(sifted)
 }
 
-fn days(duration: Duration) -> u32 {
+/// A retention in days, rounded up.
+pub fn days(duration: Duration) -> u32 {
     u32::try_from(duration.as_secs().div_ceil(SECONDS_PER_DAY)).unwrap_or(u32::MAX)
+}
+
+/// Takes out what deletions hide, then decides about the rest.
+fn sift_screened(
+    batch: &Batch,
+    identities: &mut Identities,
+    views: &Views,
+    memory: Memory<'_>,
+    fresh: &mut Vec<IdentityKey>,
+) -> Result<(Option<Batch>, Receipt), ReadError> {
+    let disk = &views.state.identities;
+    let screened = match memory.deleted {
+        Some(deleted) => screen(batch, deleted, || views.id_space(batch.workspace()))?,
+        None => None,
+    };
+    let Some(screened) = screened else { return sift_batch(batch, identities, disk, memory, fresh) };
+    let (kept, receipt) = sift_batch(&screened.batch, identities, disk, memory, fresh)?;
+    Ok((kept, screened.receipt(&receipt)))
 }
 
 fn sift_batch(
     batch: &Batch,
     identities: &mut Identities,
     disk: &Keyspace,
-    retention_days: Option<u32>,
+    memory: Memory<'_>,
     fresh: &mut Vec<IdentityKey>,
 ) -> Result<(Option<Batch>, Receipt), ReadError> {
     let workspace = batch.workspace();
     let mut receipt = Receipt { outcomes: Vec::with_capacity(batch.messages()) };
     for entry in batch.entries() {
         if let batch::Entry::Message(record) = entry {
-            let (key, outcome) = identities.outcome(workspace, record, disk, retention_days)?;
+            let (key, outcome) = identities.outcome(workspace, record, disk, memory)?;
             if outcome == Outcome::Stored {
                 fresh.push(key);
             }
@@ -234,10 +276,11 @@ fn keep_part(batch: &Batch, receipt: &Receipt) -> Result<Batch, ReadError> {
                     let message = record::decode(record).map_err(not_a_record("a batch"))?;
                     kept.refused(&Refused::conflict(&message, batch.key_id()));
                 }
-                Some(Outcome::Duplicate) | None => {}
+                Some(Outcome::Duplicate | Outcome::Deleted) | None => {}
             },
             batch::Entry::Refused(bytes) => kept.encoded_refused(bytes),
             batch::Entry::Forget(id) => kept.forget(id),
+            batch::Entry::Decree(bytes) => kept.encoded_decree(bytes),
         }
     }
     Ok(kept.build())

@@ -16,6 +16,9 @@ pub mod append;
 /// Decoding a durable group and fetching the profiles it will change.
 pub mod apply;
 
+/// The overlay as the model's folding sees it.
+pub mod ledger;
+
 /// Folding a group in, so that every later read sees it.
 pub mod publish;
 
@@ -56,10 +59,14 @@ pub struct Writer {
     pub collector: Collector,
     pub jobs: Sender<Job>,
     pub done: Receiver<Done>,
+    /// Whoever removes what was deleted asks for a checkpoint here.
+    pub asked: Receiver<oneshot::Sender<()>>,
     /// A checkpoint is under way.
     pub checkpointing: bool,
     /// When the oldest change in the live overlay was made.
     pub changed_at: Option<Instant>,
+    /// The next checkpoint is not to wait for its time.
+    pub hurry: bool,
 }
 
 /// How often is looked whether what stands in the way of writes is gone.
@@ -95,6 +102,14 @@ impl Writer {
             let timer = self.due().map_or_else(crossbeam_channel::never, crossbeam_channel::at);
             select! {
                 recv(commands) -> command => return command.ok(),
+                recv(self.asked) -> asked => match asked {
+                    Ok(reply) => {
+                        // What was corrected came by no message.
+                        self.changed_at.get_or_insert_with(Instant::now);
+                        return Some(Command::Checkpoint(reply));
+                    }
+                    Err(_) => self.asked = crossbeam_channel::never(),
+                },
                 recv(self.done) -> done => match done {
                     Ok(done) => self.finish_checkpoint(&done),
                     Err(_) => return self.fail_rest(),
@@ -130,7 +145,7 @@ impl Writer {
         if let Some(refusal) = self.health.refusal() {
             return acknowledge::refuse(group, &refusal);
         }
-        let sifted = match dedupe::sift(group, &mut self.identities, &self.views.state, &self.options) {
+        let sifted = match dedupe::sift(group, &mut self.identities, &self.views, &self.options) {
             Ok(sifted) => sifted,
             Err((group, fault @ ReadError::Failed { .. })) => {
                 let refusal = self.hinder(Hindrance::Reading, &format!("identities could not be read: {fault}"));
@@ -153,12 +168,18 @@ impl Writer {
                 return acknowledge::refuse_sifted(sifted, &AppendError::Stopped { reason });
             }
         };
+        let alone = self.views.correcting.lock();
         let published = apply::prepare(&durable.kept, &self.views)
             .and_then(|prepared| publish::publish(prepared, &self.views, &self.counters));
-        if let Err(fault) = published {
-            // Durable but not visible: a restart applies it. Nobody is told that it succeeded.
-            let reason = self.stop(&format!("a durable group could not be applied: {fault}"));
-            return acknowledge::refuse_replies(durable.replies, &AppendError::Stopped { reason });
+        drop(alone);
+        match published {
+            // What was deleted should leave the journal soon.
+            Ok(deleted) => self.hurry |= deleted,
+            Err(fault) => {
+                // Durable but not visible: a restart applies it. Nobody is told that it succeeded.
+                let reason = self.stop(&format!("a durable group could not be applied: {fault}"));
+                return acknowledge::refuse_replies(durable.replies, &AppendError::Stopped { reason });
+            }
         }
         self.changed_at.get_or_insert_with(Instant::now);
         acknowledge::acknowledge(durable.replies, &self.counters);
@@ -210,7 +231,9 @@ impl Writer {
     }
 
     fn start_due_checkpoint(&mut self) {
-        if !self.checkpointing && self.changed_at.is_some_and(|at| at.elapsed() >= self.options.checkpoint_interval) {
+        if !self.checkpointing
+            && self.changed_at.is_some_and(|at| self.hurry || at.elapsed() >= self.options.checkpoint_interval)
+        {
             self.freeze();
         }
     }
@@ -242,6 +265,7 @@ impl Writer {
         let job = Job { overlay, identities: self.identities.freeze(), position: self.log.last_sequence() };
         self.checkpointing = true;
         self.changed_at = None;
+        self.hurry = false;
         if self.jobs.send(job).is_err() {
             self.stop("the checkpoint thread ended");
         }

@@ -1,40 +1,36 @@
 //! Folding a group in, so that every later read sees it.
 //!
-//! The whole group becomes visible at once. The rules of folding are the model's; this file is the `Ledger` they see.
-
-use std::sync::Arc;
+//! The whole group becomes visible at once. The rules of folding are the model's; [`crate::writer::ledger`] is what they see.
 
 use muster_model::{
-    association::Statement,
-    change::{Ledger, NewProfile, apply},
-    id::{RecordId, WorkspaceId},
+    change::apply,
+    id::WorkspaceId,
     kind::{Kind, RecordKind},
     kinds::fields::named,
     message::Message,
-    profile::Profile,
     rejection::Code,
 };
 use muster_store::{error::ReadError, refused::Refused};
 
-use super::apply::{Change, Places, Prepared, load_slot, new_slot};
+use super::{
+    apply::{Change, Places, Prepared},
+    ledger::{OverlayLedger, add},
+};
 use crate::{
     counters::Counters,
+    erase::carry_out::carry_out,
     error::state_failed,
     keys::{self, ProfileKey},
     overlay::{Overlay, RowPlace},
-    slots::{Slot, SlotNumber},
     state::State,
-    views::{self, Current, Latest, Views},
+    views::{Current, Views},
 };
 
-/// Bytes that a statement and a child take in memory, roughly.
-const STATEMENT_BYTES: usize = 64;
-const CHILD_BYTES: usize = 48;
-
-/// Folds a prepared group into the live overlay.
-pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Result<(), ReadError> {
+/// Folds a prepared group into the live overlay; `true` when something was deleted by it.
+pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Result<bool, ReadError> {
     let Prepared { batches, changes, loaded } = prepared;
     let mut set_aside = 0;
+    let mut decrees = Vec::new();
     views.change(|current| {
         for (key, slot) in loaded {
             add(&mut current.live, key, slot);
@@ -52,17 +48,17 @@ pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Re
                     keep_refused(current, &views.state, workspace, refused)?;
                 }
                 Change::Forget(id) => current.live.forget_refused(workspace, *id),
+                Change::Decree(decree) => decrees.push((workspace, decree.clone())),
             }
         }
         Ok(())
     })?;
     counters.set_aside(set_aside);
-    Ok(())
-}
-
-fn add(live: &mut Overlay, key: ProfileKey, slot: Slot) -> SlotNumber {
-    live.grow(slot.profile.weight_bytes());
-    live.profiles.insert(key, slot)
+    let mut deleted = false;
+    for (workspace, decree) in decrees {
+        deleted |= carry_out(workspace, decree, views)?;
+    }
+    Ok(deleted)
 }
 
 fn fold(
@@ -124,87 +120,4 @@ fn keep_refused(
     }
     current.live.keep_refused(workspace, refused.clone().into_owned());
     Ok(())
-}
-
-struct OverlayLedger<'a> {
-    workspace: WorkspaceId,
-    live: &'a mut Overlay,
-    frozen: Option<&'a Overlay>,
-    state: &'a State,
-    places: Places,
-}
-
-impl OverlayLedger<'_> {
-    /// The slot of a record that the message does not name itself, such as the account of a track's user.
-    fn slot_of(&mut self, new: NewProfile<'_>) -> Result<SlotNumber, ReadError> {
-        let key = ProfileKey::new(self.workspace, new.kind, new.id);
-        if let Some(number) = self.live.profiles.number(&key) {
-            return Ok(number);
-        }
-        let slot = load_slot(&key, self.frozen, self.state)?
-            .unwrap_or_else(|| new_slot(Profile::new(new.kind, new.id, new.external_id, new.received_at)));
-        Ok(add(self.live, key, slot))
-    }
-}
-
-impl Ledger for OverlayLedger<'_> {
-    type Error = ReadError;
-
-    fn profile(&mut self, new: NewProfile<'_>) -> Result<&mut Profile, ReadError> {
-        let number = match self.places.find(new.kind, new.id) {
-            Some(number) => number,
-            None => self.slot_of(new)?,
-        };
-        // Copies only while a reader still holds the version before.
-        Ok(Arc::make_mut(&mut self.live.profiles.at_mut(number).profile))
-    }
-
-    fn statements(&mut self, user: RecordId, parents: RecordKind) -> Result<Vec<Statement>, ReadError> {
-        let key = (self.workspace, parents, user);
-        let mut statements = self.live.statements.get(&key).cloned().unwrap_or_default();
-        if let Some(found) = self.frozen.and_then(|frozen| frozen.statements.get(&key)) {
-            statements.extend_from_slice(found);
-        }
-        views::read_statements(&Latest, self.state, key, &mut statements)?;
-        Ok(statements)
-    }
-
-    fn keep_statement(&mut self, user: RecordId, parents: RecordKind, statement: Statement) {
-        self.live.grow(STATEMENT_BYTES);
-        self.live.statements.entry((self.workspace, parents, user)).or_default().push(statement);
-    }
-
-    fn children(&mut self, parent: (RecordKind, RecordId), kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
-        let key = ProfileKey::new(self.workspace, parent.0, parent.1);
-        let mut children = Vec::new();
-        for overlay in [Some(&*self.live), self.frozen].into_iter().flatten() {
-            let found = overlay.children.get(&key).into_iter().flatten();
-            children.extend(found.filter(|(child, _)| *child == kind).map(|(_, id)| *id));
-        }
-        views::read_children(&Latest, self.state, &key, kind, &mut children)?;
-        children.sort_unstable();
-        children.dedup();
-        Ok(children)
-    }
-
-    fn look<T>(
-        &mut self,
-        kind: RecordKind,
-        id: RecordId,
-        look: impl FnOnce(&Profile) -> T,
-    ) -> Result<Option<T>, ReadError> {
-        let key = ProfileKey::new(self.workspace, kind, id);
-        if let Some(slot) = self.live.profiles.get(&key) {
-            return Ok(Some(look(&slot.profile)));
-        }
-        match self.frozen.and_then(|frozen| frozen.profiles.get(&key)) {
-            Some(slot) => Ok(Some(look(&slot.profile))),
-            None => Ok(views::read_profile(&Latest, self.state, &key)?.as_ref().map(look)),
-        }
-    }
-
-    fn relate(&mut self, parent: (RecordKind, RecordId), child: (RecordKind, RecordId)) {
-        self.live.grow(CHILD_BYTES);
-        self.live.children.entry(ProfileKey::new(self.workspace, parent.0, parent.1)).or_default().insert(child);
-    }
 }

@@ -26,7 +26,8 @@ pub(crate) fn reply(state: &AppState, journaled: &Journaled) -> Response {
     let stored = receipt.count(Outcome::Stored);
     let duplicates = receipt.count(Outcome::Duplicate);
     let conflicts = receipt.count(Outcome::Conflict);
-    state.metrics.count_messages(stored, duplicates, conflicts, &checked.refusals);
+    let deleted = receipt.count(Outcome::Deleted);
+    state.metrics.count_messages([stored, duplicates, conflicts, deleted], &checked.refusals);
     let mut response = if checked.order.replaces.is_some() && conflicts > 0 {
         still_conflicting()
     } else if checked.refusals.is_empty() {
@@ -122,10 +123,12 @@ fn results(object: &mut Object<'_>, journaled: &Journaled) {
                     let of_element: Vec<Outcome> = outcomes.by_ref().take(*count).copied().collect();
                     if of_element.contains(&Outcome::Conflict) {
                         ("conflict", Some(RefusedId::of_conflict(*identity, *content).to_string()))
-                    } else if !of_element.is_empty() && of_element.iter().all(|one| *one == Outcome::Duplicate) {
+                    } else if of_element.contains(&Outcome::Stored) || of_element.is_empty() {
+                        ("stored", Some(identity.to_string()))
+                    } else if of_element.contains(&Outcome::Duplicate) {
                         ("duplicate", Some(identity.to_string()))
                     } else {
-                        ("stored", Some(identity.to_string()))
+                        ("deleted", Some(identity.to_string()))
                     }
                 }
             };

@@ -27,6 +27,16 @@ pub(crate) enum Caller {
     Operator,
 }
 
+impl Caller {
+    /// The id of the key, or 0 for the operator.
+    pub(crate) fn key_id(&self) -> u64 {
+        match self {
+            Caller::Key(key) => key.id,
+            Caller::Operator => 0,
+        }
+    }
+}
+
 /// What a route asks of its callers.
 #[derive(Clone)]
 pub(crate) struct Gate {

@@ -29,7 +29,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{metrics::Metrics, router::router, settings::ServerSettings, spawn::spawn, state::AppState};
+use crate::{
+    deletions::due, metrics::Metrics, router::router, settings::ServerSettings, spawn::spawn, state::AppState,
+};
 use connection::Service;
 pub use tls::{Certificate, Tls};
 use turn_away::TurnAway;
@@ -56,6 +58,7 @@ enum Phase {
 /// The listener's, when it cannot accept connections at all. Running out of file descriptors is waited out.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let service = Arc::new(Service::new(router(state.clone()), &state.settings, Arc::clone(&state.metrics)));
+    due::start(&state);
     run(listener, service, &state.settings, shutdown, || state.start_draining()).await
 }
 

@@ -76,6 +76,7 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("EventNames", object(wire::activity::NAMES_FIELDS).into()),
         ("Refused", refused.into()),
         ("TeamMember", object(wire::member::FIELDS).into()),
+        ("Deletion", deletion().into()),
         ("Key", object(wire::key::FIELDS).into()),
         ("NewKey", new_key.into()),
         ("Success", success().into()),
@@ -96,6 +97,7 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("Events", "Event"),
         ("Statements", "Statement"),
         ("RefusedMessages", "Refused"),
+        ("Deletions", "Deletion"),
     ];
     schemas.extend(lists.map(|(list, one)| (list, page(one).into())));
     let none = [("results", Field::NoneYet), ("next", Field::NotYet), ("atEnd", Field::Boolean)];
@@ -200,6 +202,25 @@ fn page(one: &'static str) -> ObjectBuilder {
     object(&[("results", Field::ListOf(one)), ("next", Field::TextOrNull), ("atEnd", Field::Boolean)])
 }
 
+fn deletion() -> ObjectBuilder {
+    let record = || object(&[("kind", Field::Text), ("id", Field::Uuid)]);
+    let removed = typed(Type::Object).additional_properties(Some(of(Field::Count)));
+    object(&[("id", Field::Text)])
+        .property("status", typed(Type::String).enum_values(Some(["scheduled", "cancelled", "erasing", "finished"])))
+        .property("record", record())
+        .property("requestedAt", of(Field::Instant))
+        .property("requestedBy", of(Field::Count))
+        .property("deleteOn", of(Field::InstantOrNull))
+        .property("cancelledAt", of(Field::InstantOrNull))
+        .property("appliedAt", of(Field::InstantOrNull))
+        .property("finishedAt", of(Field::InstantOrNull))
+        .property("removed", removed)
+        .property("records", ArrayBuilder::new().items(record()))
+        .property("number", of(Field::NumberOrNull))
+        .property("previous", of(Field::TextOrNull))
+        .property("hash", of(Field::TextOrNull))
+}
+
 fn success() -> ObjectBuilder {
     let message = typed(Type::String).enum_values(Some(["Success."]));
     let results = ArrayBuilder::new()
@@ -209,7 +230,7 @@ fn success() -> ObjectBuilder {
 }
 
 fn result() -> ObjectBuilder {
-    let statuses = ["stored", "duplicate", "conflict", "refused"];
+    let statuses = ["stored", "duplicate", "conflict", "deleted", "refused"];
     let id = nullable(Type::String).description(Some(
         "The message's identity when it is stored, the id of the entry set aside when it is not; `null` when the request \
          was refused as a whole.",

@@ -62,7 +62,7 @@ pub(super) fn shown(profile: &Profile) -> Response {
 }
 
 /// The custom object that an id in a path means.
-pub(super) async fn find(state: &AppState, workspace: &Workspace, id: &str) -> Result<Arc<Profile>, ApiError> {
+pub(crate) async fn find(state: &AppState, workspace: &Workspace, id: &str) -> Result<Arc<Profile>, ApiError> {
     let found = reference::look(state, workspace, KIND, id).await?;
     found.ok_or(ApiError::NoSuchRecord { kind: KIND.as_str() })
 }

@@ -45,7 +45,7 @@ const ROUNDS_MAX: usize = 50;
 const ROUND_RECORDS: usize = 1_000;
 
 /// The ids of an object and of an instance in a path, percent-decoded.
-pub(super) struct PathIds {
+pub(crate) struct PathIds {
     pub object: String,
     pub instance: String,
 }
@@ -201,7 +201,7 @@ fn ambiguous() -> ApiError {
 }
 
 /// The instance of an object that an id in a path means.
-pub(super) async fn find(
+pub(crate) async fn find(
     state: &AppState,
     workspace: &Workspace,
     object: &Profile,

@@ -1,6 +1,6 @@
 //! Paths of the contract that are answered with an explanation.
 //!
-//! Some come later, some never will; either way the answer says so, rather than that there is no such path.
+//! They will never be offered; the answer says so, rather than that there is no such path.
 
 use axum::{http::Method, response::IntoResponse};
 use muster_store::credentials::Scopes;
@@ -27,21 +27,9 @@ const SCREENS: [&str; 10] = [
     "messages",
 ];
 
-/// Paths that come later: what they are about, the methods, the path.
-const LATER: [(&str, &[Method], &str); 5] = [
-    ("deleting organizations", &[Method::DELETE], "/resources/organizations/{id}"),
-    ("deleting accounts", &[Method::DELETE], "/resources/accounts/{id}"),
-    ("deleting users", &[Method::DELETE], "/resources/users/{id}"),
-    ("deleting instances", &[Method::DELETE], "/resources/customObjects/{id}/instances/{instanceId}"),
-    ("deleting NPS responses", &[Method::DELETE], "/resources/npsResponses/{id}"),
-];
-
 /// The routes of this file.
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = Vec::new();
-    for (what, methods, path) in LATER {
-        routes.extend(methods.iter().map(|method| later(what, method.clone(), path.to_owned())));
-    }
     for kind in KINDS {
         for screen in SCREENS {
             routes.extend(METHODS.map(|method| never(method, format!("/resources/{kind}/{{id}}/{screen}"))));
@@ -52,11 +40,6 @@ pub(super) fn routes() -> Vec<Route> {
         routes.extend(METHODS.map(|method| never(method, format!("/resources/{screen}/{{*rest}}"))));
     }
     routes
-}
-
-fn later(what: &'static str, method: Method, path: String) -> Route {
-    let words = Words::new("Not offered", &format!("Comes later: {what}"), "");
-    route(method, path, words, ApiError::NotBuiltYet { what })
 }
 
 fn never(method: Method, path: String) -> Route {

@@ -31,10 +31,10 @@ mod accounts;
 mod users;
 
 /// Custom objects.
-mod custom_objects;
+pub(crate) mod custom_objects;
 
 /// Instances of a custom object.
-mod instances;
+pub(crate) mod instances;
 
 /// NPS responses.
 mod nps_responses;

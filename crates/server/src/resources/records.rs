@@ -26,13 +26,13 @@ use super::{cursor::ListName, listing::Listing, query::Query};
 use crate::{error::ApiError, keys::Caller, state::AppState};
 
 /// Records on one page.
-pub(super) const PAGE_RECORDS_MAX: usize = 100;
+pub(crate) const PAGE_RECORDS_MAX: usize = 100;
 /// How often one page asks the store when few records meet its conditions, and how long it goes on asking.
 const ROUNDS_MAX: usize = 8;
 const ROUNDS_TIME: Duration = Duration::from_millis(10);
 
 /// The workspace of whoever is asking.
-pub(super) struct Reader(pub Workspace);
+pub(crate) struct Reader(pub Workspace);
 
 impl<S: Sync> FromRequestParts<S> for Reader {
     type Rejection = ApiError;
@@ -61,7 +61,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
 }
 
 /// The record that an id in a path means.
-pub(super) async fn find(
+pub(crate) async fn find(
     state: &AppState,
     workspace: &Workspace,
     kind: RecordKind,

@@ -3,12 +3,17 @@
 //! Messages are kept as their record bytes, in the order of arrival. What follows from them is computed when it is
 //! asked for and thrown away when another message arrives.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use muster_model::{
-    id::Identity,
+    deletion::{DeletionId, Fate},
+    id::{IdSpace, Identity, RecordId},
     message::{Message, same_content},
     rejection::Code,
+    time::Micros,
 };
 
 use super::{
@@ -18,6 +23,7 @@ use super::{
 use crate::{
     batch::{Batch, Entry, decode_refused},
     catalogue::Stated,
+    deletion::{Decree, Delete, Deletion, mentions, receipt::chain_end},
     receipt::{Outcome, Receipt},
     record::{self, NotARecord},
     refused::{Refused, RefusedId},
@@ -33,6 +39,9 @@ pub struct Accepted {
     receipts: Receipts,
     stated: Stated,
     folded: Option<Arc<Folded>>,
+    deletions: BTreeMap<DeletionId, Deletion>,
+    /// The latest instant at which each record was deleted.
+    deleted: HashMap<RecordId, Micros>,
 }
 
 /// What a batch would change.
@@ -47,12 +56,14 @@ enum Change {
     Keep(Box<[u8]>),
     SetAside(Refused<'static>),
     Forget(RefusedId),
+    Decree(Decree),
 }
 
 impl Plan {
     /// Messages, and messages set aside, that it would add; at the most.
     pub fn adds(&self) -> usize {
-        self.changes.iter().filter(|change| !matches!(change, Change::Forget(_))).count()
+        let adds = |change: &&Change| matches!(change, Change::Keep(_) | Change::SetAside(_));
+        self.changes.iter().filter(adds).count()
     }
 
     /// Messages in it that were refused before they got here.
@@ -90,13 +101,22 @@ impl Accepted {
     }
 
     /// Decides the fate of every entry and changes nothing yet.
-    pub fn plan(&self, batch: &Batch) -> Result<Plan, NotARecord> {
+    pub fn plan(&self, batch: &Batch, ids: IdSpace) -> Result<Plan, NotARecord> {
         let mut plan = Plan { receipt: Receipt::default(), changes: Vec::new() };
         let mut fresh: HashMap<Identity, u64> = HashMap::new();
         for entry in batch.entries() {
             match entry {
                 Entry::Message(bytes) => {
                     let message = record::decode(bytes)?;
+                    let deleted_at = |id| self.deleted.get(&id).copied();
+                    let message = match message.fate(deleted_at) {
+                        Fate::Keep => message,
+                        Fate::Redact => message.redacted(deleted_at),
+                        Fate::Drop => {
+                            plan.receipt.outcomes.push(Outcome::Deleted);
+                            continue;
+                        }
+                    };
                     let known = self.contents.get(&message.identity).or_else(|| fresh.get(&message.identity));
                     let outcome = match known {
                         None => Outcome::Stored,
@@ -106,24 +126,33 @@ impl Accepted {
                     match outcome {
                         Outcome::Stored => {
                             fresh.insert(message.identity, message.content);
+                            let mut bytes = Vec::new();
+                            record::encode(&message, &mut bytes);
                             plan.changes.push(Change::Keep(bytes.into()));
                         }
                         Outcome::Conflict => {
                             plan.changes.push(Change::SetAside(Refused::conflict(&message, batch.key_id())))
                         }
-                        Outcome::Duplicate => {}
+                        Outcome::Duplicate | Outcome::Deleted => {}
                     }
                     plan.receipt.outcomes.push(outcome);
                 }
-                Entry::Refused(bytes) => plan.changes.push(Change::SetAside(decode_refused(bytes)?.into_owned())),
+                Entry::Refused(bytes) => {
+                    let refused = decode_refused(bytes)?.into_owned();
+                    let named = |id| self.deleted.get(&id).is_some_and(|at| refused.received_at <= *at);
+                    if !mentions(&refused.body, ids, named) {
+                        plan.changes.push(Change::SetAside(refused));
+                    }
+                }
                 Entry::Forget(id) => plan.changes.push(Change::Forget(id)),
+                Entry::Decree(bytes) => plan.changes.push(Change::Decree(Decree::decode(bytes)?)),
             }
         }
         Ok(plan)
     }
 
     /// Does what was planned. Of messages set aside with one id the first one stays.
-    pub fn carry_out(&mut self, plan: Plan) {
+    pub fn carry_out(&mut self, plan: Plan, ids: IdSpace) {
         for change in plan.changes {
             match change {
                 Change::Keep(bytes) => {
@@ -140,8 +169,66 @@ impl Accepted {
                 Change::Forget(id) => {
                     self.refused.remove(&id);
                 }
+                Change::Decree(decree) => self.decree(decree, ids),
             }
         }
+    }
+
+    /// Every deletion, oldest first.
+    pub fn deletions(&self) -> &BTreeMap<DeletionId, Deletion> {
+        &self.deletions
+    }
+
+    fn decree(&mut self, decree: Decree, ids: IdSpace) {
+        let id = decree.id();
+        let delete = if let Decree::Delete(delete) = &decree { Some(delete.clone()) } else { None };
+        let mut known = self.deletions.remove(&id);
+        let deletes = Deletion::take(&mut known, decree);
+        let end = chain_end(self.deletions.values());
+        if let (Some(delete), Some(deletion), true) = (delete, &mut known, deletes) {
+            self.delete(&delete, deletion, ids);
+            deletion.finish(end, delete.at);
+        }
+        self.deletions.extend(known.map(|deletion| (id, deletion)));
+    }
+
+    fn delete(&mut self, delete: &Delete, deletion: &mut Deletion, ids: IdSpace) {
+        let Some(erasure) = deletion.erasure_mut() else { return };
+        let before = self.folded();
+        let known = delete.subjects.iter().filter(|subject| before.profiles.contains_key(subject));
+        known.for_each(|(kind, _)| erasure.removed.count_record(*kind));
+        for (_, id) in &delete.subjects {
+            let at = self.deleted.entry(*id).or_insert(delete.at);
+            *at = delete.at.max(*at);
+        }
+        let deleted = &self.deleted;
+        let mut left = Vec::new();
+        for bytes in std::mem::take(&mut self.records) {
+            let message = decoded(&bytes);
+            let deleted_at = |id| deleted.get(&id).copied();
+            match message.fate(deleted_at) {
+                Fate::Keep => left.push(bytes),
+                Fate::Redact => {
+                    let mut redacted = Vec::new();
+                    record::encode(&message.redacted(deleted_at), &mut redacted);
+                    left.push(redacted.into());
+                    erasure.removed.redacted += 1;
+                }
+                Fate::Drop => {
+                    self.contents.remove(&message.identity);
+                    erasure.removed.messages += 1;
+                    erasure.removed.identities += 1;
+                }
+            }
+        }
+        self.records = left;
+        let messages: Vec<Message<'_>> = self.records.iter().map(|bytes| decoded(bytes)).collect();
+        self.receipts = self.receipts.without(messages.iter(), &delete.subjects);
+        let refused = self.refused.len();
+        let named = |id| delete.subjects.iter().any(|(_, subject)| *subject == id);
+        self.refused.retain(|_, kept| kept.received_at > delete.at || !mentions(&kept.body, ids, named));
+        erasure.removed.refused = (refused - self.refused.len()) as u64;
+        self.folded = None;
     }
 
     /// Every message, in the order of arrival.

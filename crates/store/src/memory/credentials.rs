@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use muster_model::{id::WorkspaceId, time::Micros};
+use muster_model::{
+    id::{IdSpace, WorkspaceId},
+    time::Micros,
+};
 
 use super::MemoryStore;
 use crate::{
@@ -21,6 +24,12 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// How a workspace derives the ids of its records.
+    pub fn ids(&self, id: WorkspaceId) -> IdSpace {
+        let known = self.workspaces.iter().find(|workspace| workspace.id == id);
+        IdSpace::new(known.map_or("", |workspace| &workspace.name))
+    }
+
     fn create_key(&mut self, new: NewKey) -> Result<Arc<Key>, AdminError> {
         check_workspace_name(&new.workspace_name)?;
         if self.keys.iter().any(|(hash, _)| *hash == new.token_hash) {

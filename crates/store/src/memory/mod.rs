@@ -41,6 +41,9 @@ mod activity;
 /// Reading what was set aside.
 mod refused;
 
+/// Reading what was deleted.
+mod deletions;
+
 /// Workspaces and keys.
 mod credentials;
 

@@ -16,6 +16,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use muster_model::{
+    deletion::Subject,
     id::RecordId,
     kind::{Kind, RecordKind},
     kinds::fields::named,
@@ -74,6 +75,19 @@ impl Receipts {
             Kind::NpsResponse => self.hear_response(message),
             Kind::Organization | Kind::CustomObjectInstance | Kind::CustomObject => {}
         }
+    }
+
+    /// What is left once messages were deleted: all that `left` says, in the order of its arrival. Records that were not
+    /// `deleted` themselves keep their times.
+    pub fn without<'m>(&self, left: impl Iterator<Item = &'m Message<'m>>, deleted: &[Subject]) -> Receipts {
+        let mut receipts = Receipts::default();
+        left.for_each(|message| receipts.hear(message));
+        for (record, times) in &mut receipts.times {
+            if let Some(known) = self.times.get(record).filter(|_| !deleted.contains(record)) {
+                *times = *known;
+            }
+        }
+        receipts
     }
 
     fn concern(&mut self, kind: RecordKind, id: RecordId, at: Micros) {

@@ -84,7 +84,8 @@ impl MemoryStore {
             return Err(AppendError::Stopped { reason });
         }
         let kept: usize = held.workspaces.values().map(Accepted::kept).sum();
-        let planned = held.workspaces.entry(batch.workspace()).or_default().plan(batch);
+        let ids = held.registry.ids(batch.workspace());
+        let planned = held.workspaces.entry(batch.workspace()).or_default().plan(batch, ids);
         let plan = match planned {
             Ok(plan) => plan,
             Err(fault) => {
@@ -98,13 +99,18 @@ impl MemoryStore {
         }
         held.count(&plan.receipt, plan.refused(), batch);
         let receipt = plan.receipt.clone();
-        held.workspaces.entry(batch.workspace()).or_default().carry_out(plan);
+        held.workspaces.entry(batch.workspace()).or_default().carry_out(plan, ids);
         Ok(receipt)
     }
 
     /// What is true of a workspace now; nothing if it was never given anything.
     pub(super) fn folded(&self, workspace: WorkspaceId) -> Arc<Folded> {
         self.accepted(workspace, Accepted::folded).unwrap_or_default()
+    }
+
+    /// Every workspace that was ever given anything.
+    pub(super) fn workspaces_given(&self) -> Vec<WorkspaceId> {
+        self.held.lock().workspaces.keys().copied().collect()
     }
 
     /// Looks at what a workspace was given, if anything.
@@ -131,6 +137,7 @@ impl Held {
         figures.duplicates += receipt.count(Outcome::Duplicate) as u64;
         figures.conflicts += receipt.count(Outcome::Conflict) as u64;
         figures.refused += refused as u64;
+        figures.deleted += receipt.count(Outcome::Deleted) as u64;
         figures.groups += 1;
         figures.overlay_messages += receipt.count(Outcome::Stored) as u64;
         figures.overlay_bytes += batch.bytes().len() as u64;

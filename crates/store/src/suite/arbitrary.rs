@@ -11,7 +11,12 @@ use std::{
     hash::{BuildHasher, RandomState},
 };
 
-use muster_model::{id::IdSpace, time::Micros};
+use muster_model::{
+    deletion::{DeletionId, Subject},
+    id::IdSpace,
+    kind::RecordKind,
+    time::Micros,
+};
 use proptest::{
     collection::{SizeRange, vec},
     option,
@@ -21,6 +26,8 @@ use proptest::{
     test_runner::{Config, RngAlgorithm, RngSeed, TestCaseError, TestRng, TestRunner},
 };
 
+use crate::deletion::{Decree, Delete};
+
 use super::{Sent, desk::START, sent::Sameness};
 
 /// Messages, and how they arrive.
@@ -28,6 +35,8 @@ use super::{Sent, desk::START, sent::Sameness};
 pub struct Arrival {
     /// Every message once, in no particular order.
     pub sent: Vec<Sent>,
+    /// Deletions, each once.
+    pub decrees: Vec<Decree>,
     pub steps: Vec<Step>,
 }
 
@@ -36,6 +45,8 @@ pub struct Arrival {
 pub enum Step {
     /// Messages arrive in one batch, by their places in [`Arrival::sent`].
     Batch(Vec<usize>),
+    /// A deletion, by its place in [`Arrival::decrees`].
+    Decree(usize),
     Settle,
     Reopen,
     Recover,
@@ -67,6 +78,27 @@ pub fn arrivals(messages: impl Into<SizeRange>, shape: Shape) -> impl Strategy<V
     vec((message(), vec(delivery, 1..=3)), messages).prop_map(move |posted| Arrival::of(posted, shape))
 }
 
+/// Where a deletion stands, of what, and its instant in seconds.
+type Wished = (u16, Vec<(RecordKind, &'static str)>, i64);
+
+/// The same with up to so many deletions at any points.
+pub fn arrivals_with_deletions(messages: impl Into<SizeRange>, deletions_max: usize) -> impl Strategy<Value = Arrival> {
+    let decrees = vec((any::<u16>(), vec(select(&SUBJECTS[..]), 1..3), select(&RECEIPTS[..])), 1..=deletions_max);
+    (arrivals(messages, Shape::ORDERLESS), decrees).prop_map(|(arrival, decrees)| {
+        let ids = IdSpace::new("default");
+        let decree = |(number, wished): (usize, Wished)| {
+            let (place, names, seconds) = wished;
+            let subjects: Vec<Subject> = names.iter().map(|(kind, name)| (*kind, ids.record(*kind, name))).collect();
+            let requested_at = START.plus_micros(number as i64);
+            let at = START.plus_micros(seconds * 1_000_000);
+            let id = DeletionId::of(subjects[0], requested_at);
+            (place, Decree::Delete(Delete { id, root: subjects[0], requested_at, key_id: 1, at, subjects }))
+        };
+        let decrees = decrees.into_iter().enumerate().map(decree).collect();
+        arrival.with_decrees(decrees)
+    })
+}
+
 /// The arrival that a seed stands for, always the same one.
 #[must_use]
 pub fn sample(seed: u64, messages: usize, shape: Shape) -> Arrival {
@@ -82,18 +114,27 @@ pub fn sample(seed: u64, messages: usize, shape: Shape) -> Arrival {
 ///
 /// The seed is printed; `PROPTEST_RNG_SEED` sets it, and `PROPTEST_CASES` the number of arrivals.
 pub fn for_all<E: Display>(cases: u32, messages_max: usize, shape: Shape, check: impl Fn(&Arrival) -> Result<(), E>) {
+    for_each(cases, messages_max, arrivals(1..=messages_max, shape), check);
+}
+
+/// The same for arrivals of any kind; `size` only sets the first seed apart.
+pub fn for_each<E: Display>(
+    cases: u32,
+    size: usize,
+    arrivals: impl Strategy<Value = Arrival>,
+    check: impl Fn(&Arrival) -> Result<(), E>,
+) {
     let mut config = Config { failure_persistence: None, max_shrink_iters: 4_096, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = cases;
     }
     let seed = match config.rng_seed {
         RngSeed::Fixed(seed) => seed,
-        RngSeed::Random => RandomState::new().hash_one(messages_max),
+        RngSeed::Random => RandomState::new().hash_one(size),
     };
     config.rng_seed = RngSeed::Fixed(seed);
-    let checked = TestRunner::new(config).run(&arrivals(1..=messages_max, shape), |arrival| {
-        check(&arrival).map_err(|difference| TestCaseError::fail(difference.to_string()))
-    });
+    let checked = TestRunner::new(config)
+        .run(&arrivals, |arrival| check(&arrival).map_err(|difference| TestCaseError::fail(difference.to_string())));
     if let Err(failed) = checked {
         panic!("PROPTEST_RNG_SEED={seed}: {failed}");
     }
@@ -156,17 +197,49 @@ impl Arrival {
         if !batch.is_empty() {
             steps.push(Step::Batch(batch));
         }
-        Arrival { sent, steps }
+        Arrival { sent, decrees: Vec::new(), steps }
     }
 
-    /// The same messages, one a batch in the order in which they are listed, once each.
+    /// The same with deletions among the steps.
+    #[must_use]
+    pub fn with_decrees(mut self, decrees: Vec<(u16, Decree)>) -> Arrival {
+        for (place, decree) in decrees {
+            let place = usize::from(place) % (self.steps.len() + 1);
+            self.steps.insert(place, Step::Decree(self.decrees.len()));
+            self.decrees.push(decree);
+        }
+        self
+    }
+
+    /// The messages of [`Arrival::plain`] after all deletions.
+    #[must_use]
+    pub fn decrees_first(&self) -> Arrival {
+        let decrees = (0..self.decrees.len()).map(Step::Decree);
+        let steps = decrees.chain(self.plain().steps.into_iter().take(self.sent.len())).collect();
+        Arrival { steps, ..self.clone() }
+    }
+
+    /// The same messages, one a batch in the order in which they are listed, once each, and then the deletions.
     #[must_use]
     pub fn plain(&self) -> Arrival {
-        let steps = (0..self.sent.len()).map(|number| Step::Batch(vec![number])).collect();
-        Arrival { sent: self.sent.clone(), steps }
+        let messages = (0..self.sent.len()).map(|number| Step::Batch(vec![number]));
+        let steps = messages.chain((0..self.decrees.len()).map(Step::Decree)).collect();
+        Arrival { steps, ..self.clone() }
     }
 }
 
+/// What may be deleted.
+const SUBJECTS: [(RecordKind, &str); 9] = [
+    (RecordKind::User, "u1"),
+    (RecordKind::User, "u2"),
+    (RecordKind::User, "u3"),
+    (RecordKind::User, "5"),
+    (RecordKind::Account, "a1"),
+    (RecordKind::Account, "a2"),
+    (RecordKind::Account, "5"),
+    (RecordKind::Organization, "o1"),
+    (RecordKind::Organization, "o2"),
+];
 const USERS: [Option<&str>; 9] = [
     Some(r#""u1""#),
     Some(r#""u2""#),

@@ -140,6 +140,24 @@ macro_rules! conformance {
             the_same_bytes_again_are_kept_once
             workspaces_do_not_see_each_others
         );
+        $crate::conformance!(@file $subject deletion
+            a_deleted_user_is_gone
+            late_messages_about_the_time_before_are_not_stored
+            messages_about_the_time_after_start_anew
+            a_message_sent_again_after_the_deletion_starts_anew
+            what_was_received_ahead_of_its_time_goes_too
+            a_deleted_account_takes_its_own_users_along
+            a_user_of_several_accounts_stays
+            a_user_that_stays_keeps_its_traits_when_told_again
+            a_deleted_organization_takes_its_accounts_along
+            events_of_a_deleted_user_leave_the_account
+            answers_of_a_deleted_user_are_not_counted
+            messages_set_aside_about_it_go
+            others_are_left_alone
+            a_deletion_is_carried_out_once
+            a_schedule_is_kept_and_called_off
+            receipts_form_a_chain
+        );
         $crate::conformance!(@file $subject credentials
             a_key_opens_its_workspace
             keys_of_one_name_share_a_workspace

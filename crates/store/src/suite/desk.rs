@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use muster_model::{
+    deletion::DeletionId,
     id::{IdSpace, Identity, RecordId},
     kind::RecordKind,
     profile::{Profile, Span},
@@ -16,6 +17,7 @@ use super::{Pace, Sent, Subject};
 use crate::{
     batch::{Batch, BatchBuilder},
     credentials::{Credentials, NewKey, Scopes, TokenHash, Workspace},
+    deletion::{Decree, Delete, Deletion, Deletions, cover},
     history::{Event, EventsQuery, History},
     journal::Journal,
     profiles::{ListOrder, ListQuery, Profiles},
@@ -237,6 +239,33 @@ impl<'s, S: Subject> Desk<'s, S> {
     pub async fn seen(&self, account: &str) -> Span {
         let seen = self.store().account_seen(self.workspace.id, self.id(RecordKind::Account, account)).await;
         seen.unwrap_or_else(|error| panic!("reading an account's first and last track failed: {error}"))
+    }
+
+    /// Deletes a record and what belongs to it alone; the deletion's id.
+    pub async fn delete(&mut self, kind: RecordKind, external_id: &str) -> DeletionId {
+        let root = (kind, self.id(kind, external_id));
+        let covered = cover(self.store(), self.workspace.id, root).await;
+        let (subjects, latest) = covered.unwrap_or_else(|error| panic!("{external_id} cannot be deleted: {error}"));
+        let requested_at = self.now;
+        let id = DeletionId::of(root, requested_at);
+        let at = latest.max(requested_at);
+        self.decree(&Decree::Delete(Delete { id, root, requested_at, key_id: 1, at, subjects })).await;
+        id
+    }
+
+    /// Has a decree carried out.
+    pub async fn decree(&mut self, decree: &Decree) {
+        let mut batch = self.batch();
+        batch.decree(decree);
+        self.append(batch.build()).await;
+    }
+
+    /// A deletion, once there is nothing left to do for it.
+    pub async fn finished(&self, id: DeletionId) -> Deletion {
+        self.settle().await;
+        let found = self.store().deletion(self.workspace.id, id).await;
+        let found = found.unwrap_or_else(|error| panic!("reading a deletion failed: {error}"));
+        found.unwrap_or_else(|| panic!("there is no deletion {id}"))
     }
 
     /// Everything set aside, newest first, in pages of so many.

@@ -58,6 +58,9 @@ pub mod activity;
 /// Messages set aside.
 pub mod refused;
 
+/// Deletions: what goes, what stays, what starts anew, and the receipts.
+pub mod deletion;
+
 /// Workspaces and keys.
 pub mod credentials;
 

@@ -47,7 +47,7 @@ fn carry_out(
     order: &Order,
     take: &mut dyn FnMut(&[u8]) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    if let Some(client) = of_name(&args.reach, "read --name query", beside::TIMEOUT)? {
+    if let Some(client) = of_name(&args.reach.at, "read --name query", beside::TIMEOUT)? {
         return beside::carry_out(&client, order, None, take);
     }
     let data_dir = &settings.place.data_dir;

@@ -259,7 +259,7 @@ mod tests {
     }
 
     fn answer(status: u16, body: &str) -> Result<Answer, CallError> {
-        Ok(Answer { status, retry_after: None, body: body.to_owned() })
+        Ok(Answer { status, retry_after: None, location: None, body: body.to_owned() })
     }
 
     fn request(count: usize) -> Request {
@@ -315,7 +315,12 @@ mod tests {
         let line = scripted(|_| {
             left -= 1;
             match left {
-                2 => Ok(Answer { status: 429, retry_after: Some(Duration::from_secs(7)), body: String::new() }),
+                2 => Ok(Answer {
+                    status: 429,
+                    retry_after: Some(Duration::from_secs(7)),
+                    location: None,
+                    body: String::new(),
+                }),
                 1 => Err(CallError::Unreachable("refused".to_owned())),
                 _ => answer(200, ""),
             }
@@ -332,8 +337,9 @@ mod tests {
         assert_eq!(crate::exit::of(&error), Exit::Unreachable);
         let waited = line.waited.get();
         assert!(waited <= PATIENCE && waited > PATIENCE / 2, "{waited:?}");
-        let asked =
-            scripted(|_| Ok(Answer { status: 503, retry_after: Some(Duration::from_secs(90)), body: String::new() }));
+        let asked = scripted(|_| {
+            Ok(Answer { status: 503, retry_after: Some(Duration::from_secs(90)), location: None, body: String::new() })
+        });
         assert!(deliver(&asked, request(1), PATIENCE).is_err());
         assert!(asked.pauses.borrow().is_empty());
     }

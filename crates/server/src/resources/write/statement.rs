@@ -128,7 +128,8 @@ impl<'s> Statements<'s> {
         let receipt = journal::append_batch(self.state, self.builder.build()).await?;
         debug_assert_eq!(receipt.count(Outcome::Stored), self.count, "a random messageId is nobody else's");
         let (stored, duplicates) = (receipt.count(Outcome::Stored), receipt.count(Outcome::Duplicate));
-        self.state.metrics.count_messages(stored, duplicates, receipt.count(Outcome::Conflict), &[]);
+        let (conflicts, deleted) = (receipt.count(Outcome::Conflict), receipt.count(Outcome::Deleted));
+        self.state.metrics.count_messages([stored, duplicates, conflicts, deleted], &[]);
         Ok(())
     }
 }

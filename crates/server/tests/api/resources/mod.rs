@@ -47,3 +47,6 @@ mod event_names;
 
 /// Messages set aside.
 mod refused;
+
+/// Deleting, and receipts.
+mod deletions;

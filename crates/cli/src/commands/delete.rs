@@ -1,0 +1,102 @@
+//! Deleting records, and printing receipts, at a running server.
+//!
+//! Goes through the API like everyone else; nothing is deleted in a directory that no server uses.
+
+use std::{fmt::Write, time::Duration};
+
+use anyhow::{Context, anyhow};
+use serde_json::Value;
+
+use super::{reach, way};
+use crate::{
+    args::{self, Deletable},
+    client::{Answer, CallError, Client, Trust},
+    config::{environment, settings::Settings},
+    exit::Exit,
+    output,
+};
+
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+/// What a token for it may do, as `muster keys create` is told.
+const SCOPE: &str = "write,read --name delete";
+
+/// Deletes a record and prints its receipt as far as it is.
+pub fn delete(settings: &Settings, args: &args::Delete) -> anyhow::Result<Exit> {
+    let client = client(settings, &args.at)?;
+    let kind = match args.kind {
+        Deletable::User => "users",
+        Deletable::Account => "accounts",
+        Deletable::Organization => "organizations",
+    };
+    let on = args.on.as_ref().map_or_else(String::new, |day| format!("?deleteOn={}", encoded(day)));
+    let answer = checked(client.delete(&format!("/resources/{kind}/{}{on}", encoded(&args.id))))?;
+    let receipt = answer.location.context("the server's answer names no receipt")?;
+    output::data(checked(client.get(&receipt))?.body.trim_end())?;
+    output::talk("gone for every reader; the receipt says \"finished\" once no byte of it is left");
+    Ok(Exit::Success)
+}
+
+/// Prints every receipt, newest first.
+pub fn receipts(settings: &Settings, args: &args::Receipts) -> anyhow::Result<Exit> {
+    let client = client(settings, &args.at)?;
+    let mut from = String::new();
+    loop {
+        let page = checked(client.get(&format!("/resources/deletions?limit=100&from={from}")))?;
+        let page: Value = serde_json::from_str(&page.body).context("the server's answer is no list of receipts")?;
+        for deletion in page["results"].as_array().into_iter().flatten() {
+            let id = deletion["id"].as_str().context("a receipt without an id")?;
+            output::data(checked(client.get(&format!("/resources/deletions/{id}")))?.body.trim_end())?;
+        }
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut from),
+            None => return Ok(Exit::Success),
+        }
+    }
+}
+
+/// The server that is named, or the one over the data directory, with a token of the workspace either way.
+fn client(settings: &Settings, named: &args::At) -> anyhow::Result<Client> {
+    if let Some(client) = reach::of_name(named, SCOPE, REQUEST_TIMEOUT)? {
+        return Ok(client);
+    }
+    let token = named.token.clone().or_else(|| environment::given(environment::TOKEN));
+    let token = token.ok_or_else(|| reach::no_token(SCOPE))?;
+    let server = way::server_over(&settings.place.data_dir)?;
+    Client::trusting(Trust::Local, &server.url, Some(&token), REQUEST_TIMEOUT)
+}
+
+fn checked(answer: Result<Answer, CallError>) -> anyhow::Result<Answer> {
+    let answer = answer.map_err(reach::unanswered)?;
+    if (200..300).contains(&answer.status) {
+        return Ok(answer);
+    }
+    let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    let says = body["error"].as_str().map_or_else(|| answer.body.clone(), str::to_owned);
+    Err(anyhow!("the server refused ({}): {says}", answer.status))
+}
+
+/// An id as one segment of a path.
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => encoded.push(char::from(byte)),
+            _ => {
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encoded;
+
+    #[test]
+    fn an_id_is_one_segment() {
+        assert_eq!(encoded("a/b?c%20"), "a%2Fb%3Fc%2520");
+        assert_eq!(encoded(".."), "%2E%2E");
+        assert_eq!(encoded("ö-1"), "%C3%B6-1");
+    }
+}

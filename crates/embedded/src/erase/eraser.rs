@@ -1,0 +1,406 @@
+//! The thread that removes bytes.
+//!
+//! One pass serves every deletion that is on disk when it begins, in this order, each step repeatable after a crash:
+//!
+//! 1. look which history files hold anything of them, and what else the messages concerned that go;
+//! 2. correct the records that stay, and have that checkpointed; the journal lets go of what came before;
+//! 3. write the files anew, one by one: what the receipt counts changes in the same commit as the manifest;
+//! 4. remove messages set aside;
+//! 5. have the state store drop old bytes;
+//! 6. seal the receipts.
+//!
+//! Intake goes on meanwhile: the writer is held up for a moment in step 2, the checkpoints by nothing.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use muster_model::{
+    id::{Identity, RecordId, WorkspaceId},
+    time::Micros,
+};
+use muster_store::{
+    batch::decode_refused,
+    clock::{Clock, SystemClock},
+    deletion::{Deletion, Erasure, Removed, Stage, mentions, receipt::chain_end},
+    error::ReadError,
+};
+use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
+use tracing::{error, info, warn};
+
+use super::{
+    expiry::Expiry,
+    find::{self, Concerned},
+    known,
+    purge::purge,
+    rebuild::Rebuild,
+    rewrite::{Place, rewrite},
+    tombstones::Instants,
+};
+use crate::{
+    codec, credentials, disk,
+    error::{damaged, not_a_record, state_failed},
+    history::manifest::{Manifest, Segment},
+    idle::Idle,
+    keys,
+    recovery::Layout,
+    room::Room,
+    views::Views,
+    writer::dedupe::Known,
+};
+
+/// The thread's own things.
+pub struct Eraser {
+    pub views: Arc<Views>,
+    /// Asks the writer for a checkpoint.
+    pub ask: Sender<oneshot::Sender<()>>,
+    pub layout: Layout,
+    pub next_segment: Arc<AtomicU64>,
+    /// Told after every checkpoint that made a deletion durable, and once at the start.
+    pub wake: Receiver<()>,
+    pub idle: Arc<Idle>,
+    pub expiry: Expiry,
+    pub room: Arc<Room>,
+    pub closing: Arc<AtomicBool>,
+}
+
+/// Between two tries of a pass that failed.
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
+/// After a pass so many times as long as it took is left to everybody else, within a bound; what is deleted meanwhile is
+/// removed by one pass then. A pass merges keyspaces whole, however little it removes.
+const REST_FACTOR: u32 = 4;
+const REST_MAX: Duration = Duration::from_secs(600);
+/// What the state store may take for a while besides what is merged: its log, twice.
+const LOG_BYTES_MAX: u64 = 160 << 20;
+/// Entries of the duplicate check that are removed in one commit.
+const IDENTITIES_MAX: usize = 10_000;
+
+/// Why a pass ended.
+enum Ended {
+    Closing,
+    Failed(ReadError),
+}
+
+impl From<ReadError> for Ended {
+    fn from(error: ReadError) -> Self {
+        Ended::Failed(error)
+    }
+}
+
+/// A deletion whose bytes are being removed.
+struct Job {
+    deletion: Deletion,
+    removed: Removed,
+}
+
+impl Eraser {
+    /// Works until nobody wakes it any more, or the store closes.
+    pub fn run(mut self) {
+        let mut rested_until: Option<Instant> = None;
+        while self.wake.recv().is_ok() {
+            let erases = self.views.tombstones.is_erasing();
+            if let Some(until) = rested_until.filter(|_| erases) {
+                self.idle.rest(until.saturating_duration_since(Instant::now()));
+            }
+            let (asked, started) = (self.idle.asked(), Instant::now());
+            if !self.erase_all() {
+                break;
+            }
+            if erases {
+                rested_until = Some(Instant::now() + (started.elapsed() * REST_FACTOR).min(REST_MAX));
+            }
+            self.idle.done(asked);
+            if let Err(fault) = self.expire() {
+                error!(error = %fault, "expired identities could not be removed; this is tried again tomorrow");
+            }
+        }
+        self.idle.end();
+    }
+
+    /// Removes expired identities as long as there is nothing more urgent to do.
+    fn expire(&mut self) -> Result<(), ReadError> {
+        while self.wake.is_empty() && !self.closing.load(Ordering::Acquire) {
+            if !self.expiry.step(&self.views, SystemClock.now())? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes passes until there is nothing to remove; `false` when the store closes meanwhile.
+    fn erase_all(&self) -> bool {
+        let mut told = String::new();
+        loop {
+            match self.pass() {
+                Ok(true) => {}
+                Ok(false) => return true,
+                Err(Ended::Closing) => return false,
+                Err(Ended::Failed(fault)) => {
+                    let fault = fault.to_string();
+                    if fault != told {
+                        error!(error = fault, "what was deleted could not be removed from disk; this is tried again");
+                        told = fault;
+                    }
+                    if self.wake.recv_timeout(RETRY_PAUSE) == Err(RecvTimeoutError::Disconnected) {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    /// One pass over everything that is to be removed; `false` when there is nothing.
+    fn pass(&self) -> Result<bool, Ended> {
+        let mut any = false;
+        for workspace in credentials::workspace_ids(&self.views.state)? {
+            let deletions = known::all_on_disk(&self.views.state, workspace)?;
+            let erasing = |deletion: &Deletion| matches!(deletion.stage, Stage::Erasing(_));
+            let jobs: Vec<Job> = deletions
+                .into_iter()
+                .filter(erasing)
+                .map(|deletion| Job { deletion, removed: Removed::default() })
+                .collect();
+            if !jobs.is_empty() {
+                any = true;
+                self.erase(workspace, jobs)?;
+            }
+        }
+        Ok(any)
+    }
+
+    fn erase(&self, workspace: WorkspaceId, mut jobs: Vec<Job>) -> Result<(), Ended> {
+        let started = Instant::now();
+        // Nobody else merges or removes files meanwhile.
+        let _files = self.views.files.lock();
+        let deleted = Arc::new(instants(&jobs));
+        let ids = self.views.id_space(workspace)?;
+        let mut concerned = Concerned::default();
+        let manifest = Arc::clone(&self.views.look().manifest);
+        let erasures = jobs.iter().filter_map(|job| job.deletion.erasure());
+        let filter = find::filter(erasures.flat_map(|erasure| erasure.subjects.iter().copied()));
+        for segment in manifest.of(workspace) {
+            self.go_on()?;
+            concerned.look_through(segment, ids, &|id| deleted.get(&id).copied(), filter.as_ref())?;
+        }
+        let rebuild = Rebuild::new(&self.views, workspace, Arc::clone(&deleted), &concerned)?;
+        if !rebuild.is_empty() {
+            rebuild.correct()?;
+        }
+        self.checkpoint()?;
+        for segment in &concerned.files {
+            self.go_on()?;
+            self.spare(segment.bytes)?;
+            self.rewrite(workspace, segment, &deleted, &mut jobs)?;
+        }
+        self.remove_refused(workspace, &deleted, &mut jobs)?;
+        self.spare(self.views.state.disk_bytes() + LOG_BYTES_MAX)?;
+        if !purge(&self.views.state, &self.layout.state, &|| self.go_on().is_ok())? {
+            return Err(Ended::Closing);
+        }
+        self.seal(workspace, &mut jobs)?;
+        let millis = started.elapsed().as_millis() as u64;
+        info!(deletions = jobs.len(), files = concerned.files.len(), millis, "what was deleted is removed from disk");
+        Ok(())
+    }
+
+    fn go_on(&self) -> Result<(), Ended> {
+        if self.closing.load(Ordering::Acquire) { Err(Ended::Closing) } else { Ok(()) }
+    }
+
+    /// Nothing is written anew that the disk has no room for beside what is to stay free.
+    fn spare(&self, bytes: u64) -> Result<(), ReadError> {
+        if self.room.spares(bytes) {
+            return Ok(());
+        }
+        let what = format!("the disk has no room for {} MiB while what was deleted is removed", (bytes >> 20) + 1);
+        Err(ReadError::Failed { what })
+    }
+
+    /// Waits until everything up to now is in its final place.
+    fn checkpoint(&self) -> Result<(), Ended> {
+        self.go_on()?;
+        let (reply, answer) = oneshot::channel();
+        self.ask.send(reply).map_err(|_| Ended::Closing)?;
+        answer.blocking_recv().map_err(|_| Ended::Closing)
+    }
+
+    fn rewrite(
+        &self,
+        workspace: WorkspaceId,
+        segment: &Arc<Segment>,
+        deleted: &Instants,
+        jobs: &mut [Job],
+    ) -> Result<(), ReadError> {
+        let state = &self.views.state;
+        let name = credentials::workspace_name(state, workspace)?;
+        let next_id = || self.next_segment.fetch_add(1, Ordering::Relaxed);
+        let place = Place { history_dir: &self.layout.history, workspace, name: &name, next_id: &next_id };
+        let because = by_subject(jobs);
+        let mut counts: Vec<Removed> = vec![Removed::default(); jobs.len()];
+        let mut identities: Vec<(usize, Identity, Micros)> = Vec::new();
+        let ids = self.views.id_space(workspace)?;
+        let rewritten = rewrite(segment, ids, deleted, &place, &mut |names, identity, received_at| {
+            let job = names.iter().filter_map(|id| because.get(id)).max().copied().unwrap_or(0);
+            counts[job].messages += 1;
+            identities.push((job, identity, received_at));
+            if identities.len() == IDENTITIES_MAX {
+                self.remove_identities(workspace, &mut identities, &mut counts)?;
+            }
+            Ok(())
+        })?;
+        self.remove_identities(workspace, &mut identities, &mut counts)?;
+        counts[0].redacted += rewritten.redacted;
+        for (job, counted) in jobs.iter_mut().zip(&mut counts) {
+            counted.files = u64::from(counted.messages + counted.redacted > 0);
+            job.removed.add(counted);
+        }
+        {
+            let _committing = self.views.committing.lock();
+            let mut batch = state.batch();
+            batch.remove(&state.manifest, segment.key());
+            rewritten.outputs.iter().for_each(|output| batch.insert(&state.manifest, output.key(), output.value()));
+            put(&mut batch, &self.views, workspace, jobs);
+            batch.commit().map_err(|error| state_failed(&error))?;
+            // What the disk has counted is not counted again.
+            jobs.iter_mut().for_each(Job::settle);
+        }
+        self.views.change(|current| {
+            let mut manifest = Manifest::clone(&current.manifest);
+            manifest.remove(segment);
+            rewritten.outputs.into_iter().for_each(|output| manifest.add(output));
+            current.manifest = Arc::new(manifest);
+        });
+        let _names = self.views.names.lock();
+        if let Err(fault) = segment.file().and_then(|_| disk::remove_if_there(&segment.path)) {
+            warn!(error = %fault, file = segment.relative_path, "a file that holds what was deleted could not be removed; the next start removes it");
+        }
+        Ok(())
+    }
+
+    /// Lets the duplicate check forget messages that are gone; not those that were sent again since.
+    fn remove_identities(
+        &self,
+        workspace: WorkspaceId,
+        identities: &mut Vec<(usize, Identity, Micros)>,
+        counts: &mut [Removed],
+    ) -> Result<(), ReadError> {
+        let state = &self.views.state;
+        let _committing = self.views.committing.lock();
+        let mut batch = state.batch();
+        for (job, identity, received_at) in identities.drain(..) {
+            let key = keys::identity_key(workspace, identity);
+            let value = state.identities.get(key).map_err(|error| state_failed(&error))?;
+            let Some(value) = value else { continue };
+            let kept = Known::from_bytes(&value).ok_or_else(|| damaged("an identity"))?;
+            if kept.received_at == received_at {
+                batch.remove(&state.identities, key);
+                counts[job].identities += 1;
+            }
+        }
+        batch.commit().map_err(|error| state_failed(&error))
+    }
+
+    fn remove_refused(&self, workspace: WorkspaceId, deleted: &Instants, jobs: &mut [Job]) -> Result<(), ReadError> {
+        let state = &self.views.state;
+        let ids = self.views.id_space(workspace)?;
+        let because = by_subject(jobs);
+        let _committing = self.views.committing.lock();
+        let mut batch = state.batch();
+        for entry in state.refused.prefix(workspace.0.to_be_bytes()) {
+            let (key, value) = entry.into_inner().map_err(|error| state_failed(&error))?;
+            let refused = decode_refused(&value).map_err(not_a_record("the state store"))?;
+            let hit = std::cell::Cell::new(None);
+            let named = |id: RecordId| {
+                let named = deleted.get(&id).is_some_and(|at| refused.received_at <= *at);
+                if named {
+                    hit.set(Some(id));
+                }
+                named
+            };
+            if mentions(&refused.body, ids, named) {
+                batch.remove(&state.refused, key);
+                batch.remove(&state.refused_ids, keys::refused_id_key(workspace, refused.id));
+                let job = hit.get().and_then(|id| because.get(&id).copied()).unwrap_or(0);
+                jobs[job].removed.refused += 1;
+            }
+        }
+        put(&mut batch, &self.views, workspace, jobs);
+        batch.commit().map_err(|error| state_failed(&error))?;
+        jobs.iter_mut().for_each(Job::settle);
+        Ok(())
+    }
+
+    /// Seals the receipts, oldest first, and lifts the veil.
+    fn seal(&self, workspace: WorkspaceId, jobs: &mut [Job]) -> Result<(), ReadError> {
+        let state = &self.views.state;
+        let mut end = chain_end(&known::all_on_disk(state, workspace)?);
+        let mut batch = state.batch();
+        let mut value = Vec::new();
+        for job in jobs.iter_mut().rev() {
+            job.deletion.finish(end, SystemClock.now());
+            if let Some(seal) = job.deletion.seal() {
+                end = (seal.number, seal.hash);
+            }
+            value.clear();
+            codec::deletion::encode(&job.deletion, &mut value);
+            batch.insert(&state.deletions, keys::deletion_key(workspace, job.deletion.id), value.as_slice());
+        }
+        batch.commit().map_err(|error| state_failed(&error))?;
+        // What searches look through held it, too.
+        self.views.texts.forget(workspace);
+        let erasures: Vec<&Erasure> = jobs.iter().filter_map(|job| job.deletion.erasure()).collect();
+        self.views.tombstones.erased(workspace, &erasures);
+        Ok(())
+    }
+}
+
+impl Job {
+    /// Adds what was counted to what the disk has.
+    fn settle(&mut self) {
+        let removed = std::mem::take(&mut self.removed);
+        if let Some(erasure) = self.deletion.erasure_mut() {
+            erasure.removed.add(&removed);
+        }
+    }
+}
+
+/// Adds the deletions with what was counted so far to a commit.
+fn put(batch: &mut fjall::OwnedWriteBatch, views: &Views, workspace: WorkspaceId, jobs: &[Job]) {
+    let mut value = Vec::new();
+    for job in jobs {
+        let mut deletion = job.deletion.clone();
+        if let Some(erasure) = deletion.erasure_mut() {
+            erasure.removed.add(&job.removed);
+        }
+        value.clear();
+        codec::deletion::encode(&deletion, &mut value);
+        batch.insert(&views.state.deletions, keys::deletion_key(workspace, deletion.id), value.as_slice());
+    }
+}
+
+fn instants(jobs: &[Job]) -> Instants {
+    let mut instants = Instants::default();
+    for erasure in jobs.iter().filter_map(|job| job.deletion.erasure()) {
+        for (_, id) in &erasure.subjects {
+            let at = instants.entry(*id).or_insert(erasure.at);
+            *at = erasure.at.max(*at);
+        }
+    }
+    instants
+}
+
+/// The deletion that each record is counted for: the oldest, which is the last.
+fn by_subject(jobs: &[Job]) -> FxHashMap<RecordId, usize> {
+    let mut because = FxHashMap::default();
+    for (number, job) in jobs.iter().enumerate() {
+        let subjects = job.deletion.erasure().into_iter().flat_map(|erasure| &erasure.subjects);
+        because.extend(subjects.map(|(_, id)| (*id, number)));
+    }
+    because
+}

@@ -1,0 +1,246 @@
+//! Finding the rows that deletions concern, and what else they concern.
+//!
+//! Reads the columns that hold names and times, nothing else; a name is hashed once a batch. What a removed message said
+//! of records that stay is noted, so that it can be corrected.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, DictionaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, types::Int32Type};
+use muster_model::{
+    deletion::{self, Fate, Subject, reach},
+    id::{IdSpace, RecordId},
+    kind::{Kind, RecordKind},
+    limits::FUTURE_MICROS_MAX,
+    profile::Span,
+    time::Micros,
+};
+use muster_store::error::ReadError;
+use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::history::{
+    directory::Key,
+    footers::Footer,
+    manifest::{Segment, unreadable},
+    rows::BATCH_ROWS,
+    scan::{self, Filter},
+    schema, told,
+    verified::VerifiedFile,
+};
+
+const COLUMNS: [usize; 8] = [
+    schema::KIND,
+    schema::TIMESTAMP,
+    schema::RECEIVED_AT,
+    schema::ORGANIZATION_ID,
+    schema::ACCOUNT_ID,
+    schema::USER_ID,
+    schema::EXTERNAL_ID,
+    schema::CUSTOM_OBJECT_ID,
+];
+
+/// What one row says of itself.
+pub struct Head {
+    pub kind: Kind,
+    pub timestamp: Micros,
+    pub received_at: Micros,
+    pub subjects: Vec<Subject>,
+}
+
+impl Head {
+    /// What deletions leave of it.
+    pub fn fate(&self, deleted_at: impl Fn(RecordId) -> Option<Micros>) -> Fate {
+        deletion::fate(self.kind, self.subjects.iter().copied(), reach(self.timestamp, self.received_at), deleted_at)
+    }
+
+    /// Which record it names as a child of which.
+    fn relations(&self) -> impl Iterator<Item = (Subject, Subject)> {
+        let child = match self.kind {
+            Kind::Account => Some(RecordKind::Account),
+            Kind::User | Kind::Unlink => Some(RecordKind::User),
+            Kind::CustomObjectInstance => Some(RecordKind::Instance),
+            Kind::NpsResponse => Some(RecordKind::NpsResponse),
+            Kind::Leave if self.subjects.iter().any(|(kind, _)| *kind == RecordKind::Instance) => {
+                Some(RecordKind::Instance)
+            }
+            Kind::Leave if self.subjects.iter().any(|(kind, _)| *kind == RecordKind::User) => Some(RecordKind::User),
+            Kind::Organization | Kind::Track | Kind::CustomObject | Kind::Leave => None,
+        };
+        let child = self.subjects.iter().copied().find(|(kind, _)| Some(*kind) == child);
+        let parents = self.subjects.iter().copied();
+        child.into_iter().flat_map(move |child| {
+            parents.clone().filter(move |parent| *parent != child).map(move |parent| (parent, child))
+        })
+    }
+
+    /// The user of a track that names no account: it may belong to any of the user's.
+    fn loose_user(&self) -> Option<RecordId> {
+        let named = |wanted| self.subjects.iter().find(|(kind, _)| *kind == wanted).map(|(_, id)| *id);
+        named(RecordKind::User).filter(|_| self.kind == Kind::Track && named(RecordKind::Account).is_none())
+    }
+
+    fn ordered_at(&self) -> Micros {
+        self.timestamp.min(self.received_at.plus_micros(FUTURE_MICROS_MAX))
+    }
+}
+
+/// Calls `visit` for every row that names a wanted record, with the number of its row group.
+pub fn heads(
+    segment: &Arc<Segment>,
+    ids: IdSpace,
+    wanted: &dyn Fn(RecordId) -> bool,
+    visit: &mut dyn FnMut(usize, Head),
+) -> Result<(), ReadError> {
+    let fail = |error: &dyn std::fmt::Display| unreadable(segment, error);
+    let metadata = Footer::read(segment)?.metadata;
+    for group in 0..metadata.metadata().num_row_groups() {
+        let file = VerifiedFile::new(Arc::clone(segment));
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
+            .with_row_groups(vec![group])
+            .with_projection(ProjectionMask::roots(metadata.parquet_schema(), COLUMNS))
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|error| fail(&error))?;
+        for batch in reader {
+            let batch = batch.map_err(|error| fail(&error))?;
+            visit_batch(&batch, ids, wanted, &mut |head| visit(group, head))
+                .ok_or_else(|| fail(&"unexpected columns"))?;
+        }
+    }
+    Ok(())
+}
+
+/// One column of names: for each name in it, the record that it means.
+struct Names<'a> {
+    column: &'a DictionaryArray<Int32Type>,
+    texts: &'a StringArray,
+    ids: Vec<RecordId>,
+}
+
+impl<'a> Names<'a> {
+    fn of(batch: &'a RecordBatch, at: usize, id: impl Fn(&str) -> RecordId) -> Option<Names<'a>> {
+        let column = batch.column_by_name(schema::WRITTEN.field(at).name())?;
+        let column: &DictionaryArray<Int32Type> = column.as_any().downcast_ref()?;
+        let texts: &StringArray = column.values().as_any().downcast_ref()?;
+        let ids = texts.iter().map(|text| text.map_or(RecordId(0), &id)).collect();
+        Some(Names { column, texts, ids })
+    }
+
+    fn id(&self, row: usize) -> Option<RecordId> {
+        self.column.key(row).map(|key| self.ids[key])
+    }
+
+    fn text(&self, row: usize) -> Option<&'a str> {
+        self.column.key(row).map(|key| self.texts.value(key))
+    }
+}
+
+fn visit_batch(
+    batch: &RecordBatch,
+    ids: IdSpace,
+    wanted: &dyn Fn(RecordId) -> bool,
+    visit: &mut dyn FnMut(Head),
+) -> Option<()> {
+    let organizations = Names::of(batch, schema::ORGANIZATION_ID, |name| ids.record(RecordKind::Organization, name))?;
+    let accounts = Names::of(batch, schema::ACCOUNT_ID, |name| ids.record(RecordKind::Account, name))?;
+    let users = Names::of(batch, schema::USER_ID, |name| ids.record(RecordKind::User, name))?;
+    let responses = Names::of(batch, schema::EXTERNAL_ID, |name| ids.record(RecordKind::NpsResponse, name))?;
+    let objects = Names::of(batch, schema::CUSTOM_OBJECT_ID, |name| ids.custom_object(name))?;
+    let kinds = Names::of(batch, schema::KIND, |_| RecordId(0))?;
+    let time = |at: usize| -> Option<&TimestampMicrosecondArray> {
+        batch.column_by_name(schema::WRITTEN.field(at).name())?.as_any().downcast_ref()
+    };
+    let (timestamps, receipts) = (time(schema::TIMESTAMP)?, time(schema::RECEIVED_AT)?);
+    for row in 0..batch.num_rows() {
+        // A response and an instance share a column; which one it is follows from the object beside it.
+        let external = match (objects.text(row), responses.text(row)) {
+            (Some(object), Some(name)) => Some((RecordKind::Instance, ids.instance(object, name))),
+            (None, Some(_)) => responses.id(row).map(|id| (RecordKind::NpsResponse, id)),
+            (_, None) => None,
+        };
+        let named = |kind, id: Option<RecordId>| id.map(|id| (kind, id));
+        let subjects = [
+            named(RecordKind::Organization, organizations.id(row)),
+            named(RecordKind::Account, accounts.id(row)),
+            named(RecordKind::User, users.id(row)),
+            named(RecordKind::CustomObject, objects.id(row)),
+            external,
+        ];
+        if subjects.iter().flatten().any(|(_, id)| wanted(*id)) {
+            let kind = kinds.text(row)?;
+            visit(Head {
+                kind: Kind::ALL.into_iter().find(|known| known.as_str() == kind)?,
+                timestamp: Micros(timestamps.value(row)),
+                received_at: Micros(receipts.value(row)),
+                subjects: subjects.into_iter().flatten().collect(),
+            });
+        }
+    }
+    Some(())
+}
+
+/// What finds records in directories of files; nothing if there are kinds among them that no directory has.
+pub fn filter(subjects: impl IntoIterator<Item = Subject>) -> Option<Filter> {
+    let key = |(kind, id): Subject| told::way(kind).map(|by| (by, Key::of_record(id)));
+    let any = subjects.into_iter().map(key).collect::<Option<Vec<_>>>()?;
+    Some(Filter { any: Some(any), ..Filter::default() })
+}
+
+/// What removed messages said of records that stay.
+#[derive(Debug, Default)]
+pub struct Concerned {
+    /// When they said it.
+    pub spans: FxHashMap<Subject, Span>,
+    /// When users did something that named no account.
+    pub loose: FxHashMap<RecordId, Span>,
+    /// Records about which a message lost a name.
+    pub redacted: FxHashSet<Subject>,
+    /// Who was named as whose child by them, of parents that stay.
+    pub relations: FxHashSet<(Subject, Subject)>,
+    /// Files with something to remove.
+    pub files: Vec<Arc<Segment>>,
+}
+
+impl Concerned {
+    /// Looks through a file, unless its directory tells that nothing passes the filter.
+    pub fn look_through(
+        &mut self,
+        segment: &Arc<Segment>,
+        ids: IdSpace,
+        deleted_at: &dyn Fn(RecordId) -> Option<Micros>,
+        filter: Option<&Filter>,
+    ) -> Result<(), ReadError> {
+        let mut found = false;
+        if let Some(filter) = filter
+            && scan::chunks(&Footer::read(segment)?, filter).ranges().is_empty()
+        {
+            return Ok(());
+        }
+        heads(segment, ids, &|id| deleted_at(id).is_some(), &mut |_, head| {
+            let fate = head.fate(deleted_at);
+            found |= fate != Fate::Keep;
+            let hidden = |id| deleted_at(id).is_some_and(|at| reach(head.timestamp, head.received_at) <= at);
+            let others = head.subjects.iter().filter(|(_, id)| !hidden(*id));
+            match fate {
+                Fate::Keep => {}
+                Fate::Redact => self.redacted.extend(others),
+                Fate::Drop => {
+                    let at = head.ordered_at();
+                    // That an account left an organization may be the last that was said of it.
+                    if head.kind == Kind::Leave {
+                        self.redacted.extend(others.clone());
+                    }
+                    if let Some(user) = head.loose_user().filter(|user| !hidden(*user)) {
+                        self.loose.entry(user).or_default().take_in(at);
+                    }
+                    others.for_each(|subject| self.spans.entry(*subject).or_default().take_in(at));
+                    self.relations.extend(head.relations().filter(|((_, parent), _)| !hidden(*parent)));
+                }
+            }
+        })?;
+        if found {
+            self.files.push(Arc::clone(segment));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! Deleting: at once for every reader, on disk soon after, proven by a receipt.
+//!
+//! A decree goes through the journal like a message. When it is durable, the writer takes what it covers out of the
+//! overlay and hides what lies below it ([`crate::erase::wipe`], [`crate::erase::carry_out`]); from then on no read shows anything of it, and late
+//! messages about it are dropped before the journal ([`crate::erase::screen`]). What deletions hide follows from
+//! [`crate::erase::tombstones`] alone, so every later step can be repeated after a crash. `docs/decisions/0006-deletion.md` says why.
+
+/// What was deleted, and when: what the writer and readers ask.
+pub mod tombstones;
+
+/// Deletions as they are known.
+pub mod known;
+
+/// Keeping late messages about deleted records out.
+pub mod screen;
+
+/// What must change in memory for a deletion, worked out before anything does.
+pub mod wipe;
+
+/// Finding the rows that deletions concern, and what else they concern.
+pub mod find;
+
+/// Correcting records that stay, from the messages that are left.
+pub mod rebuild;
+
+/// Writing a history file anew, without what was deleted.
+pub mod rewrite;
+
+/// Making the state store let go of bytes that no key leads to any more.
+pub mod purge;
+
+/// Letting the duplicate check forget for good what its retention ended.
+pub mod expiry;
+
+/// The thread that removes bytes.
+pub mod eraser;
+
+/// Looking whether anything is left of what was deleted.
+pub mod examine;
+
+/// What a checkpoint removes from the state store for deletions.
+pub mod commit;
+
+/// Carrying out a decree.
+pub mod carry_out;

@@ -1,0 +1,81 @@
+//! Making the state store let go of bytes that no key leads to any more.
+//!
+//! A value that was overwritten or removed stays in the store's tables until they are merged, and in its own log until
+//! that is replaced. Both happen here on purpose: what a keyspace has in memory is written out, the keyspaces that hold
+//! customers' text are merged whole, and the log is filled up until the store starts a new one and drops the old.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use fjall::Keyspace;
+use muster_store::error::ReadError;
+
+use crate::{error::state_failed, state::State};
+
+/// Bytes after which the store starts a new log.
+const LOG_BYTES: usize = 64_000_000;
+const FILLER_BYTES: usize = 4 << 20;
+const FILLER_KEY: &str = "filler";
+/// How long the store may take to drop its old log.
+const DROP_TIMEOUT: Duration = Duration::from_secs(60);
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
+/// Looks of which one writes out every keyspace, the others only one of them.
+const LOOKS_OF_ONE: usize = 50;
+
+/// Has everything dropped that was removed before this is called; `false` when `go_on` said to stop before that.
+pub fn purge(state: &State, state_dir: &Path, go_on: &dyn Fn() -> bool) -> Result<bool, ReadError> {
+    let failed = |error: fjall::Error| state_failed(&error);
+    let before = logs(state_dir)?;
+    fill_log(state, go_on).map_err(failed)?;
+    let started = Instant::now();
+    let mut looks = 0;
+    while looks == 0 || logs(state_dir)?.iter().any(|log| before.contains(log)) {
+        if !go_on() {
+            return Ok(false);
+        }
+        if started.elapsed() > DROP_TIMEOUT {
+            return Err(ReadError::Failed { what: "the state store keeps its old log".to_owned() });
+        }
+        // The store drops a log once every keyspace has a table that is newer, and looks whenever it wrote one.
+        let written: &[&Keyspace] = if looks % LOOKS_OF_ONE == 0 { &state.keyspaces() } else { &[&state.filler] };
+        for keyspace in written {
+            // One without any table would hold the log for ever; this makes one, of nothing.
+            keyspace.remove(FILLER_KEY).map_err(failed)?;
+            keyspace.rotate_memtable().map_err(failed)?;
+        }
+        std::thread::sleep(LOOK_PAUSE);
+        looks += 1;
+    }
+    let holding =
+        [&state.profiles, &state.by_field, &state.refused, &state.statements, &state.children, &state.identities];
+    for keyspace in holding.into_iter().chain([&state.filler]) {
+        if !go_on() {
+            return Ok(false);
+        }
+        keyspace.major_compact().map_err(failed)?;
+    }
+    Ok(true)
+}
+
+/// Random bytes, so that no compression makes them fewer.
+fn fill_log(state: &State, go_on: &dyn Fn() -> bool) -> fjall::Result<()> {
+    let random = RandomState::new();
+    for part in 0..=(LOG_BYTES / FILLER_BYTES) as u64 {
+        if !go_on() {
+            return Ok(());
+        }
+        let words = (0..FILLER_BYTES as u64 / 8).flat_map(|word| random.hash_one((part, word)).to_le_bytes());
+        state.filler.insert(FILLER_KEY, words.collect::<Vec<u8>>())?;
+    }
+    state.filler.remove(FILLER_KEY)
+}
+
+/// The names of the store's logs.
+fn logs(state_dir: &Path) -> Result<Vec<String>, ReadError> {
+    let listed = std::fs::read_dir(state_dir).map_err(|error| ReadError::Failed { what: error.to_string() })?;
+    let names = listed.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()));
+    Ok(names.filter(|name| name.ends_with(".jnl")).collect())
+}

@@ -1,0 +1,158 @@
+//! Writing a history file anew, without what was deleted.
+//!
+//! Rows are copied as they stand, in batches; memory is bounded by a batch whatever the file holds. Messages that lost a
+//! name are filed elsewhere than before, so they go to small files of their own, sorted like every other.
+
+use std::{path::Path, sync::Arc};
+
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_select::filter::filter_record_batch;
+use muster_model::{
+    deletion::Fate,
+    id::{IdSpace, Identity, RecordId, WorkspaceId},
+    kind::RecordKind,
+    time::Micros,
+};
+use muster_store::error::ReadError;
+
+use super::tombstones::Instants;
+use crate::history::{
+    manifest::{Segment, unreadable},
+    restore::{self, Rows},
+    rows::{BATCH_ROWS, Columns},
+    schema,
+    segment::SegmentWriter,
+};
+
+/// What became of a file.
+#[derive(Default)]
+pub struct Rewritten {
+    /// The files in its place.
+    pub outputs: Vec<Arc<Segment>>,
+    pub removed: u64,
+    pub redacted: u64,
+}
+
+/// Where files are written, and how they are called.
+pub struct Place<'a> {
+    pub history_dir: &'a Path,
+    pub workspace: WorkspaceId,
+    pub name: &'a str,
+    pub next_id: &'a dyn Fn() -> u64,
+}
+
+/// Told of a message that goes: the deleted records that it names, its identity and its receipt.
+pub type Dropped<'a> = dyn FnMut(&[RecordId], Identity, Micros) -> Result<(), ReadError> + 'a;
+
+/// Writes what is left of a file; nothing counts before the manifest is changed. `drop` is told of every message
+/// that goes.
+pub fn rewrite(
+    segment: &Arc<Segment>,
+    ids: IdSpace,
+    deleted: &Instants,
+    place: &Place<'_>,
+    drop: &mut Dropped<'_>,
+) -> Result<Rewritten, ReadError> {
+    let failed = |error: &dyn std::fmt::Display| ReadError::Failed { what: format!("history file: {error}") };
+    let odd = || unreadable(segment, &"unexpected columns");
+    let create = || {
+        let id = (place.next_id)();
+        SegmentWriter::create(place.history_dir, (place.workspace, place.name), id, segment.month)
+    };
+    let mut writer = create().map_err(|error| failed(&error))?;
+    let mut rewritten = Rewritten::default();
+    let mut aside = Aside::default();
+    for batch in restore::batches(segment, None)? {
+        let batch = batch?;
+        let rows = Rows::of(&batch).ok_or_else(odd)?;
+        let mut keep = Vec::with_capacity(batch.num_rows());
+        for row in 0..batch.num_rows() {
+            let subjects = rows.subjects(row, ids);
+            let reach = rows.reach(row);
+            let hidden = |id: &RecordId| deleted.get(id).is_some_and(|at| reach <= *at);
+            let because: Vec<RecordId> = subjects.iter().flatten().map(|(_, id)| *id).filter(hidden).collect();
+            if because.is_empty() {
+                keep.push(true);
+                continue;
+            }
+            let kind = rows.kind(row).ok_or_else(odd)?;
+            let names = subjects.into_iter().flatten();
+            let fate = muster_model::deletion::fate(kind, names, reach, |id| deleted.get(&id).copied());
+            keep.push(fate == Fate::Keep);
+            match fate {
+                Fate::Keep => {}
+                Fate::Redact => {
+                    rewritten.redacted += 1;
+                    aside.add(&rows, row, ids, deleted).ok_or_else(odd)?.map_err(|error| failed(&error))?;
+                }
+                Fate::Drop => {
+                    rewritten.removed += 1;
+                    drop(&because, rows.identity(row).ok_or_else(odd)?, rows.received_at(row))?;
+                }
+            }
+        }
+        if keep.contains(&true) {
+            let left = filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(|error| failed(&error))?;
+            writer.write(&left).map_err(|error| failed(&error))?;
+        }
+        if aside.rows >= ASIDE_ROWS_MAX {
+            rewritten.outputs.extend(aside.write(&create).map_err(|error| failed(&error))?);
+        }
+    }
+    rewritten.outputs.extend(aside.write(&create).map_err(|error| failed(&error))?);
+    rewritten.outputs.extend(writer.finish().map_err(|error| failed(&error))?);
+    Ok(rewritten)
+}
+
+/// Redacted rows that are held before they are written.
+const ASIDE_ROWS_MAX: usize = 8 * BATCH_ROWS;
+
+/// What rows are sorted by: account, user, time.
+type SortKey = (Option<String>, Option<String>, i64);
+
+/// Redacted rows, waiting to be sorted and written.
+#[derive(Default)]
+struct Aside {
+    batches: Vec<(SortKey, RecordBatch)>,
+    rows: usize,
+}
+
+impl Aside {
+    fn add(
+        &mut self,
+        rows: &Rows<'_>,
+        row: usize,
+        ids: IdSpace,
+        deleted: &Instants,
+    ) -> Option<Result<(), arrow_schema::ArrowError>> {
+        let message = rows.message(row, ids)?.redacted(|id| deleted.get(&id).copied());
+        let filed = rows.text(schema::ATTRIBUTED_ACCOUNT_ID, row);
+        let filed = filed.filter(|name| !deleted.contains_key(&ids.record(RecordKind::Account, name)));
+        let user = message.user.as_ref().map(|user| user.external_id.clone().into_owned());
+        let key = (filed.map(str::to_owned), user, message.timestamp.0);
+        let mut columns = Columns::new(1);
+        let written = columns.push(&message, filed).and_then(|()| columns.finish());
+        Some(written.map(|batch| {
+            self.rows += 1;
+            self.batches.push((key, batch));
+        }))
+    }
+
+    fn write(
+        &mut self,
+        create: &dyn Fn() -> Result<SegmentWriter, parquet::errors::ParquetError>,
+    ) -> Result<Option<Arc<Segment>>, parquet::errors::ParquetError> {
+        if self.batches.is_empty() {
+            return Ok(None);
+        }
+        let mut batches = std::mem::take(&mut self.batches);
+        self.rows = 0;
+        batches.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut writer = create()?;
+        for part in batches.chunks(BATCH_ROWS) {
+            let part = part.iter().map(|(_, batch)| batch);
+            writer.write(&arrow_select::concat::concat_batches(&schema::WRITTEN, part)?)?;
+        }
+        writer.finish()
+    }
+}

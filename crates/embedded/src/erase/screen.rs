@@ -1,0 +1,92 @@
+//! Keeping late messages about deleted records out.
+//!
+//! Runs before the duplicate check, on the records' names alone. A batch of which nothing is concerned is left as the
+//! bytes it is.
+
+use muster_model::{
+    deletion::{Fate, reach},
+    id::{IdSpace, RecordId},
+    time::Micros,
+};
+use muster_store::{
+    batch::{Batch, BatchBuilder, Entry, decode_refused},
+    deletion::mentions,
+    error::ReadError,
+    receipt::{Outcome, Receipt},
+    record,
+};
+
+use super::tombstones::Instants;
+use crate::error::not_a_record;
+
+/// A batch without what deletions hide of it.
+pub struct Screened {
+    pub batch: Batch,
+    /// For each message of the batch as it came, whether it was taken out.
+    dropped: Vec<bool>,
+}
+
+/// Takes out what deletions hide; `None` when that is nothing.
+pub fn screen(
+    batch: &Batch,
+    deleted: &Instants,
+    ids: impl Fn() -> Result<IdSpace, ReadError>,
+) -> Result<Option<Screened>, ReadError> {
+    let deleted_at = |id: RecordId| deleted.get(&id).copied();
+    let unreadable = not_a_record("a batch");
+    let mut fates = Vec::with_capacity(batch.messages());
+    let mut set_aside = Vec::new();
+    for entry in batch.entries() {
+        match entry {
+            Entry::Message(bytes) => {
+                let names = record::names(bytes).map_err(&unreadable)?;
+                fates.push(names.fate(names.reach(), deleted_at));
+            }
+            Entry::Refused(bytes) => {
+                let refused = decode_refused(bytes).map_err(&unreadable)?;
+                let named = |id| deleted_at(id).is_some_and(|at| refused.received_at <= at);
+                set_aside.push(!mentions(&refused.body, ids()?, named));
+            }
+            Entry::Forget(_) | Entry::Decree(_) => {}
+        }
+    }
+    if fates.iter().all(|fate| *fate == Fate::Keep) && set_aside.iter().all(|keep| *keep) {
+        return Ok(None);
+    }
+    let mut set_aside = set_aside.into_iter();
+    let mut left = BatchBuilder::new(batch.workspace(), batch.bytes().len()).sent_with(batch.key_id());
+    let mut next = fates.iter();
+    for entry in batch.entries() {
+        match entry {
+            Entry::Message(bytes) => match next.next() {
+                Some(Fate::Redact) => {
+                    left.message(&record::decode(bytes).map_err(&unreadable)?.redacted(deleted_at));
+                }
+                Some(Fate::Drop) => {}
+                Some(Fate::Keep) | None => left.encoded_message(bytes),
+            },
+            Entry::Refused(bytes) if set_aside.next() == Some(true) => left.encoded_refused(bytes),
+            Entry::Refused(_) => {}
+            Entry::Forget(id) => left.forget(id),
+            Entry::Decree(bytes) => left.encoded_decree(bytes),
+        }
+    }
+    let dropped = fates.iter().map(|fate| *fate == Fate::Drop).collect();
+    Ok(Some(Screened { batch: left.build(), dropped }))
+}
+
+impl Screened {
+    /// The fate of every message as it came, from the fate of those that were left.
+    pub fn receipt(&self, of_left: &Receipt) -> Receipt {
+        let mut left = of_left.outcomes.iter().copied();
+        let outcome = |dropped: &bool| if *dropped { Outcome::Deleted } else { left.next().unwrap_or(Outcome::Stored) };
+        Receipt { outcomes: self.dropped.iter().map(outcome).collect() }
+    }
+}
+
+/// Whether a message that was stored under this record's identity at an instant is gone: whoever sends it again, at a
+/// time after the deletion, starts anew.
+pub fn is_gone(record: &[u8], stored_at: Micros, deleted: &Instants) -> bool {
+    record::names(record)
+        .is_ok_and(|names| names.fate(reach(names.timestamp, stored_at), |id| deleted.get(&id).copied()) == Fate::Drop)
+}

@@ -1,0 +1,119 @@
+//! The overlay as the model's folding sees it.
+
+use std::sync::Arc;
+
+use muster_model::{
+    association::Statement,
+    change::{Ledger, NewProfile},
+    id::{RecordId, WorkspaceId},
+    kind::RecordKind,
+    profile::Profile,
+};
+use muster_store::error::ReadError;
+
+use super::apply::{Places, fetch_slot};
+use crate::{
+    keys::ProfileKey,
+    overlay::Overlay,
+    slots::{Slot, SlotNumber},
+    state::State,
+    views::{self, Latest},
+};
+
+/// Bytes that a statement and a child take in memory, roughly.
+const STATEMENT_BYTES: usize = 64;
+const CHILD_BYTES: usize = 48;
+
+/// Adds a profile that the overlay does not have yet.
+pub fn add(live: &mut Overlay, key: ProfileKey, slot: Slot) -> SlotNumber {
+    live.grow(slot.profile.weight_bytes());
+    live.profiles.insert(key, slot)
+}
+
+/// The live overlay and what lies below it.
+pub struct OverlayLedger<'a> {
+    pub workspace: WorkspaceId,
+    pub live: &'a mut Overlay,
+    pub frozen: Option<&'a Overlay>,
+    pub state: &'a State,
+    /// The slots of what the message names, as far as they are known.
+    pub places: Places,
+}
+
+impl OverlayLedger<'_> {
+    /// The slot of a record that the message does not name itself, such as the account of a track's user.
+    fn slot_of(&mut self, new: NewProfile<'_>) -> Result<SlotNumber, ReadError> {
+        let key = ProfileKey::new(self.workspace, new.kind, new.id);
+        if let Some(number) = self.live.profiles.number(&key) {
+            return Ok(number);
+        }
+        let new = || Profile::new(new.kind, new.id, new.external_id, new.received_at);
+        let slot = fetch_slot(&key, self.live, self.frozen, self.state, new)?;
+        Ok(add(self.live, key, slot))
+    }
+}
+
+impl Ledger for OverlayLedger<'_> {
+    type Error = ReadError;
+
+    fn profile(&mut self, new: NewProfile<'_>) -> Result<&mut Profile, ReadError> {
+        let number = match self.places.find(new.kind, new.id) {
+            Some(number) => number,
+            None => self.slot_of(new)?,
+        };
+        // Copies only while a reader still holds the version before.
+        Ok(Arc::make_mut(&mut self.live.profiles.at_mut(number).profile))
+    }
+
+    fn statements(&mut self, user: RecordId, parents: RecordKind) -> Result<Vec<Statement>, ReadError> {
+        let key = (self.workspace, parents, user);
+        let mut statements = self.live.statements.get(&key).cloned().unwrap_or_default();
+        let known = statements.len();
+        views::statements_below(self.frozen, &Latest, self.state, key, &mut statements)?;
+        if !self.live.gone.is_empty() || !self.live.unsaid.is_empty() {
+            let below = statements.split_off(known);
+            statements.extend(below.into_iter().filter(|said| !self.live.hides_statement(&key, said.parent)));
+        }
+        Ok(statements)
+    }
+
+    fn keep_statement(&mut self, user: RecordId, parents: RecordKind, statement: Statement) {
+        self.live.grow(STATEMENT_BYTES);
+        self.live.statements.entry((self.workspace, parents, user)).or_default().push(statement);
+    }
+
+    fn children(&mut self, parent: (RecordKind, RecordId), kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
+        let key = ProfileKey::new(self.workspace, parent.0, parent.1);
+        let mut children = self.live.children_of(&key, kind);
+        let hidden = self.live.hidden_children(&key);
+        views::children_below(&hidden, self.frozen, &Latest, self.state, &key, kind, &mut children)?;
+        children.sort_unstable();
+        children.dedup();
+        Ok(children)
+    }
+
+    fn look<T>(
+        &mut self,
+        kind: RecordKind,
+        id: RecordId,
+        look: impl FnOnce(&Profile) -> T,
+    ) -> Result<Option<T>, ReadError> {
+        let key = ProfileKey::new(self.workspace, kind, id);
+        if let Some(slot) = self.live.profiles.get(&key) {
+            return Ok(Some(look(&slot.profile)));
+        }
+        if self.live.gone.contains_key(&key) {
+            return Ok(None);
+        }
+        match self.frozen.and_then(|frozen| frozen.profiles.get(&key)) {
+            Some(slot) => Ok(Some(look(&slot.profile))),
+            None if self.frozen.is_some_and(|frozen| frozen.gone.contains_key(&key)) => Ok(None),
+            None => Ok(views::read_profile(&Latest, self.state, &key)?.as_ref().map(look)),
+        }
+    }
+
+    fn relate(&mut self, parent: (RecordKind, RecordId), child: (RecordKind, RecordId)) {
+        self.live.grow(CHILD_BYTES);
+        self.live.children.entry(ProfileKey::new(self.workspace, parent.0, parent.1)).or_default().insert(child);
+    }
+}

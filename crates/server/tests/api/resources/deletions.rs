@@ -1,0 +1,140 @@
+//! Deleting, and receipts.
+
+use muster_store::credentials::Scopes;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::harness::Api;
+
+const SENT: &str = r#"[
+    {"type":"account","accountId":"a","organizationId":"o","messageId":"1","timestamp":"2025-01-01T00:00:00Z"},
+    {"type":"user","userId":"u","accountId":"a","messageId":"1","timestamp":"2025-01-01T00:00:00Z","traits":{"email":"u@example.com"}},
+    {"type":"user","userId":"v","accountId":"b","messageId":"1","timestamp":"2025-01-01T00:00:00Z"},
+    {"type":"track","userId":"u","event":"e","messageId":"1","timestamp":"2025-01-02T00:00:00Z"}]"#;
+
+/// Deletes a record; where its receipt is.
+#[track_caller]
+fn delete(api: &Api, path: &str) -> String {
+    api.pass_seconds(1);
+    let answer = api.ask(&format!("DELETE /resources/{path}"), "");
+    assert_eq!((answer.status, answer.body.as_str()), (204, ""), "{path}");
+    let location = answer.header("location").to_owned();
+    assert!(location.starts_with("/resources/deletions/"), "{location}");
+    location
+}
+
+#[test]
+fn a_user_is_gone_and_its_receipt_says_so() {
+    let api = Api::new();
+    api.send(SENT);
+    let location = delete(&api, "users/u");
+    assert_eq!(api.ask("GET /resources/users/u", "").status, 404);
+    assert_eq!(api.read("/resources/accounts/a")["usersCount"], 0);
+    assert_eq!(api.read("/resources/accounts/a/events")["results"].as_array().map(Vec::len), Some(0));
+    let receipt = api.read(&location);
+    assert_eq!(receipt["status"], "finished");
+    assert_eq!(receipt["record"]["kind"], "user");
+    assert_eq!((&receipt["removed"]["users"], &receipt["removed"]["messages"]), (&1.into(), &2.into()));
+    assert_eq!((&receipt["number"], &receipt["requestedBy"]), (&1.into(), &1.into()));
+    assert!(!receipt.to_string().contains("u@example.com"));
+    assert_eq!(api.ask("DELETE /resources/users/u", "").status, 404);
+    assert_eq!(api.ask("DELETE /resources/users/nobody", "").status, 404);
+    api.check(
+        "GET /resources/deletions/0",
+        "",
+        r#"404 {"error":"there is no such deletion; its id or external id is not known here"}"#,
+    );
+}
+
+#[test]
+fn a_receipts_hash_can_be_computed_by_anyone() {
+    let api = Api::new();
+    api.send(SENT);
+    let first = api.ask(&format!("GET {}", delete(&api, "users/u")), "").body;
+    let second = api.ask(&format!("GET {}", delete(&api, "users/v")), "").body;
+    let (text, _) = first.split_once(",\"hash\":").expect("a hash");
+    let hash: String = Sha256::digest(format!("{text}}}")).iter().map(|byte| format!("{byte:02x}")).collect();
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    assert_eq!(json(&first)["hash"], hash.as_str());
+    assert_eq!(json(&second)["previous"], hash.as_str());
+    let listed = api.read("/resources/deletions?limit=1");
+    assert_eq!(listed["results"][0]["hash"], json(&second)["hash"]);
+    assert!(listed["results"][0].get("records").is_none());
+    let next = listed["next"].as_str().unwrap();
+    let listed = api.read(&format!("/resources/deletions?limit=1&from={next}"));
+    assert_eq!((&listed["results"][0]["hash"], &listed["atEnd"]), (&json(&first)["hash"], &true.into()));
+}
+
+#[test]
+fn what_arrives_late_is_taken_and_said_to_be_deleted() {
+    let api = Api::new();
+    api.send(SENT);
+    delete(&api, "accounts/a");
+    assert_eq!(api.ask("GET /resources/users/u", "").status, 404, "no other account has the user");
+    api.send(SENT);
+    assert_eq!(api.ask("GET /resources/accounts/a", "").status, 404);
+    let answer = api.ask_with("POST /analytics/v1/batch", &[("prefer", "return=representation")], SENT);
+    let statuses: Vec<String> = answer.json()["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| result["status"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        (answer.status, statuses),
+        (200, ["deleted", "deleted", "duplicate", "deleted"].map(str::to_owned).to_vec())
+    );
+    api.pass_seconds(60);
+    api.send(r#"[{"type":"user","userId":"u","accountId":"a","messageId":"9"}]"#);
+    assert_eq!(api.read("/resources/users/u")["traits"], serde_json::json!({}));
+}
+
+#[test]
+fn a_day_may_be_given_and_called_off() {
+    let api = Api::new();
+    api.send(SENT);
+    for wrong in ["soon", "2026-13-01", "2026-02-01T00:00:00Z"] {
+        assert_eq!(api.ask(&format!("DELETE /resources/users/u?deleteOn={wrong}"), "").status, 400, "{wrong}");
+    }
+    let location = delete(&api, "users/u?deleteOn=2026-02-01");
+    let receipt = api.read(&location);
+    assert_eq!(
+        (&receipt["status"], &receipt["deleteOn"]),
+        (&"scheduled".into(), &"2026-02-01T00:00:00.000000Z".into())
+    );
+    assert_eq!(api.ask("GET /resources/users/u", "").status, 200);
+    assert_eq!(api.ask(&format!("DELETE {location}"), "").status, 204);
+    assert_eq!(api.read(&location)["status"], "cancelled");
+    assert_eq!(api.ask(&format!("DELETE {location}"), "").status, 400);
+}
+
+#[test]
+fn receipts_carry_deletions_over_to_a_restored_store() {
+    let api = Api::new();
+    api.send(SENT);
+    let receipt = api.ask(&format!("GET {}", delete(&api, "users/u")), "").body;
+    let restored = Api::new();
+    restored.send(SENT);
+    restored.pass_seconds(5);
+    restored.check("POST /resources/deletions", &receipt, r#"200 {"carriedOut":1,"known":0}"#);
+    assert_eq!(restored.ask("GET /resources/users/u", "").status, 404);
+    restored.check("POST /resources/deletions", &receipt, r#"200 {"carriedOut":0,"known":1}"#);
+    assert_eq!(restored.ask("POST /resources/deletions", "{}").status, 400);
+    assert_eq!(restored.ask("GET /resources/users/v", "").status, 200);
+}
+
+#[test]
+fn scopes_and_workspaces() {
+    let api = Api::new();
+    api.send(SENT);
+    api.key("default", "test-token-that-reads", Scopes::READ);
+    api.key("other", "test-token-of-another-workspace", Scopes::ALL);
+    let reads = [("authorization", "Basic test-token-that-reads")];
+    assert_eq!(api.ask_with("DELETE /resources/users/u", &reads, "").status, 403);
+    let location = delete(&api, "users/u");
+    let other = [("authorization", "Basic test-token-of-another-workspace")];
+    assert_eq!(api.ask_with(&format!("GET {location}"), &other, "").status, 404);
+    assert_eq!(api.ask_with("DELETE /resources/users/v", &other, "").status, 404);
+    assert_eq!(api.ask_with(&format!("GET {location}"), &reads, "").status, 200);
+    assert_eq!(api.ask_with("POST /resources/deletions", &reads, "").status, 403);
+}

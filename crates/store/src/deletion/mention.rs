@@ -1,0 +1,130 @@
+//! Whether a message set aside names a deleted record.
+//!
+//! What is set aside broke a rule, so its parts need not be where they belong, nor need it be JSON. Every string in it,
+//! every word outside strings, and every number that stands under a key ending in `id` is taken for an id. A name that
+//! is found where none was meant costs one message set aside; one that is missed would break a promise.
+
+use muster_model::{
+    id::{IdSpace, RecordId},
+    json,
+    kind::RecordKind,
+};
+
+/// Kinds whose external ids stand alone.
+const PLAIN: [RecordKind; 3] = [RecordKind::Organization, RecordKind::Account, RecordKind::User];
+
+/// Whether `body` names a record that `deleted` says is one.
+#[must_use]
+pub fn mentions(body: &[u8], ids: IdSpace, deleted: impl Fn(RecordId) -> bool) -> bool {
+    let text = String::from_utf8_lossy(body);
+    let mut words = Words { text: &text, at: 0 };
+    let (mut key, mut external_id, mut object) = (String::new(), String::new(), String::new());
+    while let Some(word) = words.next() {
+        if words.is_key() {
+            key = word.text.to_lowercase();
+            key.retain(char::is_alphanumeric);
+            continue;
+        }
+        if word.is_number && !key.ends_with("id") {
+            continue;
+        }
+        let name = word.text.trim();
+        if PLAIN.iter().any(|kind| deleted(ids.record(*kind, name))) {
+            return true;
+        }
+        match key.as_str() {
+            "externalid" => name.clone_into(&mut external_id),
+            "customobjectid" => name.clone_into(&mut object),
+            _ => {}
+        }
+    }
+    deleted(ids.instance(&object, &external_id))
+}
+
+struct Word {
+    text: String,
+    is_number: bool,
+}
+
+/// Strings, and runs of what ids are made of.
+struct Words<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Words<'_> {
+    /// Whether a colon follows what came last.
+    fn is_key(&self) -> bool {
+        self.text[self.at..].trim_start().starts_with(':')
+    }
+
+    fn next(&mut self) -> Option<Word> {
+        let rest = &self.text[self.at..];
+        let begins = |c: char| c == '"' || is_plain(c);
+        let start = rest.find(begins)?;
+        let word = &rest[start..];
+        if !word.starts_with('"') {
+            let end = word.find(|c| !is_plain(c)).unwrap_or(word.len());
+            self.at += start + end;
+            let digits = word[..end].strip_prefix('-').unwrap_or(&word[..end]);
+            let is_number = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+            return Some(Word { text: word[..end].to_owned(), is_number });
+        }
+        let end = string_end(word);
+        self.at += start + end;
+        let quoted = &word[..end];
+        let text = match json::string_value(quoted) {
+            Some(Ok(text)) => text.into_owned(),
+            Some(Err(mended)) => mended,
+            None => quoted.trim_matches('"').to_owned(),
+        };
+        Some(Word { text, is_number: false })
+    }
+}
+
+/// Where a string that starts with its quote ends, its closing quote included.
+fn string_end(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '@' | '+')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str, expected: bool) {
+        let ids = IdSpace::new("default");
+        let deleted =
+            [ids.record(RecordKind::User, "u-1"), ids.record(RecordKind::Account, "32"), ids.instance("deal", "x")];
+        assert_eq!(mentions(body.as_bytes(), ids, |id| deleted.contains(&id)), expected, "{body}");
+    }
+
+    #[test]
+    fn names_are_found_wherever_they_stand() {
+        check(r#"{"type":"user","userId":"u-1"}"#, true);
+        check(r#"{"type":"user","user_id":" \u0075-1 "}"#, true);
+        check(r#"{"type":"user","traits":{"a":["u-1"]}}"#, true);
+        check(r#"{"accountId":32}"#, true);
+        check(r#"{"Account-Id": 32 }"#, true);
+        check(r#"{"count":32,"u-1":true}"#, false);
+        check(r#"{"userId":"u-12"}"#, false);
+        check("userId: u-1", true);
+        check(r#"{"userId":"u-1"#, true);
+        check(r#"{"type":"customobjectinstance","customObjectId":"deal","externalId":"x"}"#, true);
+        check(r#"{"type":"customobjectinstance","customObjectId":"deal","externalId":"y"}"#, false);
+        check("\"", false);
+        check("", false);
+    }
+}
