@@ -9,6 +9,9 @@ pub const ID_BYTES_MAX: usize = 256;
 pub const EVENT_BYTES_MAX: usize = 1_024;
 /// Messages in one batch.
 pub const BATCH_MESSAGES_MAX: usize = 100;
+
+/// Messages in one request that imports history.
+pub const IMPORT_MESSAGES_MAX: usize = 1_000;
 /// How far after its receipt a message may place itself in the order of statements.
 pub const FUTURE_MICROS_MAX: i64 = 5 * 60 * 1_000_000;
 

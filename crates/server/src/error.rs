@@ -13,7 +13,6 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use muster_model::limits::BATCH_MESSAGES_MAX;
 use muster_query::QueryError;
 use muster_store::{
     credentials::Scopes,
@@ -289,8 +288,8 @@ pub(crate) fn malformed_says(malformed: &Malformed) -> String {
             "a batch is a JSON array of messages, and at byte {position} something else starts; send [{{…}}, {{…}}], or \
              send a single message to the path of its kind"
         ),
-        Malformed::TooMany { count } => format!(
-            "the batch has {count} messages, at most {BATCH_MESSAGES_MAX} are accepted; split it into several requests"
+        Malformed::TooMany { count, messages_max } => format!(
+            "the batch has {count} messages, at most {messages_max} are accepted; split it into several requests"
         ),
     }
 }
@@ -338,7 +337,7 @@ fn write_malformed(error: &mut Object<'_>, malformed: &Malformed, says: &str) {
                 Malformed::CutShort { position }
                 | Malformed::NotJson { position, .. }
                 | Malformed::NotAnArray { position } => one.number("position", *position as u64),
-                Malformed::TooMany { count } => one.number("count", *count as u64),
+                Malformed::TooMany { count, .. } => one.number("count", *count as u64),
             }
         });
     });

@@ -11,7 +11,12 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use muster_model::{id::IdSpace, kind::Kind, kinds::Context, limits::MessageLimits};
+use muster_model::{
+    id::IdSpace,
+    kind::Kind,
+    kinds::Context,
+    limits::{BATCH_MESSAGES_MAX, MessageLimits},
+};
 use muster_store::clock::Clock;
 
 use super::{batch, check::check_element, reply::plain_success};
@@ -35,7 +40,7 @@ fn drop_checked(kind: Option<Kind>, bytes: &[u8], context: &Context) -> usize {
     match kind {
         Some(_) => each(body.one(depth_max)),
         None => {
-            if body.each(depth_max, each).is_err() {
+            if body.each(depth_max, BATCH_MESSAGES_MAX, each).is_err() {
                 return 0;
             }
         }

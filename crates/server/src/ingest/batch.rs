@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use muster_model::{draft::Draft, json::Walk, limits::BATCH_MESSAGES_MAX};
+use muster_model::{draft::Draft, json::Walk};
 use serde::de::IgnoredAny;
 use serde_json::error::Category;
 
@@ -36,7 +36,7 @@ pub(crate) enum Malformed {
     /// A batch that is no array.
     NotAnArray { position: usize },
     /// A batch of more messages than one may have.
-    TooMany { count: usize },
+    TooMany { count: usize, messages_max: usize },
 }
 
 /// One message of a body, not checked yet.
@@ -75,21 +75,26 @@ impl<'a> Body<'a> {
 
     /// The body as a batch: calls `each` for its messages, in order, and returns how many there are. Whether there are
     /// too many shows at the end only; what was made of the first ones must be dropped then.
-    pub fn each<'t>(&'t self, depth_max: usize, mut each: impl FnMut(Element<'t>)) -> Result<usize, Malformed> {
+    pub fn each<'t>(
+        &'t self,
+        depth_max: usize,
+        messages_max: usize,
+        mut each: impl FnMut(Element<'t>),
+    ) -> Result<usize, Malformed> {
         let mut walk = Walk::new(&self.text, depth_max);
         if !walk.enter_array() {
             return Err(Malformed::NotAnArray { position: self.offset + walk.position() });
         }
         let mut count = 0;
         while walk.next_element() {
-            if count < BATCH_MESSAGES_MAX {
+            if count < messages_max {
                 each(self.element(&mut walk));
             } else {
                 walk.value(1);
             }
             count += 1;
         }
-        if count > BATCH_MESSAGES_MAX { Err(Malformed::TooMany { count }) } else { Ok(count) }
+        if count > messages_max { Err(Malformed::TooMany { count, messages_max }) } else { Ok(count) }
     }
 
     fn element<'t>(&'t self, walk: &mut Walk<'t>) -> Element<'t> {
@@ -151,7 +156,7 @@ mod tests {
     use super::*;
 
     fn check(body: &[u8], expected: Malformed) {
-        let found = Body::read(body).and_then(|body| body.each(64, |_| {}));
+        let found = Body::read(body).and_then(|body| body.each(64, 100, |_| {}));
         assert_eq!(found, Err(expected), "{}", String::from_utf8_lossy(body));
     }
 
@@ -172,8 +177,11 @@ mod tests {
         check(b"[\"a\tb\"]", Malformed::NotJson { position: 3, line: 1, column: 4 });
         check(b"{}", Malformed::NotAnArray { position: 0 });
         check(b" 7", Malformed::NotAnArray { position: 1 });
-        check(format!("[0{}]", ",0".repeat(100)).as_bytes(), Malformed::TooMany { count: 101 });
-        check(format!("[0{}]", ",[0]".repeat(10_000)).as_bytes(), Malformed::TooMany { count: 10_001 });
+        check(format!("[0{}]", ",0".repeat(100)).as_bytes(), Malformed::TooMany { count: 101, messages_max: 100 });
+        check(
+            format!("[0{}]", ",[0]".repeat(10_000)).as_bytes(),
+            Malformed::TooMany { count: 10_001, messages_max: 100 },
+        );
         check(b"[\xff]", Malformed::NotJson { position: 1, line: 1, column: 2 });
     }
 
@@ -182,7 +190,7 @@ mod tests {
         let deep = format!("[{}{}]", "[".repeat(1_000_000), "]".repeat(1_000_000));
         let mut too_deep = Vec::new();
         let body = Body::read(deep.as_bytes()).map_err(|_| ()).unwrap();
-        assert_eq!(body.each(64, |element| too_deep.push(element.draft.not_an_object)), Ok(1));
+        assert_eq!(body.each(64, 100, |element| too_deep.push(element.draft.not_an_object)), Ok(1));
         assert_eq!(too_deep, [true]);
         check("{\"a\":".repeat(100_000).as_bytes(), Malformed::CutShort { position: 500_000 });
     }
@@ -192,7 +200,7 @@ mod tests {
         let bytes = b" [{\"a\":\"\xc3\xa9\"},{\"b\":\"x\xff\xc3\"} ,{\"\xf0\x9f\":1},{}]";
         let body = Body::read(bytes).map_err(|_| ()).unwrap();
         let mut seen = Vec::new();
-        let count = body.each(64, |element| {
+        let count = body.each(64, 100, |element| {
             seen.push((element.original.to_vec(), element.draft.text.to_owned(), element.masked_at));
         });
         assert_eq!(count, Ok(4));

@@ -9,6 +9,7 @@ use muster_model::{
     id::{IdSpace, Identity, WorkspaceId},
     kind::Kind,
     kinds::{self, Context},
+    limits::{BATCH_MESSAGES_MAX, IMPORT_MESSAGES_MAX},
     message::Message,
     rejection::{Code, Rejection},
     time::Micros,
@@ -146,7 +147,9 @@ pub(crate) fn check_body(bytes: &Bytes, order: Order) -> Result<Checked, ApiErro
             tally.add(&body.one(depth_max));
             1
         }
-        Shape::Batch => body.each(depth_max, |element| tally.add(&element)).map_err(ApiError::Malformed)?,
+        Shape::Batch => {
+            body.each(depth_max, BATCH_MESSAGES_MAX, |element| tally.add(&element)).map_err(ApiError::Malformed)?
+        }
     };
     Ok(tally.finish(total))
 }
@@ -157,7 +160,7 @@ pub(crate) fn check_import(bytes: &Bytes, order: Order, organization_trait: &str
     let body = Body::read(bytes).map_err(ApiError::Malformed)?;
     let mut tally = Tally::new(order, bytes.len());
     let depth_max = order.context.limits.message_depth_max;
-    let total = body.each(depth_max, |element| tally.import(element, organization_trait));
+    let total = body.each(depth_max, IMPORT_MESSAGES_MAX, |element| tally.import(element, organization_trait));
     Ok(tally.finish(total.map_err(ApiError::Malformed)?))
 }
 

@@ -16,7 +16,7 @@ use muster_model::{
     json,
     kind::Kind,
     kinds::{self, Context},
-    limits::{BATCH_MESSAGES_MAX, FUTURE_MICROS_MAX},
+    limits::{FUTURE_MICROS_MAX, IMPORT_MESSAGES_MAX},
     message::{CONTENT_UNKNOWN, Message},
     rejection::{Code, Rejection},
     time::Micros,
@@ -47,7 +47,7 @@ const PATH: &str = "/admin/v1/import";
 
 /// The route of this file.
 pub(super) fn route() -> Route {
-    let about = "An array of up to 100 messages, each as it is sent or as an export has it: `{\"receivedAt\":\"…\",\"message\":\
+    let about = "An array of up to 1000 messages, each as it is sent or as an export has it: `{\"receivedAt\":\"…\",\"message\":\
                  {…}}`. A message keeps the time of receipt that is given; without one it is received now. Valid messages are \
                  stored even when others are refused; what is there already is not stored again. A call of the Segment \
                  spec from an archive comes as `{\"receivedAt\":\"…\",\"call\":{…}}`.";
@@ -58,7 +58,7 @@ pub(super) fn route() -> Route {
         .query("workspace", "For the local operator: the workspace to import into.", schema::text())
         .query("dryRun", "Only say what would become of the messages.", schema::one_of(&["false", "true"]))
         .header("Prefer", prefer, schema::text())
-        .body("JSON, compressed or not.", true, schema::list_of(schema::any_object(), BATCH_MESSAGES_MAX), one)
+        .body("JSON, compressed or not.", true, schema::list_of(schema::any_object(), IMPORT_MESSAGES_MAX), one)
         .answer(200, "Everything is stored, or was stored before.", named("Success"))
         .answer(400, "Something was refused, or the body could not be read.", named("IngestError"));
     Route::new(Method::POST, PATH, Access::Keys, receive, words)

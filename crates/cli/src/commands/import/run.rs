@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use muster_model::limits::IMPORT_MESSAGES_MAX;
+
 use super::{
     super::reach::{Reached, reach, target},
     forms::{Form, Terms, Translated, mapping::Mapping},
@@ -145,8 +147,13 @@ fn send(
     let mut parameters = reached.workspace(&args.reach.workspace);
     parameters.push(("dryRun", if args.dry_run { "true".to_owned() } else { String::new() }));
     let path = target(PATH, &parameters);
-    let line =
-        SendingLine { client: &reached.client, path: &path, patience: Duration::from_secs(args.patience), progress };
+    let line = SendingLine {
+        client: &reached.client,
+        path: &path,
+        messages_max: IMPORT_MESSAGES_MAX,
+        patience: Duration::from_secs(args.patience),
+        progress,
+    };
     // One request after the other: their order is that of receipt.
     line.send(pieces, 1, report)
 }

@@ -263,7 +263,7 @@ mod tests {
     }
 
     fn request(count: usize) -> Request {
-        let mut packer = Packer::default();
+        let mut packer = Packer::new(100);
         for at in 0..count {
             assert!(
                 packer

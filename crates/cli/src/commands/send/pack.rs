@@ -1,14 +1,11 @@
 //! Packing messages into requests that a server takes.
 //!
-//! A request has at most [`BATCH_MESSAGES_MAX`] messages and about [`BODY_BYTES_MAX`] bytes; it knows where each of its
+//! A request has at most as many messages as its path takes, and about [`BODY_BYTES_MAX`] bytes; it knows where each of its
 //! messages came from. Messages stand in it byte for byte as they stood in the file.
 //!
-//! [`BATCH_MESSAGES_MAX`]: muster_model::limits::BATCH_MESSAGES_MAX
 //! [`BODY_BYTES_MAX`]: crate::commands::send::pack::BODY_BYTES_MAX
 
 use std::ops::Range;
-
-use muster_model::limits::BATCH_MESSAGES_MAX;
 
 use super::split::{Piece, Place};
 
@@ -76,19 +73,25 @@ impl Request {
 }
 
 /// Fills one request after the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Packer {
+    messages_max: usize,
     filling: Request,
 }
 
 impl Packer {
+    /// Requests of at most so many messages.
+    pub fn new(messages_max: usize) -> Packer {
+        Packer { messages_max, filling: Request::default() }
+    }
+
     /// Adds a message; hands out a request when it is full, before or after this message.
     pub fn push(&mut self, piece: Piece) -> Option<Request> {
         let Piece { place, text, original, .. } = piece;
         let overflows = !self.filling.open.is_empty() && self.filling.open.len() + text.len() > BODY_BYTES_MAX;
         let before = overflows.then(|| std::mem::take(&mut self.filling));
         self.filling.add(place, &text, original);
-        before.or_else(|| (self.filling.len() == BATCH_MESSAGES_MAX).then(|| std::mem::take(&mut self.filling)))
+        before.or_else(|| (self.filling.len() == self.messages_max).then(|| std::mem::take(&mut self.filling)))
     }
 
     /// The last request, if there is something in it.
@@ -102,7 +105,7 @@ mod tests {
     use super::*;
 
     fn pack(messages: impl Iterator<Item = Vec<u8>>) -> Vec<Request> {
-        let mut packer = Packer::default();
+        let mut packer = Packer::new(100);
         let mut requests: Vec<Request> = messages
             .enumerate()
             .filter_map(|(at, text)| {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use muster_model::limits::BATCH_MESSAGES_MAX;
 
 use super::{
     report::{Report, Summary},
@@ -38,6 +39,7 @@ pub fn run(settings: &Settings, args: &args::Send) -> anyhow::Result<Exit> {
     let line = SendingLine {
         client: &client,
         path: BATCH_PATH,
+        messages_max: BATCH_MESSAGES_MAX,
         patience: Duration::from_secs(args.patience),
         progress: &Progress::new(bytes, Unit::Bytes),
     };

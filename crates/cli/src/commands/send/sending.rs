@@ -32,6 +32,8 @@ pub type Read = (anyhow::Result<Piece>, u64);
 pub struct SendingLine<'a> {
     pub client: &'a Client,
     pub path: &'a str,
+    /// Messages that the path takes at once.
+    pub messages_max: usize,
     pub patience: Duration,
     pub progress: &'a Progress,
 }
@@ -79,7 +81,7 @@ impl Sending<'_> {
 
     /// Reads to the end, or until the others have stopped.
     fn read_all(&self, pieces: impl Iterator<Item = Read>, sender: SyncSender<Request>) -> anyhow::Result<()> {
-        let mut packer = Packer::default();
+        let mut packer = Packer::new(self.line.messages_max);
         let mut ending = None;
         for (piece, read) in pieces {
             if self.stop.load(Ordering::Relaxed) {
