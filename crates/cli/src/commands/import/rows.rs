@@ -22,27 +22,16 @@ use parquet::{
 use serde_json::Value;
 
 use super::forms::{line::quoted, mapping::REASON};
-use crate::commands::send::split::{Piece, Place};
+use crate::commands::send::{
+    heading::{Heading, line_of},
+    split::{Piece, Place},
+};
 
 /// How a file of Parquet begins.
 pub const PARQUET_MARK: &[u8] = b"PAR1";
 /// What may stand between two cells.
 const SEPARATORS: [u8; 4] = [b',', b';', b'\t', b'|'];
 const MICROS_PER_DAY: i64 = 86_400_000_000;
-
-/// What a file of refused rows begins with: the columns, and one more that says why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heading {
-    pub text: Vec<u8>,
-    separator: u8,
-}
-
-impl Heading {
-    /// A row with the reason for which it was refused.
-    pub fn row(&self, original: &[u8], reason: &str) -> Vec<u8> {
-        [original, &[self.separator], &written([reason.as_bytes()].into_iter(), self.separator)].concat()
-    }
-}
 
 /// The rows of a file of CSV.
 pub struct CsvRows {
@@ -71,7 +60,7 @@ impl CsvRows {
     /// The heading of a file of refused rows.
     pub fn heading(&self) -> Heading {
         let columns = self.columns.iter().map(String::as_bytes).filter(|column| *column != REASON.as_bytes());
-        Heading { text: written(columns.chain([REASON.as_bytes()]), self.separator), separator: self.separator }
+        Heading::new(columns.chain([REASON.as_bytes()]), self.separator)
     }
 
     fn piece(&mut self, line: u64) -> Piece {
@@ -79,7 +68,7 @@ impl CsvRows {
         self.count += 1;
         let kept = |(column, _): &(usize, &[u8])| self.columns.get(*column).is_none_or(|name| name != REASON);
         let cells = self.record.iter().enumerate().filter(kept).map(|(_, cell)| cell);
-        let original = Some(written(cells, self.separator));
+        let original = Some(line_of(cells, self.separator));
         let broken = |says: String| Piece { place, text: Vec::new(), cut: false, broken: Some(says), original: None };
         if self.record.len() != self.columns.len() {
             let says = format!("it has {} cells where the heading has {}", self.record.len(), self.columns.len());
@@ -112,17 +101,6 @@ impl Iterator for CsvRows {
             Err(error) => Some(Err(anyhow!(error))),
         }
     }
-}
-
-/// Cells as one line of CSV, without its end.
-fn written<'c>(cells: impl Iterator<Item = &'c [u8]>, separator: u8) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new().delimiter(separator).from_writer(Vec::new());
-    let mut line = match writer.write_record(cells) {
-        Ok(()) => writer.into_inner().unwrap_or_default(),
-        Err(_) => Vec::new(),
-    };
-    line.truncate(line.trim_ascii_end().len());
-    line
 }
 
 /// The rows of a file of Parquet.
@@ -253,7 +231,7 @@ mod tests {
 
     fn rows(text: &'static str) -> (Vec<String>, String) {
         let rows = CsvRows::new(Box::new(text.as_bytes())).unwrap();
-        let heading = String::from_utf8(rows.heading().text).unwrap();
+        let heading = String::from_utf8(rows.heading().text().to_vec()).unwrap();
         let shown = rows.map(|piece| {
             let Piece { place, text, broken, original, .. } = piece.unwrap();
             let original = String::from_utf8(original.unwrap()).unwrap();

@@ -4,20 +4,20 @@
 //! compressed and how a table is written shows in the first bytes, not in the name.
 
 use std::{
-    collections::BTreeMap,
     fs::{self, File},
     io::{self, BufRead, BufReader, Read, Seek},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use anyhow::{Context, anyhow};
 
-use super::rows::{self, CsvRows, Heading, PARQUET_MARK, ParquetRows};
+use super::rows::{self, CsvRows, PARQUET_MARK, ParquetRows};
 use crate::commands::send::{
+    heading::Headings,
     sending,
     split::{Piece, Splitter},
 };
@@ -33,9 +33,6 @@ pub struct Source {
     entry: Option<usize>,
     pub name: String,
 }
-
-/// The headings of tables, by the number of their file: what refused rows are written below.
-pub type Headings = Arc<Mutex<BTreeMap<u32, Heading>>>;
 
 /// All files below the paths given; `-` is standard input.
 pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
@@ -314,7 +311,7 @@ mod tests {
         let texts: Vec<_> = sources.map(|(piece, _)| String::from_utf8(piece.unwrap().text).unwrap()).collect();
         assert_eq!(texts, ["{\"n\":\"2\"}", "{\"n\":1}", "{\"n\":\"3\",\"m\":\"x\"}"]);
         assert_eq!(
-            headings.lock().unwrap().get(&2).map(|heading| heading.text.clone()),
+            headings.lock().unwrap().get(&2).map(|heading| heading.text().to_vec()),
             Some(b"n,m,muster_reason".to_vec())
         );
     }

@@ -18,6 +18,9 @@ pub mod pack;
 /// Delivering one request: waiting, trying again, reading the answer.
 pub mod deliver;
 
+/// How refused rows of tables are written.
+pub mod heading;
+
 /// What became of every message, for people and programs.
 pub mod report;
 

@@ -15,13 +15,10 @@ use serde::Serialize;
 
 use super::{
     deliver::{Delivery, Refusal},
+    heading::{Heading, Headings},
     split::Place,
 };
-use crate::{
-    commands::import::{rows::Heading, sources::Headings},
-    exit::Exit,
-    output::Progress,
-};
+use crate::{exit::Exit, output::Progress};
 
 /// Refusals that `--json` lists; their number is always complete.
 const LISTED_MAX: usize = 1_000;
@@ -128,7 +125,7 @@ impl Report {
             return file.write_all(&one_line(&refusal.text));
         };
         if self.heading.as_ref() != Some(heading) {
-            file.write_all(&[&heading.text, &b"\n"[..]].concat())?;
+            file.write_all(&[heading.text(), b"\n"].concat())?;
             self.heading = Some(heading.clone());
         }
         file.write_all(&[&heading.row(&refusal.text, &refusal.reason), &b"\n"[..]].concat())
