@@ -22,7 +22,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use muster_model::id::WorkspaceId;
 use muster_store::error::ReadError;
 use tracing::{error, info, warn};
@@ -76,6 +76,8 @@ pub struct Checkpointer {
     pub closing: Arc<AtomicBool>,
 }
 
+/// Between two looks at the state store while there is nothing to do.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Between two tries of a failed checkpoint.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
 /// Tries of one checkpoint before a store that is closing gives up; the journal keeps what was not brought into place.
@@ -84,7 +86,15 @@ const CLOSING_TRIES_MAX: u32 = 2;
 impl Checkpointer {
     /// Works until the writer ends.
     pub fn run(mut self) {
-        while let Ok(job) = self.jobs.recv() {
+        loop {
+            let job = match self.jobs.recv_timeout(LOOK_INTERVAL) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let Some(done) = self.checkpoint(&job) else { return };
             // Whoever removes what was deleted also removes what expired.
             if !job.overlay.deletions.is_empty() || self.options.identity_retention.is_some() {
@@ -97,6 +107,16 @@ impl Checkpointer {
                 return;
             }
             self.compact();
+        }
+    }
+
+    /// The state store merges its files when it likes and takes nothing more once that failed. Senders and readiness
+    /// are to know at once, not with the next commit.
+    fn look(&self) {
+        if self.health.reason().is_none()
+            && let Err(fault) = self.views.state.takes_writes()
+        {
+            self.stop(state_failed(&fault));
         }
     }
 
@@ -265,5 +285,47 @@ impl Checkpointer {
 
     fn next_id(&mut self) -> u64 {
         self.next_segment.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use muster_model::time::Micros;
+    use muster_store::status::{Health, Status};
+
+    use super::*;
+    use crate::engine::Embedded;
+
+    /// How long it may take on a machine that is busy.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn tables(state: &Path) -> Vec<PathBuf> {
+        let keyspaces = std::fs::read_dir(state.join("keyspaces")).unwrap();
+        keyspaces.map(|keyspace| keyspace.unwrap().path().join("tables")).collect()
+    }
+
+    /// Nobody sends anything, no checkpoint is due, and the state store fails on its own.
+    #[test]
+    fn a_state_store_that_failed_is_noticed_while_idle() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { checkpoint_interval: Duration::from_secs(86_400), ..Options::new(dir.path()) };
+        let (engine, _) = Embedded::open(options, Micros(0)).unwrap();
+        assert_eq!(engine.health(), Health::Ready);
+        let state = engine.views.state.clone();
+        // What is to be written out has no place to go.
+        state.filler.insert("key", "value").unwrap();
+        for tables in tables(&dir.path().join("state")) {
+            std::fs::remove_dir_all(tables).unwrap();
+        }
+        state.filler.rotate_memtable().unwrap();
+        let until = Instant::now() + PATIENCE;
+        while engine.health() == Health::Ready {
+            assert!(Instant::now() < until, "nobody noticed");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let health = format!("{:?}", engine.health());
+        assert!(health.contains("the state store failed"), "{health}");
     }
 }
