@@ -4,11 +4,12 @@
 mod support;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use muster_embedded::{Embedded, Severity, examine};
@@ -165,7 +166,7 @@ async fn a_crash_anywhere_in_it_only_begins_it_again() {
         engine.checkpoint().await;
         delete(&engine, workspace, RecordKind::User, &user, NOW.plus_micros(1 + round)).await;
         // At another point of the pass each time.
-        tokio::time::sleep(std::time::Duration::from_millis(15 * round as u64)).await;
+        tokio::time::sleep(Duration::from_millis(15 * round as u64)).await;
         engine = crash(engine, dir.path()).await;
         let gone = engine.profile(workspace, RecordKind::User, id(RecordKind::User, &user)).await.unwrap();
         assert_eq!(gone, None, "round {round}");
@@ -181,4 +182,69 @@ async fn a_crash_anywhere_in_it_only_begins_it_again() {
     drop(engine);
     let (engine, _) = open(dir.path());
     assert_eq!(engine.deletions(workspace, None, 100).await.unwrap(), page);
+}
+
+/// Journal files of a directory, oldest first.
+fn journal(dir: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(dir.join("journal")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn of_the_deleted(n: usize) -> String {
+    format!(r#"{{"type":"track","event":"e","userId":"{MARKER}","accountId":"a","messageId":"{n}"}}"#)
+}
+
+/// A receipt says that nothing is left, so it waits for a journal file that cannot be removed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_is_not_sealed_while_the_journal_holds_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (engine, workspace) = engine(dir.path()).await;
+    send(&engine, workspace, &[&of_the_deleted(1)]).await;
+    let [held] = &journal(dir.path())[..] else { panic!("one journal file") };
+    // The open file goes on under another name; what has its name now is no file that could be removed.
+    let aside = dir.path().join("aside");
+    std::fs::rename(held, &aside).unwrap();
+    std::fs::create_dir(held).unwrap();
+    let deletion = delete(&engine, workspace, RecordKind::User, MARKER, NOW.plus_micros(1)).await;
+    let waited = tokio::time::timeout(Duration::from_secs(1), engine.checkpoint()).await;
+    assert!(waited.is_err(), "what cannot be done is not done");
+    let found = engine.deletion(workspace, deletion).await.unwrap().expect("a receipt");
+    assert!(matches!(found.stage, Stage::Erasing(_)), "{found:?}");
+    std::fs::remove_dir(held).unwrap();
+    std::fs::rename(&aside, held).unwrap();
+    engine.checkpoint().await;
+    let found = engine.deletion(workspace, deletion).await.unwrap().expect("a receipt");
+    assert!(matches!(found.stage, Stage::Finished(..)), "{found:?}");
+    assert_eq!(files_with(dir.path(), MARKER), [""; 0]);
+}
+
+/// A file that the state covers is read by no start, and by whoever looks for what was deleted.
+#[tokio::test]
+async fn what_is_left_in_a_covered_journal_file_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (engine, workspace) = engine(dir.path()).await;
+    send(&engine, workspace, &[&of_the_deleted(1), &of_the_deleted(2)]).await;
+    let [held] = &journal(dir.path())[..] else { panic!("one journal file") };
+    let kept = std::fs::read(held).unwrap();
+    delete(&engine, workspace, RecordKind::User, MARKER, NOW.plus_micros(1)).await;
+    engine.checkpoint().await;
+    engine.close().await.unwrap();
+    drop(engine);
+    let faults = || {
+        let findings = examine(dir.path(), &mut |_| {}).unwrap();
+        findings.into_iter().filter(|finding| finding.severity == Severity::Fault).map(|finding| finding.what)
+    };
+    assert_eq!(faults().count(), 0);
+    // As a loss of power brings back the name of a file that was removed.
+    std::fs::write(held, kept).unwrap();
+    assert_eq!(faults().collect::<Vec<_>>(), ["2 messages in the journal name deleted records"]);
+    // A start removes it, as the advice says.
+    let (engine, _) = open(dir.path());
+    send(&engine, workspace, &[r#"{"type":"track","event":"e","userId":"other","messageId":"1"}"#]).await;
+    engine.checkpoint().await;
+    engine.close().await.unwrap();
+    drop(engine);
+    assert_eq!(faults().count(), 0);
 }

@@ -3,18 +3,13 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
-
-use muster_embedded::{Embedded, OpenError};
+use muster_embedded::Embedded;
 use muster_store::suite::{
     Desk, Pace, Subject,
     arbitrary::{Shape, arrivals_with_deletions, for_all, for_each},
     order::{check, check_deletions},
 };
-use support::{NOW, options};
-
-/// How long an abandoned engine may take to let go of its directory.
-const PATIENCE: Duration = Duration::from_secs(60);
+use support::{open_when_free, options};
 
 struct Directory(tempfile::TempDir);
 
@@ -22,16 +17,7 @@ impl Subject for Directory {
     type Store = Embedded;
 
     async fn open(&self) -> Embedded {
-        // One that was abandoned while it removed bytes lets go once it has written what it was writing.
-        let until = Instant::now() + PATIENCE;
-        while Instant::now() < until {
-            match Embedded::open(options(self.0.path()), NOW) {
-                Ok((engine, _)) => return engine,
-                Err(OpenError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
-                Err(other) => panic!("{other}"),
-            }
-        }
-        panic!("the directory stayed in use");
+        open_when_free(options(self.0.path())).await
     }
 
     async fn open_cramped(&self) -> Embedded {

@@ -59,7 +59,7 @@ use crate::{
 pub struct Eraser {
     pub views: Arc<Views>,
     /// Asks the writer for a checkpoint.
-    pub ask: Sender<oneshot::Sender<()>>,
+    pub ask: Sender<oneshot::Sender<bool>>,
     pub layout: Layout,
     pub next_segment: Arc<AtomicU64>,
     /// Told after every checkpoint that made a deletion durable, and once at the start.
@@ -222,12 +222,16 @@ impl Eraser {
         Err(ReadError::Failed { what })
     }
 
-    /// Waits until everything up to now is in its final place.
+    /// Waits until everything up to now is in its final place, and the journal holds nothing of it any more.
     fn checkpoint(&self) -> Result<(), Ended> {
         self.go_on()?;
         let (reply, answer) = oneshot::channel();
         self.ask.send(reply).map_err(|_| Ended::Closing)?;
-        answer.blocking_recv().map_err(|_| Ended::Closing)
+        if answer.blocking_recv().map_err(|_| Ended::Closing)? {
+            return Ok(());
+        }
+        let what = "the journal still holds what came before the deletion".to_owned();
+        Err(Ended::Failed(ReadError::Failed { what }))
     }
 
     fn rewrite(

@@ -148,9 +148,7 @@ fn examine_journal(
     workspaces: &FxHashMap<WorkspaceId, Workspace>,
     report: &mut Report,
 ) -> Result<(), ReadError> {
-    // From its first frame on, also what a checkpoint has covered and was not removed yet.
-    let covered = state.meta.get("position").map_err(|error| state_failed(&error))?;
-    let covered = covered.and_then(|value| value.as_ref().try_into().ok()).map_or(0, u64::from_be_bytes);
+    let committed = state.position().map_err(|error| ReadError::Failed { what: error.to_string() })?;
     let mut left = 0u64;
     let mut look = |batch: &muster_store::batch::Batch| {
         let Some(workspace) = workspaces.get(&batch.workspace()) else { return };
@@ -171,7 +169,8 @@ fn examine_journal(
             }
         }
     };
-    let replayed = replay::replay(journal, covered, false, |batches| {
+    // Also what a checkpoint has covered, in files that were not removed.
+    let replayed = replay::everything(journal, committed, |batches| {
         batches.iter().for_each(&mut look);
         Ok(())
     });

@@ -147,6 +147,11 @@ impl Log {
         Ok(())
     }
 
+    /// Whether nothing that was appended lies in any of its files.
+    pub fn holds_nothing(&self) -> bool {
+        matches!(self.files.as_slice(), [only] if only.first_sequence == self.next_sequence)
+    }
+
     /// Cuts off a frame that was written in part, if there is one, and finds out whether anything may be written.
     pub fn mend(&mut self) -> Result<(), LogError> {
         if self.broken {

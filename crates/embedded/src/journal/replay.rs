@@ -1,7 +1,7 @@
 //! Reading back after a stop of whatever kind.
 //!
-//! Every frame after the committed position is handed on in order. What was never acknowledged is cut and reported;
-//! anything missing or altered among what was acknowledged is an error that names the file and the place.
+//! Every frame after the committed position is handed on in order, to whoever asks also those that the state covers. What
+//! was never acknowledged is cut and reported; anything missing or altered among what was acknowledged is an error that names the file and the place.
 
 use std::{
     fs::{self, OpenOptions},
@@ -35,6 +35,25 @@ pub fn replay(
     dir: &Path,
     committed: u64,
     repair: bool,
+    each: impl FnMut(Vec<Batch>) -> Result<(), OpenError>,
+) -> Result<Replayed, OpenError> {
+    read(dir, committed, committed, repair, each)
+}
+
+/// Hands on every frame that lies in a file, also those that the state covers up to `committed`. Changes nothing.
+pub fn everything(
+    dir: &Path,
+    committed: u64,
+    each: impl FnMut(Vec<Batch>) -> Result<(), OpenError>,
+) -> Result<Replayed, OpenError> {
+    read(dir, committed, 0, false, each)
+}
+
+fn read(
+    dir: &Path,
+    committed: u64,
+    after: u64,
+    repair: bool,
     mut each: impl FnMut(Vec<Batch>) -> Result<(), OpenError>,
 ) -> Result<Replayed, OpenError> {
     let mut found = Replayed { next_sequence: committed + 1, ..Replayed::default() };
@@ -58,7 +77,7 @@ pub fn replay(
         check_continuity(&name, first_sequence, expected, committed)?;
         let file = JournalFile { name: &name, bytes: &bytes, last };
         let (next, end) = file.frames(first_sequence, |sequence, batches| {
-            if sequence > committed {
+            if sequence > after {
                 found.frames += 1;
                 each(batches)?;
             }

@@ -30,8 +30,8 @@ pub struct Pending {
 /// What the writer can be asked.
 pub enum Command {
     Append(Pending),
-    /// Bring everything into its final place; for tests and tools.
-    Checkpoint(oneshot::Sender<()>),
+    /// Bring everything into its final place; whether the journal holds nothing of it any more.
+    Checkpoint(oneshot::Sender<bool>),
     /// The same, and end.
     Close(oneshot::Sender<()>),
 }
@@ -118,7 +118,7 @@ impl Intake {
     }
 
     /// Asks the writer something other than to append. `None` when the writer has ended.
-    pub fn ask(&self, command: impl FnOnce(oneshot::Sender<()>) -> Command) -> Option<oneshot::Receiver<()>> {
+    pub fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<oneshot::Receiver<T>> {
         let (reply, answer) = oneshot::channel();
         self.sender.send(command(reply)).ok().map(|()| answer)
     }

@@ -60,7 +60,7 @@ pub struct Writer {
     pub jobs: Sender<Job>,
     pub done: Receiver<Done>,
     /// Whoever removes what was deleted asks for a checkpoint here.
-    pub asked: Receiver<oneshot::Sender<()>>,
+    pub asked: Receiver<oneshot::Sender<bool>>,
     /// A checkpoint is under way.
     pub checkpointing: bool,
     /// When the oldest change in the live overlay was made.
@@ -80,7 +80,7 @@ impl Writer {
                 Command::Append(first) => self.write_group(first),
                 Command::Checkpoint(reply) => {
                     self.checkpoint_and_wait();
-                    let _ = reply.send(());
+                    let _ = reply.send(self.log.holds_nothing());
                 }
                 Command::Close(reply) => {
                     self.checkpoint_and_wait();

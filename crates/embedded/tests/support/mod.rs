@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use muster_embedded::{Embedded, OpenError, Options, Recovery};
 use muster_model::{
@@ -46,17 +49,26 @@ pub async fn reopen(engine: Embedded, dir: &Path) -> Embedded {
     open(dir).0
 }
 
-/// Drops an engine without closing it, and opens its directory again once its threads have noticed.
-pub async fn crash(engine: Embedded, dir: &Path) -> Embedded {
-    drop(engine);
-    for _ in 0..500 {
-        match Embedded::open(options(dir), NOW) {
+/// How long an abandoned engine may take to let go of its directory: it finishes what it was writing.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Opens a directory once nobody uses it any more.
+pub async fn open_when_free(options: Options) -> Embedded {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        match Embedded::open(options.clone(), NOW) {
             Ok((engine, _)) => return engine,
-            Err(OpenError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(OpenError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
             Err(other) => panic!("{other}"),
         }
     }
     panic!("the directory stayed in use");
+}
+
+/// Drops an engine without closing it, and opens its directory again once its threads have noticed.
+pub async fn crash(engine: Embedded, dir: &Path) -> Embedded {
+    drop(engine);
+    open_when_free(options(dir)).await
 }
 
 /// An engine with the test's workspace, created if need be.
