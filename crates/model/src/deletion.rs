@@ -128,6 +128,16 @@ impl<'a> Message<'a> {
         fate(self.kind, named(self).map(|(kind, id, _)| (kind, id)), self.reach(), deleted_at)
     }
 
+    /// What deletions leave of it, if they leave anything.
+    #[must_use]
+    pub fn left(self, deleted_at: impl Fn(RecordId) -> Option<Micros>) -> Option<Message<'a>> {
+        match self.fate(&deleted_at) {
+            Fate::Keep => Some(self),
+            Fate::Redact => Some(self.redacted(deleted_at)),
+            Fate::Drop => None,
+        }
+    }
+
     /// The message without the names of the records that are deleted. Its identity stays what it was.
     #[must_use]
     pub fn redacted(mut self, deleted_at: impl Fn(RecordId) -> Option<Micros>) -> Message<'a> {

@@ -4,7 +4,7 @@
 
 use muster_model::{
     change,
-    deletion::{Fate, Subject},
+    deletion::Subject,
     id::{IdSpace, RecordId, WorkspaceId},
     kinds::fields::named,
     message::Message,
@@ -16,7 +16,11 @@ use muster_store::{
 };
 use rustc_hash::FxHashSet;
 
-use super::{known::deletion, tombstones::Instants, wipe::Wipe};
+use super::{
+    known::deletion,
+    tombstones::{Instants, note},
+    wipe::Wipe,
+};
 use crate::{
     error::not_a_record,
     history::restore,
@@ -74,10 +78,7 @@ impl Left {
         views: &Views,
     ) -> Result<Left, ReadError> {
         let mut deleted: Instants = views.tombstones.of(workspace).map(|known| (*known).clone()).unwrap_or_default();
-        for (_, id) in &delete.subjects {
-            let at = deleted.entry(*id).or_insert(delete.at);
-            *at = delete.at.max(*at);
-        }
+        note(&mut deleted, &delete.subjects, delete.at);
         let names: FxHashSet<RecordId> = doubtful.iter().map(|((_, id), _)| *id).collect();
         let mut left = Left::default();
         let mut take = |message: Message<'_>| {
@@ -109,12 +110,7 @@ impl Left {
     }
 
     fn take(&mut self, message: Message<'_>, deleted: &Instants) {
-        let deleted_at = |id| deleted.get(&id).copied();
-        let message = match message.fate(deleted_at) {
-            Fate::Keep => message,
-            Fate::Redact => message.redacted(deleted_at),
-            Fate::Drop => return,
-        };
+        let Some(message) = message.left(|id| deleted.get(&id).copied()) else { return };
         let mut bytes = Vec::new();
         record::encode(&message, &mut bytes);
         self.records.push(bytes);

@@ -41,7 +41,7 @@ use super::{
     purge::purge,
     rebuild::Rebuild,
     rewrite::{Place, rewrite},
-    tombstones::Instants,
+    tombstones::{Instants, note},
 };
 use crate::{
     codec, credentials, disk,
@@ -391,10 +391,7 @@ fn put(batch: &mut fjall::OwnedWriteBatch, views: &Views, workspace: WorkspaceId
 fn instants(jobs: &[Job]) -> Instants {
     let mut instants = Instants::default();
     for erasure in jobs.iter().filter_map(|job| job.deletion.erasure()) {
-        for (_, id) in &erasure.subjects {
-            let at = instants.entry(*id).or_insert(erasure.at);
-            *at = erasure.at.max(*at);
-        }
+        note(&mut instants, &erasure.subjects, erasure.at);
     }
     instants
 }

@@ -19,7 +19,10 @@ use muster_store::{
 };
 use rustc_hash::FxHashMap;
 
-use super::{find, known, tombstones::Instants};
+use super::{
+    find, known,
+    tombstones::{Instants, note},
+};
 use crate::{
     codec, credentials,
     error::{damaged, not_a_record, state_failed},
@@ -65,10 +68,7 @@ pub fn examine(state: &State, manifest: &Manifest, journal: &Path) -> Result<Rep
                 Stage::Erasing(_) => report.erasing += 1,
                 Stage::Finished(erasure, _) => {
                     report.finished += 1;
-                    for (_, subject) in &erasure.subjects {
-                        let at = deleted.entry(*subject).or_insert(erasure.at);
-                        *at = erasure.at.max(*at);
-                    }
+                    note(&mut deleted, &erasure.subjects, erasure.at);
                 }
             }
         }

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use muster_model::{
     association::Statement,
     change::{Ledger, NewProfile, apply},
-    deletion::{DeletionId, Fate, Subject},
+    deletion::{DeletionId, Subject},
     id::{IdSpace, RecordId, WorkspaceId},
     kind::{Kind, RecordKind},
     kinds::fields::named,
@@ -296,12 +296,7 @@ impl<'v> Rebuild<'v> {
 
     fn take(&mut self, message: Message<'_>) -> Result<(), ReadError> {
         let deleted = Arc::clone(&self.deleted);
-        let deleted_at = |id| deleted.get(&id).copied();
-        let message = match message.fate(deleted_at) {
-            Fate::Keep => message,
-            Fate::Redact => message.redacted(deleted_at),
-            Fate::Drop => return Ok(()),
-        };
+        let Some(message) = message.left(|id| deleted.get(&id).copied()) else { return Ok(()) };
         let mut wanted = false;
         for (kind, id, name) in named(&message) {
             if let Some(profile) = self.profiles.get_mut(&(kind, id)) {
@@ -323,15 +318,10 @@ impl<'v> Rebuild<'v> {
 
 /// Hears a message again whose effects on others were taken back.
 fn hear_again(workspace: WorkspaceId, views: &Views, current: &mut Current, bytes: &[u8]) -> Result<(), ReadError> {
-    let message = record::decode(bytes).map_err(not_a_record("an overlay"))?;
     // More may have been deleted since it was read.
     let deleted = views.tombstones.of(workspace).unwrap_or_default();
-    let deleted_at = |id| deleted.get(&id).copied();
-    let message = match message.fate(deleted_at) {
-        Fate::Keep => message,
-        Fate::Redact => message.redacted(deleted_at),
-        Fate::Drop => return Ok(()),
-    };
+    let message = record::decode(bytes).map_err(not_a_record("an overlay"))?;
+    let Some(message) = message.left(|id| deleted.get(&id).copied()) else { return Ok(()) };
     let (frozen, live) = (current.frozen.as_deref(), &mut current.live);
     let mut ledger = OverlayLedger { workspace, live, frozen, state: &views.state, places: Places::default() };
     apply(&mut ledger, &message)

@@ -40,6 +40,12 @@ struct Kept {
     erasing: FxHashMap<WorkspaceId, Arc<Instants>>,
 }
 
+impl Kept {
+    fn note(&mut self, workspace: WorkspaceId, erasure: &Erasure) {
+        note(Arc::make_mut(self.all.entry(workspace).or_default()), &erasure.subjects, erasure.at);
+    }
+}
+
 impl Tombstones {
     /// Takes in a deletion, as it is read at a start.
     pub fn load(&self, workspace: WorkspaceId, deletion: &Deletion) {
@@ -47,7 +53,7 @@ impl Tombstones {
             Stage::Scheduled | Stage::Cancelled { .. } => {}
             Stage::Erasing(erasure) => self.add(workspace, erasure),
             Stage::Finished(erasure, _) => {
-                note(&mut self.kept.write().all, workspace, erasure);
+                self.kept.write().note(workspace, erasure);
                 self.any.store(true, Ordering::Release);
             }
         }
@@ -56,8 +62,8 @@ impl Tombstones {
     /// Takes in a deletion whose bytes are still to be removed.
     pub fn add(&self, workspace: WorkspaceId, erasure: &Erasure) {
         let mut kept = self.kept.write();
-        note(&mut kept.all, workspace, erasure);
-        note(&mut kept.erasing, workspace, erasure);
+        kept.note(workspace, erasure);
+        note(Arc::make_mut(kept.erasing.entry(workspace).or_default()), &erasure.subjects, erasure.at);
         self.any.store(true, Ordering::Release);
     }
 
@@ -100,11 +106,11 @@ impl Tombstones {
     }
 }
 
-fn note(map: &mut FxHashMap<WorkspaceId, Arc<Instants>>, workspace: WorkspaceId, erasure: &Erasure) {
-    let instants = Arc::make_mut(map.entry(workspace).or_default());
-    for (_, id) in &erasure.subjects {
-        let at = instants.entry(*id).or_insert(erasure.at);
-        *at = erasure.at.max(*at);
+/// Adds records that were deleted at an instant; of several the latest counts.
+pub fn note(instants: &mut Instants, subjects: &[Subject], at: Micros) {
+    for (_, id) in subjects {
+        let latest = instants.entry(*id).or_insert(at);
+        *latest = at.max(*latest);
     }
 }
 
@@ -147,11 +153,7 @@ impl Veil {
     /// What is left of a message; `None` when it is hidden whole.
     #[must_use]
     pub fn left<'m>(&self, message: Message<'m>) -> Option<Message<'m>> {
-        match self.fate(&message) {
-            Fate::Keep => Some(message),
-            Fate::Redact => Some(message.redacted(|id| self.deleted_at(id))),
-            Fate::Drop => None,
-        }
+        if self.is_empty() { Some(message) } else { message.left(|id| self.deleted_at(id)) }
     }
 
     /// Records of which something may be hidden.

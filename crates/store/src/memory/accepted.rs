@@ -107,15 +107,9 @@ impl Accepted {
         for entry in batch.entries() {
             match entry {
                 Entry::Message(bytes) => {
-                    let message = record::decode(bytes)?;
-                    let deleted_at = |id| self.deleted.get(&id).copied();
-                    let message = match message.fate(deleted_at) {
-                        Fate::Keep => message,
-                        Fate::Redact => message.redacted(deleted_at),
-                        Fate::Drop => {
-                            plan.receipt.outcomes.push(Outcome::Deleted);
-                            continue;
-                        }
+                    let Some(message) = record::decode(bytes)?.left(|id| self.deleted.get(&id).copied()) else {
+                        plan.receipt.outcomes.push(Outcome::Deleted);
+                        continue;
                     };
                     let known = self.contents.get(&message.identity).or_else(|| fresh.get(&message.identity));
                     let outcome = match known {
