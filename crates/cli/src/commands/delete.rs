@@ -2,12 +2,15 @@
 //!
 //! Goes through the API like everyone else; nothing is deleted in a directory that no server uses.
 
-use std::{fmt::Write, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 
-use super::{reach, way};
+use super::{
+    reach::{self, encoded, target},
+    way,
+};
 use crate::{
     args::{self, Deletable},
     client::{Answer, CallError, Client, Trust},
@@ -28,8 +31,8 @@ pub fn delete(settings: &Settings, args: &args::Delete) -> anyhow::Result<Exit> 
         Deletable::Account => "accounts",
         Deletable::Organization => "organizations",
     };
-    let on = args.on.as_ref().map_or_else(String::new, |day| format!("?deleteOn={}", encoded(day)));
-    let answer = checked(client.delete(&format!("/resources/{kind}/{}{on}", encoded(&args.id))))?;
+    let path = format!("/resources/{kind}/{}", encoded(&args.id));
+    let answer = checked(client.delete(&target(&path, &[("deleteOn", args.on.clone().unwrap_or_default())])))?;
     let receipt = answer.location.context("the server's answer names no receipt")?;
     output::data(checked(client.get(&receipt))?.body.trim_end())?;
     output::talk("gone for every reader; the receipt says \"finished\" once no byte of it is left");
@@ -41,7 +44,9 @@ pub fn receipts(settings: &Settings, args: &args::Receipts) -> anyhow::Result<Ex
     let client = client(settings, &args.at)?;
     let mut from = String::new();
     loop {
-        let page = checked(client.get(&format!("/resources/deletions?limit=100&from={from}")))?;
+        let page = checked(
+            client.get(&target("/resources/deletions", &[("limit", "100".to_owned()), ("from", from.clone())])),
+        )?;
         let page: Value = serde_json::from_str(&page.body).context("the server's answer is no list of receipts")?;
         for deletion in page["results"].as_array().into_iter().flatten() {
             let id = deletion["id"].as_str().context("a receipt without an id")?;
@@ -73,30 +78,4 @@ fn checked(answer: Result<Answer, CallError>) -> anyhow::Result<Answer> {
     let body: Value = serde_json::from_str(&answer.body).unwrap_or_default();
     let says = body["error"].as_str().map_or_else(|| answer.body.clone(), str::to_owned);
     Err(anyhow!("the server refused ({}): {says}", answer.status))
-}
-
-/// An id as one segment of a path.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => encoded.push(char::from(byte)),
-            _ => {
-                let _ = write!(encoded, "%{byte:02X}");
-            }
-        }
-    }
-    encoded
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encoded;
-
-    #[test]
-    fn an_id_is_one_segment() {
-        assert_eq!(encoded("a/b?c%20"), "a%2Fb%3Fc%2520");
-        assert_eq!(encoded(".."), "%2E%2E");
-        assert_eq!(encoded("ö-1"), "%C3%B6-1");
-    }
 }

@@ -142,19 +142,34 @@ pub fn target(path: &str, parameters: &[(&str, String)]) -> String {
         target.push(if target.contains('?') { '&' } else { '?' });
         target.push_str(name);
         target.push('=');
-        for byte in value.bytes() {
-            match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => target.push(char::from(byte)),
-                other => target.push_str(&format!("%{other:02X}")),
-            }
-        }
+        target.push_str(&encoded(value));
     }
     target
+}
+
+/// Text as one segment of a path, or one value of a parameter.
+pub fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            // A dot is encoded too: two of them alone are no name.
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => encoded.push(char::from(byte)),
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_one_segment() {
+        assert_eq!(encoded("a/b?c%20"), "a%2Fb%3Fc%2520");
+        assert_eq!(encoded(".."), "%2E%2E");
+        assert_eq!(encoded("ö-1"), "%C3%B6-1");
+    }
 
     #[test]
     fn parameters_are_encoded() {

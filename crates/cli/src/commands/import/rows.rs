@@ -21,7 +21,10 @@ use parquet::{
 };
 use serde_json::Value;
 
-use super::forms::{line::quoted, mapping::REASON};
+use super::forms::{
+    line::{object, quoted},
+    mapping::REASON,
+};
 use crate::commands::send::{
     heading::{Heading, line_of},
     split::{Piece, Place},
@@ -74,16 +77,15 @@ impl CsvRows {
             let says = format!("it has {} cells where the heading has {}", self.record.len(), self.columns.len());
             return Piece { original, ..broken(says) };
         }
-        let mut text = String::from("{");
+        let mut cells = Vec::with_capacity(self.columns.len());
         for (column, cell) in self.columns.iter().zip(&self.record) {
             let Ok(cell) = std::str::from_utf8(cell) else {
                 let says = format!("the column {column} is not valid UTF-8");
                 return Piece { original, ..broken(says) };
             };
-            member(&mut text, column, &quoted(cell));
+            cells.push((column.as_str(), quoted(cell)));
         }
-        text.push('}');
-        Piece { place, text: text.into_bytes(), cut: false, broken: None, original }
+        Piece { place, text: object(cells).into_bytes(), cut: false, broken: None, original }
     }
 }
 
@@ -146,12 +148,7 @@ impl Iterator for ParquetRows {
 }
 
 fn of_row(row: &Row) -> String {
-    let mut text = String::from("{");
-    for (name, field) in row.get_column_iter() {
-        member(&mut text, name, &of_field(field));
-    }
-    text.push('}');
-    text
+    object(row.get_column_iter().map(|(name, field)| (name.as_str(), of_field(field))))
 }
 
 fn of_field(field: &Field) -> String {
@@ -183,16 +180,12 @@ fn of_field(field: &Field) -> String {
             format!("[{}]", elements.join(","))
         }
         Field::MapInternal(map) => {
-            let mut text = String::from("{");
-            for (key, value) in map.entries() {
-                let key = match key {
-                    Field::Str(text) => text.clone(),
-                    other => other.to_string(),
-                };
-                member(&mut text, &key, &of_field(value));
-            }
-            text.push('}');
-            text
+            let name = |key: &Field| match key {
+                Field::Str(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let entries: Vec<_> = map.entries().iter().map(|(key, value)| (name(key), of_field(value))).collect();
+            object(entries.iter().map(|(name, raw)| (name.as_str(), raw.clone())))
         }
     }
 }
@@ -200,15 +193,6 @@ fn of_field(field: &Field) -> String {
 /// A decimal is a number; anything else is text.
 fn shown(text: &str) -> String {
     if text.parse::<serde_json::Number>().is_ok() { text.to_owned() } else { quoted(text) }
-}
-
-fn member(text: &mut String, name: &str, raw: &str) {
-    if text.len() > 1 {
-        text.push(',');
-    }
-    text.push_str(&quoted(name));
-    text.push(':');
-    text.push_str(raw);
 }
 
 /// Whether a file that begins so is one of JSON, whatever the name says.

@@ -69,7 +69,7 @@ fn read(settings: &Settings, args: &args::Import) -> anyhow::Result<Imported> {
     reach(settings, &args.reach, "admin --name import", |reached| {
         let names = files.iter().map(|file| file.name.clone()).collect();
         let reading = Progress::new(sources::bytes(&files), Unit::Bytes);
-        let pieces = Sources::new(files.clone(), form.is_of_rows());
+        let pieces = Sources::new(files.clone(), form.as_ref().is_some_and(Form::is_of_rows));
         let report = Report::new(args.refused.as_deref())?.with_sources(names).with_headings(pieces.headings());
         let pieces = Translated::new(pieces, form, Terms { group: args.account_group.clone() });
         pass_on(reached, args, pieces, report, &reading)
@@ -93,9 +93,9 @@ fn fetch(settings: &Settings, args: &args::Import, url: &str) -> anyhow::Result<
     })
 }
 
-fn form(args: &args::Import) -> anyhow::Result<Form> {
+fn form(args: &args::Import) -> anyhow::Result<Option<Form>> {
     match &args.map {
-        Some(path) => Ok(Form::Rows(Mapping::of_file(path)?)),
+        Some(path) => Ok(Some(Form::Rows(Mapping::of_file(path)?))),
         None => Ok(Form::of(args.format)),
     }
 }

@@ -3,9 +3,10 @@
 //! An event is a track of its user, or of its device where there is no user. What Amplitude knew of the user at that time
 //! stands beside each event; it becomes an identify whenever it says something new. The account is a group.
 
-use std::hash::{BuildHasher, Hasher};
-
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use super::{
     Terms, group_of,
@@ -16,25 +17,22 @@ use super::{
 /// Users whose last properties are remembered; when there are more, all are forgotten and told once more.
 const REMEMBERED_MAX: usize = 200_000;
 /// Members that have a place of their own; the others are the context.
-const PLACED: [&str; 12] = [
+const PLACED: [&str; 9] = [
     "event_type",
     "event_properties",
     "user_properties",
-    "group_properties",
-    "groups",
     "user_id",
     "device_id",
     "event_time",
     "$insert_id",
     "uuid",
     "server_received_time",
-    "data",
 ];
 
 /// What was last told of each user.
 #[derive(Default)]
 pub struct Told {
-    properties: FxHashMap<u64, u64>,
+    properties: HashMap<u64, u64>,
 }
 
 impl Told {
@@ -86,8 +84,8 @@ impl Told {
 
     fn is_new(&mut self, who: Option<&str>, properties: &str) -> bool {
         let hash = |text: &str| {
-            let mut hasher = FxBuildHasher.build_hasher();
-            hasher.write(text.as_bytes());
+            let mut hasher = DefaultHasher::new();
+            text.hash(&mut hasher);
             hasher.finish()
         };
         if self.properties.len() >= REMEMBERED_MAX {
@@ -110,7 +108,7 @@ mod tests {
     fn an_event_is_a_track_and_tells_what_is_new_of_its_user() {
         let mut told = Told::default();
         let event = r#"{"event_type":"opened","event_time":"2020-12-01 09:00:00.000000","server_received_time":"2020-12-01 09:00:01.000000","user_id":"u","device_id":"d","$insert_id":"i","event_properties":{"n":1.0},"user_properties":{"plan":"pro"},"groups":{"company":["acme"]},"country":"DE","city":null}"#;
-        let rest = r#""userId":"u","anonymousId":"d","messageId":"i","timestamp":"2020-12-01T09:00:00.000000Z","context":{"groupId":"acme","country":"DE"}"#;
+        let rest = r#""userId":"u","anonymousId":"d","messageId":"i","timestamp":"2020-12-01T09:00:00.000000Z","context":{"groupId":"acme","country":"DE","groups":{"company":["acme"]}}"#;
         let receipt = r#""receivedAt":"2020-12-01T09:00:01.000000Z""#;
         let track =
             format!(r#"{{{receipt},"call":{{"type":"track","event":"opened","properties":{{"n":1.0}},{rest}}}}}"#);
@@ -130,7 +128,7 @@ mod tests {
         assert_eq!(
             lines(&mut told, group),
             [
-                r#"{"call":{"type":"group","timestamp":"2020-12-01T00:00:00.000000Z","context":{"groupId":"acme"},"groupId":"acme","traits":{"seats":5}}}"#
+                r#"{"call":{"type":"group","timestamp":"2020-12-01T00:00:00.000000Z","context":{"groupId":"acme","group_properties":{"seats":5},"groups":{"company":"acme"}},"groupId":"acme","traits":{"seats":5}}}"#
             ]
         );
         let two =

@@ -70,11 +70,8 @@ impl Line {
     /// A member that is an object of these members, unless there are none.
     #[must_use]
     pub fn object<'m>(self, name: &str, members: impl IntoIterator<Item = (&'m str, String)>) -> Line {
-        let mut text = String::new();
-        for (name, raw) in members {
-            member(&mut text, name, &raw);
-        }
-        if text.is_empty() { self } else { self.raw(name, &format!("{text}}}")) }
+        let object = object(members);
+        if object == "{}" { self } else { self.raw(name, &object) }
     }
 
     /// The line, received at an instant if that is known.
@@ -97,6 +94,16 @@ fn enveloped(name: &str, inside: &str, received_at: Option<Micros>) -> String {
         Some(at) => format!("{{\"receivedAt\":\"{}\",\"{name}\":{inside}}}", at.to_micros_text()),
         None => format!("{{\"{name}\":{inside}}}"),
     }
+}
+
+/// An object of members in JSON text.
+pub fn object<'m>(members: impl IntoIterator<Item = (&'m str, String)>) -> String {
+    let mut text = String::new();
+    for (name, raw) in members {
+        member(&mut text, name, &raw);
+    }
+    text.push_str(if text.is_empty() { "{}" } else { "}" });
+    text
 }
 
 /// Text as JSON text.

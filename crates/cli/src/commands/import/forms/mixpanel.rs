@@ -27,13 +27,14 @@ pub fn lines(text: &str, terms: &Terms) -> Result<Vec<String>, String> {
     let line = match event.as_str() {
         "$identify" => Line::call("identify"),
         "$create_alias" => Line::call("alias").named("previousId", held.id("distinct_id").as_deref()),
-        _ => Line::call("track").text("event", &event).raw("properties", &properties),
+        _ => Line::call("track").text("event", &event),
     };
     let alias = held.id("alias").filter(|_| event == "$create_alias");
     let user = alias.or(held.id("$identified_id")).or(user);
     let device = held.id("$anon_id").or(device);
     let account = terms.group.as_ref().and_then(|name| held.id(name));
     let line = line
+        .raw("properties", &properties)
         .named("userId", user.as_deref())
         .named("anonymousId", device.as_deref())
         .named("messageId", held.id("$insert_id").as_deref())
@@ -103,7 +104,7 @@ mod tests {
         );
         check(
             r#"{"event":"$identify","properties":{"time":1,"distinct_id":"u","$identified_id":"u","$anon_id":"d"}}"#,
-            r#"{"call":{"type":"identify","userId":"u","anonymousId":"d","timestamp":"1970-01-01T00:00:01.000000Z"}}"#,
+            r#"{"call":{"type":"identify","properties":{"time":1,"distinct_id":"u","$identified_id":"u","$anon_id":"d"},"userId":"u","anonymousId":"d","timestamp":"1970-01-01T00:00:01.000000Z"}}"#,
         );
     }
 

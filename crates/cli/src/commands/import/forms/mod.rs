@@ -38,10 +38,8 @@ pub struct Terms {
     pub group: Option<String>,
 }
 
-/// How records are read.
+/// How records that are no messages of ours are read.
 pub enum Form {
-    /// As they are: they are messages.
-    Messages,
     Segment,
     Mixpanel,
     Amplitude(amplitude::Told),
@@ -50,14 +48,14 @@ pub enum Form {
 }
 
 impl Form {
-    /// The form of a product's export.
-    pub fn of(format: ImportFormat) -> Form {
+    /// The form of a product's export; none for messages of ours.
+    pub fn of(format: ImportFormat) -> Option<Form> {
         match format {
-            ImportFormat::Muster => Form::Messages,
-            ImportFormat::Segment => Form::Segment,
-            ImportFormat::Mixpanel => Form::Mixpanel,
-            ImportFormat::Amplitude => Form::Amplitude(amplitude::Told::default()),
-            ImportFormat::Posthog => Form::PostHog,
+            ImportFormat::Muster => None,
+            ImportFormat::Segment => Some(Form::Segment),
+            ImportFormat::Mixpanel => Some(Form::Mixpanel),
+            ImportFormat::Amplitude => Some(Form::Amplitude(amplitude::Told::default())),
+            ImportFormat::Posthog => Some(Form::PostHog),
         }
     }
 
@@ -69,7 +67,6 @@ impl Form {
     /// The lines that a record becomes, or what is wrong with it.
     fn lines(&mut self, text: &str, is_of_table: bool, terms: &Terms) -> Result<Vec<String>, String> {
         match self {
-            Form::Messages => Ok(vec![text.to_owned()]),
             Form::Segment => segment::line(text),
             Form::Mixpanel => mixpanel::lines(text, terms),
             Form::Amplitude(told) => told.lines(text, terms),
@@ -79,27 +76,27 @@ impl Form {
     }
 }
 
-/// Pieces of a file, translated.
+/// Pieces of a file, translated if they have a form of their own.
 pub struct Translated<I> {
     pieces: I,
-    form: Form,
+    form: Option<Form>,
     terms: Terms,
     waiting: VecDeque<Piece>,
 }
 
 impl<I> Translated<I> {
     /// Translates what comes.
-    pub fn new(pieces: I, form: Form, terms: Terms) -> Translated<I> {
+    pub fn new(pieces: I, form: Option<Form>, terms: Terms) -> Translated<I> {
         Translated { pieces, form, terms, waiting: VecDeque::new() }
     }
 
     fn translate(&mut self, piece: Piece) {
         let text = std::str::from_utf8(&piece.text).ok().filter(|_| piece.broken.is_none());
-        let (Some(text), false) = (text, matches!(self.form, Form::Messages)) else {
+        let (Some(text), Some(form)) = (text, &mut self.form) else {
             self.waiting.push_back(piece);
             return;
         };
-        match self.form.lines(text, piece.original.is_some(), &self.terms) {
+        match form.lines(text, piece.original.is_some(), &self.terms) {
             Ok(lines) => {
                 let original = piece.original.as_ref().unwrap_or(&piece.text);
                 let made = lines.into_iter().map(|line| Piece {

@@ -9,6 +9,9 @@ use super::{
     record::Record,
 };
 
+/// Members that have a place of their own; the others are the context.
+const PLACED: [&str; 5] = ["uuid", "event", "distinct_id", "timestamp", "properties"];
+
 /// The lines of an event.
 pub fn lines(text: &str, terms: &Terms) -> Result<Vec<String>, String> {
     let record = Record::read(text).ok_or("it is no JSON object")?;
@@ -23,12 +26,14 @@ pub fn lines(text: &str, terms: &Terms) -> Result<Vec<String>, String> {
     let message_id = record.id("uuid").or_else(|| record.id("id")).or_else(|| held.id("$insert_id"));
     let groups = held.object("$groups");
     let account = groups.as_deref().and_then(|groups| group_of(groups, terms));
+    let others = || record.others(&PLACED).map(|(name, raw)| (name, raw.to_owned()));
     let begin = |line: Line| {
+        let context = account.iter().map(|account| ("groupId", quoted(account)));
         line.named("userId", user.as_deref())
             .named("anonymousId", device.as_deref())
             .named("messageId", message_id.as_deref())
             .at("timestamp", Some(at))
-            .object("context", account.iter().map(|account| ("groupId", quoted(account))))
+            .object("context", context.chain(others()))
     };
     let set = traits(&record, &held);
     let line = match event.as_str() {
@@ -37,24 +42,19 @@ pub fn lines(text: &str, terms: &Terms) -> Result<Vec<String>, String> {
             let alias = held.id("alias").ok_or("it is an alias and names none in properties.alias")?;
             begin(Line::call("alias")).text("previousId", &alias)
         }
-        "$groupidentify" => {
+        // A group of a type that is no account stays an event.
+        "$groupidentify" if terms.group.is_none() || terms.group == held.id("$group_type") => {
             let group = held.id("$group_key").ok_or("it describes a group and names none in properties.$group_key")?;
-            if terms.group.is_some() && terms.group != held.id("$group_type") {
-                return Ok(Vec::new());
-            }
             // The person beside it is nobody; it only says who described the group.
             let line = Line::call("group").text("groupId", &group).named("messageId", message_id.as_deref());
             let line = line.named("anonymousId", device.as_deref().or(user.as_deref())).at("timestamp", Some(at));
-            line.given("traits", held.object("$group_set").as_deref())
+            line.object("context", others()).given("traits", held.object("$group_set").as_deref())
         }
-        "$pageview" => begin(Line::call("page")).raw("properties", &properties),
-        "$screen" => {
-            let name = held.id("$screen_name");
-            begin(Line::call("screen")).named("name", name.as_deref()).raw("properties", &properties)
-        }
-        _ => begin(Line::call("track")).text("event", &event).raw("properties", &properties),
+        "$pageview" => begin(Line::call("page")),
+        "$screen" => begin(Line::call("screen")).named("name", held.id("$screen_name").as_deref()),
+        _ => begin(Line::call("track")).text("event", &event),
     };
-    let mut lines = vec![line.received(received_at)];
+    let mut lines = vec![line.raw("properties", &properties).received(received_at)];
     let is_described = matches!(event.as_str(), "$identify" | "$set" | "$groupidentify" | "$create_alias");
     if let Some(set) = set.filter(|_| !is_described) {
         lines.push(begin(Line::call("identify")).raw("traits", &set).received(received_at));
@@ -118,7 +118,7 @@ mod tests {
         check(
             r#"{"event":"$identify","distinct_id":"u","timestamp":"2020-01-01","properties":{"$anon_distinct_id":"d","$set_once":{"a":1,"b":1},"$set":{"b":2}}}"#,
             &[
-                r#"{"type":"identify","userId":"u","anonymousId":"d","timestamp":"2020-01-01T00:00:00.000000Z","traits":{"a":1,"b":2}}}"#,
+                r#"{"type":"identify","userId":"u","anonymousId":"d","timestamp":"2020-01-01T00:00:00.000000Z","traits":{"a":1,"b":2},"properties":{"$anon_distinct_id":"d","$set_once":{"a":1,"b":1},"$set":{"b":2}}}}"#,
             ],
         );
     }
@@ -128,9 +128,13 @@ mod tests {
         check(
             r#"{"event":"$groupidentify","distinct_id":"x","timestamp":"2020-01-01","properties":{"$group_type":"company","$group_key":"acme","$group_set":{"seats":5}}}"#,
             &[
-                r#"{"type":"group","groupId":"acme","anonymousId":"x","timestamp":"2020-01-01T00:00:00.000000Z","traits":{"seats":5}}}"#,
+                r#"{"type":"group","groupId":"acme","anonymousId":"x","timestamp":"2020-01-01T00:00:00.000000Z","traits":{"seats":5},"properties":{"$group_type":"company","$group_key":"acme","$group_set":{"seats":5}}}}"#,
             ],
         );
+        let team = r#"{"event":"$groupidentify","distinct_id":"x","timestamp":"2020-01-01","team_id":3,"properties":{"$group_type":"team","$group_key":"t"}}"#;
+        let found = lines(team, &Terms { group: Some("company".to_owned()) }).unwrap();
+        let kept = r#"{"call":{"type":"track","userId":"x","timestamp":"2020-01-01T00:00:00.000000Z","context":{"team_id":3},"event":"$groupidentify","properties":{"$group_type":"team","$group_key":"t"}}}"#;
+        assert_eq!(found, [kept]);
         check(
             r#"{"event":"e","distinct_id":"x"}"#,
             &[
