@@ -3,20 +3,30 @@
 //! A backup from before a deletion brings back what was deleted. The receipts, kept apart from it, say what that is;
 //! sent here they are carried out again, each with its own instant. One that is known already changes nothing.
 
-use axum::{Extension, body::Bytes, extract::State, http::StatusCode, response::Response};
+use axum::{
+    Extension,
+    body::Bytes,
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use muster_model::{
     deletion::{DeletionId, Subject},
     id::RecordId,
     kind::RecordKind,
     time::Micros,
 };
-use muster_store::deletion::{Decree, Delete, decree::SUBJECTS_MAX};
+use muster_store::{
+    credentials::Workspace,
+    deletion::{Decree, Delete, decree::SUBJECTS_MAX},
+};
 use serde_json::Value;
 
 use super::remove::send;
 use crate::{
     error::ApiError,
-    keys::Caller,
+    ingest,
+    keys::{Caller, unread},
     resources::{answer::json, records::Reader},
     state::AppState,
 };
@@ -26,19 +36,36 @@ pub(super) async fn replay(
     State(state): State<AppState>,
     Reader(workspace): Reader,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
-) -> Result<Response, ApiError> {
-    let text = std::str::from_utf8(&body).map_err(|_| broken(1))?;
+    request: Request,
+) -> Result<Response, Response> {
+    let (head, mut body) = request.into_parts();
+    let taken = ingest::admit::take(&state, &head, &mut body).await;
+    let raw = taken.map_err(|error| unread(body, error.into_response()))?;
+    let (deletes, _reservation) = ingest::read(&state, raw, read_all).await.map_err(IntoResponse::into_response)?;
+    carry_out(&state, &workspace, deletes, caller.key_id()).await.map_err(IntoResponse::into_response)
+}
+
+fn read_all(body: &Bytes) -> Result<Vec<Delete>, ApiError> {
+    let text = std::str::from_utf8(body).map_err(|_| broken(1))?;
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let deletes = lines.map(|(at, line)| read(line).map_err(|()| broken(at + 1))).collect::<Result<Vec<_>, _>>()?;
+    Ok(deletes.into_iter().flatten().collect())
+}
+
+async fn carry_out(
+    state: &AppState,
+    workspace: &Workspace,
+    deletes: Vec<Delete>,
+    key_id: u64,
+) -> Result<Response, ApiError> {
     let (mut carried_out, mut known) = (0, 0);
-    for delete in deletes.into_iter().flatten() {
+    for delete in deletes {
         let before = state.store.deletion(workspace.id, delete.id).await.map_err(ApiError::Read)?;
         if before.is_some_and(|before| before.erasure().is_some()) {
             known += 1;
             continue;
         }
-        send(&state, &workspace, &Decree::Delete(delete), caller.key_id()).await?;
+        send(state, workspace, &Decree::Delete(delete), key_id).await?;
         carried_out += 1;
     }
     Ok(json(StatusCode::OK, |object| {

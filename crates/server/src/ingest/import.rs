@@ -70,10 +70,7 @@ async fn receive(
     request: Request,
 ) -> Result<Response, Response> {
     let (head, mut body) = request.into_parts();
-    let key_id = match &caller {
-        Caller::Key(key) => key.id,
-        Caller::Operator => 0,
-    };
+    let key_id = caller.key_id();
     let taken = async {
         let parameters = Query::of(&head.uri);
         let workspace = ask::workspace(&state, caller, &parameters)?;

@@ -123,6 +123,21 @@ fn receipts_carry_deletions_over_to_a_restored_store() {
     assert_eq!(restored.ask("GET /resources/users/v", "").status, 200);
 }
 
+/// The receipts of years, and of deletions that covered much, are larger than a page of anything.
+#[test]
+fn receipts_are_taken_within_the_bound_of_every_body() {
+    let api = Api::new();
+    api.send(SENT);
+    let receipt = api.ask(&format!("GET {}", delete(&api, "users/u")), "").body;
+    let many = format!("{receipt}\n").repeat(3 * 1024 * 1024 / receipt.len());
+    let count = many.lines().count();
+    api.check("POST /resources/deletions", &many, &format!(r#"200 {{"carriedOut":0,"known":{count}}}"#));
+    let too_many = " ".repeat(21 * 1024 * 1024);
+    let refused = api.ask("POST /resources/deletions", &too_many);
+    assert_eq!(refused.status, 413);
+    assert!(refused.json()["error"].to_string().contains("bytes"), "{}", refused.body);
+}
+
 #[test]
 fn scopes_and_workspaces() {
     let api = Api::new();
