@@ -150,6 +150,38 @@ impl Below {
     }
 }
 
+/// Everything said of a user and its parents of one kind, as whoever changes the live overlay sees it.
+pub fn statements_now(
+    live: &Overlay,
+    frozen: Option<&Overlay>,
+    state: &State,
+    key: StatementsKey,
+) -> Result<Vec<Statement>, ReadError> {
+    let mut statements = live.statements.get(&key).cloned().unwrap_or_default();
+    let known = statements.len();
+    statements_below(frozen, &Latest, state, key, &mut statements)?;
+    if !live.gone.is_empty() || !live.unsaid.is_empty() {
+        let below = statements.split_off(known);
+        statements.extend(below.into_iter().filter(|said| !live.hides_statement(&key, said.parent)));
+    }
+    Ok(statements)
+}
+
+/// Everyone of a kind who named a record as a parent, as whoever changes the live overlay sees it.
+pub fn children_now(
+    live: &Overlay,
+    frozen: Option<&Overlay>,
+    state: &State,
+    parent: &ProfileKey,
+    kind: RecordKind,
+) -> Result<Vec<RecordId>, ReadError> {
+    let mut children = live.children_of(parent, kind);
+    children_below(&live.hidden_children(parent), frozen, &Latest, state, parent, kind, &mut children)?;
+    children.sort_unstable();
+    children.dedup();
+    Ok(children)
+}
+
 /// Adds the statements below the live overlay, which may hide some of them.
 pub fn statements_below(
     frozen: Option<&Overlay>,

@@ -28,7 +28,7 @@ use crate::{
     overlay::{Overlay, StatementsKey},
     slots::Slot,
     state::State,
-    views::{Current, Latest, children_below, statements_below},
+    views::{Current, children_now, statements_now},
     writer::apply::load_slot,
 };
 
@@ -300,12 +300,7 @@ impl<'a> Wipe<'a> {
 
     fn children(&self, parent: Subject, kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
         let key = self.key(parent);
-        let mut children = self.current.live.children_of(&key, kind);
-        let hidden = self.current.live.hidden_children(&key);
-        children_below(&hidden, self.current.frozen.as_deref(), &Latest, self.state, &key, kind, &mut children)?;
-        children.sort_unstable();
-        children.dedup();
-        Ok(children)
+        children_now(&self.current.live, self.current.frozen.as_deref(), self.state, &key, kind)
     }
 }
 
@@ -329,13 +324,8 @@ impl Ledger for Wipe<'_> {
     }
 
     fn statements(&mut self, user: RecordId, parents: RecordKind) -> Result<Vec<Statement>, ReadError> {
-        let key = (self.workspace, parents, user);
-        let mut below = Vec::new();
-        statements_below(self.current.frozen.as_deref(), &Latest, self.state, key, &mut below)?;
-        let live = &self.current.live;
-        below.retain(|said| !live.hides_statement(&key, said.parent));
-        below.extend(live.statements.get(&key).into_iter().flatten());
-        Ok(below)
+        let (live, frozen) = (&self.current.live, self.current.frozen.as_deref());
+        statements_now(live, frozen, self.state, (self.workspace, parents, user))
     }
 
     fn keep_statement(&mut self, _: RecordId, _: RecordKind, _: Statement) {}

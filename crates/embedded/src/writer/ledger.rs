@@ -66,15 +66,7 @@ impl Ledger for OverlayLedger<'_> {
     }
 
     fn statements(&mut self, user: RecordId, parents: RecordKind) -> Result<Vec<Statement>, ReadError> {
-        let key = (self.workspace, parents, user);
-        let mut statements = self.live.statements.get(&key).cloned().unwrap_or_default();
-        let known = statements.len();
-        views::statements_below(self.frozen, &Latest, self.state, key, &mut statements)?;
-        if !self.live.gone.is_empty() || !self.live.unsaid.is_empty() {
-            let below = statements.split_off(known);
-            statements.extend(below.into_iter().filter(|said| !self.live.hides_statement(&key, said.parent)));
-        }
-        Ok(statements)
+        views::statements_now(self.live, self.frozen, self.state, (self.workspace, parents, user))
     }
 
     fn keep_statement(&mut self, user: RecordId, parents: RecordKind, statement: Statement) {
@@ -84,12 +76,7 @@ impl Ledger for OverlayLedger<'_> {
 
     fn children(&mut self, parent: (RecordKind, RecordId), kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
         let key = ProfileKey::new(self.workspace, parent.0, parent.1);
-        let mut children = self.live.children_of(&key, kind);
-        let hidden = self.live.hidden_children(&key);
-        views::children_below(&hidden, self.frozen, &Latest, self.state, &key, kind, &mut children)?;
-        children.sort_unstable();
-        children.dedup();
-        Ok(children)
+        views::children_now(self.live, self.frozen, self.state, &key, kind)
     }
 
     fn look<T>(

@@ -11,7 +11,8 @@ use muster_model::{
 };
 
 /// Kinds whose external ids stand alone.
-const PLAIN: [RecordKind; 3] = [RecordKind::Organization, RecordKind::Account, RecordKind::User];
+const PLAIN: [RecordKind; 4] =
+    [RecordKind::Organization, RecordKind::Account, RecordKind::User, RecordKind::NpsResponse];
 
 /// Whether `body` names a record that `deleted` says is one.
 #[must_use]
@@ -106,8 +107,12 @@ mod tests {
 
     fn check(body: &str, expected: bool) {
         let ids = IdSpace::new("default");
-        let deleted =
-            [ids.record(RecordKind::User, "u-1"), ids.record(RecordKind::Account, "32"), ids.instance("deal", "x")];
+        let deleted = [
+            ids.record(RecordKind::User, "u-1"),
+            ids.record(RecordKind::Account, "32"),
+            ids.record(RecordKind::NpsResponse, "n-1"),
+            ids.instance("deal", "x"),
+        ];
         assert_eq!(mentions(body.as_bytes(), ids, |id| deleted.contains(&id)), expected, "{body}");
     }
 
@@ -124,6 +129,7 @@ mod tests {
         check(r#"{"userId":"u-1"#, true);
         check(r#"{"type":"customobjectinstance","customObjectId":"deal","externalId":"x"}"#, true);
         check(r#"{"type":"customobjectinstance","customObjectId":"deal","externalId":"y"}"#, false);
+        check(r#"{"type":"npsresponse","externalId":"n-1","traits":{"feedback":"said"}}"#, true);
         check("\"", false);
         check("", false);
     }

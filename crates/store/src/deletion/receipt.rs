@@ -26,16 +26,16 @@ pub enum Broken {
 /// The receipt: one line, with the hash once there is one.
 #[must_use]
 pub fn text(deletion: &Deletion) -> String {
-    let mut line = body(deletion, true);
-    line.pop();
-    let _ = write!(line, ",\"hash\":{}}}", quoted(deletion.seal().map(|seal| hex(&seal.hash))));
-    line
+    with_hash(deletion, body(deletion, true))
 }
 
 /// The receipt without the list of records, for a page of many.
 #[must_use]
 pub fn summary(deletion: &Deletion) -> String {
-    let mut line = body(deletion, false);
+    with_hash(deletion, body(deletion, false))
+}
+
+fn with_hash(deletion: &Deletion, mut line: String) -> String {
     line.pop();
     let _ = write!(line, ",\"hash\":{}}}", quoted(deletion.seal().map(|seal| hex(&seal.hash))));
     line
