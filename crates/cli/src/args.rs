@@ -5,12 +5,16 @@
 /// What `muster bench` is told.
 mod bench;
 
+/// What `muster demo` is told.
+mod demo;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::layers::Flags;
 pub use bench::Bench;
+pub use demo::Demo;
 
 /// Customer data server for B2B software: takes messages about organizations, accounts, users and what they do, keeps
 /// every one, and answers what is true now and what happened.
@@ -65,6 +69,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Show every setting and where it comes from
     Config(Config),
+    /// Fill a workspace with a year of a made-up product, to have something to look at
+    Demo(Demo),
     /// Measure this machine: messages a second, latency, bytes on disk, memory
     Bench(Box<Bench>),
 }

@@ -37,7 +37,9 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, error::ErrorKind};
 
 use args::{Cli, Command};
-use commands::{backup, bench, config as show_config, delete, doctor, export, import, keys, query, send, serve, team};
+use commands::{
+    backup, bench, config as show_config, delete, demo, doctor, export, import, keys, query, send, serve, team,
+};
 use config::{layers::Sources, settings::Settings};
 use exit::Exit;
 
@@ -81,6 +83,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Command::Receipts(args)) => delete::receipts(&settings, args),
         Some(Command::Doctor(args)) => doctor::run(&settings, args),
         Some(Command::Config(args)) => show_config::run(&settings, args),
+        Some(Command::Demo(args)) => demo::run(&settings, args),
         Some(Command::Bench(args)) => bench::run::run(&settings, cli.config.as_deref(), args),
     }
 }

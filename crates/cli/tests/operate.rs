@@ -32,6 +32,10 @@ mod import_forms;
 #[path = "operate/deletion.rs"]
 mod deletion;
 
+/// `muster demo`: what it makes, and that it makes it once.
+#[path = "operate/demo.rs"]
+mod demo;
+
 /// `muster send`: batch files and NDJSON, and what is refused.
 #[path = "operate/send.rs"]
 mod send;

@@ -39,5 +39,8 @@ pub mod doctor;
 /// Showing every setting and where it comes from.
 pub mod config;
 
+/// A year of a made-up product, to have something to look at.
+pub mod demo;
+
 /// Measuring.
 pub mod bench;

@@ -27,7 +27,8 @@ use crate::{
     output::{self, Progress, Unit},
 };
 
-const PATH: &str = "/admin/v1/import";
+/// Where messages with times of receipt are sent.
+pub const PATH: &str = "/admin/v1/import";
 /// Bounds one page of another server.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 

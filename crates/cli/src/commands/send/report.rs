@@ -32,6 +32,8 @@ pub struct Report {
     /// How refused rows of tables are written, by the number of their file, and what was written last.
     headings: Headings,
     heading: Option<Heading>,
+    /// Refusals are told as they happen.
+    tells: bool,
 }
 
 /// The data that `send` prints.
@@ -75,6 +77,7 @@ impl Report {
             sources: Vec::new(),
             headings: Headings::default(),
             heading: None,
+            tells: true,
         })
     }
 
@@ -86,6 +89,11 @@ impl Report {
     /// The same for files of which some are tables.
     pub fn with_headings(self, headings: Headings) -> Report {
         Report { headings, ..self }
+    }
+
+    /// The same where refusals are expected: they are counted and not told.
+    pub fn without_telling(self) -> Report {
+        Report { tells: false, ..self }
     }
 
     /// A message that was not even sent.
@@ -107,7 +115,9 @@ impl Report {
         let within = if refusal.pointer.is_empty() { String::new() } else { format!(" at {}", refusal.pointer) };
         let source = self.sources.get(refusal.place.source as usize).cloned();
         let of = source.as_ref().map_or_else(String::new, |name| format!("{name}: "));
-        progress.talk(&format!("{of}{}: {}{within}: {}", refusal.place, refusal.code, refusal.reason));
+        if self.tells {
+            progress.talk(&format!("{of}{}: {}{within}: {}", refusal.place, refusal.code, refusal.reason));
+        }
         self.keep(&refusal).context("the file of refused messages cannot be written")?;
         self.summary.refused += 1;
         if self.summary.refusals.len() < LISTED_MAX {

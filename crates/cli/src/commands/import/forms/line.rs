@@ -80,7 +80,12 @@ impl Line {
             Inside::Message => "message",
             Inside::Call => "call",
         };
-        enveloped(name, &format!("{}}}", self.text), at)
+        enveloped(name, &self.bare(), at)
+    }
+
+    /// What is in the line alone, as its sender would send it.
+    pub fn bare(&self) -> String {
+        format!("{}}}", self.text)
     }
 }
 
