@@ -79,6 +79,11 @@ impl Registry {
         self.known.read().by_hash.get(hash).cloned()
     }
 
+    pub fn live_key(&self, id: u64) -> Option<(Arc<Key>, TokenHash)> {
+        let known = self.known.read();
+        known.keys.iter().find(|(key, _)| key.id == id && key.revoked_at.is_none()).cloned()
+    }
+
     pub fn keys(&self) -> Vec<Arc<Key>> {
         self.known.read().keys.iter().map(|(key, _)| Arc::clone(key)).collect()
     }

@@ -267,6 +267,10 @@ impl Credentials for Embedded {
         self.registry.authenticate(token_hash)
     }
 
+    fn live_key(&self, id: u64) -> Option<(Arc<Key>, TokenHash)> {
+        self.registry.live_key(id)
+    }
+
     fn keys(&self) -> Vec<Arc<Key>> {
         self.registry.keys()
     }

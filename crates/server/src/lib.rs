@@ -43,6 +43,9 @@ mod deletions;
 /// The JSON of every record, field by field.
 mod wire;
 
+/// The console: pages for people.
+mod ui;
+
 /// What operators manage over HTTP: keys, teams.
 mod admin;
 

@@ -1,7 +1,7 @@
-//! Every route in one table, from which the router and the API document are made.
+//! Every route of the API in one table, from which the router and the API document are made.
 //!
-//! A route is a method, a path, what it asks of its callers, what answers it and the words about it; nothing can be
-//! served without standing in the document. Paths with doubled or trailing slashes mean the same as without them.
+//! A route is a method, a path, what it asks of its callers, what answers it and the words about it; nothing for programs
+//! can be served without standing in the document. The console's pages, for browsers, have a table of their own. Paths with doubled or trailing slashes mean the same as without them.
 
 use axum::{
     Router,
@@ -24,6 +24,7 @@ use crate::{
     openapi::{self, Words},
     query, resources, segment,
     state::AppState,
+    ui,
 };
 
 /// What a route asks of its callers.
@@ -84,6 +85,7 @@ pub fn router(state: AppState) -> Router {
         router = router.route(&route.path, gated(&state, route.access, route.handler));
     }
     let inner = router
+        .merge(ui::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(state.clone(), observe))

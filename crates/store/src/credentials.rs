@@ -120,6 +120,9 @@ pub trait Credentials: Send + Sync {
     /// The key of a token that is not revoked. Called once a request; must not touch a disk.
     fn authenticate(&self, token_hash: &TokenHash) -> Option<Arc<Key>>;
 
+    /// A key that is not revoked, with the hash of its token. Called once a request; must not touch a disk.
+    fn live_key(&self, id: u64) -> Option<(Arc<Key>, TokenHash)>;
+
     /// All keys, revoked ones included, oldest first.
     fn keys(&self) -> Vec<Arc<Key>>;
 

@@ -13,13 +13,13 @@ pub(crate) mod cursor;
 pub(crate) mod answer;
 
 /// What a request asks of a list: its order and which records are in it.
-mod listing;
+pub(crate) mod listing;
 
 /// What every kind of record shares: finding one, listing many.
 pub(crate) mod records;
 
 /// What is shown of a record besides itself, within bounds.
-mod related;
+pub(crate) mod related;
 
 /// Organizations.
 mod organizations;
@@ -52,13 +52,13 @@ mod events;
 pub(crate) mod write;
 
 /// The past of a record: what was said of a trait, the record as of a time.
-mod past;
+pub(crate) mod past;
 
 /// How much happened: activity by day, names of events.
-mod activity;
+pub(crate) mod activity;
 
 /// Messages set aside: shown, sent again, dropped.
-mod refused;
+pub(crate) mod refused;
 
 /// The routes of lists that belong to a record, of searches and of the catalogue.
 mod list_routes;

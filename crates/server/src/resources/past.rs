@@ -67,7 +67,7 @@ fn trait_history(kind: RecordKind, path: &str) -> Route {
 }
 
 /// The trait's key in a path, percent-decoded.
-struct PathKey(String);
+pub(crate) struct PathKey(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathKey {
     type Rejection = ApiError;

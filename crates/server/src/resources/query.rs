@@ -18,12 +18,28 @@ pub(crate) struct Query {
 impl Query {
     /// The parameters of a request's target.
     pub(crate) fn of(uri: &Uri) -> Query {
-        let Some(text) = uri.query() else { return Query::default() };
+        uri.query().map(Query::of_text).unwrap_or_default()
+    }
+
+    /// The parameters of a text that holds nothing else, as the body of a form does.
+    pub(crate) fn of_text(text: &str) -> Query {
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decoded(name), decoded(value))
         });
         Query { pairs: pairs.collect() }
+    }
+
+    /// The same with one parameter more, which counts in place of others of its name.
+    pub(crate) fn and(&self, name: &str, value: &str) -> Query {
+        let mut pairs = self.pairs.clone();
+        pairs.push((name.to_owned(), value.to_owned()));
+        Query { pairs }
+    }
+
+    /// All of them, as they came.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The value of a parameter, if it was given.

@@ -78,13 +78,13 @@ pub(crate) async fn find(
 }
 
 /// Which list a request asks for.
-pub(super) struct ListRequest {
+pub(crate) struct ListRequest {
     name: ListName,
     query: ListQuery,
 }
 
 /// What makes a list this one, besides what the request says.
-pub(super) struct ListOf<'a> {
+pub(crate) struct ListOf<'a> {
     pub kind: RecordKind,
     /// The custom object whose instances are listed.
     pub object: Option<RecordId>,
@@ -97,20 +97,20 @@ pub(super) struct ListOf<'a> {
 
 impl ListOf<'_> {
     /// All records of a kind.
-    pub(super) fn all(kind: RecordKind) -> ListOf<'static> {
+    pub(crate) fn all(kind: RecordKind) -> ListOf<'static> {
         ListOf { kind, object: None, within: None, variant: "", conditions: Vec::new() }
     }
 }
 
 /// A page of profiles.
-pub(super) struct Page {
+pub(crate) struct Page {
     pub profiles: Vec<Arc<Profile>>,
     pub next: Option<ListCursor>,
 }
 
 impl ListRequest {
     /// Reads the parameters that all lists of records share.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         state: &AppState,
         workspace: &Workspace,
         parameters: &Query,
@@ -128,17 +128,17 @@ impl ListRequest {
     }
 
     /// The cursor text for a place in this list.
-    pub(super) fn cursor(&self, at: ListCursor) -> String {
+    pub(crate) fn cursor(&self, at: ListCursor) -> String {
         self.name.write_record(at)
     }
 
     /// The place just after a record of this list, of which the first and the last track are these.
-    pub(super) fn after(&self, profile: &Profile, seen: Span) -> String {
+    pub(crate) fn after(&self, profile: &Profile, seen: Span) -> String {
         self.cursor(self.query.order.place(profile, seen))
     }
 
     /// Reads a page. It goes on while few records meet the conditions, for a time that nobody notices.
-    pub(super) async fn page(&self, state: &AppState, workspace: &Workspace) -> Result<Page, ApiError> {
+    pub(crate) async fn page(&self, state: &AppState, workspace: &Workspace) -> Result<Page, ApiError> {
         let began = Instant::now();
         let mut query = self.query.clone();
         let mut profiles = Vec::new();

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Reads what belongs to the records of one answer.
-pub(super) struct Gatherer<'s> {
+pub(crate) struct Gatherer<'s> {
     state: &'s AppState,
     workspace: WorkspaceId,
     accounts: HashMap<RecordId, Arc<AccountView>>,
@@ -27,17 +27,17 @@ pub(super) struct Gatherer<'s> {
 
 impl<'s> Gatherer<'s> {
     /// A gatherer for one answer.
-    pub(super) fn new(state: &'s AppState, workspace: WorkspaceId) -> Self {
+    pub(crate) fn new(state: &'s AppState, workspace: WorkspaceId) -> Self {
         Gatherer { state, workspace, accounts: HashMap::new(), organizations: HashMap::new() }
     }
 
     /// Whether so many records were gathered that a page should end.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.accounts.len() + self.organizations.len() >= self.state.settings.related_records_max
     }
 
     /// What is shown of an organization.
-    pub(super) async fn organization(&mut self, profile: Arc<Profile>) -> Result<Arc<OrganizationView>, ApiError> {
+    pub(crate) async fn organization(&mut self, profile: Arc<Profile>) -> Result<Arc<OrganizationView>, ApiError> {
         if let Some(known) = self.organizations.get(&profile.id) {
             return Ok(Arc::clone(known));
         }
@@ -47,7 +47,7 @@ impl<'s> Gatherer<'s> {
     }
 
     /// What is shown of an account.
-    pub(super) async fn account(&mut self, profile: Arc<Profile>) -> Result<Arc<AccountView>, ApiError> {
+    pub(crate) async fn account(&mut self, profile: Arc<Profile>) -> Result<Arc<AccountView>, ApiError> {
         if let Some(known) = self.accounts.get(&profile.id) {
             return Ok(Arc::clone(known));
         }
@@ -64,7 +64,7 @@ impl<'s> Gatherer<'s> {
     }
 
     /// What is shown of a user.
-    pub(super) async fn user(&mut self, profile: Arc<Profile>) -> Result<UserView, ApiError> {
+    pub(crate) async fn user(&mut self, profile: Arc<Profile>) -> Result<UserView, ApiError> {
         let mut view = UserView {
             accounts: Vec::new(),
             organizations: Vec::new(),
@@ -99,7 +99,7 @@ impl<'s> Gatherer<'s> {
     }
 
     /// What is shown of an account that is known by its id.
-    pub(super) async fn account_of(&mut self, id: Option<RecordId>) -> Result<Option<Arc<AccountView>>, ApiError> {
+    pub(crate) async fn account_of(&mut self, id: Option<RecordId>) -> Result<Option<Arc<AccountView>>, ApiError> {
         let Some(id) = id else { return Ok(None) };
         match self.profile(RecordKind::Account, id).await? {
             Some(profile) => self.account(profile).await.map(Some),
@@ -108,7 +108,7 @@ impl<'s> Gatherer<'s> {
     }
 
     /// What is shown of an organization that is known by its id.
-    pub(super) async fn organization_of(
+    pub(crate) async fn organization_of(
         &mut self,
         id: Option<RecordId>,
     ) -> Result<Option<Arc<OrganizationView>>, ApiError> {

@@ -72,6 +72,13 @@ impl Credentials for MemoryStore {
         })
     }
 
+    fn live_key(&self, id: u64) -> Option<(Arc<Key>, TokenHash)> {
+        self.registry(|registry| {
+            let found = registry.keys.iter().find(|(_, key)| key.id == id && key.revoked_at.is_none());
+            found.map(|(hash, key)| (Arc::clone(key), *hash))
+        })
+    }
+
     fn keys(&self) -> Vec<Arc<Key>> {
         self.registry(|registry| registry.keys.iter().map(|(_, key)| Arc::clone(key)).collect())
     }

@@ -41,6 +41,8 @@ pub async fn a_key_opens_its_workspace<S: Subject>(subject: &S, pace: Pace) {
     assert_eq!(desk.store().authenticate(&token_hash("k")).as_ref(), Some(&made));
     assert_eq!(desk.store().authenticate(&token_hash("K")), None);
     assert_eq!(desk.store().authenticate(&[0; 32]), None);
+    assert_eq!(desk.store().live_key(made.id), Some((made, token_hash("k"))));
+    assert_eq!(desk.store().live_key(u64::MAX), None);
 }
 
 /// A workspace is made once, by the first key that names it.
@@ -81,7 +83,9 @@ pub async fn a_revoked_key_opens_nothing<S: Subject>(subject: &S, pace: Pace) {
     assert_eq!(desk.store().authenticate(&token_hash("k")), None);
     desk.pause().await;
     assert_eq!(desk.store().authenticate(&token_hash("k")), None);
-    assert_eq!(desk.store().authenticate(&token_hash("l")), Some(other));
+    assert_eq!(desk.store().authenticate(&token_hash("l")).as_ref(), Some(&other));
+    assert_eq!(desk.store().live_key(made.id), None);
+    assert_eq!(desk.store().live_key(other.id), Some((other, token_hash("l"))));
     let again = desk.store().revoke_key(made.id, Micros(11)).await.expect("ending a key twice changes nothing");
     assert_eq!(again, ended);
     let unknown = desk.store().revoke_key(u64::MAX, Micros(9)).await;

@@ -1,0 +1,79 @@
+//! What stands around every page: navigation, search, who is there.
+
+use axum::http::request::Parts;
+use muster_store::credentials::Scopes;
+
+use super::{files, session::Session, theme::Theme};
+
+/// One line of the navigation.
+pub(super) struct Link {
+    /// The heading above it, where a part begins.
+    pub part: &'static str,
+    pub href: &'static str,
+    pub label: &'static str,
+    /// The path of its picture, 16 units wide and high.
+    pub icon: &'static str,
+    needs: Scopes,
+}
+
+const fn to(part: &'static str, href: &'static str, label: &'static str, icon: &'static str) -> Link {
+    Link { part, href, label, icon, needs: Scopes::READ }
+}
+
+const LINKS: [Link; 3] = [
+    to("Customers", "/accounts", "Accounts", "M2.5 14V3.2L9 1.5V14M9 6l4.5 1.2V14M1 14h14M5 5.5h1.5M5 8.5h1.5M5 11.5h1.5"),
+    to("", "/users", "Users", "M8 8a2.8 2.8 0 1 0 0-5.6A2.8 2.8 0 0 0 8 8M2.5 14c.5-2.8 2.7-4.2 5.5-4.2s5 1.4 5.5 4.2"),
+    to("", "/organizations", "Organizations", "M6 2h4v3.5H6zM1.5 10.5h4V14h-4zM10.5 10.5h4V14h-4zM8 5.5V8M3.5 10.5V8h9v2.5"),
+];
+
+/// The frame of one page.
+pub(super) struct Frame {
+    pub title: String,
+    /// The line of the navigation that this page belongs to.
+    pub at: &'static str,
+    /// This page, with its parameters.
+    pub here: String,
+    pub workspace: String,
+    pub who: String,
+    pub scopes: String,
+    pub csrf: String,
+    pub theme: Theme,
+    /// What the search above asked for.
+    pub sought: String,
+    may: Scopes,
+}
+
+impl Frame {
+    /// The frame of the page that a request asks for.
+    pub(super) fn new(session: &Session, parts: &Parts, title: impl Into<String>, at: &'static str) -> Frame {
+        Frame {
+            title: title.into(),
+            at,
+            here: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
+            workspace: session.key.workspace.name.clone(),
+            who: session.key.name.clone(),
+            scopes: session.key.scopes.to_string().replace(',', ", "),
+            csrf: session.csrf.clone(),
+            theme: Theme::of(&parts.headers),
+            sought: String::new(),
+            may: session.key.scopes,
+        }
+    }
+
+    /// The lines of the navigation that the key may follow.
+    pub(super) fn links(&self) -> impl Iterator<Item = &'static Link> {
+        LINKS.iter().filter(|link| self.may.contains(link.needs))
+    }
+
+    pub(super) fn style(&self) -> String {
+        files::style()
+    }
+
+    pub(super) fn script(&self) -> String {
+        files::script()
+    }
+
+    pub(super) fn icon(&self) -> String {
+        files::icon()
+    }
+}

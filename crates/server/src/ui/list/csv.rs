@@ -1,0 +1,91 @@
+//! The table as CSV, to its end.
+//!
+//! Written page by page while the browser takes it, so that a list of any length costs the memory of one page. The first
+//! column is the record's external id.
+
+use std::io;
+
+use axum::{
+    body::Body,
+    extract::{RawQuery, State},
+    http::{HeaderValue, header},
+    response::Response,
+};
+use bytes::Bytes;
+use futures_util::stream;
+use muster_model::kind::RecordKind;
+
+use super::{
+    super::{answer::PageError, session::Session},
+    Found,
+    columns::{self, Column},
+    found, plural,
+};
+use crate::{error::ApiError, resources::query::Query, state::AppState};
+
+/// Rows that are read at one time.
+const PAGE_ROWS: &str = "100";
+
+/// What is left to write.
+struct Rest {
+    kind: RecordKind,
+    state: AppState,
+    session: Session,
+    parameters: Query,
+    columns: Vec<Column>,
+    /// The page that comes next.
+    page: Option<Found>,
+    begun: bool,
+}
+
+/// Answers the whole table.
+pub(in super::super) async fn show(
+    kind: RecordKind,
+    State(state): State<AppState>,
+    session: Session,
+    RawQuery(raw): RawQuery,
+) -> Result<Response, PageError> {
+    let parameters = Query::of_text(raw.as_deref().unwrap_or_default());
+    let columns = columns::chosen(kind, &state, session.workspace(), &parameters).await?;
+    let first = found(kind, &state, session.workspace(), &parameters, Some(PAGE_ROWS)).await?;
+    let rest = Rest { kind, state, session, parameters, columns, page: Some(first), begun: false };
+    let mut response = Response::new(Body::from_stream(stream::try_unfold(rest, next)));
+    let headers = response.headers_mut();
+    let name = plural(kind).to_lowercase();
+    let disposition = format!("attachment; filename=\"{name}.csv\"");
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
+    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::try_from(disposition).expect("a word is a header value"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    Ok(response)
+}
+
+/// The next page's rows. An answer that fails in the middle is cut off, so that nobody takes it for the whole.
+async fn next(mut rest: Rest) -> Result<Option<(Bytes, Rest)>, io::Error> {
+    let Some(page) = rest.page.take() else { return Ok(None) };
+    let rows = written(&rest, &page)?;
+    rest.begun = true;
+    if let Some(from) = &page.next {
+        let parameters = rest.parameters.and("from", from);
+        let read = found(rest.kind, &rest.state, rest.session.workspace(), &parameters, Some(PAGE_ROWS)).await;
+        rest.page = Some(read.map_err(|error: ApiError| {
+            error.log();
+            io::Error::other("a page could not be read")
+        })?);
+    }
+    Ok(Some((rows, rest)))
+}
+
+fn written(rest: &Rest, page: &Found) -> Result<Bytes, io::Error> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    if !rest.begun {
+        let labels = rest.columns.iter().map(Column::label);
+        writer.write_record(std::iter::once("externalId".to_owned()).chain(labels))?;
+    }
+    for record in &page.records {
+        let cells = rest.columns.iter().map(|column| column.plain(record));
+        writer.write_record(std::iter::once(record.profile().external_id.to_string()).chain(cells))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(Bytes::from(bytes))
+}

@@ -1,0 +1,49 @@
+//! The console: the pages that people work with, in the browser.
+//!
+//! Rendered here, from the same reads as the API, and complete without a script but for the live view. Nothing is loaded
+//! from elsewhere and the policy sent with every page forbids it. Whoever opens a page has signed in; every change
+//! asks for the token of the session that shows the form.
+
+/// Style, script and icon, under names that change with what they hold.
+mod files;
+
+/// Who has signed in, proven by a cookie.
+mod session;
+
+/// Signing in and out.
+mod signin;
+
+/// Light and dark.
+mod theme;
+
+/// What stands around every page: navigation, search, who is there.
+mod frame;
+
+/// Pages as answers, with the policy for browsers; errors as pages.
+mod answer;
+
+/// What a form sent.
+mod posted;
+
+/// Addresses of pages.
+mod link;
+
+/// Values, counts and times as people read them.
+mod shown;
+
+/// Figures drawn: days as bars, a year as squares, a trend as a line.
+mod charts;
+
+/// Tables of accounts, users and organizations.
+mod list;
+
+/// The page of one account, user or organization.
+mod record;
+
+/// Searching everything.
+mod search;
+
+/// Which page answers which path.
+mod routes;
+
+pub(crate) use routes::routes;

@@ -1,0 +1,143 @@
+//! What happened, by day and by event.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use askama::filters::Safe;
+use muster_model::{day::Day, profile::Profile};
+use muster_store::{activity::DayActivity, credentials::Workspace, error::ReadError};
+
+use super::super::{
+    answer::sentence,
+    charts::{self, DayFigures},
+    link,
+    shown::{self, Html, count},
+};
+use crate::{error::ApiError, state::AppState};
+
+/// Days of the bars; a year of squares.
+pub(super) const CHART_DAYS: usize = 90;
+const YEAR_DAYS: usize = 365;
+/// What a trend compares: so many days with as many before.
+const TREND_DAYS: usize = 30;
+/// Names of events that are shown.
+const TOP_EVENTS: usize = 10;
+/// Days that one point of a small line sums up.
+const LINE_DAYS: usize = 3;
+
+/// One name of events.
+pub(super) struct TopEvent {
+    pub name: String,
+    pub href: String,
+    pub spark: Html,
+    pub events: String,
+    pub trend: Html,
+}
+
+/// A year of a record.
+pub(super) struct Activity {
+    pub chart: Html,
+    pub heat: Html,
+    pub top: Vec<TopEvent>,
+    /// Why there is none of it, if so.
+    pub says: String,
+    /// Events of the last thirty days, and how that compares with the thirty before.
+    pub events_lately: u64,
+    pub change: Html,
+}
+
+impl Activity {
+    /// Reads and draws it.
+    pub(super) async fn read(
+        state: &AppState,
+        workspace: &Workspace,
+        profile: &Profile,
+        here: &str,
+    ) -> Result<Activity, ApiError> {
+        let last = Day::of(state.clock.now());
+        let first = last.plus(1 - i32::try_from(YEAR_DAYS).unwrap_or(i32::MAX));
+        let read = state.store.activity(workspace.id, (profile.kind(), profile.id), (first, last)).await;
+        match read {
+            Ok(days) => Ok(Activity::drawn(first, &days, here, profile.as_user().is_none())),
+            Err(error @ ReadError::TooLarge { .. }) => Ok(Activity {
+                says: sentence(&ApiError::Read(error).says()),
+                ..Activity::drawn(first, &[], here, false)
+            }),
+            Err(error) => Err(ApiError::Read(error)),
+        }
+    }
+
+    fn drawn(first: Day, found: &[DayActivity], here: &str, with_users: bool) -> Activity {
+        let at = |day: Day| usize::try_from(day.0 - first.0).ok().filter(|at| *at < YEAR_DAYS);
+        let mut days = vec![DayFigures::default(); YEAR_DAYS];
+        let mut by_event: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for one in found {
+            let Some(at) = at(one.day) else { continue };
+            days[at] = DayFigures { events: one.events, users: one.users };
+            for event in one.by_event.iter().filter(|_| at >= YEAR_DAYS - CHART_DAYS) {
+                let counts = by_event.entry(&event.name).or_insert_with(|| vec![0; CHART_DAYS]);
+                counts[at + CHART_DAYS - YEAR_DAYS] += event.events;
+            }
+        }
+        let mut names: Vec<(&str, Vec<u64>)> = by_event.into_iter().collect();
+        names.sort_by_key(|(name, counts)| (Reverse(counts.iter().sum::<u64>()), *name));
+        let chart_from = YEAR_DAYS - CHART_DAYS;
+        let events: Vec<u64> = days.iter().map(|day| day.events).collect();
+        let (lately, before) = halves(&events);
+        Activity {
+            chart: charts::days(
+                first.plus(i32::try_from(chart_from).unwrap_or(0)),
+                &days[chart_from..],
+                with_users,
+            ),
+            heat: charts::year(first, &events),
+            top: names.iter().take(TOP_EVENTS).map(|(name, counts)| top_event(name, counts, here)).collect(),
+            says: String::new(),
+            events_lately: lately,
+            change: change(lately, before),
+        }
+    }
+}
+
+fn top_event(name: &str, counts: &[u64], here: &str) -> TopEvent {
+    let (lately, before) = halves(counts);
+    let sum: u64 = counts.iter().sum();
+    TopEvent {
+        name: name.to_owned(),
+        href: format!("{}#timeline", link::with(here, &[("event", name)])),
+        spark: charts::trend(&charts::grouped(counts, LINE_DAYS), &format!("{} in {CHART_DAYS} days", count(sum))),
+        events: count(sum),
+        trend: change(lately, before),
+    }
+}
+
+/// The last thirty days, and the thirty before.
+fn halves(counts: &[u64]) -> (u64, u64) {
+    let end = counts.len();
+    let middle = end.saturating_sub(TREND_DAYS);
+    (counts[middle..].iter().sum(), counts[middle.saturating_sub(TREND_DAYS)..middle].iter().sum())
+}
+
+/// How two counts compare.
+pub(super) fn change(now: u64, before: u64) -> Html {
+    let difference = now.abs_diff(before);
+    let percent = (u128::from(difference) * 100).checked_div(u128::from(before));
+    Safe(match percent {
+        None if now == 0 => shown::nothing().0,
+        None => "<small class=\"up\">new</small>".to_owned(),
+        Some(0) => "<small class=\"quiet\">±0 %</small>".to_owned(),
+        Some(percent) if now > before => format!("<small class=\"up\">+{percent} %</small>"),
+        Some(percent) => format!("<small class=\"down\">−{percent} %</small>"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_told_in_percent() {
+        for (now, before, shown) in [(0, 0, "–"), (5, 0, "new"), (5, 5, "±0 %"), (15, 10, "+50 %"), (0, 10, "−100 %")] {
+            assert!(change(now, before).0.contains(shown), "{now} {before}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The page of one account, user or organization.
+//!
+//! It reads one record, a year of its activity by day, one page of its timeline and a few of the records beside it;
+//! nothing on it scans more. Where activity is too much for one answer the page says so and shows the rest.
+
+/// What happened, by day and by event.
+mod activity;
+
+/// What happened, one by one.
+mod timeline;
+
+/// What stands beside it: users, accounts, objects, answers to surveys.
+mod beside;
+
+/// What was said of one trait.
+mod trait_history;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    extract::{RawQuery, State},
+    http::request::Parts,
+    response::Response,
+};
+use muster_model::{
+    kind::RecordKind,
+    profile::{Profile, Span},
+};
+
+pub(super) use self::trait_history::show as trait_history;
+use self::{
+    activity::{Activity, TopEvent},
+    beside::Group,
+    timeline::{DayOfEvents, Timeline},
+};
+use super::{
+    answer::{self, PageError},
+    frame::Frame,
+    link,
+    list::{name_of, plural},
+    session::Session,
+    shown::{self, Form, Html},
+};
+use crate::{
+    error::ApiError,
+    resources::{
+        query::Query,
+        records::{PathId, find},
+        related::Gatherer,
+    },
+    state::AppState,
+    wire::value,
+};
+
+/// A line of figures: what it is, and what it comes to.
+struct Figure {
+    label: &'static str,
+    value: Html,
+}
+
+/// A record beside this one, or a trait of it.
+struct Line {
+    label: String,
+    href: String,
+    value: Html,
+}
+
+/// A record above this one.
+struct Above {
+    label: String,
+    href: String,
+}
+
+#[derive(Template)]
+#[template(path = "record.html")]
+struct RecordPage {
+    frame: Frame,
+    kind_plural: &'static str,
+    name: String,
+    external_id: String,
+    uuid: String,
+    churned: bool,
+    stated: bool,
+    parents: Vec<Above>,
+    created: Html,
+    updated: Html,
+    figures: Vec<Figure>,
+    chart_days: usize,
+    chart_users: bool,
+    chart: Html,
+    heat: Html,
+    activity_says: String,
+    top: Vec<TopEvent>,
+    here: String,
+    event: String,
+    days: Vec<DayOfEvents>,
+    older: String,
+    newest: String,
+    related: Vec<Group>,
+    traits: Vec<Line>,
+    traits_count: usize,
+}
+
+/// Answers the page.
+pub(super) async fn show(
+    kind: RecordKind,
+    State(state): State<AppState>,
+    session: Session,
+    PathId(id): PathId,
+    RawQuery(raw): RawQuery,
+    parts: Parts,
+) -> Result<Response, PageError> {
+    let parameters = Query::of_text(raw.as_deref().unwrap_or_default());
+    let workspace = session.workspace();
+    let profile = find(&state, workspace, kind, &id).await?;
+    let here = link::record(kind, &profile.external_id, profile.id);
+    let activity = Activity::read(&state, workspace, &profile, &here).await?;
+    let timeline = Timeline::read(&state, workspace, &profile, &parameters, &here).await?;
+    let seen = seen(&state, &session, &profile).await?;
+    let figures = figures(&state, &profile, seen, &activity);
+    let related = beside::read(&state, workspace, &profile).await?;
+    let traits: Vec<Line> = profile.traits.iter().map(|(key, json)| trait_line(&here, key, json)).collect();
+    let churned = kind == RecordKind::Account && profile.traits.get(&state.settings.trait_names.churned_at).is_some();
+    let name = name_of(&profile);
+    answer::page(&RecordPage {
+        frame: Frame::new(&session, &parts, &name, link::list(kind)),
+        kind_plural: plural(kind),
+        external_id: profile.external_id.to_string(),
+        uuid: profile.id.to_string(),
+        churned,
+        stated: profile.stated,
+        parents: parents(&state, &session, &profile).await?,
+        created: shown::time(profile.created_at, Form::Ago),
+        updated: shown::time(profile.updated_at, Form::Ago),
+        figures,
+        chart_days: activity::CHART_DAYS,
+        chart_users: kind != RecordKind::User,
+        chart: activity.chart,
+        heat: activity.heat,
+        activity_says: activity.says,
+        top: activity.top,
+        here,
+        event: timeline.event,
+        days: timeline.days,
+        older: timeline.older,
+        newest: timeline.newest,
+        related,
+        traits_count: traits.len(),
+        traits,
+        name,
+    })
+}
+
+fn trait_line(here: &str, key: &str, json: &str) -> Line {
+    let href = format!("{here}/traits/{}", link::encoded(key));
+    Line { label: key.to_owned(), href, value: shown::value(json) }
+}
+
+/// First and last track, exactly.
+async fn seen(state: &AppState, session: &Session, profile: &Arc<Profile>) -> Result<Span, ApiError> {
+    match profile.kind() {
+        RecordKind::Account => {
+            let mut gatherer = Gatherer::new(state, session.workspace().id);
+            Ok(gatherer.account(Arc::clone(profile)).await?.seen)
+        }
+        _ => Ok(profile.as_user().map(|user| user.seen).unwrap_or_default()),
+    }
+}
+
+/// The organization of an account; the accounts and organizations of a user, as many as a heading holds.
+async fn parents(state: &AppState, session: &Session, profile: &Arc<Profile>) -> Result<Vec<Above>, ApiError> {
+    const NAMED_MAX: usize = 4;
+    let mut gatherer = Gatherer::new(state, session.workspace().id);
+    let mut above = Vec::new();
+    if let Some(parent) = profile.as_account().and_then(|account| account.parent()) {
+        above.extend(gatherer.organization_of(Some(parent.id)).await?.map(|view| Arc::clone(&view.profile)));
+    }
+    if let Some(user) = profile.as_user() {
+        for link in user.accounts.standing().into_iter().take(NAMED_MAX) {
+            above.extend(gatherer.account_of(Some(link.parent)).await?.map(|view| Arc::clone(&view.profile)));
+        }
+        for link in user.organizations.standing().into_iter().take(NAMED_MAX) {
+            above.extend(gatherer.organization_of(Some(link.parent)).await?.map(|view| Arc::clone(&view.profile)));
+        }
+    }
+    let shown = |one: &Arc<Profile>| Above {
+        label: name_of(one),
+        href: link::record(one.kind(), &one.external_id, one.id),
+    };
+    Ok(above.iter().map(shown).collect())
+}
+
+/// What a person looks at first.
+fn figures(state: &AppState, profile: &Profile, seen: Span, activity: &Activity) -> Vec<Figure> {
+    let names = &state.settings.trait_names;
+    let mut figures = Vec::new();
+    let mut put = |label, value| figures.push(Figure { label, value });
+    let plain = |text: String| askama::filters::Safe(text);
+    let money = |key: &str| value::number(&profile.traits, key).map(|number| plain(shown::number(&number)));
+    let date = |key: &str| value::instant(&profile.traits, key).map(|at| shown::time(at, Form::Ago));
+    if let Some(mrr) = money(&names.mrr) {
+        put("MRR", mrr);
+    }
+    let users = profile.as_account().map(|account| account.users_count);
+    let users = users.or_else(|| profile.as_organization().map(|organization| organization.users_count));
+    if let Some(organization) = profile.as_organization() {
+        put("Accounts", plain(shown::count(organization.accounts_count.into())));
+    }
+    if let Some(users) = users {
+        put("Users", plain(shown::count(users.into())));
+    }
+    if let Some(email) = profile.as_user().and_then(|_| value::text(&profile.traits, "email")) {
+        put("E-mail", shown::text(&email));
+    }
+    if profile.as_organization().is_none() {
+        put("Last seen", shown::time_or_nothing(seen.last(), Form::Ago));
+        put("First seen", shown::time_or_nothing(seen.first(), Form::Ago));
+    }
+    if activity.says.is_empty() {
+        put("Events, 30 days", plain(format!("{} {}", shown::count(activity.events_lately), activity.change.0)));
+    }
+    if let Some(renewal) = date(&names.next_renewal_date) {
+        put("Renewal", renewal);
+    }
+    if let Some(churned) = date(&names.churned_at) {
+        put("Churned", churned);
+    }
+    let tally = profile.as_account().map(|account| account.nps);
+    let tally = tally.or_else(|| profile.as_organization().map(|organization| organization.nps));
+    if let Some(score) = tally.and_then(|tally| tally.score()) {
+        put("NPS", plain(score.to_string()));
+    }
+    if let Some(last) = profile.as_user().and_then(|user| user.nps.last) {
+        put("Last NPS answer", plain(last.score.to_string()));
+    }
+    figures
+}

@@ -1,0 +1,214 @@
+//! What happened, one by one: the newest first, repeats folded.
+
+use std::collections::BTreeMap;
+
+use askama::filters::Safe;
+use muster_model::{
+    day::Day,
+    id::Identity,
+    kind::RecordKind,
+    profile::{Parent, Profile},
+};
+use muster_store::{
+    credentials::Workspace,
+    history::{Event, EventCursor, EventsQuery},
+};
+use serde_json::value::RawValue;
+
+use super::super::{
+    link,
+    shown::{self, Form, Html, escaped},
+};
+use crate::{
+    error::ApiError,
+    resources::{
+        cursor::{ListName, Place},
+        query::Query,
+    },
+    state::AppState,
+};
+
+/// Events of a page.
+const PAGE_EVENTS: usize = 50;
+/// Properties of an event that are shown.
+const PROPERTIES_SHOWN: usize = 8;
+
+/// The events of one day.
+pub(super) struct DayOfEvents {
+    pub date: String,
+    pub label: String,
+    pub moments: Vec<Moment>,
+}
+
+/// One event, or several of one name and one user that followed each other.
+pub(super) struct Moment {
+    pub name: String,
+    pub at: Html,
+    pub who: Html,
+    pub properties: Html,
+    pub count: usize,
+    pub each: Vec<Each>,
+}
+
+/// One of the events that were folded.
+pub(super) struct Each {
+    pub at: Html,
+    pub properties: Html,
+}
+
+/// A page of a timeline.
+pub(super) struct Timeline {
+    pub event: String,
+    pub days: Vec<DayOfEvents>,
+    pub older: String,
+    pub newest: String,
+}
+
+impl Timeline {
+    /// Reads it.
+    pub(super) async fn read(
+        state: &AppState,
+        workspace: &Workspace,
+        profile: &Profile,
+        parameters: &Query,
+        here: &str,
+    ) -> Result<Timeline, ApiError> {
+        let (kind, id) = (profile.kind(), profile.id);
+        let event = parameters.filled("event").unwrap_or_default().to_owned();
+        let list = ListName::new(workspace.id, &["page of events", kind.as_str(), &id.to_string(), &event]);
+        let from = list.read(parameters.get("from"))?;
+        let query = EventsQuery {
+            subject: (kind, id),
+            event: Some(event.clone()).filter(|event| !event.is_empty()),
+            after: None,
+            before: None,
+            from: from.map(|place| EventCursor { timestamp: place.at, identity: Identity(place.id) }),
+            limit: PAGE_EVENTS,
+        };
+        let found = state.store.events(workspace.id, query).await.map_err(ApiError::Read)?;
+        let address = |from: &str| format!("{}#timeline", link::with(here, &[("event", &event), ("from", from)]));
+        let next = found.next.map(|at| list.write(Place { at: at.timestamp, id: at.identity.0 }));
+        Ok(Timeline {
+            days: days(&found.events, kind),
+            older: next.as_deref().map(address).unwrap_or_default(),
+            newest: from.map(|_| address("")).unwrap_or_default(),
+            event,
+        })
+    }
+}
+
+fn days(events: &[Event], of: RecordKind) -> Vec<DayOfEvents> {
+    let of_one_day = events.chunk_by(|one, other| Day::of(one.timestamp) == Day::of(other.timestamp));
+    let day = |events: &[Event]| {
+        let date = Day::of(events[0].timestamp).to_text();
+        let alike = |one: &Event, other: &Event| one.name == other.name && one.user == other.user;
+        let moments = events.chunk_by(alike).map(|events| moment(events, of)).collect();
+        DayOfEvents { label: date.clone(), date, moments }
+    };
+    of_one_day.map(day).collect()
+}
+
+fn moment(events: &[Event], of: RecordKind) -> Moment {
+    let newest = &events[0];
+    let folded = if events.len() > 1 { events } else { &[] };
+    let each = |event: &Event| Each {
+        at: shown::time(event.timestamp, Form::Clock),
+        properties: properties(&event.properties),
+    };
+    Moment {
+        name: newest.name.clone(),
+        at: shown::time(newest.timestamp, Form::Clock),
+        who: who(newest, of),
+        properties: properties(&newest.properties),
+        count: events.len(),
+        each: folded.iter().map(each).collect(),
+    }
+}
+
+/// Who did it, and where, unless the page says that already.
+fn who(event: &Event, of: RecordKind) -> Html {
+    let linked = |kind: RecordKind, parent: &Parent| {
+        let (href, name) = (link::record(kind, &parent.external_id, parent.id), escaped(&parent.external_id));
+        format!("<a class=\"small\" href=\"{href}\"><bdi>{name}</bdi></a>")
+    };
+    let user = event.user.as_ref().filter(|_| of != RecordKind::User).map(|user| linked(RecordKind::User, user));
+    let account = event.account.as_ref().filter(|_| of != RecordKind::Account);
+    let account = account.map(|account| linked(RecordKind::Account, account));
+    Safe(match (user, account) {
+        (Some(user), Some(account)) => format!("{user} <span class=\"quiet small\">at</span> {account}"),
+        (Some(one), None) | (None, Some(one)) => one,
+        (None, None) => String::new(),
+    })
+}
+
+/// The first properties of an event; what is no ordinary object is shown as it was sent.
+fn properties(json: &str) -> Html {
+    if json.is_empty() {
+        return Safe(String::new());
+    }
+    let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(json) else {
+        return shown::value(json);
+    };
+    let mut out = String::new();
+    for (key, value) in members.iter().take(PROPERTIES_SHOWN) {
+        let (key, value) = (escaped(key), shown::value(value.get()).0);
+        shown::put(&mut out, format_args!("<span><bdi>{key}</bdi> <b>{value}</b></span>"));
+    }
+    if members.len() > PROPERTIES_SHOWN {
+        shown::put(&mut out, format_args!("<span>and {} more</span>", members.len() - PROPERTIES_SHOWN));
+    }
+    Safe(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_model::{id::RecordId, time::Micros};
+
+    use super::*;
+
+    fn event(at: i64, name: &str, user: u128) -> Event {
+        Event {
+            identity: Identity(1),
+            timestamp: Micros(at),
+            received_at: Micros(at),
+            name: name.to_owned(),
+            message_id: None,
+            user: Some(Parent { id: RecordId(user), external_id: user.to_string().into() }),
+            account: None,
+            organization: None,
+            properties: String::new(),
+        }
+    }
+
+    #[test]
+    fn repeats_are_folded_within_a_day() {
+        let day = 86_400_000_000;
+        let events = [
+            event(day + 5, "a", 1),
+            event(day + 4, "a", 1),
+            event(day + 3, "a", 2),
+            event(day + 2, "b", 2),
+            event(5, "b", 2),
+        ];
+        let shown: Vec<(String, Vec<(String, usize)>)> = days(&events, RecordKind::Account)
+            .into_iter()
+            .map(|day| (day.date, day.moments.into_iter().map(|one| (one.name, one.count)).collect()))
+            .collect();
+        let of = |name: &str, count| (name.to_owned(), count);
+        assert_eq!(
+            shown,
+            [
+                ("1970-01-02".to_owned(), vec![of("a", 2), of("a", 1), of("b", 1)]),
+                ("1970-01-01".to_owned(), vec![of("b", 1)]),
+            ]
+        );
+    }
+
+    #[test]
+    fn properties_are_shown_as_sent() {
+        assert_eq!(properties(r#"{"<k>":"<v>"}"#).0, "<span><bdi>&lt;k&gt;</bdi> <b><bdi>&lt;v&gt;</bdi></b></span>");
+        assert_eq!(properties("").0, "");
+        let many: Vec<String> = (0..12).map(|n| format!("\"k{n}\":{n}")).collect();
+        assert!(properties(&format!("{{{}}}", many.join(","))).0.ends_with("<span>and 4 more</span>"));
+    }
+}

@@ -1,0 +1,56 @@
+//! Which page answers which path.
+//!
+//! Pages stand beside the table of the API: a browser is sent to sign in where a program would get an error. Their
+//! answers are counted and logged like all others.
+
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    http::request::Parts,
+    routing::{get, post},
+};
+use muster_model::kind::RecordKind;
+
+use super::{files, list, record, search, session::Session, signin, theme};
+use crate::{
+    resources::{past::PathKey, records::PathId},
+    state::AppState,
+};
+
+const KINDS: [(RecordKind, &str); 3] =
+    [(RecordKind::Account, "accounts"), (RecordKind::User, "users"), (RecordKind::Organization, "organizations")];
+
+/// The pages.
+pub(crate) fn routes() -> Router<AppState> {
+    let mut router = Router::new()
+        .route("/", get(async || super::answer::go("/accounts")))
+        .route("/console/{file}", get(files::show))
+        .route("/signin", get(signin::form).post(signin::sign_in))
+        .route("/signout", post(signin::sign_out))
+        .route("/theme", post(theme::choose))
+        .route("/search", get(search::show));
+    for (kind, path) in KINDS {
+        router = router.merge(of_records(kind, path));
+    }
+    router
+}
+
+/// The pages about one kind of record.
+fn of_records(kind: RecordKind, path: &str) -> Router<AppState> {
+    let table = move |state: State<AppState>, session: Session, raw: RawQuery, parts: Parts| {
+        list::show(kind, state, session, raw, parts)
+    };
+    let csv = move |state: State<AppState>, session: Session, raw: RawQuery| list::csv(kind, state, session, raw);
+    let one = move |state: State<AppState>, session: Session, id: PathId, raw: RawQuery, parts: Parts| {
+        record::show(kind, state, session, id, raw, parts)
+    };
+    let history =
+        move |state: State<AppState>, session: Session, id: PathId, key: PathKey, raw: RawQuery, parts: Parts| {
+            record::trait_history(kind, state, session, id, key, raw, parts)
+        };
+    Router::new()
+        .route(&format!("/{path}"), get(table))
+        .route(&format!("/{path}.csv"), get(csv))
+        .route(&format!("/{path}/{{id}}"), get(one))
+        .route(&format!("/{path}/{{id}}/traits/{{key}}"), get(history))
+}

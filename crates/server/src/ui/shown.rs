@@ -1,0 +1,166 @@
+//! Values, counts and times as people read them.
+//!
+//! What comes from here as [`Html`] is escaped already. Text of customers is set apart from the direction of the text
+//! around it, so that right-to-left names disturb nothing.
+
+use std::fmt::Write;
+
+use askama::filters::Safe;
+use muster_model::{json::string_value, time::Micros};
+
+/// Text that is HTML.
+pub(super) type Html = Safe<String>;
+
+/// Letters of a value that a cell shows.
+const CELL_LETTERS_MAX: usize = 120;
+
+/// Text in which nothing is markup.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        match letter {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
+/// Writes to a text, which takes everything.
+pub(super) fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("a string takes everything");
+}
+
+/// Nothing to show.
+pub(super) fn nothing() -> Html {
+    Safe("<span class=\"quiet\" aria-label=\"none\">–</span>".to_owned())
+}
+
+/// Text of a customer.
+pub(super) fn text(text: &str) -> Html {
+    Safe(format!("<bdi>{}</bdi>", escaped(text)))
+}
+
+/// A count, with its thousands set apart.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// How an instant is shown by the script; without it, all of them are in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As far away as it is.
+    Ago,
+    /// The time of the day.
+    Clock,
+    /// Day and time.
+    Full,
+}
+
+/// An instant, in the viewer's zone, with the exact one on hover.
+pub(super) fn time(at: Micros, form: Form) -> Html {
+    let exact = at.to_millis_text();
+    let (name, plain) = match form {
+        Form::Ago => ("ago", exact.get(..10)),
+        Form::Clock => ("clock", exact.get(11..19)),
+        Form::Full => ("full", exact.get(..16)),
+    };
+    let plain = plain.unwrap_or(&exact).replace('T', " ");
+    Safe(format!("<time datetime=\"{exact}\" title=\"{exact}\" data-form=\"{name}\">{plain}</time>"))
+}
+
+/// An instant, if there is one.
+pub(super) fn time_or_nothing(at: Option<Micros>, form: Form) -> Html {
+    at.map_or_else(nothing, |at| time(at, form))
+}
+
+/// A value of a trait or a property: text without its quotes, a number with its thousands, an instant as one, the rest
+/// as JSON. Long ones are cut, and whole on hover.
+pub(super) fn value(json: &str) -> Html {
+    match string_value(json) {
+        Some(content) => {
+            let content = content.unwrap_or_else(|broken| broken.into());
+            match dated(&content) {
+                Some(at) => time(at, if content.len() > 10 { Form::Full } else { Form::Ago }),
+                None => cut(&content, "bdi", ""),
+            }
+        }
+        None if json == "true" => Safe("yes".to_owned()),
+        None if json == "false" => Safe("no".to_owned()),
+        None if json.starts_with(['[', '{']) => cut(json, "code", " class=\"wrap\""),
+        None => Safe(number(json)),
+    }
+}
+
+/// Text that is an instant, and no number or word that could be read as one.
+fn dated(text: &str) -> Option<Micros> {
+    let bytes = text.as_bytes();
+    let fits = (10..=35).contains(&bytes.len()) && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-';
+    fits.then(|| Micros::parse(text)).flatten()
+}
+
+/// A JSON number with the thousands of its whole part set apart, if it is an ordinary one.
+pub(super) fn number(json: &str) -> String {
+    let (sign, rest) = json.strip_prefix('-').map_or(("", json), |rest| ("−", rest));
+    let (whole, part) = rest.split_once('.').map_or((rest, ""), |(whole, part)| (whole, part));
+    match whole.parse::<u64>() {
+        Ok(whole) if part.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let point = if part.is_empty() { "" } else { "." };
+            format!("{sign}{}{point}{part}", count(whole))
+        }
+        _ => escaped(json),
+    }
+}
+
+fn cut(content: &str, tag: &str, attributes: &str) -> Html {
+    let whole = escaped(content);
+    match content.char_indices().nth(CELL_LETTERS_MAX) {
+        None => Safe(format!("<{tag}{attributes}>{whole}</{tag}>")),
+        Some((end, _)) => {
+            let short = escaped(&content[..end]);
+            Safe(format!("<{tag}{attributes} title=\"{whole}\">{short}…</{tag}>"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_in_threes() {
+        for (number, shown) in [(0, "0"), (999, "999"), (1_000, "1,000"), (12_345_678, "12,345,678")] {
+            assert_eq!(count(number), shown);
+        }
+    }
+
+    #[test]
+    fn values_are_shown_as_what_they_are() {
+        for (json, shown) in [
+            ("12345.50", "12,345.50"),
+            ("-7", "−7"),
+            ("1e9", "1e9"),
+            ("true", "yes"),
+            ("\"<b>&\"", "<bdi>&lt;b&gt;&amp;</bdi>"),
+            ("\"2024\"", "<bdi>2024</bdi>"),
+            ("[1,\"<\"]", "<code class=\"wrap\">[1,&quot;&lt;&quot;]</code>"),
+        ] {
+            assert_eq!(value(json).0, shown, "{json}");
+        }
+        assert!(value("\"2024-05-06\"").0.starts_with("<time datetime=\"2024-05-06T00:00:00.000Z\""));
+        let long = value(&format!("\"{}\"", "é".repeat(200))).0;
+        assert!(long.ends_with(&format!("\">{}…</bdi>", "é".repeat(CELL_LETTERS_MAX))), "{long}");
+    }
+}
