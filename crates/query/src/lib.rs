@@ -43,3 +43,4 @@ pub use sqlite::{
     permissions::{DENIED_FUNCTIONS, allowed_functions},
 };
 pub use stop::Stop;
+pub use tables::outline;

@@ -3,7 +3,14 @@
 //! Counters start at zero with the process. Labels have few values each: routes, not paths; codes, not messages. The
 //! store's own figures are asked for when they are read, so that they cost nothing in between.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{
     extract::State,
@@ -68,6 +75,17 @@ pub(crate) struct Metrics {
     pub rate_limited: Counter,
     /// Tasks ended by a panic.
     pub panics: Counter,
+    /// Requests, failures among them, and the microseconds of all.
+    answered: [AtomicU64; 3],
+}
+
+/// Requests answered since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answered {
+    pub requests: u64,
+    /// Those answered with a status of 500 or more.
+    pub failures: u64,
+    pub micros: u64,
 }
 
 impl Metrics {
@@ -88,6 +106,7 @@ impl Metrics {
             unrecognised: Counter::default(),
             rate_limited: Counter::default(),
             panics: Counter::default(),
+            answered: Default::default(),
         };
         metrics.register(store);
         metrics
@@ -127,7 +146,18 @@ impl Metrics {
             ("status", status.as_str().to_owned()),
         ];
         self.requests.get_or_create(&labels).inc();
+        let counts = [1, u64::from(status.is_server_error()), took.as_micros() as u64];
+        for (counter, count) in self.answered.iter().zip(counts) {
+            counter.fetch_add(count, Ordering::Relaxed);
+        }
         self.durations.get_or_create(&[("route", route.to_owned())]).observe(took.as_secs_f64());
+    }
+
+    /// How many requests were answered, and how.
+    pub(crate) fn answered(&self) -> Answered {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let [requests, failures, micros] = self.answered.each_ref().map(count);
+        Answered { requests, failures, micros }
     }
 
     /// Counts the messages of one request.

@@ -11,7 +11,14 @@ use std::sync::{
 use muster_store::{Store, clock::Clock, credentials::TokenHash};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::{docs::Pages, ingest::Budget, keys::Limiter, metrics::Metrics, settings::ServerSettings};
+use crate::{
+    docs::Pages,
+    ingest::Budget,
+    keys::{LastUsed, Limiter},
+    metrics::Metrics,
+    settings::ServerSettings,
+    ui::admin::Samples,
+};
 
 /// The store, the clock, the settings, and the counters that bound the work under way.
 #[derive(Clone)]
@@ -32,6 +39,10 @@ pub struct Shared {
     pub(crate) due: Notify,
     /// Requests of each key.
     pub(crate) limiter: Limiter,
+    /// When each key was last used.
+    pub(crate) last_used: LastUsed,
+    /// How the server did in the last day.
+    pub(crate) samples: Samples,
     pub(crate) metrics: Arc<Metrics>,
     /// The API document, rendered when the router is made.
     pub(crate) pages: OnceLock<Pages>,
@@ -52,6 +63,8 @@ impl AppState {
             queries: Arc::new(Semaphore::new(settings.queries_max.max(1))),
             limiter: Limiter::new(settings.requests_per_minute),
             due: Notify::new(),
+            last_used: LastUsed::default(),
+            samples: Samples::default(),
             pages: OnceLock::new(),
             operator: settings.operator_token.as_ref().map(crate::keys::Token::hash),
             draining: AtomicBool::new(false),

@@ -21,6 +21,8 @@ pub struct EventName {
     pub events: u64,
     pub first: Micros,
     pub last: Micros,
+    /// How many of them lie on each day, by day; days without any are left out.
+    pub days: Vec<(Day, u64)>,
 }
 
 /// Tracks whose names are not kept one by one.

@@ -14,7 +14,7 @@ use crate::codec::bytes::{Input, Malformed, Output};
 /// The key in a file's metadata whose value is the place of the cells: first byte, length of the cells, length of their
 /// index right after them, in decimal digits.
 pub const PLACE_KEY: &str = "muster.daily";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// A user, as far as cells tell: the first half of its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,11 +57,36 @@ const NO_ORGANIZATION: u8 = 1 << 4;
 const HAS_USER: u8 = 1 << 5;
 const HAS_USER_REST: u8 = 1 << 6;
 
-/// All tracks of one name in a file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// All tracks of one name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub events: u64,
     pub seen: Span,
+    /// How many of them lie on each day, by day.
+    pub days: Vec<(Day, u64)>,
+}
+
+impl Tally {
+    /// Counts a track at an instant.
+    pub fn take(&mut self, at: Micros) {
+        self.events += 1;
+        self.seen.take_in(at);
+        self.add(Day::of(at), 1);
+    }
+
+    /// Counts what another has counted.
+    pub fn join(&mut self, other: &Tally) {
+        self.events += other.events;
+        self.seen.join(other.seen);
+        other.days.iter().for_each(|(day, count)| self.add(*day, *count));
+    }
+
+    fn add(&mut self, day: Day, count: u64) {
+        match self.days.binary_search_by_key(&day, |(known, _)| *known) {
+            Ok(at) => self.days[at].1 += count,
+            Err(at) => self.days.insert(at, (day, count)),
+        }
+    }
 }
 
 /// Collects the cells of a file.
@@ -86,9 +111,7 @@ impl DailyBuilder {
                 number
             }
         };
-        let tally = &mut self.tallies[number as usize];
-        tally.events += 1;
-        tally.seen.take_in(at);
+        self.tallies[number as usize].take(at);
         number
     }
 
@@ -134,6 +157,7 @@ impl DailyBuilder {
             index.put_u64(tally.events);
             index.put_i64(first.0);
             index.put_i64(last.0);
+            put_days(&tally.days, &mut index);
         }
         index.put_u32(self.offsets.len() as u32);
         self.offsets.iter().for_each(|offset| index.put_u32(*offset));
@@ -188,12 +212,13 @@ impl DailyIndex {
         if input.u8()? != VERSION {
             return Err(Malformed);
         }
-        let count = input.count(28)?;
+        let count = input.count(29)?;
         let mut events = Vec::with_capacity(count);
         for _ in 0..count {
             let (name, events_of) = (input.text()?.into(), input.u64()?);
             let seen = Span::from_bounds(Some((Micros(input.i64()?), Micros(input.i64()?))));
-            events.push((name, Tally { events: events_of, seen }));
+            let days = take_days(&mut input)?;
+            events.push((name, Tally { events: events_of, seen, days }));
         }
         let count = input.count(4)?;
         let offsets = (0..count).map(|_| input.u32()).collect::<Result<Vec<u32>, Malformed>>()?;
@@ -213,7 +238,8 @@ impl DailyIndex {
 
     /// Bytes that it holds, roughly.
     pub fn bytes(&self) -> usize {
-        self.offsets.len() * 4 + self.events.iter().map(|(name, _)| name.len() + 64).sum::<usize>()
+        self.offsets.len() * 4
+            + self.events.iter().map(|(name, tally)| name.len() + 88 + tally.days.len() * 16).sum::<usize>()
     }
 
     /// The bytes of chunks `from` to `until` (excluded) within the cells.
@@ -221,6 +247,31 @@ impl DailyIndex {
         let at = |chunk: usize| self.offsets.get(chunk).map_or(self.blocks_bytes, |offset| *offset as usize);
         at(from)..at(until)
     }
+}
+
+fn put_days(days: &[(Day, u64)], out: &mut Vec<u8>) {
+    put_varint(days.len() as u64, out);
+    let mut before = 0;
+    for (day, count) in days {
+        put_varint(zigzag(i64::from(day.0) - before), out);
+        put_varint(*count, out);
+        before = i64::from(day.0);
+    }
+}
+
+fn take_days(input: &mut Input<'_>) -> Result<Vec<(Day, u64)>, Malformed> {
+    let count = usize::try_from(take_varint(input)?).map_err(|_| Malformed)?;
+    // Each of them takes two bytes at least.
+    if count > input.left() / 2 {
+        return Err(Malformed);
+    }
+    let mut days = Vec::with_capacity(count);
+    let mut day: i64 = 0;
+    for _ in 0..count {
+        day = unzigzag(take_varint(input)?).checked_add(day).ok_or(Malformed)?;
+        days.push((Day(i32::try_from(day).map_err(|_| Malformed)?), take_varint(input)?));
+    }
+    if days.is_sorted_by(|(one, _), (other, _)| one < other) { Ok(days) } else { Err(Malformed) }
 }
 
 /// Calls `visit` with every cell of a chunk and its count.
@@ -318,9 +369,13 @@ mod tests {
         }
         let (blocks, index) = builder.finish();
         let index = DailyIndex::read(&index, blocks.len()).unwrap();
-        let tally =
-            |events, first, last| Tally { events, seen: Span::from_bounds(Some((Micros(first), Micros(last)))) };
-        assert_eq!(index.events, [("a".into(), tally(2, -2, 5)), ("b".into(), tally(1, 1, 1))]);
+        let tally = |first, last, days: &[(i32, u64)]| Tally {
+            events: days.iter().map(|(_, count)| count).sum(),
+            seen: Span::from_bounds(Some((Micros(first), Micros(last)))),
+            days: days.iter().map(|(day, count)| (Day(*day), *count)).collect(),
+        };
+        let expected_names = [("a".into(), tally(-2, 5, &[(-1, 1), (0, 1)])), ("b".into(), tally(1, 1, &[(0, 1)]))];
+        assert_eq!(index.events, expected_names);
         assert_eq!(index.seen().bounds(), Some((Micros(-2), Micros(5))));
         let blocks = Bytes::from(blocks);
         let mut found: FxHashMap<Cell, u64> = FxHashMap::default();

@@ -11,7 +11,7 @@ use muster_model::{
     day::Day,
     id::{RecordId, WorkspaceId},
     kind::{Kind, RecordKind},
-    profile::{Parent, Span},
+    profile::Parent,
 };
 use muster_store::{
     Answer,
@@ -57,12 +57,10 @@ impl Activity for Embedded {
 
 impl Reader {
     fn event_names(&self, workspace: WorkspaceId) -> Result<EventNames, ReadError> {
+        fn of<'t>(by_name: &'t mut BTreeMap<(usize, Box<str>), Tally>, name: &str) -> &'t mut Tally {
+            by_name.entry((name.len(), name.into())).or_default()
+        }
         let mut by_name: BTreeMap<(usize, Box<str>), Tally> = BTreeMap::new();
-        let mut add = |name: &str, tally: Tally| {
-            let known = by_name.entry((name.len(), name.into())).or_default();
-            known.events += tally.events;
-            known.seen.join(tally.seen);
-        };
         let ids = self.id_space(workspace)?;
         let (rows, manifest, veil) = {
             let current = self.views.look();
@@ -78,25 +76,24 @@ impl Reader {
         for row in rows.iter().flat_map(SharedRows::iter) {
             let message = record::decode(row).map_err(not_a_record("an overlay"))?;
             if message.kind == Kind::Track {
-                let mut seen = Span::default();
-                seen.take_in(message.ordered_at());
-                add(message.name.as_deref().unwrap_or_default(), Tally { events: 1, seen });
+                let name = message.name.as_deref().unwrap_or_default();
+                of(&mut by_name, name).take(message.ordered_at());
             }
         }
         for segment in manifest.of(workspace) {
             let footer = self.footer(segment)?;
             if veiled::is_concerned(&footer, &veil) {
-                veiled::events(&footer, ids, &veil, &mut add)?;
+                veiled::events(&footer, ids, &veil, |name, at| of(&mut by_name, name).take(at))?;
                 continue;
             }
             for (name, tally) in &footer.daily()?.events {
-                add(name, *tally);
+                of(&mut by_name, name).join(tally);
             }
         }
         let mut by_name = by_name.into_iter();
         let named = by_name.by_ref().take(self.options.event_names_max).filter_map(|((_, name), tally)| {
             let (first, last) = tally.seen.bounds()?;
-            Some(EventName { name: name.into(), events: tally.events, first, last })
+            Some(EventName { name: name.into(), events: tally.events, first, last, days: tally.days })
         });
         let mut names: Vec<EventName> = named.collect();
         names.sort_unstable_by(|one, other| one.name.cmp(&other.name));

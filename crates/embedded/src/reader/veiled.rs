@@ -8,7 +8,6 @@ use muster_model::{
     id::IdSpace,
     kind::{Kind, RecordKind},
     limits::FUTURE_MICROS_MAX,
-    profile::Span,
     time::Micros,
 };
 use muster_store::error::ReadError;
@@ -16,7 +15,6 @@ use muster_store::error::ReadError;
 use crate::{
     erase::tombstones::Veil,
     history::{
-        daily::Tally,
         directory::{By, Key},
         footers::Footer,
         manifest::unreadable,
@@ -35,8 +33,8 @@ pub fn is_concerned(footer: &Footer, veil: &Veil) -> bool {
     !scan::chunks(footer, &Filter { any: Some(any), ..Filter::default() }).ranges().is_empty()
 }
 
-/// Adds the tracks of a file that are not hidden, each with its name.
-pub fn events(footer: &Footer, ids: IdSpace, veil: &Veil, add: &mut impl FnMut(&str, Tally)) -> Result<(), ReadError> {
+/// Tells the name and the instant of each track of a file that is not hidden.
+pub fn events(footer: &Footer, ids: IdSpace, veil: &Veil, mut tell: impl FnMut(&str, Micros)) -> Result<(), ReadError> {
     let columns = [
         schema::KIND,
         schema::TIMESTAMP,
@@ -63,9 +61,8 @@ pub fn events(footer: &Footer, ids: IdSpace, veil: &Veil, add: &mut impl FnMut(&
             let (timestamp, received_at) = (Micros(timestamps.value(row)), Micros(receipts.value(row)));
             let named = subjects.iter().filter_map(|(kind, ids)| Some((*kind, ids[row]?)));
             if !veil.hides_track(named, reach(timestamp, received_at)) {
-                let mut seen = Span::default();
-                seen.take_in(timestamp.min(received_at.plus_micros(FUTURE_MICROS_MAX)));
-                add(names.get(row).unwrap_or_default(), Tally { events: 1, seen });
+                let at = timestamp.min(received_at.plus_micros(FUTURE_MICROS_MAX));
+                tell(names.get(row).unwrap_or_default(), at);
             }
         }
         Ok(())

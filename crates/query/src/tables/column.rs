@@ -15,6 +15,18 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The type in a word, for people.
+    pub fn told(self) -> &'static str {
+        match self {
+            Kind::Text => "text",
+            Kind::Json => "JSON",
+            Kind::Instant => "time",
+            Kind::Integer => "integer",
+            Kind::Real => "real",
+            Kind::Any => "any",
+        }
+    }
+
     /// The type in the declaration, which also says how SQLite compares the column. A type of several words may say
     /// more than SQLite cares for.
     pub fn declared(self) -> &'static str {

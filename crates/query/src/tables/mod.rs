@@ -51,6 +51,19 @@ const OF_VALUES: [&str; 4] = ["json_each", "json_tree", "jsonb_each", "jsonb_tre
 const VIEWS: &str = "create view daily(day, account_id, event, events, users) as \
      select date(timestamp), account_id, event, count(*), count(distinct user_id) from events group by 1, 2, 3";
 
+/// The columns of that view.
+const DAILY: [(&str, &str); 5] =
+    [("day", "date"), ("account_id", "text"), ("event", "text"), ("events", "integer"), ("users", "integer")];
+
+/// Every table with the names and the types of its columns, for people.
+#[must_use]
+pub fn outline() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
+    let kinds = |table: Table| table.columns().iter().map(|column| (column.name, column.kind.told())).collect();
+    let mut tables: Vec<_> = Table::ALL.iter().map(|table| (table.name(), kinds(*table))).collect();
+    tables.push((NAMES[NAMES.len() - 1], DAILY.to_vec()));
+    tables
+}
+
 /// Whether a query may read a table of this name.
 pub fn is_known(table: &str) -> bool {
     NAMES.iter().chain(&OF_VALUES).any(|known| known.eq_ignore_ascii_case(table))

@@ -31,7 +31,7 @@ use crate::{
     wire::key,
 };
 
-const NAME_BYTES_MAX: usize = 200;
+pub(crate) const NAME_BYTES_MAX: usize = 200;
 const PATH: &str = "/admin/v1/keys";
 const ONE_PATH: &str = "/admin/v1/keys/{id}";
 

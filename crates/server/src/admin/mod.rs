@@ -3,7 +3,7 @@
 //! A key with the scope `admin` manages its own workspace; the local operator's token manages all.
 
 /// Keys of a workspace.
-mod keys;
+pub(crate) mod keys;
 
 /// The team of a workspace.
 mod team;

@@ -7,7 +7,7 @@
 pub(crate) mod remove;
 
 /// Receipts: a list, one, and calling off what is scheduled.
-mod receipts;
+pub(crate) mod receipts;
 
 /// Taking deletions over from receipts, as after a backup was restored.
 mod replay;

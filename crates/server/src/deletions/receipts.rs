@@ -62,18 +62,24 @@ pub(super) async fn cancel(
     PathId(id): PathId,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, ApiError> {
-    let deletion = find(&state, &workspace, &id).await?;
+    call_off(&state, &workspace, &id, caller.key_id()).await?;
+    Ok(no_content())
+}
+
+/// Calls off a deletion, if it is not too late.
+pub(crate) async fn call_off(state: &AppState, workspace: &Workspace, id: &str, key_id: u64) -> Result<(), ApiError> {
+    let deletion = find(state, workspace, id).await?;
     if deletion.stage != Stage::Scheduled {
         return Err(ApiError::parameter(
             "only a deletion that is scheduled can be called off; this one is not, any more",
         ));
     }
     let decree = Decree::Cancel { id: deletion.id, at: state.clock.now() };
-    send(&state, &workspace, &decree, caller.key_id()).await?;
-    Ok(no_content())
+    send(state, workspace, &decree, key_id).await
 }
 
-async fn find(state: &AppState, workspace: &Workspace, id: &str) -> Result<Deletion, ApiError> {
+/// The deletion with an id.
+pub(crate) async fn find(state: &AppState, workspace: &Workspace, id: &str) -> Result<Deletion, ApiError> {
     let unknown = || ApiError::NoSuchRecord { kind: KIND };
     let id = DeletionId::parse(id).ok_or_else(unknown)?;
     let found = state.store.deletion(workspace.id, id).await.map_err(ApiError::Read)?;

@@ -63,6 +63,7 @@ pub(crate) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
         return next.run(request).await;
     };
     let allowance = gate.state.limiter.count(key.id);
+    gate.state.last_used.note(key.id, gate.state.clock.now());
     let (workspace, key_id) = (key.workspace.id, key.id);
     let mut response = if let Some(seconds) = allowance.retry_after_seconds {
         gate.state.metrics.rate_limited.inc();

@@ -12,11 +12,15 @@ mod token;
 /// How many requests a key may make.
 mod limiter;
 
+/// When each key was last used.
+mod last_used;
+
 /// The gate before every route that needs a key.
 mod gate;
 
 pub use token::Token;
 
 pub(crate) use gate::{Caller, Gate, pass, turn_away, unread};
+pub(crate) use last_used::LastUsed;
 pub(crate) use limiter::{Allowance, Limiter};
 pub(crate) use spelling::candidates;

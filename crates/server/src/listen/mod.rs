@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use crate::{
-    deletions::due, metrics::Metrics, router::router, settings::ServerSettings, spawn::spawn, state::AppState,
+    deletions::due, metrics::Metrics, router::router, settings::ServerSettings, spawn::spawn, state::AppState, ui,
 };
 use connection::Service;
 pub use tls::{Certificate, Tls};
@@ -59,6 +59,7 @@ enum Phase {
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let service = Arc::new(Service::new(router(state.clone()), &state.settings, Arc::clone(&state.metrics)));
     due::start(&state);
+    ui::admin::start_sampling(&state);
     run(listener, service, &state.settings, shutdown, || state.start_draining()).await
 }
 

@@ -10,7 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::stream;
-use muster_query::{Engine, Format, Gone, Limits, Out, QueryError, Stop, TraitNames, run};
+use muster_query::{Engine, Format, Gone, Limits, Out, QueryError, Request as Sql, Stop, TraitNames, run};
+use muster_store::credentials::Workspace;
 use tokio::sync::mpsc;
 
 use super::ask::{self, Ask};
@@ -21,6 +22,9 @@ const PIECES_MAX: usize = 4;
 /// Bytes of one value, for each byte that a message may have, and some more.
 const VALUE_BYTES_PER_MESSAGE_BYTE: usize = 3;
 const VALUE_BYTES_MORE: usize = 1 << 20;
+
+/// Bytes of an answer that a page shows.
+const PAGE_BYTES_MAX: usize = 4 << 20;
 
 /// A piece of an answer, or why there is none.
 type Piece = Result<Bytes, QueryError>;
@@ -35,6 +39,38 @@ pub(super) async fn answer(
     begin(&state, ask).await.map_err(IntoResponse::into_response)
 }
 
+/// Answers a statement of a page with a bounded number of rows, as JSON.
+pub(crate) async fn gather(
+    state: &AppState,
+    workspace: &Workspace,
+    sql: Sql,
+    rows_max: u64,
+) -> Result<Vec<u8>, ApiError> {
+    let place = Arc::clone(&state.queries).try_acquire_owned().map_err(|_| ApiError::QueriesFull)?;
+    let stop = Stop::after(state.settings.query_limits.time_max);
+    let leaving = Leaving(stop.clone());
+    let limits = Limits { rows_max, answer_bytes_max: PAGE_BYTES_MAX, ..limits(state) };
+    let (asked, workspace) = (state.clone(), workspace.clone());
+    let running = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        let mut out = Vec::new();
+        run(&engine(&asked, &workspace), &sql, &limits, Format::Json, stop, &mut out).map(|_| out)
+    });
+    let answered = running.await.map_err(|panic| ended_early(state, Some(panic)))?;
+    drop(leaving);
+    answered.map_err(ApiError::Query)
+}
+
+/// Streams the answer to a statement in a form for programs.
+pub(crate) async fn download(
+    state: &AppState,
+    workspace: &Workspace,
+    sql: Sql,
+    format: Format,
+) -> Result<Response, ApiError> {
+    begin(state, Ask { sql, format, workspace: workspace.clone() }).await
+}
+
 async fn begin(state: &AppState, ask: Ask) -> Result<Response, ApiError> {
     let (format, time_max) = (ask.format, state.settings.query_limits.time_max);
     let asked = state.clone();
@@ -44,18 +80,27 @@ async fn begin(state: &AppState, ask: Ask) -> Result<Response, ApiError> {
 }
 
 fn work(state: &AppState, ask: &Ask, stop: Stop, out: &mut dyn Out) -> Result<(), QueryError> {
+    run(&engine(state, &ask.workspace), &ask.sql, &limits(state), ask.format, stop, out).map(|_| ())
+}
+
+/// What a statement may cost.
+fn limits(state: &AppState) -> Limits {
     let settings = &state.settings;
     let value_bytes_max =
         settings.message.message_bytes_max.saturating_mul(VALUE_BYTES_PER_MESSAGE_BYTE) + VALUE_BYTES_MORE;
-    let limits = Limits { value_bytes_max, ..settings.query_limits.clone() };
+    Limits { value_bytes_max, ..settings.query_limits.clone() }
+}
+
+/// The tables of a workspace.
+fn engine<'s>(state: &'s AppState, workspace: &'s Workspace) -> Engine<'s> {
+    let names = &state.settings.trait_names;
     let names = TraitNames {
-        mrr: settings.trait_names.mrr.clone(),
-        next_renewal_date: settings.trait_names.next_renewal_date.clone(),
-        churned_at: settings.trait_names.churned_at.clone(),
-        trial_end_date: settings.trait_names.trial_end_date.clone(),
+        mrr: names.mrr.clone(),
+        next_renewal_date: names.next_renewal_date.clone(),
+        churned_at: names.churned_at.clone(),
+        trial_end_date: names.trial_end_date.clone(),
     };
-    let engine = Engine { store: &*state.store, workspace: (ask.workspace.id, &ask.workspace.name), names };
-    run(&engine, &ask.sql, &limits, ask.format, stop, out).map(|_| ())
+    Engine { store: &*state.store, workspace: (workspace.id, &workspace.name), names }
 }
 
 /// How an answer ends that fails after it has begun.

@@ -55,6 +55,8 @@ pub(super) enum PageError {
     SignedOut { next: String },
     /// A form that this session did not show.
     Foreign,
+    /// What the console itself asks for.
+    Told { status: StatusCode, says: String },
     /// The same as through the API.
     Api(ApiError),
 }
@@ -109,6 +111,7 @@ impl IntoResponse for PageError {
                 let says = "this form belongs to a session that has ended; go back, load the page again and repeat it";
                 (StatusCode::FORBIDDEN, says.to_owned(), None)
             }
+            PageError::Told { status, says } => (status, says, None),
             PageError::Api(error) => {
                 error.log();
                 (error.status(), error.says(), error.retry_after_seconds())

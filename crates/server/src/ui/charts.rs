@@ -6,7 +6,7 @@
 use askama::filters::Safe;
 use muster_model::day::Day;
 
-use super::shown::{Html, count, put};
+use super::shown::{Html, count, escaped, put};
 
 /// What happened on one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,8 @@ pub(super) fn days(first: Day, figures: &[DayFigures], with_users: bool) -> Html
     let users_most = round_up(figures.iter().map(|day| day.users).max().unwrap_or(0).max(4));
     let width = (CHART_WIDTH - LEFT - RIGHT) / place(figures.len().max(1));
     let height = FLOOR - TOP;
-    let (events, most) = (figures.iter().map(|day| day.events).sum::<u64>(), figures.iter().map(|day| day.events).max());
+    let (events, most) =
+        (figures.iter().map(|day| day.events).sum::<u64>(), figures.iter().map(|day| day.events).max());
     let mut out = format!(
         "<svg class=\"chart\" viewBox=\"0 0 {CHART_WIDTH} {CHART_HEIGHT}\" role=\"img\" aria-label=\"{} events in {} days, \
          {} on the busiest day\">",
@@ -64,7 +65,15 @@ pub(super) fn days(first: Day, figures: &[DayFigures], with_users: bool) -> Html
         let y = FLOOR - height * share_of;
         put(&mut out, format_args!("<path class=\"grid\" d=\"M{LEFT} {y:.1}H{}\"/>", CHART_WIDTH - RIGHT));
         let label = |most: u64| short(most * part / 2);
-        put(&mut out, format_args!("<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>", LEFT - 6.0, y + 3.5, label(events_most)));
+        put(
+            &mut out,
+            format_args!(
+                "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                LEFT - 6.0,
+                y + 3.5,
+                label(events_most)
+            ),
+        );
         if with_users {
             let x = CHART_WIDTH - RIGHT + 6.0;
             put(&mut out, format_args!("<text x=\"{x}\" y=\"{:.1}\">{}</text>", y + 3.5, label(users_most)));
@@ -76,13 +85,21 @@ pub(super) fn days(first: Day, figures: &[DayFigures], with_users: bool) -> Html
         let date = first.plus(i32::try_from(at).unwrap_or(i32::MAX)).to_text();
         let users = if with_users { format!(", {} active users", count(day.users)) } else { String::new() };
         put(&mut out, format_args!("<g class=\"day\"><title>{date}: {} events{users}</title>", count(day.events)));
-        put(&mut out, format_args!("<rect class=\"hit\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>"));
+        put(
+            &mut out,
+            format_args!("<rect class=\"hit\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>"),
+        );
         if day.events > 0 {
             let (gap, tall) = (width * 0.16, tall.max(1.0));
-            put(&mut out, format_args!(
-                "<rect class=\"bar\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{tall:.1}\" rx=\"1\"/>",
-                x + gap, FLOOR - tall, (width - 2.0 * gap).max(0.6),
-            ));
+            put(
+                &mut out,
+                format_args!(
+                    "<rect class=\"bar\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{tall:.1}\" rx=\"1\"/>",
+                    x + gap,
+                    FLOOR - tall,
+                    (width - 2.0 * gap).max(0.6),
+                ),
+            );
         }
         out.push_str("</g>");
         let y = FLOOR - height * share(day.users, users_most);
@@ -104,7 +121,10 @@ fn put_dates(out: &mut String, first: Day, days: usize, width: f64) {
         let x = LEFT + width * (place(at) + 0.5);
         let anchor = if at == 0 { "start" } else { "middle" };
         let date = date.get(5..).unwrap_or(&date);
-        put(out, format_args!("<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{date}</text>", CHART_HEIGHT - 4.0));
+        put(
+            out,
+            format_args!("<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{date}</text>", CHART_HEIGHT - 4.0),
+        );
     }
 }
 
@@ -115,6 +135,79 @@ fn short(number: u64) -> String {
         10_000..10_000_000 => format!("{}k", number / 1_000),
         10_000_000..10_000_000_000 => format!("{}M", number / 1_000_000),
         _ => format!("{}G", number / 1_000_000_000),
+    }
+}
+
+/// A value with a name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Bar {
+    pub label: String,
+    pub value: f64,
+}
+
+/// Labels below the bars of a chart.
+const LABELS_MAX: usize = 8;
+/// Letters of a label.
+const LABEL_LETTERS_MAX: usize = 12;
+
+/// Values with names as bars, in their order; negative ones hang below.
+pub(super) fn bars(bars: &[Bar], of: &str) -> Html {
+    let most = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
+    let least = bars.iter().map(|bar| bar.value).fold(0.0, f64::min);
+    let span = if most > least { most - least } else { 1.0 };
+    let (width, height) = ((CHART_WIDTH - LEFT - RIGHT) / place(bars.len().max(1)), FLOOR - TOP);
+    let zero = TOP + height * most / span;
+    let label = format!("{}, {} bars from {least} to {most}", escaped(of), bars.len());
+    let mut out = format!(
+        "<svg class=\"chart\" viewBox=\"0 0 {CHART_WIDTH} {CHART_HEIGHT}\" role=\"img\" aria-label=\"{label}\">\
+         <path class=\"grid\" d=\"M{LEFT} {zero:.1}H{}\"/>",
+        CHART_WIDTH - RIGHT,
+    );
+    for (value, y) in [(most, TOP), (least, FLOOR)] {
+        let text = shortened(value);
+        put(
+            &mut out,
+            format_args!("<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>", LEFT - 6.0, y + 3.5),
+        );
+    }
+    let every = bars.len().div_ceil(LABELS_MAX).max(1);
+    for (at, bar) in bars.iter().enumerate() {
+        let (x, tall) = (LEFT + width * place(at), height * bar.value.abs() / span);
+        let (top, gap, name) = (if bar.value < 0.0 { zero } else { zero - tall }, width * 0.16, escaped(&bar.label));
+        put(&mut out, format_args!("<g class=\"day\"><title>{name}: {}</title>", bar.value));
+        put(
+            &mut out,
+            format_args!("<rect class=\"hit\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>"),
+        );
+        let wide = (width - 2.0 * gap).max(0.6);
+        put(
+            &mut out,
+            format_args!(
+                "<rect class=\"bar\" x=\"{:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{tall:.1}\"/></g>",
+                x + gap
+            ),
+        );
+        if at % every == 0 {
+            let short: String = bar.label.chars().take(LABEL_LETTERS_MAX).collect();
+            let (x, y) = (x + width / 2.0, CHART_HEIGHT - 4.0);
+            put(
+                &mut out,
+                format_args!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{}</text>", escaped(&short)),
+            );
+        }
+    }
+    out.push_str("</svg>");
+    Safe(out)
+}
+
+/// A number in a few letters.
+fn shortened(value: f64) -> String {
+    match value.abs() {
+        large if large >= 1e9 => format!("{:.1}G", value / 1e9),
+        large if large >= 1e6 => format!("{:.1}M", value / 1e6),
+        large if large >= 1e4 => format!("{:.0}k", value / 1e3),
+        small if small.fract() == 0.0 => format!("{value}"),
+        _ => format!("{value:.2}"),
     }
 }
 
@@ -146,10 +239,13 @@ pub(super) fn year(first: Day, events: &[u64]) -> Html {
             put(&mut out, format_args!("<text x=\"{x}\" y=\"10\">{}</text>", month_name(of)));
         }
         let level = steps.iter().filter(|step| *events >= **step).count();
-        put(&mut out, format_args!(
-            "<rect class=\"h{level}\" x=\"{x}\" y=\"{y}\" width=\"10\" height=\"10\"><title>{date}: {} events</title></rect>",
-            count(*events),
-        ));
+        put(
+            &mut out,
+            format_args!(
+                "<rect class=\"h{level}\" x=\"{x}\" y=\"{y}\" width=\"10\" height=\"10\"><title>{date}: {} events</title></rect>",
+                count(*events),
+            ),
+        );
     }
     for (row, name) in [(0, "Mon"), (2, "Wed"), (4, "Fri")] {
         put(&mut out, format_args!("<text x=\"0\" y=\"{}\">{name}</text>", HEAT_TOP + SQUARE * place(row) + 9.0));
@@ -217,7 +313,8 @@ mod tests {
 
     #[test]
     fn pictures_hold_what_they_show() {
-        let figures = [DayFigures { events: 3, users: 2 }, DayFigures::default(), DayFigures { events: 1200, users: 9 }];
+        let figures =
+            [DayFigures { events: 3, users: 2 }, DayFigures::default(), DayFigures { events: 1200, users: 9 }];
         let chart = days(Day(0), &figures, true).0;
         assert!(chart.contains("aria-label=\"1,203 events in 3 days, 1,200 on the busiest day\""), "{chart}");
         assert!(chart.contains("<title>1970-01-03: 1,200 events, 9 active users</title>"), "{chart}");
@@ -225,5 +322,9 @@ mod tests {
         let heat = year(Day(0), &[0, 1, 5]).0;
         assert!(heat.contains("class=\"h0\" x=\"28\" y=\"52\""), "a Thursday stands in the fourth row: {heat}");
         assert_eq!(grouped(&[1, 2, 3, 4, 5], 2), [1, 5, 9]);
+        let named = [("<a>", 3.0), ("b", -1.0)].map(|(label, value)| Bar { label: label.to_owned(), value });
+        let chart = bars(&named, "n&m").0;
+        assert!(chart.contains("aria-label=\"n&amp;m, 2 bars from -1 to 3\""), "{chart}");
+        assert!(chart.contains("<title>&lt;a&gt;: 3</title>") && !chart.contains("<a>"), "{chart}");
     }
 }

@@ -20,10 +20,36 @@ const fn to(part: &'static str, href: &'static str, label: &'static str, icon: &
     Link { part, href, label, icon, needs: Scopes::READ }
 }
 
-const LINKS: [Link; 3] = [
-    to("Customers", "/accounts", "Accounts", "M2.5 14V3.2L9 1.5V14M9 6l4.5 1.2V14M1 14h14M5 5.5h1.5M5 8.5h1.5M5 11.5h1.5"),
+const fn admin(part: &'static str, href: &'static str, label: &'static str, icon: &'static str) -> Link {
+    Link { needs: Scopes::ADMIN, ..to(part, href, label, icon) }
+}
+
+const LINKS: [Link; 10] = [
+    to("", "/", "Overview", "M2 2.5h5v5H2zM9 2.5h5v3H9zM9 8.5h5v5H9zM2 10.5h5v3H2z"),
+    to(
+        "Customers",
+        "/accounts",
+        "Accounts",
+        "M2.5 14V3.2L9 1.5V14M9 6l4.5 1.2V14M1 14h14M5 5.5h1.5M5 8.5h1.5M5 11.5h1.5",
+    ),
     to("", "/users", "Users", "M8 8a2.8 2.8 0 1 0 0-5.6A2.8 2.8 0 0 0 8 8M2.5 14c.5-2.8 2.7-4.2 5.5-4.2s5 1.4 5.5 4.2"),
-    to("", "/organizations", "Organizations", "M6 2h4v3.5H6zM1.5 10.5h4V14h-4zM10.5 10.5h4V14h-4zM8 5.5V8M3.5 10.5V8h9v2.5"),
+    to(
+        "",
+        "/organizations",
+        "Organizations",
+        "M6 2h4v3.5H6zM1.5 10.5h4V14h-4zM10.5 10.5h4V14h-4zM8 5.5V8M3.5 10.5V8h9v2.5",
+    ),
+    to("What happens", "/events", "Events", "M1.5 13.5h13M3.5 11V8M6.5 11V4.5M9.5 11V6.5M12.5 11V2.5"),
+    to("", "/sql", "SQL", "M2.5 3.5 6 8l-3.5 4.5M8 12.5h5.5"),
+    admin("Administration", "/admin/keys", "Keys", "M9.8 6.2a3 3 0 1 0-.4 2.6L14.5 8.8M12.5 8.8v2M10.5 8.8v1.5"),
+    admin(
+        "",
+        "/admin/team",
+        "Team",
+        "M5.5 7.5a2.3 2.3 0 1 0 0-4.6 2.3 2.3 0 0 0 0 4.6M1.5 13c.3-2.4 1.9-3.6 4-3.6s3.7 1.2 4 3.6M11 7.2a1.9 1.9 0 1 0-.6-3.7M11.5 9.4c1.7.2 2.8 1.4 3 3.6",
+    ),
+    to("", "/admin/deletions", "Deletions", "M2.5 4.5h11M6 4.5V2.5h4v2M4 4.5l.7 9h6.6l.7-9M6.7 7v4M9.3 7v4"),
+    admin("", "/admin/health", "Health", "M1.5 8.5h3l2-5 3 9 2-4h3"),
 ];
 
 /// The frame of one page.

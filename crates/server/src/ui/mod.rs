@@ -40,8 +40,20 @@ mod list;
 /// The page of one account, user or organization.
 mod record;
 
+/// The first page.
+mod start;
+
 /// Searching everything.
 mod search;
+
+/// Events by name.
+mod events;
+
+/// Questions in SQL.
+mod sql;
+
+/// What operators manage.
+pub(crate) mod admin;
 
 /// Which page answers which path.
 mod routes;

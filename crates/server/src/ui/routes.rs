@@ -5,13 +5,14 @@
 
 use axum::{
     Router,
+    body::Body,
     extract::{RawQuery, State},
-    http::request::Parts,
+    http::{Request, request::Parts},
     routing::{get, post},
 };
 use muster_model::kind::RecordKind;
 
-use super::{files, list, record, search, session::Session, signin, theme};
+use super::{admin, events, files, list, record, search, session::Session, signin, sql, start, theme};
 use crate::{
     resources::{past::PathKey, records::PathId},
     state::AppState,
@@ -22,13 +23,17 @@ const KINDS: [(RecordKind, &str); 3] =
 
 /// The pages.
 pub(crate) fn routes() -> Router<AppState> {
-    let mut router = Router::new()
-        .route("/", get(async || super::answer::go("/accounts")))
+    let mut router = admin::routes()
+        .route("/", get(start::show))
+        .route("/first-key", post(start::make_key))
         .route("/console/{file}", get(files::show))
         .route("/signin", get(signin::form).post(signin::sign_in))
         .route("/signout", post(signin::sign_out))
         .route("/theme", post(theme::choose))
-        .route("/search", get(search::show));
+        .route("/search", get(search::show))
+        .route("/events", get(events::all))
+        .route("/events/{name}", get(events::one))
+        .route("/sql", get(sql::form).post(sql::run));
     for (kind, path) in KINDS {
         router = router.merge(of_records(kind, path));
     }
@@ -48,7 +53,11 @@ fn of_records(kind: RecordKind, path: &str) -> Router<AppState> {
         move |state: State<AppState>, session: Session, id: PathId, key: PathKey, raw: RawQuery, parts: Parts| {
             record::trait_history(kind, state, session, id, key, raw, parts)
         };
+    let removal = move |state: State<AppState>, session: Session, id: PathId, request: Request<Body>| {
+        record::remove(kind, state, session, id, request)
+    };
     Router::new()
+        .route(&format!("/{path}/{{id}}/delete"), post(removal))
         .route(&format!("/{path}"), get(table))
         .route(&format!("/{path}.csv"), get(csv))
         .route(&format!("/{path}/{{id}}"), get(one))

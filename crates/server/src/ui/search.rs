@@ -74,12 +74,7 @@ pub(super) async fn show(
     answer::page(&SearchPage { frame, sought, groups })
 }
 
-async fn group(
-    state: &AppState,
-    workspace: &Workspace,
-    kind: RecordKind,
-    sought: &str,
-) -> Result<Group, ApiError> {
+async fn group(state: &AppState, workspace: &Workspace, kind: RecordKind, sought: &str) -> Result<Group, ApiError> {
     let conditions = vec![Condition::Contains(find::fold(sought))];
     let query = ListQuery { conditions, limit: SHOWN, ..ListQuery::new(kind, ListOrder::UpdatedAt) };
     let page = state.store.list(workspace.id, query).await.map_err(ApiError::Read)?;

@@ -119,6 +119,7 @@ impl FromRequestParts<AppState> for Session {
             state.metrics.rate_limited.inc();
             return Err(PageError::Api(ApiError::OverRate { retry_after_seconds }));
         }
+        state.last_used.note(session.key.id, state.clock.now());
         session.require(Scopes::READ)?;
         Ok(session)
     }

@@ -58,6 +58,19 @@ pub(super) fn count(number: u64) -> String {
     out
 }
 
+/// How two counts compare.
+pub(super) fn change(now: u64, before: u64) -> Html {
+    let difference = now.abs_diff(before);
+    let percent = (u128::from(difference) * 100).checked_div(u128::from(before));
+    Safe(match percent {
+        None if now == 0 => nothing().0,
+        None => "<small class=\"up\">new</small>".to_owned(),
+        Some(0) => "<small class=\"quiet\">±0 %</small>".to_owned(),
+        Some(percent) if now > before => format!("<small class=\"up\">+{percent} %</small>"),
+        Some(percent) => format!("<small class=\"down\">−{percent} %</small>"),
+    })
+}
+
 /// How an instant is shown by the script; without it, all of them are in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -162,5 +175,13 @@ mod tests {
         assert!(value("\"2024-05-06\"").0.starts_with("<time datetime=\"2024-05-06T00:00:00.000Z\""));
         let long = value(&format!("\"{}\"", "é".repeat(200))).0;
         assert!(long.ends_with(&format!("\">{}…</bdi>", "é".repeat(CELL_LETTERS_MAX))), "{long}");
+    }
+
+    #[test]
+    fn changes_are_told_in_percent() {
+        for (now, before, shown) in [(0, 0, "–"), (5, 0, "new"), (5, 5, "±0 %"), (15, 10, "+50 %"), (0, 10, "−100 %")]
+        {
+            assert!(change(now, before).0.contains(shown), "{now} {before}");
+        }
     }
 }

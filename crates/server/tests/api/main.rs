@@ -12,6 +12,9 @@ mod analytics;
 /// Calls of the Segment spec in.
 mod segment;
 
+/// The console.
+mod ui;
+
 /// Records out.
 mod resources;
 

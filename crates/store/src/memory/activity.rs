@@ -34,7 +34,10 @@ impl Activity for MemoryStore {
             }
             let kept = by_name.iter().take(EVENT_NAMES_MAX).map(|((_, name), instants)| {
                 let (first, last) = bounds(instants.iter());
-                EventName { name: (*name).to_owned(), events: instants.len() as u64, first, last }
+                let mut days: BTreeMap<Day, u64> = BTreeMap::new();
+                instants.iter().for_each(|at| *days.entry(Day::of(*at)).or_default() += 1);
+                let days = days.into_iter().collect();
+                EventName { name: (*name).to_owned(), events: instants.len() as u64, first, last, days }
             });
             let mut names: Vec<EventName> = kept.collect();
             names.sort_by(|one, other| one.name.cmp(&other.name));

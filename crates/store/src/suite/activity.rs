@@ -37,8 +37,15 @@ pub async fn names_of_events<S: Subject>(subject: &S, pace: Pace) {
     let names = desk.store().event_names(desk.workspace().id).await.expect("names can be read");
     let day = |day: u32| Micros::parse(&format!("2024-01-{day:02}")).expect("a day");
     let cup = Micros::parse("2018-05-15T12:31:12.123Z").expect("an instant");
-    let name = |name: &str, events, first, last| EventName { name: name.to_owned(), events, first, last };
-    let expected = [name("buy", 1, day(3), day(3)), name("scored-goal", 1, cup, cup), name("view", 4, day(2), day(9))];
+    let name = |name: &str, instants: &[Micros]| EventName {
+        name: name.to_owned(),
+        events: instants.len() as u64,
+        first: instants[0],
+        last: instants[instants.len() - 1],
+        days: instants.chunk_by(|one, other| one == other).map(|same| (Day::of(same[0]), same.len() as u64)).collect(),
+    };
+    let views = [day(2), day(4), day(5), day(9)];
+    let expected = [name("buy", &[day(3)]), name("scored-goal", &[cup]), name("view", &views)];
     assert_eq!(names.names, expected);
     assert_eq!(names.others, None);
     desk.enter("other").await;

@@ -73,7 +73,8 @@ pub(super) async fn gather(
 /// What a record is called: its name, else its e-mail address, else its id.
 pub(crate) fn name_of(profile: &Profile) -> String {
     let keys: &[&str] = if profile.kind() == RecordKind::User { &["name", "email"] } else { &["name"] };
-    let mut named = keys.iter().filter_map(|key| value::text(&profile.traits, key)).filter(|name| !name.trim().is_empty());
+    let mut named =
+        keys.iter().filter_map(|key| value::text(&profile.traits, key)).filter(|name| !name.trim().is_empty());
     named.next().map_or_else(|| profile.external_id.to_string(), |name| name.into_owned())
 }
 

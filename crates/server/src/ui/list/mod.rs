@@ -28,11 +28,11 @@ use muster_store::{
     lists::{Condition, ListCursor},
 };
 
-pub(super) use self::{columns::name_of, csv::show as csv};
 use self::{
     addresses::Addresses,
     columns::{Column, Record},
 };
+pub(super) use self::{columns::name_of, csv::show as csv};
 use super::{
     answer::{self, PageError, sentence},
     frame::Frame,
@@ -211,10 +211,7 @@ fn head(column: &Column, parameters: &Query, addresses: &Addresses<'_>) -> Head 
 
 fn row(record: &Record, columns: &[Column]) -> Row {
     let profile = record.profile();
-    let cells = columns.iter().skip(1).map(|column| Cell {
-        shown: column.cell(record),
-        number: column.is_number(),
-    });
+    let cells = columns.iter().skip(1).map(|column| Cell { shown: column.cell(record), number: column.is_number() });
     Row {
         href: link::record(profile.kind(), &profile.external_id, profile.id),
         name: name_of(profile),

@@ -2,7 +2,6 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use askama::filters::Safe;
 use muster_model::{day::Day, profile::Profile};
 use muster_store::{activity::DayActivity, credentials::Workspace, error::ReadError};
 
@@ -84,16 +83,12 @@ impl Activity {
         let events: Vec<u64> = days.iter().map(|day| day.events).collect();
         let (lately, before) = halves(&events);
         Activity {
-            chart: charts::days(
-                first.plus(i32::try_from(chart_from).unwrap_or(0)),
-                &days[chart_from..],
-                with_users,
-            ),
+            chart: charts::days(first.plus(i32::try_from(chart_from).unwrap_or(0)), &days[chart_from..], with_users),
             heat: charts::year(first, &events),
             top: names.iter().take(TOP_EVENTS).map(|(name, counts)| top_event(name, counts, here)).collect(),
             says: String::new(),
             events_lately: lately,
-            change: change(lately, before),
+            change: shown::change(lately, before),
         }
     }
 }
@@ -106,7 +101,7 @@ fn top_event(name: &str, counts: &[u64], here: &str) -> TopEvent {
         href: format!("{}#timeline", link::with(here, &[("event", name)])),
         spark: charts::trend(&charts::grouped(counts, LINE_DAYS), &format!("{} in {CHART_DAYS} days", count(sum))),
         events: count(sum),
-        trend: change(lately, before),
+        trend: shown::change(lately, before),
     }
 }
 
@@ -115,29 +110,4 @@ fn halves(counts: &[u64]) -> (u64, u64) {
     let end = counts.len();
     let middle = end.saturating_sub(TREND_DAYS);
     (counts[middle..].iter().sum(), counts[middle.saturating_sub(TREND_DAYS)..middle].iter().sum())
-}
-
-/// How two counts compare.
-pub(super) fn change(now: u64, before: u64) -> Html {
-    let difference = now.abs_diff(before);
-    let percent = (u128::from(difference) * 100).checked_div(u128::from(before));
-    Safe(match percent {
-        None if now == 0 => shown::nothing().0,
-        None => "<small class=\"up\">new</small>".to_owned(),
-        Some(0) => "<small class=\"quiet\">±0 %</small>".to_owned(),
-        Some(percent) if now > before => format!("<small class=\"up\">+{percent} %</small>"),
-        Some(percent) => format!("<small class=\"down\">−{percent} %</small>"),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn changes_are_told_in_percent() {
-        for (now, before, shown) in [(0, 0, "–"), (5, 0, "new"), (5, 5, "±0 %"), (15, 10, "+50 %"), (0, 10, "−100 %")] {
-            assert!(change(now, before).0.contains(shown), "{now} {before}");
-        }
-    }
 }

@@ -72,7 +72,13 @@ impl Reader<'_> {
     /// The table of all records of a kind that belong to this one.
     fn all(&self, kind: RecordKind) -> String {
         let name = if self.profile.kind() == RecordKind::Account { "account" } else { "organization" };
-        link::with(link::list(kind), &[(name, &self.profile.external_id), ("status", if kind == RecordKind::Account { "activeOrChurned" } else { "" })])
+        link::with(
+            link::list(kind),
+            &[
+                (name, &self.profile.external_id),
+                ("status", if kind == RecordKind::Account { "activeOrChurned" } else { "" }),
+            ],
+        )
     }
 
     async fn users(&self) -> Result<Group, ApiError> {

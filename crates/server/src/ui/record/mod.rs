@@ -15,6 +15,9 @@ mod beside;
 /// What was said of one trait.
 mod trait_history;
 
+/// Deleting it.
+mod removal;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -28,12 +31,14 @@ use muster_model::{
     profile::{Profile, Span},
 };
 
-pub(super) use self::trait_history::show as trait_history;
 use self::{
     activity::{Activity, TopEvent},
     beside::Group,
     timeline::{DayOfEvents, Timeline},
 };
+pub(super) use self::{removal::remove, trait_history::show as trait_history};
+use muster_store::credentials::Scopes;
+
 use super::{
     answer::{self, PageError},
     frame::Frame,
@@ -97,6 +102,7 @@ struct RecordPage {
     days: Vec<DayOfEvents>,
     older: String,
     newest: String,
+    may_delete: bool,
     related: Vec<Group>,
     traits: Vec<Line>,
     traits_count: usize,
@@ -145,6 +151,7 @@ pub(super) async fn show(
         days: timeline.days,
         older: timeline.older,
         newest: timeline.newest,
+        may_delete: session.key.scopes.contains(Scopes::WRITE),
         related,
         traits_count: traits.len(),
         traits,
@@ -184,10 +191,8 @@ async fn parents(state: &AppState, session: &Session, profile: &Arc<Profile>) ->
             above.extend(gatherer.organization_of(Some(link.parent)).await?.map(|view| Arc::clone(&view.profile)));
         }
     }
-    let shown = |one: &Arc<Profile>| Above {
-        label: name_of(one),
-        href: link::record(one.kind(), &one.external_id, one.id),
-    };
+    let shown =
+        |one: &Arc<Profile>| Above { label: name_of(one), href: link::record(one.kind(), &one.external_id, one.id) };
     Ok(above.iter().map(shown).collect())
 }
 

@@ -1,0 +1,153 @@
+//! Deletions and their receipts.
+
+use askama::Template;
+use axum::{
+    body::Body,
+    extract::{Path, RawQuery, State},
+    http::{Request, request::Parts},
+    response::Response,
+};
+use muster_model::deletion::DeletionId;
+use muster_store::{
+    credentials::Scopes,
+    deletion::{Deletion, Stage, receipt},
+};
+
+use super::super::{
+    answer::{self, PageError, go},
+    frame::Frame,
+    link,
+    posted::posted,
+    session::Session,
+    shown::{self, Form, Html, count},
+};
+use crate::{
+    deletions::receipts,
+    error::ApiError,
+    resources::{
+        cursor::{ListName, Place},
+        query::Query,
+    },
+    state::AppState,
+};
+
+const PATH: &str = "/admin/deletions";
+/// Deletions of a page.
+const ROWS: usize = 50;
+
+struct Row {
+    href: String,
+    record: String,
+    stage: &'static str,
+    class: &'static str,
+    requested: Html,
+    due: Html,
+    removed: String,
+}
+
+#[derive(Template)]
+#[template(path = "deletions.html")]
+struct DeletionsPage {
+    frame: Frame,
+    rows: Vec<Row>,
+    next: String,
+}
+
+#[derive(Template)]
+#[template(path = "deletion.html")]
+struct DeletionPage {
+    frame: Frame,
+    row: Row,
+    counts: Vec<(&'static str, String)>,
+    finished: Html,
+    number: String,
+    receipt: String,
+    /// Whether it can be called off, by whoever looks at it.
+    scheduled: bool,
+}
+
+fn row(deletion: &Deletion) -> Row {
+    let (stage, class) = match deletion.stage {
+        Stage::Scheduled => ("scheduled", "warn"),
+        Stage::Cancelled { .. } => ("called off", ""),
+        Stage::Erasing(_) => ("being removed from disk", "accent"),
+        Stage::Finished(..) => ("finished", "good"),
+    };
+    let removed = deletion.erasure().map(|erasure| erasure.removed).unwrap_or_default();
+    Row {
+        href: format!("{PATH}/{}", deletion.id),
+        record: format!("{} {}", deletion.root.0.as_str(), deletion.root.1),
+        stage,
+        class,
+        requested: shown::time(deletion.requested_at, Form::Ago),
+        due: shown::time_or_nothing(deletion.due, Form::Full),
+        removed: format!("{} messages", count(removed.messages)),
+    }
+}
+
+/// The newest first.
+pub(super) async fn all(
+    State(state): State<AppState>,
+    session: Session,
+    RawQuery(raw): RawQuery,
+    parts: Parts,
+) -> Result<Response, PageError> {
+    let parameters = Query::of_text(raw.as_deref().unwrap_or_default());
+    let workspace = session.workspace();
+    let name = ListName::new(workspace.id, &["page of deletions"]);
+    let from = name.read(parameters.get("from"))?.map(|place| DeletionId(place.id));
+    let page = state.store.deletions(workspace.id, from, ROWS).await.map_err(ApiError::Read)?;
+    let at = page.deletions.last().map(|last| last.requested_at).unwrap_or_default();
+    let next = page.next.map(|id| link::with(PATH, &[("from", &name.write(Place { at, id: id.0 }))]));
+    answer::page(&DeletionsPage {
+        frame: Frame::new(&session, &parts, "Deletions", PATH),
+        rows: page.deletions.iter().map(row).collect(),
+        next: next.unwrap_or_default(),
+    })
+}
+
+/// One, with its receipt byte for byte.
+pub(super) async fn one(
+    State(state): State<AppState>,
+    session: Session,
+    Path(id): Path<String>,
+    parts: Parts,
+) -> Result<Response, PageError> {
+    let deletion = receipts::find(&state, session.workspace(), &id).await?;
+    let removed = deletion.erasure().map(|erasure| erasure.removed).unwrap_or_default();
+    let counts = [
+        ("Organizations", removed.organizations),
+        ("Accounts", removed.accounts),
+        ("Users", removed.users),
+        ("Custom objects", removed.custom_objects),
+        ("Instances of custom objects", removed.instances),
+        ("NPS responses", removed.responses),
+        ("Messages", removed.messages),
+        ("Messages that lost a part", removed.redacted),
+        ("Refused messages", removed.refused),
+        ("History files written anew", removed.files),
+    ];
+    let seal = deletion.seal();
+    answer::page(&DeletionPage {
+        frame: Frame::new(&session, &parts, "Deletion", PATH),
+        counts: counts.into_iter().filter(|(_, many)| *many > 0).map(|(what, many)| (what, count(many))).collect(),
+        finished: shown::time_or_nothing(seal.map(|seal| seal.finished_at), Form::Full),
+        number: seal.map(|seal| count(seal.number)).unwrap_or_default(),
+        receipt: receipt::text(&deletion),
+        scheduled: deletion.stage == Stage::Scheduled && session.key.scopes.contains(Scopes::WRITE),
+        row: row(&deletion),
+    })
+}
+
+/// Calls off one that is scheduled.
+pub(super) async fn cancel(
+    State(state): State<AppState>,
+    session: Session,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, PageError> {
+    session.require(Scopes::WRITE)?;
+    posted(&state, &session, request).await?;
+    receipts::call_off(&state, session.workspace(), &id, session.key.id).await?;
+    Ok(go(PATH))
+}

@@ -1,0 +1,170 @@
+//! How the server does: whether it takes writes, and its figures of the last day.
+
+use askama::Template;
+use axum::{extract::State, http::request::Parts, response::Response};
+use muster_store::{credentials::Scopes, status::Health};
+
+use super::{
+    super::{
+        answer::{self, PageError},
+        charts::{self, Bar},
+        frame::Frame,
+        session::Session,
+        shown::{Html, count},
+    },
+    samples::Sample,
+};
+use crate::state::AppState;
+
+/// Bars of a chart.
+const BARS: usize = 96;
+
+struct Figure {
+    label: &'static str,
+    value: String,
+}
+
+struct Chart {
+    title: &'static str,
+    picture: Html,
+}
+
+#[derive(Template)]
+#[template(path = "health.html")]
+struct HealthPage {
+    frame: Frame,
+    ready: bool,
+    says: String,
+    figures: Vec<Figure>,
+    charts: Vec<Chart>,
+}
+
+/// Answers the page.
+pub(super) async fn show(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
+    session.require(Scopes::ADMIN)?;
+    let now = Sample::now(&state);
+    let mut samples = state.samples.all();
+    samples.push(now);
+    let (ready, says) = match state.store.health() {
+        Health::Ready => (true, "Everything works.".to_owned()),
+        Health::Hindered { reason } => {
+            (false, format!("No messages are taken for now: {reason}. It goes on by itself once that is over."))
+        }
+        Health::Stopped { reason } => (false, format!("No messages are taken until a restart: {reason}.")),
+    };
+    answer::page(&HealthPage {
+        frame: Frame::new(&session, &parts, "Health", "/admin/health"),
+        ready,
+        says,
+        figures: figures(&now),
+        charts: charts(&samples),
+    })
+}
+
+fn figures(now: &Sample) -> Vec<Figure> {
+    let of = now.figures;
+    let mean = |micros: u64, many: u64| match micros.checked_div(many) {
+        Some(micros) => format!("{}.{} ms", micros / 1_000, micros % 1_000 / 100),
+        None => "–".to_owned(),
+    };
+    let all = [
+        ("Stored since the start", count(of.stored)),
+        ("Duplicates", count(of.duplicates)),
+        ("Refused and conflicts", count(of.refused + of.conflicts)),
+        ("Requests answered", count(now.requests)),
+        ("Failed requests", count(now.failures)),
+        ("Mean time of a request", mean(now.request_micros, now.requests)),
+        ("Mean time of a sync", mean(of.sync_micros, of.groups)),
+        ("Batches waiting", count(of.queued_batches)),
+        ("Not in a checkpoint yet", format!("{} messages", count(of.overlay_messages))),
+        ("Mean time of a checkpoint", mean(of.checkpoint_micros, of.checkpoints)),
+        ("Journal", bytes(of.journal_bytes)),
+        ("History", format!("{} in {} files", bytes(of.history_bytes), count(of.history_files))),
+        ("State", bytes(of.state_bytes)),
+    ];
+    all.into_iter().map(|(label, value)| Figure { label, value }).collect()
+}
+
+/// Bytes in a unit that people read.
+fn bytes(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.into_iter().find(|(_, bits)| bytes >> bits > 0) {
+        Some((unit, bits)) => format!("{}.{} {unit}", bytes >> bits, ((bytes >> (bits - 10)) % 1_024) * 10 / 1_024),
+        None => format!("{bytes} bytes"),
+    }
+}
+
+fn charts(samples: &[Sample]) -> Vec<Chart> {
+    let growth = |of: fn(&Sample) -> u64| {
+        move |one: &Sample, other: &Sample| per_second(of(other).saturating_sub(of(one)), one, other)
+    };
+    let level = |of: fn(&Sample) -> u64| move |_: &Sample, other: &Sample| number(of(other));
+    let chart = |title, picture| Chart { title, picture };
+    vec![
+        chart("Messages stored a second", drawn(samples, growth(|one| one.figures.stored), "messages a second")),
+        chart("Requests a second", drawn(samples, growth(|one| one.requests), "requests a second")),
+        chart("Mean milliseconds of a request", drawn(samples, mean_millis, "milliseconds")),
+        chart("Failed requests a second", drawn(samples, growth(|one| one.failures), "failed requests a second")),
+        chart(
+            "Messages not in a checkpoint yet",
+            drawn(samples, level(|one| one.figures.overlay_messages), "messages"),
+        ),
+        chart("Batches waiting", drawn(samples, level(|one| one.figures.queued_batches), "batches")),
+    ]
+}
+
+/// A bar for each group of samples: what its ends come to.
+fn drawn(samples: &[Sample], value: impl Fn(&Sample, &Sample) -> f64, of: &str) -> Html {
+    let steps = samples.len().saturating_sub(1);
+    let group = steps.div_ceil(BARS).max(1);
+    let ends = (0..steps).step_by(group).map(|at| (&samples[at], &samples[(at + group).min(steps)]));
+    let bars = ends.map(|(one, other)| Bar {
+        label: other.at.to_millis_text().get(11..16).unwrap_or_default().to_owned(),
+        value: value(one, other),
+    });
+    charts::bars(&bars.collect::<Vec<Bar>>(), of)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a picture is drawn in tenths of a pixel")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+fn per_second(grown: u64, one: &Sample, other: &Sample) -> f64 {
+    let micros = u64::try_from(other.at.0 - one.at.0).unwrap_or(0);
+    let rate = if micros == 0 { 0.0 } else { number(grown) * 1e6 / number(micros) };
+    (rate * 100.0).round() / 100.0
+}
+
+fn mean_millis(one: &Sample, other: &Sample) -> f64 {
+    let (micros, many) = (other.request_micros - one.request_micros, other.requests - one.requests);
+    if many == 0 { 0.0 } else { (number(micros) / number(many) / 10.0).round() / 100.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_model::time::Micros;
+
+    use super::*;
+
+    #[test]
+    fn bytes_are_read_in_units() {
+        for (many, shown) in [(5, "5 bytes"), (1_536, "1.5 KiB"), (5 << 20, "5.0 MiB"), (7 << 30, "7.0 GiB")] {
+            assert_eq!(bytes(many), shown);
+        }
+    }
+
+    #[test]
+    fn rates_are_by_the_second() {
+        let at = |seconds: i64, requests, request_micros| Sample {
+            at: Micros(seconds * 1_000_000),
+            requests,
+            request_micros,
+            ..Sample::default()
+        };
+        let (one, other) = (at(0, 10, 1_000), at(60, 130, 241_000));
+        assert!((per_second(120, &one, &other) - 2.0).abs() < 1e-9);
+        assert!((mean_millis(&one, &other) - 2.0).abs() < 1e-9);
+        assert!(mean_millis(&one, &one).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,127 @@
+//! Keys: made, shown once, revoked.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    http::{Request, request::Parts},
+    response::Response,
+};
+use muster_store::{
+    credentials::{Key, NewKey, Scopes},
+    error::AdminError,
+};
+
+use super::super::{
+    answer::{self, PageError, go},
+    frame::Frame,
+    posted::posted,
+    session::Session,
+    shown::{self, Form, Html},
+};
+use crate::{admin::keys::NAME_BYTES_MAX, error::ApiError, keys::Token, state::AppState};
+
+const PATH: &str = "/admin/keys";
+
+struct Row {
+    id: u64,
+    name: String,
+    scopes: String,
+    created: Html,
+    used: Html,
+    revoked: Option<Html>,
+    /// The key of this session.
+    own: bool,
+}
+
+#[derive(Template)]
+#[template(path = "keys.html")]
+struct KeysPage {
+    frame: Frame,
+    /// A token that was made by this request; it is shown this once.
+    token: String,
+    says: String,
+    rows: Vec<Row>,
+}
+
+fn page(state: &AppState, session: &Session, parts: &Parts) -> KeysPage {
+    let keys = state.store.keys();
+    let own = keys.iter().rev().filter(|key| key.workspace.id == session.workspace().id);
+    KeysPage {
+        frame: Frame::new(session, parts, "Keys", PATH),
+        token: String::new(),
+        says: String::new(),
+        rows: own.map(|key| row(state, session, key)).collect(),
+    }
+}
+
+fn row(state: &AppState, session: &Session, key: &Arc<Key>) -> Row {
+    Row {
+        id: key.id,
+        name: key.name.clone(),
+        scopes: key.scopes.to_string().replace(',', ", "),
+        created: shown::time(key.created_at, Form::Ago),
+        used: shown::time_or_nothing(state.last_used.of(key.id), Form::Ago),
+        revoked: key.revoked_at.map(|at| shown::time(at, Form::Ago)),
+        own: key.id == session.key.id,
+    }
+}
+
+/// The list, and a form for another.
+pub(super) async fn show(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
+    session.require(Scopes::ADMIN)?;
+    answer::page(&page(&state, &session, &parts))
+}
+
+/// Makes a key and shows its token, once.
+pub(super) async fn create(
+    State(state): State<AppState>,
+    session: Session,
+    request: Request<Body>,
+) -> Result<Response, PageError> {
+    session.require(Scopes::ADMIN)?;
+    let (parts, body) = request.into_parts();
+    let fields = posted(&state, &session, Request::from_parts(parts.clone(), body)).await?;
+    let again = |says: String| {
+        let page = KeysPage { says, ..page(&state, &session, &parts) };
+        answer::html(axum::http::StatusCode::BAD_REQUEST, &page)
+    };
+    let name = fields.get("name").trim();
+    if name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        return again(format!("A name is one line of at most {NAME_BYTES_MAX} bytes."));
+    }
+    let listed: Vec<&str> =
+        ["write", "read", "admin"].into_iter().filter(|scope| !fields.get(scope).is_empty()).collect();
+    let Ok(scopes) = Scopes::parse(&listed.join(",")) else {
+        return again("Choose at least one thing that the key may do.".to_owned());
+    };
+    let token = Token::mint();
+    let new = NewKey {
+        workspace_name: session.workspace().name.clone(),
+        name: name.to_owned(),
+        scopes,
+        token_hash: token.hash(),
+        created_at: state.clock.now(),
+    };
+    state.store.create_key(new).await.map_err(ApiError::Admin)?;
+    answer::page(&KeysPage { token: token.reveal().to_owned(), ..page(&state, &session, &parts) })
+}
+
+/// Ends a key of this workspace.
+pub(super) async fn revoke(
+    State(state): State<AppState>,
+    session: Session,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, PageError> {
+    session.require(Scopes::ADMIN)?;
+    posted(&state, &session, request).await?;
+    let keys = state.store.keys();
+    let known = keys.iter().find(|key| key.id.to_string() == id && key.workspace.id == session.workspace().id);
+    let unknown = || ApiError::Admin(AdminError::NotFound("there is no such key in this workspace".to_owned()));
+    let key = known.ok_or_else(unknown)?;
+    state.store.revoke_key(key.id, state.clock.now()).await.map_err(ApiError::Admin)?;
+    Ok(go(PATH))
+}

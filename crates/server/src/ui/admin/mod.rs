@@ -1,0 +1,38 @@
+//! What operators manage: keys, team, deletions, health. Every page asks for the scope `admin`, but for deletions, which
+//! readers may look at.
+
+/// Keys: made, shown once, revoked.
+mod keys;
+
+/// Team members.
+mod team;
+
+/// Deletions and their receipts.
+mod deletions;
+
+/// How the server does.
+mod health;
+
+/// Samples of how the server does, a minute apart.
+mod samples;
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+
+pub(crate) use self::samples::{Samples, start as start_sampling};
+use crate::state::AppState;
+
+/// The pages of this part.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/admin/keys", get(keys::show).post(keys::create))
+        .route("/admin/keys/{id}/revoke", post(keys::revoke))
+        .route("/admin/team", get(team::show).post(team::add))
+        .route("/admin/team/{id}/remove", post(team::remove))
+        .route("/admin/deletions", get(deletions::all))
+        .route("/admin/deletions/{id}", get(deletions::one))
+        .route("/admin/deletions/{id}/cancel", post(deletions::cancel))
+        .route("/admin/health", get(health::show))
+}

@@ -1,0 +1,92 @@
+//! Team members: who looks after the customers of this workspace.
+
+use askama::Template;
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    http::{Request, StatusCode, request::Parts},
+    response::Response,
+};
+use muster_model::id::RecordId;
+use muster_store::{credentials::Scopes, error::AdminError, team::NewMember};
+
+use super::super::{
+    answer::{self, PageError, go, sentence},
+    frame::Frame,
+    posted::posted,
+    session::Session,
+    shown::{self, Form, Html},
+};
+use crate::{error::ApiError, state::AppState};
+
+const PATH: &str = "/admin/team";
+
+struct Row {
+    id: String,
+    name: String,
+    email: String,
+    added: Html,
+}
+
+#[derive(Template)]
+#[template(path = "team.html")]
+struct TeamPage {
+    frame: Frame,
+    says: String,
+    rows: Vec<Row>,
+}
+
+fn page(state: &AppState, session: &Session, parts: &Parts) -> TeamPage {
+    let row = |member: &muster_store::team::Member| Row {
+        id: member.id.to_string(),
+        name: member.name.clone(),
+        email: member.email.clone(),
+        added: shown::time(member.added_at, Form::Ago),
+    };
+    TeamPage {
+        frame: Frame::new(session, parts, "Team", PATH),
+        says: String::new(),
+        rows: state.store.team(session.workspace().id).iter().map(row).collect(),
+    }
+}
+
+/// The list, and a form for another.
+pub(super) async fn show(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
+    session.require(Scopes::ADMIN)?;
+    answer::page(&page(&state, &session, &parts))
+}
+
+/// Adds a member.
+pub(super) async fn add(
+    State(state): State<AppState>,
+    session: Session,
+    request: Request<Body>,
+) -> Result<Response, PageError> {
+    session.require(Scopes::ADMIN)?;
+    let (parts, body) = request.into_parts();
+    let fields = posted(&state, &session, Request::from_parts(parts.clone(), body)).await?;
+    let (name, email) = (fields.get("name").trim().to_owned(), fields.get("email").trim().to_owned());
+    let new = NewMember { name, email, added_at: state.clock.now() };
+    match state.store.add_member(session.workspace().id, new).await {
+        Ok(_) => Ok(go(PATH)),
+        Err(error @ AdminError::Failed(_)) => Err(ApiError::Admin(error).into()),
+        Err(error) => {
+            let says = sentence(&ApiError::Admin(error).says());
+            answer::html(StatusCode::BAD_REQUEST, &TeamPage { says, ..page(&state, &session, &parts) })
+        }
+    }
+}
+
+/// Takes a member off the list.
+pub(super) async fn remove(
+    State(state): State<AppState>,
+    session: Session,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, PageError> {
+    session.require(Scopes::ADMIN)?;
+    posted(&state, &session, request).await?;
+    let id = RecordId::parse(&id).ok_or_else(|| ApiError::Admin(muster_store::team::unknown()))?;
+    state.store.remove_member(session.workspace().id, id).await.map_err(ApiError::Admin)?;
+    Ok(go(PATH))
+}
