@@ -30,7 +30,22 @@ fn csrf(page: &str) -> &str {
 fn nobody_gets_in_without_a_key() {
     let api = Api::new();
     api.key("default", "writes-only", Scopes::WRITE);
-    for path in ["/accounts", "/users/32", "/accounts.csv", "/search?q=x", "/organizations"] {
+    for path in [
+        "/",
+        "/accounts",
+        "/users/32",
+        "/accounts.csv",
+        "/search?q=x",
+        "/organizations",
+        "/events",
+        "/events/x",
+        "/sql",
+        "/admin/keys",
+        "/admin/team",
+        "/admin/deletions",
+        "/admin/deletions/x",
+        "/admin/health",
+    ] {
         let answer = ask(&api, &format!("GET {path}"), "", "");
         assert_eq!(answer.status, 303, "{path}");
         assert!(answer.header("location").starts_with("/signin?next=%2F"), "{path}");
@@ -124,6 +139,7 @@ fn no_text_of_a_customer_becomes_markup() {
     paths.push(format!("/search?q={id}"));
     paths.push(format!("/accounts/{id}?event={id}"));
     paths.push(format!("/users?account={id}"));
+    paths.extend([format!("/events/{id}"), "/events".to_owned(), "/".to_owned(), format!("/sql?sql={id}")]);
     for path in paths {
         let answer = ask(&api, &format!("GET {path}"), &cookie, "");
         assert_eq!(answer.status, 200, "{path}: {}", answer.body);
@@ -176,4 +192,107 @@ fn a_table_is_the_list_of_the_api_and_goes_on_as_csv() {
         assert_eq!(page.status, 200);
         assert!(page.body.to_lowercase().contains(&says.to_lowercase()), "{}", page.body);
     }
+}
+
+/// A page's form, sent with the session's own token.
+fn post(api: &Api, path: &str, cookie: &str, fields: &str) -> Answer {
+    let page = ask(api, "GET /accounts", cookie, "").body;
+    ask(api, &format!("POST {path}"), cookie, &format!("{fields}&csrf={}", csrf(&page)))
+}
+
+#[test]
+fn a_statement_is_answered_marked_or_handed_out() {
+    let api = Api::new();
+    let body = r#"{"messageId":"m","accountId":"a","traits":{"name":"A","mrr":5}}"#;
+    assert_eq!(api.ask_with("POST /analytics/v1/account", &[("content-type", "application/json")], body).status, 200);
+    let cookie = signed_in(&api, TOKEN);
+    let page = post(&api, "/sql", &cookie, "sql=select+account_id,+mrr+from+accounts");
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("<bdi>a</bdi>") && page.body.contains(">1 row<"), "{}", page.body);
+    let wrong = post(&api, "/sql", &cookie, "sql=select+nope+from+accounts");
+    assert_eq!(wrong.status, 400);
+    assert!(wrong.body.contains("<mark>nope</mark>"), "{}", wrong.body);
+    let csv = post(&api, "/sql", &cookie, "as=csv&sql=select+account_id,+mrr+from+accounts");
+    assert_eq!(
+        csv.body,
+        "account_id,mrr\r\na,5.0\r\n".replace("\r\n", if csv.body.contains('\r') { "\r\n" } else { "\n" })
+    );
+    assert!(csv.header("content-disposition").contains("answer.csv"));
+    // A statement in an address is shown and not run; without the form's token nothing is.
+    assert!(!ask(&api, "GET /sql?sql=select+1", &cookie, "").body.contains(">1 row<"));
+    assert_eq!(ask(&api, "POST /sql", &cookie, "sql=select+1").status, 403);
+}
+
+#[test]
+fn keys_and_members_are_managed_by_those_who_may() {
+    let api = Api::new();
+    api.key("default", "only-reads", Scopes::READ);
+    api.key("other", "of-the-other", Scopes::ALL);
+    let (cookie, reader, other) =
+        (signed_in(&api, TOKEN), signed_in(&api, "only-reads"), signed_in(&api, "of-the-other"));
+    let made = post(&api, "/admin/keys", &cookie, "name=my-app&write=1");
+    assert_eq!(made.status, 200);
+    let token = made.body.split("id=\"token\" class=\"wrap\">").nth(1).unwrap().split('<').next().unwrap();
+    let key = api.store.keys().last().unwrap().clone();
+    assert_eq!((key.name.as_str(), key.scopes), ("my-app", Scopes::WRITE));
+    assert_eq!(
+        api.ask_with("GET /resources/accounts", &[("authorization", &format!("Bearer {token}"))], "").status,
+        403
+    );
+    assert!(!ask(&api, "GET /admin/keys", &cookie, "").body.contains(token), "a token is shown once");
+    assert_eq!(post(&api, "/admin/keys", &cookie, "name=x").status, 400);
+    let revoke = format!("/admin/keys/{}/revoke", key.id);
+    for (who, status) in [(&reader, 403), (&other, 404), (&cookie, 303)] {
+        assert_eq!(post(&api, &revoke, who, "").status, status);
+    }
+    assert!(api.store.keys().last().unwrap().revoked_at.is_some());
+    for path in ["/admin/keys", "/admin/team", "/admin/health"] {
+        assert_eq!(ask(&api, &format!("GET {path}"), &reader, "").status, 403, "{path}");
+        assert!(!ask(&api, "GET /accounts", &reader, "").body.contains(path), "{path}");
+    }
+    assert_eq!(post(&api, "/admin/keys", &reader, "name=x&admin=1").status, 403);
+    assert_eq!(post(&api, "/admin/team", &reader, "email=a%40b").status, 403);
+    assert_eq!(post(&api, "/admin/team", &cookie, "email=nobody").status, 400);
+    assert_eq!(post(&api, "/admin/team", &cookie, "name=Ada&email=ada%40example.com").status, 303);
+    let page = ask(&api, "GET /admin/team", &cookie, "").body;
+    assert!(page.contains("ada@example.com"));
+    assert!(!ask(&api, "GET /admin/team", &other, "").body.contains("ada@example.com"));
+    let remove = page.split("action=\"/admin/team/").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(post(&api, &format!("/admin/team/{remove}"), &other, "").status, 404);
+    assert_eq!(post(&api, &format!("/admin/team/{remove}"), &cookie, "").status, 303);
+    assert!(!ask(&api, "GET /admin/team", &cookie, "").body.contains("ada@example.com"));
+}
+
+#[test]
+fn a_record_is_deleted_by_whoever_means_it() {
+    let api = Api::new();
+    api.key("default", "only-reads", Scopes::READ);
+    let body = r#"{"messageId":"m","accountId":"a/b","traits":{"name":"A"}}"#;
+    assert_eq!(api.ask_with("POST /analytics/v1/account", &[("content-type", "application/json")], body).status, 200);
+    let (cookie, reader) = (signed_in(&api, TOKEN), signed_in(&api, "only-reads"));
+    assert!(!ask(&api, "GET /accounts/a%2Fb", &reader, "").body.contains("Delete for good"));
+    assert_eq!(post(&api, "/accounts/a%2Fb/delete", &reader, "word=delete").status, 403);
+    assert_eq!(post(&api, "/accounts/a%2Fb/delete", &cookie, "word=yes").status, 400);
+    assert_eq!(ask(&api, "POST /accounts/a%2Fb/delete", &cookie, "word=delete").status, 403);
+    assert_eq!(ask(&api, "GET /accounts/a%2Fb", &cookie, "").status, 200);
+    let gone = post(&api, "/accounts/a%2Fb/delete", &cookie, "word=delete");
+    assert_eq!(gone.status, 303);
+    let receipt = gone.header("location").to_owned();
+    assert_eq!(ask(&api, "GET /accounts/a%2Fb", &cookie, "").status, 404);
+    assert!(ask(&api, &format!("GET {receipt}"), &cookie, "").body.contains("&#34;requestedAt&#34;"));
+    assert!(ask(&api, "GET /admin/deletions", &cookie, "").body.contains(&receipt));
+}
+
+#[test]
+fn an_empty_workspace_shows_how_to_begin() {
+    let api = Api::new();
+    let cookie = signed_in(&api, TOKEN);
+    let page = ask(&api, "GET /", &cookie, "").body;
+    assert!(page.contains("Send the first message") && page.contains("YOUR_TOKEN"), "{page}");
+    let made = post(&api, "/first-key", &cookie, "").body;
+    let token = made.split("Basic ").nth(1).unwrap().split('&').next().unwrap().split('\'').next().unwrap();
+    let body = r#"{"messageId":"m","userId":"ada","event":"signed-in"}"#;
+    let headers = [("authorization", &*format!("Basic {token}")), ("content-type", "application/json")];
+    assert_eq!(api.ask_with("POST /analytics/v1/track", &headers, body).status, 200, "{token}");
+    assert!(ask(&api, "GET /", &cookie, "").body.contains("1 events in 30 days"));
 }
