@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn shades_are_quarters() {
-        assert_eq!(steps(&[]), [u64::MAX.min(1), u64::MAX, u64::MAX, u64::MAX]);
+        assert_eq!(steps(&[]), [1, u64::MAX, u64::MAX, u64::MAX]);
         assert_eq!(steps(&[0, 0, 1]), [1, 2, 3, 4]);
         assert_eq!(steps(&[0, 10, 20, 30, 40, 50, 60, 70, 80]), [1, 30, 50, 70]);
     }

@@ -151,7 +151,7 @@ fn overview(
 
 fn first(state: &AppState, session: &Session, parts: &Parts, token: Option<&Token>) -> FirstPage {
     let scheme = if session::is_secure(state, &parts.headers) { "https" } else { "http" };
-    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8380");
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8080");
     FirstPage {
         frame: Frame::new(session, parts, "Send the first message", "/"),
         address: format!("{scheme}://{host}"),

@@ -29,7 +29,7 @@ The answer is {{\"message\":\"Success.\"}}. Read back what the user did, and who
 curl -H 'Authorization: Basic {token}' {url}/resources/users/32/events
 curl -H 'Authorization: Basic {token}' {url}/resources/users/32
 
-The API is described at {url}/docs. More keys: muster keys create --scope write --name my-app
+Look at it in a browser: {url}/ with this token. The API is described at {url}/docs. More keys: muster keys create --scope write --name my-app
 "
     )
 }
