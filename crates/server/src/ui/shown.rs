@@ -1,6 +1,6 @@
 //! Values, counts and times as people read them.
 //!
-//! What comes from here as [`Html`] is escaped already. Text of customers is set apart from the direction of the text
+//! What comes from here as [`Html`](crate::ui::shown::Html) is escaped already. Text of customers is set apart from the direction of the text
 //! around it, so that right-to-left names disturb nothing.
 
 use std::fmt::Write;
