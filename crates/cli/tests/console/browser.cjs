@@ -24,6 +24,8 @@ class Visit {
     this.step = 'start';
     this.findings = [];
     this.expected = () => false;
+    // What is answered to the next question that a page asks; one that is not expected is a finding.
+    this.answer = undefined;
     this.shots = 0;
   }
 
@@ -45,8 +47,10 @@ class Visit {
     });
     page.on('pageerror', (error) => this.find(`a script failed: ${error.stack ?? error}`));
     page.on('dialog', async (dialog) => {
-      this.find(`a dialog opened: ${dialog.message()}`);
-      await dialog.dismiss();
+      const answer = dialog.type() === 'confirm' ? this.answer : undefined;
+      this.answer = undefined;
+      if (answer === undefined) this.find(`a dialog opened: ${dialog.message()}`);
+      await (answer ? dialog.accept() : dialog.dismiss());
     });
     page.on('request', (request) => {
       const url = request.url();
@@ -54,8 +58,8 @@ class Visit {
     });
     page.on('requestfailed', (request) => {
       const reason = request.failure()?.errorText;
-      // A stream ends with its page, and a download is no page.
-      const usual = reason === 'net::ERR_ABORTED' && ['eventsource', 'fetch'].includes(request.resourceType());
+      // A stream ends with its page.
+      const usual = reason === 'net::ERR_ABORTED' && request.resourceType() === 'eventsource';
       if (!usual) this.find(`${request.method()} ${request.url()} failed: ${reason}`);
     });
     page.on('response', (response) => {
@@ -70,6 +74,17 @@ class Visit {
     });
   }
 
+  // Somebody else at the same server, in a browser that shares nothing with this one.
+  async other() {
+    const context = await this.page.browser().createBrowserContext();
+    const other = new Visit(await context.newPage(), this.origin);
+    other.findings = this.findings;
+    other.step = `${this.step}, somebody else`;
+    await other.listen();
+    await other.look('light', 1280);
+    return other;
+  }
+
   async open(target) {
     return this.page.goto(new URL(target, this.origin).href, { waitUntil: 'load' });
   }
@@ -78,6 +93,12 @@ class Visit {
   async follow(deed) {
     const [answer] = await Promise.all([this.page.waitForNavigation({ waitUntil: 'load' }), deed()]);
     return answer;
+  }
+
+  // Empties a field and types into it.
+  async fill(selector, words) {
+    await this.page.$eval(selector, (one) => { one.value = ''; });
+    await this.page.type(selector, words);
   }
 
   async signIn(token, next = '/') {
@@ -127,9 +148,9 @@ class Visit {
 
   // What people with other senses or hands would stumble over.
   async accessible(rules = { type: 'tag', values: RULES }) {
-    await this.page.evaluate(AXE);
+    if (!(await this.page.evaluate(() => Boolean(window.axe)))) await this.page.evaluate(AXE);
     const violations = await this.page.evaluate(async (runOnly) => {
-      const { violations } = await window.axe.run(document, { runOnly, resultTypes: ['violations'] });
+      const { violations } = await window.axe.run(document, { runOnly, resultTypes: ['violations'], preload: false });
       return violations.map(({ id, impact, help, nodes }) => ({ id, impact, help, where: nodes.slice(0, 3).map((node) => `${node.target} ${node.any[0]?.message ?? ''}`) }));
     }, rules);
     for (const { id, impact, help, where } of violations) {

@@ -2,6 +2,7 @@
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
 const { test } = require('./browser.cjs');
+const changes = require('./changes.cjs');
 
 const HOSTILE = JSON.parse(readFileSync(path.join(__dirname, 'hostile.json'), 'utf8'));
 
@@ -130,7 +131,7 @@ const signingOut = async (visit) => {
   visit.check(!(await visit.page.content()).includes('Halden'), 'the way back shows what was there');
 };
 
-const FLOWS = { wrongKey, rightKey, searching, rowsByKey, help, firstByTab, names, theme, signingOut };
+const FLOWS = { wrongKey, rightKey, searching, rowsByKey, help, firstByTab, names, theme, ...changes, signingOut };
 
 test(async (visit, token) => {
   for (const [name, flow] of Object.entries(FLOWS)) {

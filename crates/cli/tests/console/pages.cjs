@@ -10,7 +10,7 @@ const NAMED = ['/accounts/a1000', '/users/u1000-0', '/organizations/org-100', '/
 const NOWHERE = ['/accounts/nobody-by-this-name', '/users/nobody-by-this-name/traits/x'];
 // Another scheme changes colours alone, another size what can be seen, reached and hit.
 const COLOURS = { type: 'rule', values: ['color-contrast', 'link-in-text-block'] };
-const ROOM = { type: 'rule', values: ['target-size', 'color-contrast', 'scrollable-region-focusable', 'bypass', 'link-name', 'button-name', 'label'] };
+const ROOM = { type: 'rule', values: ['target-size', 'scrollable-region-focusable', 'bypass', 'link-name', 'button-name', 'label'] };
 
 // Pages that differ only in which record they are of are of one kind.
 const kind = (url, known) => {
