@@ -22,7 +22,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use harness::command::run;
+use harness::command::{create_key, run};
 use harness::files::of_tests;
 use harness::home::{Home, tail};
 use harness::server::{Launch, Server, TOKEN};
@@ -39,6 +39,8 @@ fn source(path: &str) -> PathBuf {
 struct Scene {
     home: Home,
     server: Server,
+    /// The token of a workspace in which nothing is.
+    empty: String,
 }
 
 impl Scene {
@@ -51,23 +53,24 @@ impl Scene {
         let (good, bad) = hostile();
         server.client().batch(&good).expect("the server answers").expect_success();
         server.client().batch(&bad).expect("the server answers").expect(400);
-        Scene { home, server }
+        let empty = create_key(home.path(), &data_dir, "empty", "write,read,admin", "empty");
+        Scene { home, server, empty }
     }
 
     #[track_caller]
     fn visit(&self, program: &str) {
-        visit(program, &format!("http://{}", self.server.address), &self.home);
+        visit(program, &format!("http://{}", self.server.address), &self.home, &self.empty);
     }
 }
 
 /// Runs one of the programs beside this file in a browser; fails with what it found.
 #[track_caller]
-fn visit(program: &str, origin: &str, home: &Home) {
+fn visit(program: &str, origin: &str, home: &Home, empty: &str) {
     let modules = packages::node();
     let said = home.path().join("visit.log");
     let file = File::create(&said).expect("a log file");
     let mut command = Command::new("node");
-    command.arg(source(program)).arg(origin).arg(TOKEN).arg(home.path());
+    command.arg(source(program)).arg(origin).arg(TOKEN).arg(home.path()).arg(empty);
     command.env("NODE_PATH", modules).env("HOME", home.path()).stdin(Stdio::null());
     command.stdout(file.try_clone().expect("a second handle")).stderr(file);
     let mut child = match command.spawn() {
@@ -126,7 +129,7 @@ fn hostile() -> (Vec<Value>, Vec<Value>) {
 /// Nothing that follows could fail if the browser's complaints were not heard.
 #[test]
 fn what_is_wrong_with_a_page_is_heard() {
-    visit("ears.cjs", "", &Home::new());
+    visit("ears.cjs", "", &Home::new(), "");
 }
 
 #[test]

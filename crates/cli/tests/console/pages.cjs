@@ -1,5 +1,6 @@
 // Visits every page: those of the navigation, and one of each kind that they lead to. Each is looked at in light, in dark
-// and on a phone. Arguments: origin, token, a directory of the test's own.
+// and on a phone; then those of the navigation where nothing was sent yet. Arguments: origin, token, a directory of the
+// test's own, the token of an empty workspace.
 const { test } = require('./browser.cjs');
 
 const PHONE = 390;
@@ -21,27 +22,45 @@ const kind = (url, known) => {
 
 const links = (visit, within) => visit.page.$$eval(`${within} a[href]`, (all) => all.map((one) => ({ href: one.href, isFile: one.hasAttribute('download') })));
 
-// A page that another one of its kind stood for already is looked at in one way alone.
-const judge = async (visit, name, thoroughly) => {
+// Looks at the page that is open: in every way; or, where another one of its kind was looked at so, only whether it does
+// harm and fits.
+const judge = async (visit, name, isFirst) => {
   visit.step = name;
   await visit.look('light', WIDE);
   await visit.harmless();
   await visit.fits();
+  if (isFirst) await visit.accessible();
   await visit.shoot(`${name} light`);
-  if (!thoroughly) return;
-  await visit.accessible();
-  await visit.look('dark', WIDE);
-  visit.step = `${name}, dark`;
-  await visit.accessible(COLOURS);
-  await visit.shoot(`${name} dark`);
-  await visit.look('light', PHONE);
+  if (isFirst) {
+    visit.step = `${name}, dark`;
+    await visit.look('dark', WIDE);
+    await visit.accessible(COLOURS);
+    await visit.shoot(`${name} dark`);
+  }
   visit.step = `${name}, on a phone`;
+  await visit.look('light', PHONE);
   await visit.fits();
-  await visit.accessible(ROOM);
+  if (isFirst) await visit.accessible(ROOM);
   await visit.shoot(`${name} phone`);
 };
 
-test(async (visit, token) => {
+// Where nothing is, pages say so.
+const emptiness = async (visit, token) => {
+  const other = await visit.other();
+  await other.signIn(token);
+  const all = [...new Set((await links(other, 'nav')).map(({ href }) => href))];
+  other.check(all.length >= 6, `the navigation has ${all.length} links`);
+  for (const href of all) {
+    const { pathname } = new URL(href);
+    await other.open(href);
+    await judge(other, `${pathname} of an empty workspace`, pathname === '/');
+    if (pathname !== '/') await other.accessible();
+    const said = await other.page.$eval('main', (one) => one.innerText.replaceAll(/\s/g, '').length);
+    other.check(said > 30, `the page says ${said} letters`);
+  }
+};
+
+test(async (visit, token, empty) => {
   visit.step = 'signing in';
   await visit.open('/signin');
   await judge(visit, '/signin', true);
@@ -53,6 +72,7 @@ test(async (visit, token) => {
   visit.check(navigation.length >= 6, `the navigation has ${navigation.length} links`);
   const known = new Set(navigation.map(({ href }) => new URL(href).pathname));
   const waiting = [...navigation.map(({ href }) => href), ...NAMED.map((target) => new URL(target, visit.origin).href)];
+  const named = new Set(NAMED.map((target) => kind(new URL(target, visit.origin), known)));
   const seen = new Set();
   const files = new Set();
   let pages = 0;
@@ -70,7 +90,7 @@ test(async (visit, token) => {
     pages += 1;
     visit.step = one;
     await visit.open(href);
-    await judge(visit, one, isNamed || !url.search);
+    await judge(visit, one, isNamed || !(url.search || named.has(one)));
     for (const { href, isFile } of await links(visit, 'main')) {
       if (isFile) files.add(href);
       // One parameter after the other: their combinations have no end.
@@ -94,5 +114,7 @@ test(async (visit, token) => {
     await judge(visit, target, true);
     visit.check(answer.status() === 404, `answered with ${answer.status()}`);
   }
+  visit.step = 'an empty workspace';
+  await emptiness(visit, empty);
   console.log(`${pages} kinds of page: ${[...seen].join(' ')}`);
 });

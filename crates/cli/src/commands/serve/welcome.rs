@@ -30,6 +30,7 @@ curl -H 'Authorization: Basic {token}' {url}/resources/users/32/events
 curl -H 'Authorization: Basic {token}' {url}/resources/users/32
 
 Look at it in a browser: {url}/ with this token. The API is described at {url}/docs. More keys: muster keys create --scope write --name my-app
+Something to look at first: muster demo fills an empty workspace with a year of a made-up product.
 "
     )
 }
