@@ -22,8 +22,6 @@ pub struct Counters {
     refused: AtomicU64,
     groups: AtomicU64,
     sync_micros: AtomicU64,
-    overlay_messages: AtomicU64,
-    overlay_bytes: AtomicU64,
     checkpoints: AtomicU64,
     checkpoint_micros: AtomicU64,
     compactions: AtomicU64,
@@ -61,11 +59,6 @@ impl Counters {
         self.sync_micros.fetch_add(micros(took), Relaxed);
     }
 
-    pub fn overlay(&self, rows: usize, bytes: usize) {
-        self.overlay_messages.store(rows as u64, Relaxed);
-        self.overlay_bytes.store(bytes as u64, Relaxed);
-    }
-
     pub fn checkpointed(&self, took: Duration) -> u64 {
         self.checkpoints.fetch_add(1, Relaxed);
         self.checkpoint_micros.fetch_add(micros(took), Relaxed);
@@ -95,8 +88,6 @@ impl Counters {
             refused: self.refused.load(Relaxed),
             groups: self.groups.load(Relaxed),
             sync_micros: self.sync_micros.load(Relaxed),
-            overlay_messages: self.overlay_messages.load(Relaxed),
-            overlay_bytes: self.overlay_bytes.load(Relaxed),
             checkpoints: self.checkpoints.load(Relaxed),
             checkpoint_micros: self.checkpoint_micros.load(Relaxed),
             compactions: self.compactions.load(Relaxed),

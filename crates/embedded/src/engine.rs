@@ -325,16 +325,24 @@ impl Status for Embedded {
 
     fn figures(&self) -> Figures {
         let (queued_batches, queued_bytes) = self.intake.waiting();
-        let (files, bytes) = {
+        let (files, bytes, overlay_messages, overlay_bytes) = {
             let current = self.views.look();
             let manifest = &current.manifest;
-            (manifest.all().count() as u64, manifest.all().map(|segment| segment.bytes).sum())
+            let overlays = || std::iter::once(&current.live).chain(current.frozen.as_deref());
+            (
+                manifest.all().count() as u64,
+                manifest.all().map(|segment| segment.bytes).sum(),
+                overlays().map(|overlay| overlay.rows().len() as u64).sum(),
+                overlays().map(|overlay| overlay.bytes() as u64).sum(),
+            )
         };
         Figures {
             queued_batches: queued_batches as u64,
             queued_bytes: queued_bytes as u64,
             history_files: files,
             history_bytes: bytes,
+            overlay_messages,
+            overlay_bytes,
             state_bytes: disk::bytes_below(&self.layout.state),
             ..self.counters.figures()
         }

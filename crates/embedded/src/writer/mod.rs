@@ -226,7 +226,6 @@ impl Writer {
     fn over_bounds(&self) -> bool {
         let current = self.views.look();
         let (rows, bytes) = (current.live.rows().len(), current.live.bytes());
-        self.counters.overlay(rows, bytes);
         rows >= self.options.checkpoint_rows_max || bytes >= self.options.checkpoint_bytes_max
     }
 

@@ -15,12 +15,34 @@ pub(super) struct DayFigures {
     pub users: u64,
 }
 
-const CHART_WIDTH: f64 = 760.0;
+/// How wide a picture is where there is room for it, in pixels, so that its letters are about as large as those around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Width {
+    /// The whole page.
+    Page,
+    /// Beside something narrow.
+    Column,
+    /// Half of the page.
+    Half,
+}
+
+impl Width {
+    fn pixels(self) -> f64 {
+        match self {
+            Width::Page => 1_040.0,
+            Width::Column => 700.0,
+            Width::Half => 500.0,
+        }
+    }
+}
+
 const CHART_HEIGHT: f64 = 170.0;
 const LEFT: f64 = 40.0;
 const RIGHT: f64 = 34.0;
 const TOP: f64 = 10.0;
 const FLOOR: f64 = CHART_HEIGHT - 20.0;
+/// How wide a bar may be.
+const BAR_WIDTH_MAX: f64 = 56.0;
 
 /// The least round number that is not below another: 1, 2 or 5 times a power of ten.
 fn round_up(most: u64) -> u64 {
@@ -47,23 +69,25 @@ fn place(at: usize) -> f64 {
 }
 
 /// Days as bars, with the users of each day as a line if that is asked for. The first day is the leftmost.
-pub(super) fn days(first: Day, figures: &[DayFigures], with_users: bool) -> Html {
+pub(super) fn days(first: Day, figures: &[DayFigures], with_users: bool, wide: Width) -> Html {
+    let right = wide.pixels() - if with_users { RIGHT } else { 4.0 };
     let events_most = round_up(figures.iter().map(|day| day.events).max().unwrap_or(0).max(4));
     let users_most = round_up(figures.iter().map(|day| day.users).max().unwrap_or(0).max(4));
-    let width = (CHART_WIDTH - LEFT - RIGHT) / place(figures.len().max(1));
+    let width = (right - LEFT) / place(figures.len().max(1));
     let height = FLOOR - TOP;
     let (events, most) =
         (figures.iter().map(|day| day.events).sum::<u64>(), figures.iter().map(|day| day.events).max());
     let mut out = format!(
-        "<svg class=\"chart\" viewBox=\"0 0 {CHART_WIDTH} {CHART_HEIGHT}\" role=\"img\" aria-label=\"{} events in {} days, \
+        "<svg class=\"chart\" viewBox=\"0 0 {} {CHART_HEIGHT}\" role=\"img\" aria-label=\"{} events in {} days, \
          {} on the busiest day\">",
+        wide.pixels(),
         count(events),
         figures.len(),
         count(most.unwrap_or(0)),
     );
     for (part, share_of) in [(0, 0.0), (1, 0.5), (2, 1.0)] {
         let y = FLOOR - height * share_of;
-        put(&mut out, format_args!("<path class=\"grid\" d=\"M{LEFT} {y:.1}H{}\"/>", CHART_WIDTH - RIGHT));
+        put(&mut out, format_args!("<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/>"));
         let label = |most: u64| short(most * part / 2);
         put(
             &mut out,
@@ -75,7 +99,7 @@ pub(super) fn days(first: Day, figures: &[DayFigures], with_users: bool) -> Html
             ),
         );
         if with_users {
-            let x = CHART_WIDTH - RIGHT + 6.0;
+            let x = right + 6.0;
             put(&mut out, format_args!("<text x=\"{x}\" y=\"{:.1}\">{}</text>", y + 3.5, label(users_most)));
         }
     }
@@ -151,17 +175,19 @@ const LABELS_MAX: usize = 8;
 const LABEL_LETTERS_MAX: usize = 12;
 
 /// Values with names as bars, in their order; negative ones hang below.
-pub(super) fn bars(bars: &[Bar], of: &str) -> Html {
+pub(super) fn bars(bars: &[Bar], of: &str, wide: Width) -> Html {
+    let right = wide.pixels() - 4.0;
     let most = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
     let least = bars.iter().map(|bar| bar.value).fold(0.0, f64::min);
     let span = if most > least { most - least } else { 1.0 };
-    let (width, height) = ((CHART_WIDTH - LEFT - RIGHT) / place(bars.len().max(1)), FLOOR - TOP);
+    let (width, height) = ((right - LEFT) / place(bars.len().max(1)), FLOOR - TOP);
     let zero = TOP + height * most / span;
     let label = format!("{}, {} bars from {least} to {most}", escaped(of), bars.len());
     let mut out = format!(
-        "<svg class=\"chart\" viewBox=\"0 0 {CHART_WIDTH} {CHART_HEIGHT}\" role=\"img\" aria-label=\"{label}\">\
+        "<svg class=\"chart\" viewBox=\"0 0 {} {CHART_HEIGHT}\" role=\"img\" aria-label=\"{label}\">\
          <path class=\"grid\" d=\"M{LEFT} {zero:.1}H{}\"/>",
-        CHART_WIDTH - RIGHT,
+        wide.pixels(),
+        right,
     );
     for (value, y) in [(most, TOP), (least, FLOOR)] {
         let text = shortened(value);
@@ -173,17 +199,21 @@ pub(super) fn bars(bars: &[Bar], of: &str) -> Html {
     let every = bars.len().div_ceil(LABELS_MAX).max(1);
     for (at, bar) in bars.iter().enumerate() {
         let (x, tall) = (LEFT + width * place(at), height * bar.value.abs() / span);
-        let (top, gap, name) = (if bar.value < 0.0 { zero } else { zero - tall }, width * 0.16, escaped(&bar.label));
+        let (top, gap, name) = (
+            if bar.value < 0.0 { zero } else { zero - tall },
+            (width * 0.16).max((width - BAR_WIDTH_MAX) / 2.0),
+            escaped(&bar.label),
+        );
         put(&mut out, format_args!("<g class=\"day\"><title>{name}: {}</title>", bar.value));
         put(
             &mut out,
             format_args!("<rect class=\"hit\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>"),
         );
-        let wide = (width - 2.0 * gap).max(0.6);
+        let across = (width - 2.0 * gap).max(0.6);
         put(
             &mut out,
             format_args!(
-                "<rect class=\"bar\" x=\"{:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{tall:.1}\"/></g>",
+                "<rect class=\"bar\" x=\"{:.1}\" y=\"{top:.1}\" width=\"{across:.1}\" height=\"{tall:.1}\"/></g>",
                 x + gap
             ),
         );
@@ -206,7 +236,8 @@ fn shortened(value: f64) -> String {
         large if large >= 1e9 => format!("{:.1}G", value / 1e9),
         large if large >= 1e6 => format!("{:.1}M", value / 1e6),
         large if large >= 1e4 => format!("{:.0}k", value / 1e3),
-        small if small.fract() == 0.0 => format!("{value}"),
+        whole if whole.fract() == 0.0 => format!("{value}"),
+        large if large >= 100.0 => format!("{value:.0}"),
         _ => format!("{value:.2}"),
     }
 }
@@ -315,7 +346,7 @@ mod tests {
     fn pictures_hold_what_they_show() {
         let figures =
             [DayFigures { events: 3, users: 2 }, DayFigures::default(), DayFigures { events: 1200, users: 9 }];
-        let chart = days(Day(0), &figures, true).0;
+        let chart = days(Day(0), &figures, true, Width::Column).0;
         assert!(chart.contains("aria-label=\"1,203 events in 3 days, 1,200 on the busiest day\""), "{chart}");
         assert!(chart.contains("<title>1970-01-03: 1,200 events, 9 active users</title>"), "{chart}");
         assert_eq!(chart.matches("class=\"bar\"").count(), 2);
@@ -323,7 +354,7 @@ mod tests {
         assert!(heat.contains("class=\"h0\" x=\"28\" y=\"52\""), "a Thursday stands in the fourth row: {heat}");
         assert_eq!(grouped(&[1, 2, 3, 4, 5], 2), [1, 5, 9]);
         let named = [("<a>", 3.0), ("b", -1.0)].map(|(label, value)| Bar { label: label.to_owned(), value });
-        let chart = bars(&named, "n&m").0;
+        let chart = bars(&named, "n&m", Width::Page).0;
         assert!(chart.contains("aria-label=\"n&amp;m, 2 bars from -1 to 3\""), "{chart}");
         assert!(chart.contains("<title>&lt;a&gt;: 3</title>") && !chart.contains("<a>"), "{chart}");
     }

@@ -18,7 +18,7 @@ use muster_store::{
 
 use super::{
     answer::{self, PageError},
-    charts::{self, DayFigures},
+    charts::{self, DayFigures, Width},
     events::{CHART_DAYS, TREND_DAYS, first_of, last_days},
     frame::Frame,
     link,
@@ -138,7 +138,7 @@ fn overview(
     };
     StartPage {
         frame,
-        chart: charts::days(first_of(today, CHART_DAYS), &figures, false),
+        chart: charts::days(first_of(today, CHART_DAYS), &figures, false, Width::Page),
         chart_days: CHART_DAYS,
         lately: count(sum(lately)),
         change: shown::change(sum(lately), sum(before)),

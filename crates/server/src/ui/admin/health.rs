@@ -7,7 +7,7 @@ use muster_store::{credentials::Scopes, status::Health};
 use super::{
     super::{
         answer::{self, PageError},
-        charts::{self, Bar},
+        charts::{self, Bar, Width},
         frame::Frame,
         session::Session,
         shown::{Html, count},
@@ -122,7 +122,7 @@ fn drawn(samples: &[Sample], value: impl Fn(&Sample, &Sample) -> f64, of: &str) 
         label: other.at.to_millis_text().get(11..16).unwrap_or_default().to_owned(),
         value: value(one, other),
     });
-    charts::bars(&bars.collect::<Vec<Bar>>(), of)
+    charts::bars(&bars.collect::<Vec<Bar>>(), of, Width::Half)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a picture is drawn in tenths of a pixel")]

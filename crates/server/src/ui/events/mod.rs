@@ -16,7 +16,7 @@ use muster_store::activity::EventName;
 pub(super) use self::one::show as one;
 use super::{
     answer::{self, PageError},
-    charts::{self, DayFigures},
+    charts::{self, DayFigures, Width},
     frame::Frame,
     link,
     session::Session,
@@ -75,7 +75,7 @@ pub(super) async fn all(State(state): State<AppState>, session: Session, parts: 
     };
     answer::page(&EventsPage {
         frame: Frame::new(&session, &parts, "Events", "/events"),
-        chart: charts::days(first_of(today, CHART_DAYS), &figures, false),
+        chart: charts::days(first_of(today, CHART_DAYS), &figures, false, Width::Page),
         chart_days: CHART_DAYS,
         names: count(found.names.len() as u64),
         says: format!("Days are in UTC.{hidden}{}", others.unwrap_or_default()),

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use super::{
     super::{
         answer::{self, PageError},
-        charts::{self, DayFigures},
+        charts::{self, DayFigures, Width},
         frame::Frame,
         link,
         session::Session,
@@ -80,7 +80,7 @@ pub(in super::super) async fn show(
         events: count(found.events),
         first: shown::time(found.first, Form::Full),
         last: shown::time(found.last, Form::Full),
-        chart: charts::days(first_of(today, CHART_DAYS), &figures, false),
+        chart: charts::days(first_of(today, CHART_DAYS), &figures, false, Width::Page),
         chart_days: CHART_DAYS,
         heat: charts::year(first_of(today, YEAR_DAYS), &days),
         looked_at: count(sampled.len() as u64),

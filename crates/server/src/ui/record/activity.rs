@@ -7,7 +7,7 @@ use muster_store::{activity::DayActivity, credentials::Workspace, error::ReadErr
 
 use super::super::{
     answer::sentence,
-    charts::{self, DayFigures},
+    charts::{self, DayFigures, Width},
     link,
     shown::{self, Html, count},
 };
@@ -83,7 +83,12 @@ impl Activity {
         let events: Vec<u64> = days.iter().map(|day| day.events).collect();
         let (lately, before) = halves(&events);
         Activity {
-            chart: charts::days(first.plus(i32::try_from(chart_from).unwrap_or(0)), &days[chart_from..], with_users),
+            chart: charts::days(
+                first.plus(i32::try_from(chart_from).unwrap_or(0)),
+                &days[chart_from..],
+                with_users,
+                Width::Column,
+            ),
             heat: charts::year(first, &events),
             top: names.iter().take(TOP_EVENTS).map(|(name, counts)| top_event(name, counts, here)).collect(),
             says: String::new(),

@@ -1,11 +1,11 @@
 //! What happened, one by one: the newest first, repeats folded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use askama::filters::Safe;
 use muster_model::{
     day::Day,
-    id::Identity,
+    id::{Identity, RecordId},
     kind::RecordKind,
     profile::{Parent, Profile},
 };
@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 
 use super::super::{
     link,
+    list::name_of,
     shown::{self, Form, Html, escaped},
 };
 use crate::{
@@ -86,10 +87,11 @@ impl Timeline {
             limit: PAGE_EVENTS,
         };
         let found = state.store.events(workspace.id, query).await.map_err(ApiError::Read)?;
+        let names = names(state, workspace, &found.events).await?;
         let address = |from: &str| format!("{}#timeline", link::with(here, &[("event", &event), ("from", from)]));
         let next = found.next.map(|at| list.write(Place { at: at.timestamp, id: at.identity.0 }));
         Ok(Timeline {
-            days: days(&found.events, kind),
+            days: days(&found.events, kind, &names),
             older: next.as_deref().map(address).unwrap_or_default(),
             newest: from.map(|_| address("")).unwrap_or_default(),
             event,
@@ -97,18 +99,37 @@ impl Timeline {
     }
 }
 
-fn days(events: &[Event], of: RecordKind) -> Vec<DayOfEvents> {
+/// What the users and accounts of a page are called.
+type Names = HashMap<RecordId, String>;
+
+async fn names(state: &AppState, workspace: &Workspace, events: &[Event]) -> Result<Names, ApiError> {
+    let mut names = Names::new();
+    for event in events {
+        for (kind, parent) in [(RecordKind::User, &event.user), (RecordKind::Account, &event.account)] {
+            let Some(id) = parent.as_ref().map(|parent| parent.id).filter(|id| !names.contains_key(id)) else {
+                continue;
+            };
+            let profile = state.store.profile(workspace.id, kind, id).await.map_err(ApiError::Read)?;
+            if let Some(profile) = profile {
+                names.insert(id, name_of(&profile));
+            }
+        }
+    }
+    Ok(names)
+}
+
+fn days(events: &[Event], of: RecordKind, names: &Names) -> Vec<DayOfEvents> {
     let of_one_day = events.chunk_by(|one, other| Day::of(one.timestamp) == Day::of(other.timestamp));
     let day = |events: &[Event]| {
         let date = Day::of(events[0].timestamp).to_text();
         let alike = |one: &Event, other: &Event| one.name == other.name && one.user == other.user;
-        let moments = events.chunk_by(alike).map(|events| moment(events, of)).collect();
+        let moments = events.chunk_by(alike).map(|events| moment(events, of, names)).collect();
         DayOfEvents { label: date.clone(), date, moments }
     };
     of_one_day.map(day).collect()
 }
 
-fn moment(events: &[Event], of: RecordKind) -> Moment {
+fn moment(events: &[Event], of: RecordKind, names: &Names) -> Moment {
     let newest = &events[0];
     let folded = if events.len() > 1 { events } else { &[] };
     let each = |event: &Event| Each {
@@ -118,7 +139,7 @@ fn moment(events: &[Event], of: RecordKind) -> Moment {
     Moment {
         name: newest.name.clone(),
         at: shown::time(newest.timestamp, Form::Clock),
-        who: who(newest, of),
+        who: who(newest, of, names),
         properties: properties(&newest.properties),
         count: events.len(),
         each: folded.iter().map(each).collect(),
@@ -126,9 +147,10 @@ fn moment(events: &[Event], of: RecordKind) -> Moment {
 }
 
 /// Who did it, and where, unless the page says that already.
-fn who(event: &Event, of: RecordKind) -> Html {
+fn who(event: &Event, of: RecordKind, names: &Names) -> Html {
     let linked = |kind: RecordKind, parent: &Parent| {
-        let (href, name) = (link::record(kind, &parent.external_id, parent.id), escaped(&parent.external_id));
+        let href = link::record(kind, &parent.external_id, parent.id);
+        let name = escaped(names.get(&parent.id).map_or(&parent.external_id, String::as_str));
         format!("<a class=\"small\" href=\"{href}\"><bdi>{name}</bdi></a>")
     };
     let user = event.user.as_ref().filter(|_| of != RecordKind::User).map(|user| linked(RecordKind::User, user));
@@ -190,7 +212,7 @@ mod tests {
             event(day + 2, "b", 2),
             event(5, "b", 2),
         ];
-        let shown: Vec<(String, Vec<(String, usize)>)> = days(&events, RecordKind::Account)
+        let shown: Vec<(String, Vec<(String, usize)>)> = days(&events, RecordKind::Account, &Names::new())
             .into_iter()
             .map(|day| (day.date, day.moments.into_iter().map(|one| (one.name, one.count)).collect()))
             .collect();

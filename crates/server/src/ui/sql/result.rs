@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::{
-    charts::{self, Bar},
+    charts::{self, Bar, Width},
     shown::{self, Html, count},
 };
 use crate::error::ApiError;
@@ -103,7 +103,7 @@ fn chart(answer: &Answer, numbers: &[bool]) -> Option<Html> {
         };
         Bar { label, value: row.get(of).and_then(Value::as_f64).unwrap_or(0.0) }
     });
-    Some(charts::bars(&bars.collect::<Vec<Bar>>(), &answer.columns.get(of)?.name))
+    Some(charts::bars(&bars.collect::<Vec<Bar>>(), &answer.columns.get(of)?.name, Width::Column))
 }
 
 #[cfg(test)]
