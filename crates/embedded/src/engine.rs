@@ -26,7 +26,7 @@ use muster_store::{
     journal::Journal,
     receipt::Receipt,
     status::{Figures, Health, Status},
-    team::{Member, NewMember},
+    team::{Member, NewMember, SignIn},
 };
 
 use crate::{
@@ -296,6 +296,16 @@ impl muster_store::team::Teams for Embedded {
     fn add_member(&self, workspace: WorkspaceId, new: NewMember) -> Answer<'_, Member, AdminError> {
         let teams = Arc::clone(&self.teams);
         self.admin(move |registry| teams.add(registry.workspace(workspace), new))
+    }
+
+    fn set_sign_in(
+        &self,
+        workspace: WorkspaceId,
+        id: RecordId,
+        sign_in: Option<SignIn>,
+    ) -> Answer<'_, Member, AdminError> {
+        let teams = Arc::clone(&self.teams);
+        self.admin(move |_| teams.set_sign_in(workspace, id, sign_in))
     }
 
     fn remove_member(&self, workspace: WorkspaceId, id: RecordId) -> Answer<'_, Member, AdminError> {

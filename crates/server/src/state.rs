@@ -14,7 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::{
     docs::Pages,
     ingest::Budget,
-    keys::{LastUsed, Limiter},
+    keys::{LastUsed, Limiter, password::Passwords},
     metrics::Metrics,
     settings::ServerSettings,
     ui::admin::Samples,
@@ -41,6 +41,8 @@ pub struct Shared {
     pub(crate) limiter: Limiter,
     /// When each key was last used.
     pub(crate) last_used: LastUsed,
+    /// How often passwords are tried.
+    pub(crate) passwords: Passwords,
     /// How the server did in the last day.
     pub(crate) samples: Samples,
     pub(crate) metrics: Arc<Metrics>,
@@ -65,6 +67,7 @@ impl AppState {
             due: Notify::new(),
             last_used: LastUsed::default(),
             samples: Samples::default(),
+            passwords: Passwords::default(),
             pages: OnceLock::new(),
             operator: settings.operator_token.as_ref().map(crate::keys::Token::hash),
             draining: AtomicBool::new(false),

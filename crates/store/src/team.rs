@@ -1,14 +1,14 @@
 //! Team members: the people of a workspace who look after its customers.
 //!
-//! They are named in records and found by their e-mail address; they sign in nowhere here, so there is no secret about
-//! them. Who is listed is decided by whoever operates the server.
+//! They are named in records and found by their e-mail address. One who was given a password signs in to the console with
+//! it; of the password a hash is kept, made slow on purpose. Who is listed is decided by whoever operates the server.
 
 use muster_model::{
     id::{RecordId, WorkspaceId},
     time::Micros,
 };
 
-use crate::{Answer, error::AdminError};
+use crate::{Answer, credentials::Scopes, error::AdminError};
 
 /// Members that one workspace may have.
 pub const MEMBERS_MAX: usize = 10_000;
@@ -24,6 +24,26 @@ pub struct Member {
     pub name: String,
     pub email: String,
     pub added_at: Micros,
+    /// How the member signs in, if at all.
+    pub sign_in: Option<SignIn>,
+}
+
+/// How a member signs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignIn {
+    pub password: PasswordHash,
+    /// What the member may do.
+    pub scopes: Scopes,
+}
+
+/// What is kept of a password: algorithm, cost, salt and hash, in the PHC string format. Prints nothing.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(pub String);
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash")
+    }
 }
 
 /// Who is to be added.
@@ -42,6 +62,14 @@ pub trait Teams: Send + Sync {
     /// Adds a member. A workspace that does not exist is [`AdminError::NotFound`]; an address that is listed already,
     /// in any case of letters, is [`AdminError::Exists`].
     fn add_member(&self, workspace: WorkspaceId, new: NewMember) -> Answer<'_, Member, AdminError>;
+
+    /// Says how a member signs in from now on, or that it does not.
+    fn set_sign_in(
+        &self,
+        workspace: WorkspaceId,
+        id: RecordId,
+        sign_in: Option<SignIn>,
+    ) -> Answer<'_, Member, AdminError>;
 
     /// Takes a member off the list.
     fn remove_member(&self, workspace: WorkspaceId, id: RecordId) -> Answer<'_, Member, AdminError>;

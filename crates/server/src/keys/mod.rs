@@ -15,6 +15,9 @@ mod limiter;
 /// When each key was last used.
 mod last_used;
 
+/// Passwords of team members.
+pub(crate) mod password;
+
 /// The gate before every route that needs a key.
 mod gate;
 

@@ -3,7 +3,11 @@
 use axum::http::request::Parts;
 use muster_store::credentials::Scopes;
 
-use super::{files, session::Session, theme::Theme};
+use super::{
+    files,
+    session::{Holder, Session},
+    theme::Theme,
+};
 
 /// One line of the navigation.
 pub(super) struct Link {
@@ -66,6 +70,8 @@ pub(super) struct Frame {
     pub theme: Theme,
     /// What the search above asked for.
     pub sought: String,
+    /// Whether it is a team member, who has a password to change.
+    pub is_member: bool,
     may: Scopes,
 }
 
@@ -76,13 +82,14 @@ impl Frame {
             title: title.into(),
             at,
             here: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
-            workspace: session.key.workspace.name.clone(),
-            who: session.key.name.clone(),
-            scopes: session.key.scopes.to_string().replace(',', ", "),
+            workspace: session.workspace().name.clone(),
+            who: session.name.clone(),
+            scopes: session.scopes.to_string().replace(',', ", "),
             csrf: session.csrf.clone(),
             theme: Theme::of(&parts.headers),
             sought: String::new(),
-            may: session.key.scopes,
+            is_member: matches!(session.holder, Holder::Member(..)),
+            may: session.scopes,
         }
     }
 

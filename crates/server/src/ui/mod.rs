@@ -13,6 +13,9 @@ mod session;
 /// Signing in and out.
 mod signin;
 
+/// A member's own password.
+mod password;
+
 /// Light and dark.
 mod theme;
 

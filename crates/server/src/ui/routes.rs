@@ -12,7 +12,7 @@ use axum::{
 };
 use muster_model::kind::RecordKind;
 
-use super::{admin, events, files, list, record, search, session::Session, signin, sql, start, theme};
+use super::{admin, events, files, list, password, record, search, session::Session, signin, sql, start, theme};
 use crate::{
     resources::{past::PathKey, records::PathId},
     state::AppState,
@@ -29,6 +29,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/console/{file}", get(files::show))
         .route("/signin", get(signin::form).post(signin::sign_in))
         .route("/signout", post(signin::sign_out))
+        .route("/password", get(password::form).post(password::change))
         .route("/theme", post(theme::choose))
         .route("/search", get(search::show))
         .route("/events", get(events::all))

@@ -1,6 +1,6 @@
 //! Signing in and out.
 //!
-//! A token is checked as a request's would be; what stays in the browser is a session's cookie, from which the token
+//! A token is checked as a request's would be, a password of a team member slowly and not often; what stays in the browser is a session's cookie, from which the token
 //! cannot be found.
 
 use askama::Template;
@@ -10,20 +10,26 @@ use axum::{
     http::{HeaderValue, Request, StatusCode, Uri, header::SET_COOKIE},
     response::Response,
 };
-use muster_store::credentials::Scopes;
+use muster_store::{credentials::Scopes, team::find};
 
 use super::{
     answer::{self, PageError, go},
     link,
     posted::{open, posted},
-    session::{self, Session},
+    session::{self, Holder, Session},
 };
-use crate::{keys::Token, resources::query::Query, state::AppState};
+use crate::{
+    error::ApiError,
+    keys::{Token, password},
+    resources::query::Query,
+    state::AppState,
+};
 
 #[derive(Template)]
 #[template(path = "signin.html")]
 struct SignIn<'a> {
     next: &'a str,
+    email: &'a str,
     says: &'a str,
 }
 
@@ -34,7 +40,7 @@ pub(super) async fn form(session: Result<Session, PageError>, uri: Uri) -> Resul
     if session.is_ok() {
         return Ok(go(next));
     }
-    answer::page(&SignIn { next, says: "" })
+    answer::page(&SignIn { next, email: "", says: "" })
 }
 
 /// A session begins, or the form is shown again with what is wrong.
@@ -42,19 +48,64 @@ pub(super) async fn sign_in(State(state): State<AppState>, request: Request<Body
     let secure = session::is_secure(&state, request.headers());
     let fields = open(&state, request).await?;
     let next = link::within(fields.get("next"));
-    let again = |says| answer::html(StatusCode::UNAUTHORIZED, &SignIn { next, says });
-    let hash = Token::from_text(fields.get("token").trim()).map(|token| token.hash());
-    let found = hash.and_then(|hash| Some((state.store.authenticate(&hash)?, hash)));
-    let Some((key, hash)) = found else {
-        state.metrics.unrecognised.inc();
-        return again("This token belongs to no key of this server, or its key was revoked.");
+    let email = fields.get("email").trim();
+    let found = match email {
+        "" => of_key(&state, fields.get("token").trim()),
+        email => of_member(&state, email, fields.get("token")).await,
     };
-    if !key.scopes.contains(Scopes::READ) {
-        return again("This key may not read. Sign in with one that has the scope “read”.");
+    match found {
+        Ok(holder) => {
+            let mut response = go(next);
+            let cookie = session::begin(&state, holder, secure).ok_or_else(PageError::no_such_page)?;
+            response.headers_mut().insert(SET_COOKIE, cookie);
+            Ok(response)
+        }
+        Err(Refused::Over(error)) => Err(error.into()),
+        Err(Refused::Not(says)) => {
+            state.metrics.unrecognised.inc();
+            answer::html(StatusCode::UNAUTHORIZED, &SignIn { next, email, says })
+        }
     }
-    let mut response = go(next);
-    response.headers_mut().insert(SET_COOKIE, session::begin(&key, &hash, state.clock.now(), secure));
-    Ok(response)
+}
+
+/// Why somebody is not let in.
+enum Refused {
+    Not(&'static str),
+    Over(ApiError),
+}
+
+/// Whoever has the token of a key.
+fn of_key(state: &AppState, token: &str) -> Result<Holder, Refused> {
+    let unknown = "This token belongs to no key of this server, or its key was revoked.";
+    let hash = Token::from_text(token).map(|token| token.hash());
+    let key = hash.and_then(|hash| state.store.authenticate(&hash)).ok_or(Refused::Not(unknown))?;
+    if !key.scopes.contains(Scopes::READ) {
+        return Err(Refused::Not("This key may not read. Sign in with one that has the scope “read”."));
+    }
+    Ok(Holder::Key(key.id))
+}
+
+/// The team member with an address and a password. Of several workspaces that have such a member it is the first.
+async fn of_member(state: &AppState, email: &str, password: &str) -> Result<Holder, Refused> {
+    let wrong = Refused::Not("No team member signs in with this address and this password.");
+    if password.len() > password::BYTES_MAX {
+        return Err(wrong);
+    }
+    let mut tried = false;
+    for workspace in state.store.workspaces() {
+        let team = state.store.team(workspace.id);
+        let Some(member) = find(&team, email) else { continue };
+        let Some(sign_in) = &member.sign_in else { continue };
+        tried = true;
+        let fits = state.passwords.is(password.to_owned(), Some((member.id, &sign_in.password))).await;
+        if fits.map_err(Refused::Over)? {
+            return Ok(Holder::Member(workspace.id, member.id));
+        }
+    }
+    if !tried {
+        state.passwords.is(password.to_owned(), None).await.map_err(Refused::Over)?;
+    }
+    Err(wrong)
 }
 
 /// The session ends in this browser.

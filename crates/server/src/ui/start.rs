@@ -157,7 +157,7 @@ fn first(state: &AppState, session: &Session, parts: &Parts, token: Option<&Toke
         address: format!("{scheme}://{host}"),
         token: token.map_or_else(|| "YOUR_TOKEN".to_owned(), |token| token.reveal().to_owned()),
         made: token.is_some(),
-        may_make: session.key.scopes.contains(Scopes::ADMIN),
+        may_make: session.scopes.contains(Scopes::ADMIN),
     }
 }
 

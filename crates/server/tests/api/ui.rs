@@ -257,9 +257,9 @@ fn keys_and_members_are_managed_by_those_who_may() {
     let page = ask(&api, "GET /admin/team", &cookie, "").body;
     assert!(page.contains("ada@example.com"));
     assert!(!ask(&api, "GET /admin/team", &other, "").body.contains("ada@example.com"));
-    let remove = page.split("action=\"/admin/team/").nth(1).unwrap().split('"').next().unwrap();
-    assert_eq!(post(&api, &format!("/admin/team/{remove}"), &other, "").status, 404);
-    assert_eq!(post(&api, &format!("/admin/team/{remove}"), &cookie, "").status, 303);
+    let id = page.split("action=\"/admin/team/").nth(1).unwrap().split('/').next().unwrap();
+    assert_eq!(post(&api, &format!("/admin/team/{id}/remove"), &other, "").status, 404);
+    assert_eq!(post(&api, &format!("/admin/team/{id}/remove"), &cookie, "").status, 303);
     assert!(!ask(&api, "GET /admin/team", &cookie, "").body.contains("ada@example.com"));
 }
 
@@ -295,4 +295,42 @@ fn an_empty_workspace_shows_how_to_begin() {
     let headers = [("authorization", &*format!("Basic {token}")), ("content-type", "application/json")];
     assert_eq!(api.ask_with("POST /analytics/v1/track", &headers, body).status, 200, "{token}");
     assert!(ask(&api, "GET /", &cookie, "").body.contains("1 events in 30 days"));
+}
+
+#[test]
+fn a_member_signs_in_with_a_password() {
+    let api = Api::new();
+    let admin = signed_in(&api, TOKEN);
+    assert_eq!(post(&api, "/admin/team", &admin, "name=Ada&email=ada%40example.com").status, 303);
+    let page = ask(&api, "GET /admin/team", &admin, "").body;
+    let set = format!("/admin/team/{}", page.split("action=\"/admin/team/").nth(1).unwrap().split('"').next().unwrap());
+    let enter = |password: &str| {
+        let body = format!("email=ADA%40example.com&token={password}&next=%2Fusers");
+        ask(&api, "POST /signin", "", &body)
+    };
+    assert_eq!(enter("").status, 401, "without a password nobody signs in");
+    assert_eq!(post(&api, &set, &admin, "password=short").status, 400);
+    assert_eq!(post(&api, &set, &admin, "password=correct+horse").status, 303);
+    assert_eq!(enter("wrong+horse").status, 401);
+    let inside = enter("correct+horse");
+    assert_eq!((inside.status, inside.header("location")), (303, "/users"), "{}", inside.body);
+    let cookie = inside.header("set-cookie").split(';').next().unwrap().to_owned();
+    let page = ask(&api, "GET /users", &cookie, "");
+    assert!(page.status == 200 && page.body.contains(">Ada</bdi>") && page.body.contains("(read)"), "{}", page.body);
+    assert_eq!(ask(&api, "GET /admin/team", &cookie, "").status, 403);
+    // A password of one's own.
+    assert_eq!(post(&api, "/password", &cookie, "old=wrong&new=battery+staple").status, 400);
+    assert_eq!(ask(&api, "GET /password", &admin, "").status, 404, "a key has none");
+    let changed = post(&api, "/password", &cookie, "old=correct+horse&new=battery+staple");
+    assert_eq!(changed.status, 303, "{}", changed.body);
+    let fresh = changed.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert_eq!(ask(&api, "GET /users", &cookie, "").status, 303, "sessions from before have ended");
+    assert_eq!(ask(&api, "GET /users", &fresh, "").status, 200);
+    // More scopes, then none at all.
+    assert_eq!(post(&api, &set, &admin, "password=correct+horse&admin=1").status, 303);
+    let cookie = enter("correct+horse").header("set-cookie").split(';').next().unwrap().to_owned();
+    assert_eq!(ask(&api, "GET /admin/team", &cookie, "").status, 200);
+    assert_eq!(post(&api, &set, &admin, "password=").status, 303);
+    assert_eq!(ask(&api, "GET /users", &cookie, "").status, 303);
+    assert_eq!(enter("correct+horse").status, 401);
 }

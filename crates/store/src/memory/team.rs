@@ -6,7 +6,7 @@ use super::MemoryStore;
 use crate::{
     Answer,
     error::AdminError,
-    team::{Member, NewMember, Teams, check_new, unknown},
+    team::{Member, NewMember, SignIn, Teams, check_new, unknown},
 };
 
 impl Teams for MemoryStore {
@@ -27,9 +27,25 @@ impl Teams for MemoryStore {
                 let known = known.ok_or_else(|| AdminError::NotFound("there is no such workspace".to_owned()))?;
                 check_new(&team, &new)?;
                 let id = IdSpace::new(&known.name).team_member(&new.email);
-                let member = Member { id, name: new.name, email: new.email, added_at: new.added_at };
+                let member = Member { id, name: new.name, email: new.email, added_at: new.added_at, sign_in: None };
                 registry.members.push((workspace, member.clone()));
                 Ok(member)
+            })
+        })
+    }
+
+    fn set_sign_in(
+        &self,
+        workspace: WorkspaceId,
+        id: RecordId,
+        sign_in: Option<SignIn>,
+    ) -> Answer<'_, Member, AdminError> {
+        Box::pin(async move {
+            self.registry(|registry| {
+                let is = |(owner, member): &&mut (WorkspaceId, Member)| *owner == workspace && member.id == id;
+                let (_, member) = registry.members.iter_mut().find(is).ok_or_else(unknown)?;
+                member.sign_in = sign_in;
+                Ok(member.clone())
             })
         })
     }

@@ -168,6 +168,7 @@ macro_rules! conformance {
         );
         $crate::conformance!(@file $subject team
             members_come_and_go
+            members_sign_in
             addresses_are_checked
             workspaces_have_teams_of_their_own
         );

@@ -2,8 +2,9 @@
 
 use super::{Desk, Pace, Subject, desk::START};
 use crate::{
+    credentials::Scopes,
     error::AdminError,
-    team::{Member, NewMember, Teams},
+    team::{Member, NewMember, PasswordHash, SignIn, Teams},
 };
 
 async fn add<S: Subject>(desk: &Desk<'_, S>, name: &str, email: &str, second: i64) -> Result<Member, AdminError> {
@@ -34,6 +35,30 @@ pub async fn members_come_and_go<S: Subject>(subject: &S, pace: Pace) {
     assert_eq!(back.id, ada.id);
     desk.pause().await;
     assert_eq!(desk.store().team(desk.workspace().id)[1], back);
+}
+
+/// How a member signs in is kept until it is said anew, and goes with the member.
+pub async fn members_sign_in<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    let ada = add(&desk, "Ada", "ada@example.com", 1).await.expect("she is new");
+    let bea = add(&desk, "Bea", "bea@example.com", 2).await.expect("she is new");
+    assert_eq!((&ada.sign_in, &bea.sign_in), (&None, &None));
+    let way = |text: &str| Some(SignIn { password: PasswordHash(text.to_owned()), scopes: Scopes::READ });
+    for sign_in in [way("one"), way("two"), None, way("three")] {
+        let workspace = desk.workspace().id;
+        let changed = desk.store().set_sign_in(workspace, ada.id, sign_in.clone()).await.expect("she is listed");
+        assert_eq!(changed, Member { sign_in, ..ada.clone() });
+        desk.pause().await;
+        assert_eq!(desk.store().team(workspace), [changed, bea.clone()]);
+    }
+    let other = desk.workspace().id;
+    desk.enter("other").await;
+    let elsewhere = desk.store().set_sign_in(desk.workspace().id, ada.id, None).await;
+    assert!(matches!(elsewhere, Err(AdminError::NotFound(_))), "{elsewhere:?}");
+    desk.store().remove_member(other, ada.id).await.expect("she is listed");
+    desk.enter("default").await;
+    let back = add(&desk, "Ada", "ada@example.com", 3).await.expect("she was removed");
+    assert_eq!(back.sign_in, None);
 }
 
 /// One address is one member; what is no address is refused.

@@ -134,7 +134,7 @@ pub(super) async fn one(
         finished: shown::time_or_nothing(seal.map(|seal| seal.finished_at), Form::Full),
         number: seal.map(|seal| count(seal.number)).unwrap_or_default(),
         receipt: receipt::text(&deletion),
-        scheduled: deletion.stage == Stage::Scheduled && session.key.scopes.contains(Scopes::WRITE),
+        scheduled: deletion.stage == Stage::Scheduled && session.scopes.contains(Scopes::WRITE),
         row: row(&deletion),
     })
 }
@@ -148,6 +148,6 @@ pub(super) async fn cancel(
 ) -> Result<Response, PageError> {
     session.require(Scopes::WRITE)?;
     posted(&state, &session, request).await?;
-    receipts::call_off(&state, session.workspace(), &id, session.key.id).await?;
+    receipts::call_off(&state, session.workspace(), &id, session.key_id()).await?;
     Ok(go(PATH))
 }

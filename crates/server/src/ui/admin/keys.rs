@@ -18,7 +18,7 @@ use super::super::{
     answer::{self, PageError, go},
     frame::Frame,
     posted::posted,
-    session::Session,
+    session::{Holder, Session},
     shown::{self, Form, Html},
 };
 use crate::{admin::keys::NAME_BYTES_MAX, error::ApiError, keys::Token, state::AppState};
@@ -65,7 +65,7 @@ fn row(state: &AppState, session: &Session, key: &Arc<Key>) -> Row {
         created: shown::time(key.created_at, Form::Ago),
         used: shown::time_or_nothing(state.last_used.of(key.id), Form::Ago),
         revoked: key.revoked_at.map(|at| shown::time(at, Form::Ago)),
-        own: key.id == session.key.id,
+        own: session.holder == Holder::Key(key.id),
     }
 }
 

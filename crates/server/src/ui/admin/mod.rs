@@ -30,6 +30,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/keys", get(keys::show).post(keys::create))
         .route("/admin/keys/{id}/revoke", post(keys::revoke))
         .route("/admin/team", get(team::show).post(team::add))
+        .route("/admin/team/{id}/password", post(team::set_password))
         .route("/admin/team/{id}/remove", post(team::remove))
         .route("/admin/deletions", get(deletions::all))
         .route("/admin/deletions/{id}", get(deletions::one))

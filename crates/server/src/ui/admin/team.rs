@@ -8,7 +8,11 @@ use axum::{
     response::Response,
 };
 use muster_model::id::RecordId;
-use muster_store::{credentials::Scopes, error::AdminError, team::NewMember};
+use muster_store::{
+    credentials::Scopes,
+    error::AdminError,
+    team::{Member, NewMember, SignIn},
+};
 
 use super::super::{
     answer::{self, PageError, go, sentence},
@@ -17,7 +21,7 @@ use super::super::{
     session::Session,
     shown::{self, Form, Html},
 };
-use crate::{error::ApiError, state::AppState};
+use crate::{error::ApiError, keys::password, state::AppState};
 
 const PATH: &str = "/admin/team";
 
@@ -26,6 +30,10 @@ struct Row {
     name: String,
     email: String,
     added: Html,
+    /// What the member may do here, if it signs in.
+    may: String,
+    writes: bool,
+    administers: bool,
 }
 
 #[derive(Template)]
@@ -37,7 +45,11 @@ struct TeamPage {
 }
 
 fn page(state: &AppState, session: &Session, parts: &Parts) -> TeamPage {
-    let row = |member: &muster_store::team::Member| Row {
+    let may = |member: &Member| member.sign_in.as_ref().map_or(Scopes::NONE, |sign_in| sign_in.scopes);
+    let row = |member: &Member| Row {
+        may: may(member).to_string().replace(',', ", "),
+        writes: may(member).contains(Scopes::WRITE),
+        administers: may(member).contains(Scopes::ADMIN),
         id: member.id.to_string(),
         name: member.name.clone(),
         email: member.email.clone(),
@@ -75,6 +87,37 @@ pub(super) async fn add(
             answer::html(StatusCode::BAD_REQUEST, &TeamPage { says, ..page(&state, &session, &parts) })
         }
     }
+}
+
+/// Gives a member a password, with what it may do; an empty one takes the password away.
+pub(super) async fn set_password(
+    State(state): State<AppState>,
+    session: Session,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, PageError> {
+    session.require(Scopes::ADMIN)?;
+    let (parts, body) = request.into_parts();
+    let fields = posted(&state, &session, Request::from_parts(parts.clone(), body)).await?;
+    let id = RecordId::parse(&id).ok_or_else(|| ApiError::Admin(muster_store::team::unknown()))?;
+    let again = |says: String| {
+        let page = TeamPage { says: sentence(&says), ..page(&state, &session, &parts) };
+        answer::html(StatusCode::BAD_REQUEST, &page)
+    };
+    let password = fields.get("password");
+    let sign_in = if password.is_empty() {
+        None
+    } else {
+        if let Err(says) = password::check(password) {
+            return again(says);
+        }
+        let chosen = [("write", Scopes::WRITE), ("admin", Scopes::ADMIN)].into_iter();
+        let chosen = chosen.filter(|(name, _)| !fields.get(name).is_empty()).map(|(_, scope)| scope);
+        let scopes = chosen.fold(Scopes::READ, Scopes::union);
+        Some(SignIn { password: state.passwords.hash(password.to_owned()).await?, scopes })
+    };
+    state.store.set_sign_in(session.workspace().id, id, sign_in).await.map_err(ApiError::Admin)?;
+    Ok(go(PATH))
 }
 
 /// Takes a member off the list.

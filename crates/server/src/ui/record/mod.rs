@@ -151,7 +151,7 @@ pub(super) async fn show(
         days: timeline.days,
         older: timeline.older,
         newest: timeline.newest,
-        may_delete: session.key.scopes.contains(Scopes::WRITE),
+        may_delete: session.scopes.contains(Scopes::WRITE),
         related,
         traits_count: traits.len(),
         traits,

@@ -39,7 +39,7 @@ pub(in super::super) async fn remove(
         let says = format!("nothing was deleted: type the word “{WORD}” to say that it is meant");
         return Err(PageError::Told { status: StatusCode::BAD_REQUEST, says });
     }
-    let receipt = remove::delete(&state, session.workspace(), (kind, profile.id), session.key.id).await;
+    let receipt = remove::delete(&state, session.workspace(), (kind, profile.id), session.key_id()).await;
     let receipt = receipt.map_err(|error: ApiError| PageError::Api(error))?;
     Ok(go(&format!("/admin/deletions/{receipt}")))
 }

@@ -1,0 +1,71 @@
+//! A member's own password, changed by whoever knows the one before.
+
+use askama::Template;
+use axum::{
+    body::Body,
+    extract::State,
+    http::{Request, StatusCode, header::SET_COOKIE, request::Parts},
+    response::Response,
+};
+use muster_store::team::{Member, SignIn};
+
+use super::{
+    answer::{self, PageError, go, sentence},
+    frame::Frame,
+    posted::posted,
+    session::{self, Holder, Session},
+};
+use crate::{error::ApiError, keys::password, state::AppState};
+
+#[derive(Template)]
+#[template(path = "password.html")]
+struct PasswordPage {
+    frame: Frame,
+    says: String,
+}
+
+/// The member who signed in, with how; somebody with a key has no password.
+fn member(state: &AppState, session: &Session) -> Result<(Member, SignIn), PageError> {
+    let Holder::Member(workspace, id) = session.holder else { return Err(PageError::no_such_page()) };
+    let found = state.store.team(workspace).into_iter().find(|member| member.id == id);
+    let with = found.and_then(|member| member.sign_in.clone().map(|sign_in| (member, sign_in)));
+    with.ok_or_else(PageError::no_such_page)
+}
+
+/// The form.
+pub(super) async fn form(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
+    member(&state, &session)?;
+    answer::page(&PasswordPage { frame: Frame::new(&session, &parts, "Password", "/password"), says: String::new() })
+}
+
+/// Changes it. Every other session of the member ends with the old one.
+pub(super) async fn change(
+    State(state): State<AppState>,
+    session: Session,
+    request: Request<Body>,
+) -> Result<Response, PageError> {
+    let (parts, body) = request.into_parts();
+    let secure = session::is_secure(&state, &parts.headers);
+    let fields = posted(&state, &session, Request::from_parts(parts.clone(), body)).await?;
+    let (member, sign_in) = member(&state, &session)?;
+    let again = |says: &str| {
+        let frame = Frame::new(&session, &parts, "Password", "/password");
+        answer::html(StatusCode::BAD_REQUEST, &PasswordPage { frame, says: sentence(says) })
+    };
+    let (old, new) = (fields.get("old"), fields.get("new"));
+    if let Err(says) = password::check(new) {
+        return again(&says);
+    }
+    if old.len() > password::BYTES_MAX
+        || !state.passwords.is(old.to_owned(), Some((member.id, &sign_in.password))).await?
+    {
+        return again("that is not your password so far");
+    }
+    let changed = SignIn { password: state.passwords.hash(new.to_owned()).await?, scopes: sign_in.scopes };
+    let workspace = session.workspace().id;
+    state.store.set_sign_in(workspace, member.id, Some(changed)).await.map_err(ApiError::Admin)?;
+    let mut response = go("/");
+    let cookie = session::begin(&state, session.holder, secure).ok_or_else(PageError::no_such_page)?;
+    response.headers_mut().insert(SET_COOKIE, cookie);
+    Ok(response)
+}
