@@ -58,6 +58,11 @@ pub(super) fn count(number: u64) -> String {
     out
 }
 
+/// A count of things, each of which is called this.
+pub(super) fn many(number: u64, thing: &str) -> String {
+    format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// How two counts compare.
 pub(super) fn change(now: u64, before: u64) -> Html {
     let difference = now.abs_diff(before);

@@ -294,7 +294,7 @@ fn an_empty_workspace_shows_how_to_begin() {
     let body = r#"{"messageId":"m","userId":"ada","event":"signed-in"}"#;
     let headers = [("authorization", &*format!("Basic {token}")), ("content-type", "application/json")];
     assert_eq!(api.ask_with("POST /analytics/v1/track", &headers, body).status, 200, "{token}");
-    assert!(ask(&api, "GET /", &cookie, "").body.contains("1 events in 30 days"));
+    assert!(ask(&api, "GET /", &cookie, "").body.contains("1 event in 30 days"));
 }
 
 #[test]

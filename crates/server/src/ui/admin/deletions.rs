@@ -81,7 +81,7 @@ fn row(deletion: &Deletion) -> Row {
         class,
         requested: shown::time(deletion.requested_at, Form::Ago),
         due: shown::time_or_nothing(deletion.due, Form::Full),
-        removed: format!("{} messages", count(removed.messages)),
+        removed: shown::many(removed.messages, "message"),
     }
 }
 

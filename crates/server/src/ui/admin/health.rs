@@ -10,7 +10,7 @@ use super::{
         charts::{self, Bar, Width},
         frame::Frame,
         session::Session,
-        shown::{Html, count},
+        shown::{self, Html, count},
     },
     samples::Sample,
 };
@@ -76,10 +76,10 @@ fn figures(now: &Sample) -> Vec<Figure> {
         ("Mean time of a request", mean(now.request_micros, now.requests)),
         ("Mean time of a sync", mean(of.sync_micros, of.groups)),
         ("Batches waiting", count(of.queued_batches)),
-        ("Not in a checkpoint yet", format!("{} messages", count(of.overlay_messages))),
+        ("Not in a checkpoint yet", shown::many(of.overlay_messages, "message")),
         ("Mean time of a checkpoint", mean(of.checkpoint_micros, of.checkpoints)),
         ("Journal", bytes(of.journal_bytes)),
-        ("History", format!("{} in {} files", bytes(of.history_bytes), count(of.history_files))),
+        ("History", format!("{} in {}", bytes(of.history_bytes), shown::many(of.history_files, "file"))),
         ("State", bytes(of.state_bytes)),
     ];
     all.into_iter().map(|(label, value)| Figure { label, value }).collect()

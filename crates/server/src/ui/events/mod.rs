@@ -77,7 +77,7 @@ pub(super) async fn all(State(state): State<AppState>, session: Session, parts: 
         frame: Frame::new(&session, &parts, "Events", "/events"),
         chart: charts::days(first_of(today, CHART_DAYS), &figures, false, Width::Page),
         chart_days: CHART_DAYS,
-        names: count(found.names.len() as u64),
+        names: shown::many(found.names.len() as u64, "name"),
         says: format!("Days are in UTC.{hidden}{}", others.unwrap_or_default()),
         rows: found.names.iter().take(NAMES_SHOWN).map(|name| row(name, today)).collect(),
     })

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::{
     charts::{self, Bar, Width},
-    shown::{self, Html, count},
+    shown::{self, Html},
 };
 use crate::error::ApiError;
 
@@ -62,12 +62,11 @@ impl ResultTable {
             values.peek().is_some() && values.all(Value::is_number)
         };
         let numbers: Vec<bool> = (0..answer.columns.len()).map(is_number).collect();
-        let shown = count(answer.rows.len() as u64);
+        let shown = shown::many(answer.rows.len() as u64, "row");
         let says = match &answer.error {
-            Some(late) => format!("{shown} rows, then: {}", late.message),
-            None if answer.truncated => format!("The first {shown} rows; a download has all"),
-            None if answer.rows.len() == 1 => "1 row".to_owned(),
-            None => format!("{shown} rows"),
+            Some(late) => format!("{shown}, then: {}", late.message),
+            None if answer.truncated => format!("The first {shown}; a download has all"),
+            None => shown,
         };
         let chart = chart(&answer, &numbers);
         let heads = answer.columns.into_iter().zip(&numbers);
