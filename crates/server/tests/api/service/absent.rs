@@ -7,7 +7,7 @@ fn unknown_paths_and_methods() {
     let api = Api::new();
     let nothing = r#"404 {"error":"there is nothing at this path; /docs lists what there is"}"#;
     for path in
-        ["/", "/resources", "/resources/planets", "/analytics/v1/page", "/resources/users/a/b/c", "/resources//"]
+        ["/planets", "/resources", "/resources/planets", "/analytics/v1/page", "/resources/users/a/b/c", "/resources//"]
     {
         api.check(&format!("GET {path}"), "", nothing);
     }
