@@ -101,8 +101,10 @@ class Visit {
     await this.page.type(selector, words);
   }
 
-  async signIn(token, next = '/') {
+  // With a key, or as a member with the password.
+  async signIn(token, next = '/', email = '') {
     await this.open(next);
+    if (email) await this.page.type('input[name=email]', email);
     await this.page.type('input[name=token]', token);
     return this.follow(() => this.page.click('form button'));
   }

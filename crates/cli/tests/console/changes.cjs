@@ -97,6 +97,55 @@ exports.keys = async (visit) => {
   other.check(here(other).startsWith('/signin'), 'a session outlives its key');
 };
 
+// A member who gets a password, changes it, and is taken off the team.
+exports.members = async (visit) => {
+  const [email, first, second] = ['kofi@fieldnote.example', 'the first of two words', 'the second of two words'];
+  const inRow = async (selector) => {
+    const row = await visit.page.evaluateHandle((email) => [...document.querySelectorAll('main tbody tr')].find((one) => one.innerText.includes(email)), email);
+    return row.asElement().$(selector);
+  };
+  await visit.open('/admin/team');
+  await (await inRow('summary')).click();
+  await (await inRow('[name=password]')).type(first);
+  await visit.accessible();
+  const set = await inRow('form[action$="/password"] button');
+  await visit.follow(() => set.click());
+  visit.check(!(await visit.page.content()).includes(first), 'a password stands in the page');
+
+  const [one, two] = [await visit.other(), await visit.other()];
+  one.expected = (url) => url.endsWith('/signin');
+  await one.signIn('another password', '/accounts', email);
+  one.check(await one.page.$('[role=alert]'), 'a wrong password is not told');
+  one.expected = () => false;
+  for (const other of [one, two]) await other.signIn(first, '/accounts', email);
+  one.check(here(one) === '/accounts' && !(await one.page.$('nav a[href^="/admin/keys"]')), `a member who may read is at ${here(one)}`);
+  const change = async (old, next) => {
+    await one.open('/password');
+    await one.page.type('[name=old]', old);
+    await one.page.type('[name=new]', next);
+    await one.follow(() => one.page.click('form[action="/password"] button'));
+  };
+  one.expected = (url) => url.endsWith('/password');
+  await change('another password', second);
+  one.check(await one.page.$('[role=alert]'), 'a wrong password changes the password');
+  one.expected = () => false;
+  await one.open('/password');
+  await one.accessible();
+  await change(first, second);
+  await one.open('/users');
+  one.check(here(one) === '/users', 'who changes a password is signed out by it');
+  await two.open('/users');
+  two.check(here(two).startsWith('/signin'), 'a session outlives the password it began with');
+
+  await visit.open('/admin/team');
+  visit.answer = true;
+  const remove = await inRow('form[action$="/remove"] button');
+  await visit.follow(() => remove.click());
+  visit.check(!(await text(visit, 'main')).includes(email), 'who was taken off the team is still there');
+  await one.open('/users');
+  one.check(here(one).startsWith('/signin'), 'who was taken off the team is still signed in');
+};
+
 exports.deleting = async (visit) => {
   const target = '/users/u1012-0';
   await visit.open(target);
