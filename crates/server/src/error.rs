@@ -54,6 +54,7 @@ pub(crate) enum ApiError {
     Append(AppendError),
     StoreTimeout,
     QueriesFull,
+    WatchersFull,
     Query(QueryError),
     Read(ReadError),
     Admin(AdminError),
@@ -89,7 +90,9 @@ impl ApiError {
             }
             ApiError::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::OutOfScope => StatusCode::NOT_IMPLEMENTED,
-            ApiError::NoRoom | ApiError::StoreTimeout | ApiError::QueriesFull => StatusCode::SERVICE_UNAVAILABLE,
+            ApiError::NoRoom | ApiError::StoreTimeout | ApiError::QueriesFull | ApiError::WatchersFull => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ApiError::Query(error) => refusal::status(error),
             ApiError::Append(
                 AppendError::Full { .. }
@@ -114,7 +117,7 @@ impl ApiError {
         match self {
             ApiError::OverRate { retry_after_seconds } => Some(*retry_after_seconds),
             ApiError::Append(error) => Some(whole(error.retry_after())),
-            ApiError::NoRoom | ApiError::QueriesFull => Some(1),
+            ApiError::NoRoom | ApiError::QueriesFull | ApiError::WatchersFull => Some(1),
             ApiError::StoreTimeout => Some(5),
             _ => None,
         }
@@ -181,6 +184,7 @@ impl ApiError {
             ApiError::Query(error) => refusal::says(error),
             ApiError::NoRoom
             | ApiError::QueriesFull
+            | ApiError::WatchersFull
             | ApiError::Append(_)
             | ApiError::StoreTimeout
             | ApiError::Read(_)
@@ -220,6 +224,10 @@ impl ApiError {
             }
             ApiError::QueriesFull => {
                 "as many queries run at this moment as may; ask again in a moment, or see [query] in the settings"
+                    .to_owned()
+            }
+            ApiError::WatchersFull => {
+                "as many watch messages arrive at this moment as may; close another live view, or try again later"
                     .to_owned()
             }
             ApiError::Append(AppendError::Full { .. }) => {

@@ -28,6 +28,9 @@ mod observe;
 /// Messages in: from a request's bytes to the journal and back to an answer.
 mod ingest;
 
+/// Telling whoever watches what became of messages.
+mod feed;
+
 /// Calls of the Segment spec in, from the libraries that everybody has.
 mod segment;
 

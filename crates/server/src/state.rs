@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::{
     docs::Pages,
+    feed::Feed,
     ingest::Budget,
     keys::{LastUsed, Limiter, password::Passwords},
     metrics::Metrics,
@@ -41,6 +42,8 @@ pub struct Shared {
     pub(crate) limiter: Limiter,
     /// When each key was last used.
     pub(crate) last_used: LastUsed,
+    /// Who watches messages arrive.
+    pub(crate) feed: Arc<Feed>,
     /// How often passwords are tried.
     pub(crate) passwords: Passwords,
     /// How the server did in the last day.
@@ -68,6 +71,7 @@ impl AppState {
             last_used: LastUsed::default(),
             samples: Samples::default(),
             passwords: Passwords::default(),
+            feed: Arc::new(Feed::default()),
             pages: OnceLock::new(),
             operator: settings.operator_token.as_ref().map(crate::keys::Token::hash),
             draining: AtomicBool::new(false),

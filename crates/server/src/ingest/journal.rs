@@ -2,6 +2,8 @@
 //!
 //! One append for one request. Its answer says what became of each message; until it comes, nothing was promised.
 
+use std::time::Instant;
+
 use muster_store::{
     batch::{Batch, BatchBuilder},
     receipt::Receipt,
@@ -28,8 +30,12 @@ pub(crate) async fn append(state: &AppState, mut checked: Checked) -> Result<Jou
 /// Appends a batch.
 pub(crate) async fn append_batch(state: &AppState, batch: Batch) -> Result<Receipt, ApiError> {
     let messages = batch.messages();
+    let watched = state.feed.look(&batch, state.clock.now()).map(|looked| (looked, Instant::now()));
     let appended = timeout(state.settings.store_timeout, state.store.append(batch)).await;
     let receipt = appended.map_err(|_| ApiError::StoreTimeout)?.map_err(ApiError::Append)?;
     debug_assert_eq!(receipt.outcomes.len(), messages, "an outcome for each message");
+    if let Some((looked, began)) = watched {
+        looked.tell(&receipt, began.elapsed());
+    }
     Ok(receipt)
 }

@@ -84,13 +84,27 @@ pub(super) async fn remove(
     PathId(id): PathId,
 ) -> Result<Response, ApiError> {
     let found = find(&state, &workspace, &id).await?;
-    let mut builder = BatchBuilder::new(workspace.id, 64);
-    builder.forget(found.id);
-    ingest::journal::append_batch(&state, builder.build()).await?;
+    forget(&state, &workspace, [found.id]).await?;
     Ok(no_content())
 }
 
-async fn find(state: &AppState, workspace: &Workspace, id: &str) -> Result<Refused<'static>, ApiError> {
+/// Drops messages, all of them or none.
+pub(crate) async fn forget(
+    state: &AppState,
+    workspace: &Workspace,
+    ids: impl IntoIterator<Item = RefusedId>,
+) -> Result<(), ApiError> {
+    let mut builder = BatchBuilder::new(workspace.id, 64);
+    ids.into_iter().for_each(|id| builder.forget(id));
+    let batch = builder.build();
+    if !batch.is_empty() {
+        ingest::journal::append_batch(state, batch).await?;
+    }
+    Ok(())
+}
+
+/// The message with an id.
+pub(crate) async fn find(state: &AppState, workspace: &Workspace, id: &str) -> Result<Refused<'static>, ApiError> {
     let unknown = || ApiError::NoSuchRecord { kind: "message set aside" };
     let id = RefusedId::parse(id).ok_or_else(unknown)?;
     let found = state.store.refused_message(workspace.id, id).await.map_err(ApiError::Read)?;

@@ -28,7 +28,7 @@ const fn admin(part: &'static str, href: &'static str, label: &'static str, icon
     Link { needs: Scopes::ADMIN, ..to(part, href, label, icon) }
 }
 
-const LINKS: [Link; 10] = [
+const LINKS: [Link; 12] = [
     to("", "/", "Overview", "M2 2.5h5v5H2zM9 2.5h5v3H9zM9 8.5h5v5H9zM2 10.5h5v3H2z"),
     to(
         "Customers",
@@ -44,6 +44,13 @@ const LINKS: [Link; 10] = [
         "M6 2h4v3.5H6zM1.5 10.5h4V14h-4zM10.5 10.5h4V14h-4zM8 5.5V8M3.5 10.5V8h9v2.5",
     ),
     to("What happens", "/events", "Events", "M1.5 13.5h13M3.5 11V8M6.5 11V4.5M9.5 11V6.5M12.5 11V2.5"),
+    to(
+        "",
+        "/live",
+        "Live",
+        "M8 8.2v-.4M5.2 10.8a4 4 0 0 1 0-5.6M10.8 5.2a4 4 0 0 1 0 5.6M3 13A7 7 0 0 1 3 3M13 3a7 7 0 0 1 0 10",
+    ),
+    to("", "/refused", "Refused", "M8 1.8 15 14H1L8 1.8ZM8 6.5v3.5M8 12v.2"),
     to("", "/sql", "SQL", "M2.5 3.5 6 8l-3.5 4.5M8 12.5h5.5"),
     admin("Administration", "/admin/keys", "Keys", "M9.8 6.2a3 3 0 1 0-.4 2.6L14.5 8.8M12.5 8.8v2M10.5 8.8v1.5"),
     admin(

@@ -52,6 +52,15 @@ mod search;
 /// Events by name.
 mod events;
 
+/// JSON on several lines.
+mod json;
+
+/// Messages as they arrive.
+mod live;
+
+/// Messages set aside.
+mod refused;
+
 /// Questions in SQL.
 mod sql;
 

@@ -25,6 +25,11 @@ const FORM_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub(super) struct Fields(Query);
 
 impl Fields {
+    /// All of them.
+    pub(super) fn query(&self) -> &Query {
+        &self.0
+    }
+
     /// A field's value; nothing when it was left out or left empty.
     pub(super) fn get(&self, name: &str) -> &str {
         self.0.get(name).unwrap_or_default()

@@ -12,7 +12,9 @@ use axum::{
 };
 use muster_model::kind::RecordKind;
 
-use super::{admin, events, files, list, password, record, search, session::Session, signin, sql, start, theme};
+use super::{
+    admin, events, files, list, live, password, record, refused, search, session::Session, signin, sql, start, theme,
+};
 use crate::{
     resources::{past::PathKey, records::PathId},
     state::AppState,
@@ -24,6 +26,7 @@ const KINDS: [(RecordKind, &str); 3] =
 /// The pages.
 pub(crate) fn routes() -> Router<AppState> {
     let mut router = admin::routes()
+        .merge(refused::routes())
         .route("/", get(start::show))
         .route("/first-key", post(start::make_key))
         .route("/console/{file}", get(files::show))
@@ -32,6 +35,8 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/password", get(password::form).post(password::change))
         .route("/theme", post(theme::choose))
         .route("/search", get(search::show))
+        .route("/live", get(live::show))
+        .route("/live/events", get(live::events))
         .route("/events", get(events::all))
         .route("/events/{name}", get(events::one))
         .route("/sql", get(sql::form).post(sql::run));

@@ -5,18 +5,23 @@
 //! signs nobody out, and a key that is revoked, a member that is removed and a password that is changed end their
 //! sessions with them. Neither the token nor the password nor what is kept of them can be found from a cookie.
 
+use std::sync::Arc;
+
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, HeaderValue, header::COOKIE, request::Parts},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use muster_model::id::{RecordId, WorkspaceId};
-use muster_store::credentials::{Scopes, Workspace};
+use muster_model::{
+    id::{RecordId, WorkspaceId},
+    time::Micros,
+};
+use muster_store::credentials::{Key, Scopes, Workspace};
 use sha2::{Digest, Sha256};
 
 use super::answer::PageError;
-use crate::{error::ApiError, state::AppState};
+use crate::{error::ApiError, keys::Caller, state::AppState};
 
 const COOKIE_NAME: &str = "muster_session";
 /// How long a session lasts.
@@ -58,6 +63,27 @@ impl Session {
             Holder::Key(id) => id,
             Holder::Member(..) => 0,
         }
+    }
+
+    /// Whoever signed in as the caller of what the API does. A member stands for a key of its own, without a token.
+    pub(super) fn caller(&self, state: &AppState) -> Result<Caller, PageError> {
+        let key = match self.holder {
+            Holder::Key(id) => state.store.live_key(id).map(|(key, _)| key),
+            Holder::Member(..) => Some(Arc::new(Key {
+                id: 0,
+                workspace: self.workspace.clone(),
+                name: self.name.clone(),
+                scopes: self.scopes,
+                created_at: Micros::MIN,
+                revoked_at: None,
+            })),
+        };
+        key.map(Caller::Key).ok_or_else(|| PageError::SignedOut { next: "/".to_owned() })
+    }
+
+    /// Whether whoever signed in may still look.
+    pub(super) fn still_stands(&self, state: &AppState) -> bool {
+        self.holder.looked_up(state).is_some_and(|(_, now)| now.scopes.contains(Scopes::READ))
     }
 
     /// That this may be done, or the error that says it may not.

@@ -100,6 +100,17 @@ impl Api {
         self.clock.set(self.clock.now().plus_micros(seconds * 1_000_000));
     }
 
+    /// Begins a request whose answer does not end by itself.
+    pub fn stream(&self, line: &str, headers: &[(&str, &str)]) -> axum::response::Response {
+        let (method, target) = line.split_once(' ').expect("a method and a target");
+        let mut request = Request::builder().method(method).uri(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        self.runtime.block_on(async { self.router.clone().oneshot(request).await.unwrap() })
+    }
+
     /// Sends a request with the default token unless the headers hold another one.
     pub fn ask_with(&self, line: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
         let (method, target) = line.split_once(' ').expect("a method and a target");

@@ -15,6 +15,12 @@ mod segment;
 /// The console.
 mod ui;
 
+/// The console's pages of refused messages.
+mod ui_refused;
+
+/// The console's live view.
+mod ui_live;
+
 /// Records out.
 mod resources;
 

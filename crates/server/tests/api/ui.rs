@@ -6,7 +6,7 @@ use muster_store::credentials::{Credentials, Scopes};
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 /// Signs in and gives back the cookie.
-fn signed_in(api: &Api, token: &str) -> String {
+pub fn signed_in(api: &Api, token: &str) -> String {
     let answer = api.ask_with("POST /signin", &[("authorization", ""), FORM], format!("token={token}&next=%2Fusers"));
     assert_eq!((answer.status, answer.header("location")), (303, "/users"), "{}", answer.body);
     let cookie = answer.header("set-cookie");
@@ -16,12 +16,12 @@ fn signed_in(api: &Api, token: &str) -> String {
 }
 
 /// Asks as a browser does that holds a cookie and no token.
-fn ask(api: &Api, line: &str, cookie: &str, body: &str) -> Answer {
+pub fn ask(api: &Api, line: &str, cookie: &str, body: &str) -> Answer {
     api.ask_with(line, &[("authorization", ""), ("cookie", cookie), FORM], body.to_owned())
 }
 
 /// The token that the forms of a page hold.
-fn csrf(page: &str) -> &str {
+pub fn csrf(page: &str) -> &str {
     let after = page.split("name=\"csrf\" value=\"").nth(1).expect("a page with a form");
     after.split('"').next().expect("a value")
 }
@@ -40,6 +40,11 @@ fn nobody_gets_in_without_a_key() {
         "/events",
         "/events/x",
         "/sql",
+        "/live",
+        "/live/events",
+        "/refused",
+        "/refused/x",
+        "/refused/export",
         "/admin/keys",
         "/admin/team",
         "/admin/deletions",
@@ -195,7 +200,7 @@ fn a_table_is_the_list_of_the_api_and_goes_on_as_csv() {
 }
 
 /// A page's form, sent with the session's own token.
-fn post(api: &Api, path: &str, cookie: &str, fields: &str) -> Answer {
+pub fn post(api: &Api, path: &str, cookie: &str, fields: &str) -> Answer {
     let page = ask(api, "GET /accounts", cookie, "").body;
     ask(api, &format!("POST {path}"), cookie, &format!("{fields}&csrf={}", csrf(&page)))
 }

@@ -218,11 +218,19 @@
       body.prepend(made);
       while (body.rows.length > most) body.lastElementChild.remove();
       if ($("#live-empty")) $("#live-empty").hidden = true;
+      if ($("#first-live")) $("#first-live").hidden = false;
       live.hidden = false;
     };
     const detail = (one) => {
       $("#live-json").textContent = one.body;
       $("#live-about").textContent = `${one.outcome} · ${one.type} · sent with ${one.key} · answered in ${one.took} ms${one.why ? ` · ${one.why}` : ""}`;
+      const links = one.records.map((record) => {
+        const link = document.createElement("a");
+        link.href = record.href;
+        link.textContent = record.label;
+        return link;
+      });
+      $("#live-records").replaceChildren(...links);
       $("#live-detail").showModal();
     };
     body.addEventListener("click", (event) => {
