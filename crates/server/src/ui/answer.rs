@@ -95,12 +95,15 @@ impl ErrorPage {
     }
 }
 
-/// A sentence with a capital letter and a full stop.
+/// A sentence with a capital letter and a full stop. A field's name at its beginning stays as it is spelt.
 pub(super) fn sentence(says: &str) -> String {
-    let mut letters = says.chars();
-    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
     let stop = if says.ends_with('.') { "" } else { "." };
-    format!("{first}{}{stop}", letters.as_str())
+    let is_name = says.split(' ').next().is_some_and(|word| word.chars().any(char::is_uppercase));
+    let mut letters = says.chars();
+    match letters.next() {
+        Some(first) if !is_name => format!("{}{}{stop}", first.to_uppercase(), letters.as_str()),
+        _ => format!("{says}{stop}"),
+    }
 }
 
 impl IntoResponse for PageError {
@@ -123,5 +126,22 @@ impl IntoResponse for PageError {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_begin_and_end_as_sentences_do() {
+        for (says, sentence_of_it) in [
+            ("it is gone", "It is gone."),
+            ("It is gone.", "It is gone."),
+            ("userId must be a string", "userId must be a string."),
+            ("", "."),
+        ] {
+            assert_eq!(sentence(says), sentence_of_it);
+        }
     }
 }

@@ -209,7 +209,7 @@
       const name = document.createElement("b");
       const ids = document.createElement("span");
       name.textContent = `${one.what} `;
-      ids.textContent = one.ids;
+      ids.textContent = one.ids || one.why;
       ids.className = "quiet";
       what.append(name, ids);
       made.append(at, tag(one.outcome), cell(one.type), what, cell(one.key), cell(`${one.took} ms`, "number"));
