@@ -146,6 +146,79 @@ exports.members = async (visit) => {
   one.check(here(one).startsWith('/signin'), 'who was taken off the team is still signed in');
 };
 
+const send = (visit, token, messages) => fetch(`${visit.origin}/analytics/v1/batch`, {
+  method: 'POST',
+  headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+  body: JSON.stringify(messages),
+});
+const until = (visit, what, holds, ...given) => visit.page.waitForFunction(holds, { timeout: 10_000 }, ...given).catch(() => visit.find(`in vain waited for: ${what}`));
+
+// Messages are seen as they arrive, whatever they are called, and only those that are looked for.
+exports.watching = async (visit, token) => {
+  const event = '<b onclick="window.harmed = true">alive</b>';
+  const good = (n) => ({ type: 'track', event, userId: 'u1000-0', messageId: `alive-${n}`, properties: { n } });
+  await visit.open('/live');
+  await until(visit, 'a stream', () => document.querySelector('#live-state').textContent === 'Listening');
+  await send(visit, token, [good(1), { type: 'user', userId: 'alone', messageId: 'alone-1' }]);
+  await send(visit, token, [good(1)]);
+  const shown = () => visit.page.$$eval('#live tbody tr', (all) => all.filter((one) => !one.hidden).map((one) => one.innerText));
+  await until(visit, 'three messages', () => document.querySelectorAll('#live tbody tr').length === 3);
+  const all = await shown();
+  for (const outcome of ['stored', 'duplicate', 'refused']) {
+    visit.check(all.filter((row) => row.includes(outcome)).length === 1, `what is ${outcome} is not among ${JSON.stringify(all)}`);
+  }
+  visit.check(all.some((row) => row.includes(event)), 'an event is not shown as it is called');
+  await visit.harmless();
+  await visit.accessible();
+  await visit.page.select('#live-outcome', 'refused');
+  visit.check((await shown()).length === 1, 'the outcome that is chosen is not the only one');
+  await visit.page.select('#live-outcome', '');
+  await visit.page.click('#live-pause');
+  await send(visit, token, [good(2)]);
+  await until(visit, 'a message that waits', () => document.querySelector('#live-state').textContent.includes('1 waiting'));
+  visit.check((await shown()).length === 3, 'messages come while it pauses');
+  await visit.page.click('#live-pause');
+  await until(visit, 'the message that waited', () => document.querySelectorAll('#live tbody tr').length === 4);
+  await visit.page.click('#live tbody tr');
+  visit.check((await text(visit, 'dialog[open]')).includes('alive-2'), 'a row does not open its message');
+  await visit.accessible();
+  await visit.page.keyboard.press('Escape');
+};
+
+// What was refused is corrected and stored, or dropped.
+exports.mending = async (visit) => {
+  await visit.open('/refused');
+  const group = async (code) => (await visit.page.$$eval('main tbody a', (all) => all.map((one) => one.getAttribute('href')))).find((href) => href.includes(code));
+  const orphans = await group('user_needs_parent');
+  const deep = await group('too_deep');
+  visit.check(orphans && deep, 'the groups are not told apart');
+  await visit.open(orphans);
+  const count = () => visit.page.$$eval('main tbody tr', (all) => all.length);
+  const before = await count();
+  const one = await visit.page.$$eval('main tbody tr', (all) => all.find((row) => row.innerText.includes('guest-10')).querySelector('a').getAttribute('href'));
+  visit.expected = (url) => url.includes('/refused/');
+  await visit.open(one);
+  await visit.follow(() => visit.page.click('form[action$="/resend"] button'));
+  visit.check((await text(visit, '[role=alert]')).includes('Still refused'), 'what was not corrected is not told');
+  await visit.accessible();
+  const draft = JSON.parse(await visit.page.$eval('#message', (area) => area.value));
+  await visit.page.$eval('#message', (area, mended) => { area.value = mended; }, JSON.stringify({ ...draft, accountId: 'a1000' }));
+  await visit.page.focus('#message');
+  await visit.page.keyboard.down('Control');
+  await visit.follow(() => visit.page.keyboard.press('Enter'));
+  await visit.page.keyboard.up('Control');
+  visit.expected = () => false;
+  const user = await visit.open(`/users/${draft.userId}`);
+  visit.check(user.status() === 200 && (await text(visit, 'main')).includes('Halden'), 'what was corrected is not stored');
+  await visit.open(orphans);
+  visit.check((await count()) === before - 1, `${await count()} of ${before} are left`);
+  await visit.open(deep);
+  visit.answer = true;
+  await visit.follow(() => visit.page.click('form[action$="/group/drop"] button'));
+  await visit.open('/refused');
+  visit.check(!(await group('too_deep')), 'what was dropped is still there');
+};
+
 exports.deleting = async (visit) => {
   const target = '/users/u1012-0';
   await visit.open(target);

@@ -7,7 +7,7 @@ const PHONE = 390;
 const WIDE = 1280;
 const PAGES_MAX = 60;
 // Pages by themselves, whoever links to them: with ordinary names, and of nobody.
-const NAMED = ['/accounts/a1000', '/users/u1000-0', '/organizations/org-100', '/search?q=%3Cscript%3E'];
+const NAMED = ['/accounts/a1000', '/users/u1000-0', '/organizations/org-100', '/search?q=%3Cscript%3E', '/refused?code=user_needs_parent&place=%2FaccountId'];
 const NOWHERE = ['/accounts/nobody-by-this-name', '/users/nobody-by-this-name/traits/x'];
 // Another scheme changes colours alone, another size what can be seen, reached and hit.
 const COLOURS = { type: 'rule', values: ['color-contrast', 'link-in-text-block'] };
