@@ -111,11 +111,14 @@ class Visit {
 
   // How the page looks: `light` or `dark`, `wide` or as on a phone.
   async look(scheme, width) {
-    await this.page.emulateMediaFeatures([
-      { name: 'prefers-color-scheme', value: scheme },
-      { name: 'prefers-reduced-motion', value: 'reduce' },
-    ]);
-    await this.page.setViewport({ width, height: width < 600 ? 844 : 900 });
+    if (scheme !== this.scheme) {
+      await this.page.emulateMediaFeatures([
+        { name: 'prefers-color-scheme', value: scheme },
+        { name: 'prefers-reduced-motion', value: 'reduce' },
+      ]);
+    }
+    if (width !== this.width) await this.page.setViewport({ width, height: width < 600 ? 844 : 900 });
+    [this.scheme, this.width] = [scheme, width];
   }
 
   // Markup that nobody of the console wrote.

@@ -131,7 +131,7 @@ pub fn sights(cast: &Cast) -> String {
          - {importer} brought in its archive on one morning\n\
          - `summary-generated` came out in the middle of the year; watch accounts take it up\n\
          - a campaign brought many accounts in one week, and `template-used` with them\n\
-         - what was refused, with reasons: `/resources/refused`\n\
+         - what was refused, with reasons: the page Refused of the console, or `/resources/refused`\n\
          - muster query \"select strftime('%Y-%m', day) as month, sum(events) from daily group by 1 order by 1\"",
         named(Story::Churned),
         named(Story::Fading),
