@@ -106,6 +106,9 @@ fn gated(state: &AppState, access: Access, handler: MethodRouter<AppState>) -> M
 }
 
 async fn no_such_path(State(state): State<AppState>, request: Request) -> Response {
+    if let Some(page) = ui::no_such_page(&request) {
+        return page;
+    }
     turn_away(&state, request, ApiError::NoSuchPath)
 }
 

@@ -5,7 +5,8 @@
 use askama::Template;
 use axum::{
     body::Body,
-    http::{HeaderValue, StatusCode, header},
+    extract::Request,
+    http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -36,6 +37,13 @@ pub(super) fn html(status: StatusCode, template: &impl Template) -> Result<Respo
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     Ok(response)
+}
+
+/// The answer to a browser that asks for a page which there is not; nothing for programs.
+pub(crate) fn no_such_page(request: &Request) -> Option<Response> {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok());
+    let for_people = request.method() == Method::GET && accepts.is_some_and(|accepts| accepts.contains("text/html"));
+    for_people.then(|| PageError::no_such_page().into_response())
 }
 
 /// An answer that sends the browser to another page of the console.

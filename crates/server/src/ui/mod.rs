@@ -70,4 +70,5 @@ pub(crate) mod admin;
 /// Which page answers which path.
 mod routes;
 
+pub(crate) use answer::no_such_page;
 pub(crate) use routes::routes;

@@ -2,9 +2,8 @@
 
 use askama::Template;
 use axum::{
-    body::Body,
     extract::State,
-    http::{Request, StatusCode, header::SET_COOKIE, request::Parts},
+    http::{StatusCode, header::SET_COOKIE, request::Parts},
     response::Response,
 };
 use muster_store::team::{Member, SignIn};
@@ -12,7 +11,7 @@ use muster_store::team::{Member, SignIn};
 use super::{
     answer::{self, PageError, go, sentence},
     frame::Frame,
-    posted::posted,
+    posted::Posted,
     session::{self, Holder, Session},
 };
 use crate::{error::ApiError, keys::password, state::AppState};
@@ -41,12 +40,9 @@ pub(super) async fn form(State(state): State<AppState>, session: Session, parts:
 /// Changes it. Every other session of the member ends with the old one.
 pub(super) async fn change(
     State(state): State<AppState>,
-    session: Session,
-    request: Request<Body>,
+    Posted { session, fields, parts }: Posted,
 ) -> Result<Response, PageError> {
-    let (parts, body) = request.into_parts();
     let secure = session::is_secure(&state, &parts.headers);
-    let fields = posted(&state, &session, Request::from_parts(parts.clone(), body)).await?;
     let (member, sign_in) = member(&state, &session)?;
     let again = |says: &str| {
         let frame = Frame::new(&session, &parts, "Password", "/password");

@@ -5,9 +5,11 @@
 
 use axum::{
     body::Body,
+    extract::{FromRequest, FromRequestParts},
     http::{
         HeaderMap, HeaderValue, Request,
         header::{HOST, ORIGIN},
+        request::Parts,
     },
 };
 
@@ -60,12 +62,25 @@ fn from_here(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The fields of a form of this session.
-pub(super) async fn posted(state: &AppState, session: &Session, request: Request<Body>) -> Result<Fields, PageError> {
-    let fields = open(state, request).await?;
-    // Both are codes of 256 bits over what only the server knows; the comparison's time tells nothing of use.
-    if fields.get("csrf") != session.csrf {
-        return Err(PageError::Foreign);
+/// A form of the session that sends it.
+pub(super) struct Posted {
+    pub session: Session,
+    pub fields: Fields,
+    /// The request without its body.
+    pub parts: Parts,
+}
+
+impl FromRequest<AppState> for Posted {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request<Body>, state: &AppState) -> Result<Posted, PageError> {
+        let (mut parts, body) = request.into_parts();
+        let session = Session::from_request_parts(&mut parts, state).await?;
+        let fields = open(state, Request::from_parts(parts.clone(), body)).await?;
+        // Both are codes of 256 bits over what only the server knows; the comparison's time tells nothing of use.
+        if fields.get("csrf") != session.csrf {
+            return Err(PageError::Foreign);
+        }
+        Ok(Posted { session, fields, parts })
     }
-    Ok(fields)
 }

@@ -5,15 +5,15 @@
 
 use axum::{
     Router,
-    body::Body,
     extract::{RawQuery, State},
-    http::{Request, request::Parts},
+    http::request::Parts,
     routing::{get, post},
 };
 use muster_model::kind::RecordKind;
 
 use super::{
-    admin, events, files, list, live, password, record, refused, search, session::Session, signin, sql, start, theme,
+    admin, events, files, list, live, password, posted::Posted, record, refused, search, session::Session, signin, sql,
+    start, theme,
 };
 use crate::{
     resources::{past::PathKey, records::PathId},
@@ -59,9 +59,7 @@ fn of_records(kind: RecordKind, path: &str) -> Router<AppState> {
         move |state: State<AppState>, session: Session, id: PathId, key: PathKey, raw: RawQuery, parts: Parts| {
             record::trait_history(kind, state, session, id, key, raw, parts)
         };
-    let removal = move |state: State<AppState>, session: Session, id: PathId, request: Request<Body>| {
-        record::remove(kind, state, session, id, request)
-    };
+    let removal = move |state: State<AppState>, id: PathId, posted: Posted| record::remove(kind, state, id, posted);
     Router::new()
         .route(&format!("/{path}/{{id}}/delete"), post(removal))
         .route(&format!("/{path}"), get(table))

@@ -15,7 +15,7 @@ use muster_store::{credentials::Scopes, team::find};
 use super::{
     answer::{self, PageError, go},
     link,
-    posted::{open, posted},
+    posted::{Posted, open},
     session::{self, Holder, Session},
 };
 use crate::{
@@ -111,11 +111,9 @@ async fn of_member(state: &AppState, email: &str, password: &str) -> Result<Hold
 /// The session ends in this browser.
 pub(super) async fn sign_out(
     State(state): State<AppState>,
-    session: Session,
-    request: Request<Body>,
+    Posted { parts, .. }: Posted,
 ) -> Result<Response, PageError> {
-    let secure = session::is_secure(&state, request.headers());
-    posted(&state, &session, request).await?;
+    let secure = session::is_secure(&state, &parts.headers);
     let mut response = go("/signin");
     let headers = response.headers_mut();
     headers.insert(SET_COOKIE, session::end(secure));

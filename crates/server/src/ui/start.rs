@@ -4,9 +4,8 @@ use std::cmp::Reverse;
 
 use askama::Template;
 use axum::{
-    body::Body,
     extract::State,
-    http::{Request, header::HOST, request::Parts},
+    http::{header::HOST, request::Parts},
     response::Response,
 };
 use muster_model::{day::Day, kind::RecordKind};
@@ -23,7 +22,7 @@ use super::{
     frame::Frame,
     link,
     list::name_of,
-    posted::posted,
+    posted::Posted,
     session::{self, Session},
     shown::{self, Form, Html, count},
 };
@@ -164,12 +163,9 @@ fn first(state: &AppState, session: &Session, parts: &Parts, token: Option<&Toke
 /// Makes a key for sending, and shows the page with its token filled in.
 pub(super) async fn make_key(
     State(state): State<AppState>,
-    session: Session,
-    request: Request<Body>,
+    Posted { session, parts, .. }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
-    let (parts, body) = request.into_parts();
-    posted(&state, &session, Request::from_parts(parts.clone(), body)).await?;
     let token = Token::mint();
     let new = NewKey {
         workspace_name: session.workspace().name.clone(),

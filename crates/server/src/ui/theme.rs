@@ -1,19 +1,16 @@
 //! Light and dark: the system's choice unless the viewer made another.
 
 use axum::{
-    body::Body,
-    extract::State,
-    http::{HeaderMap, HeaderValue, Request, header::SET_COOKIE},
+    http::{HeaderMap, HeaderValue, header::SET_COOKIE},
     response::Response,
 };
 
 use super::{
     answer::{PageError, go},
     link,
-    posted::posted,
-    session::{Session, cookie_of},
+    posted::Posted,
+    session::cookie_of,
 };
-use crate::state::AppState;
 
 const COOKIE_NAME: &str = "muster_theme";
 
@@ -69,12 +66,7 @@ impl Theme {
 }
 
 /// Keeps a choice in the browser.
-pub(super) async fn choose(
-    State(state): State<AppState>,
-    session: Session,
-    request: Request<Body>,
-) -> Result<Response, PageError> {
-    let fields = posted(&state, &session, request).await?;
+pub(super) async fn choose(Posted { fields, .. }: Posted) -> Result<Response, PageError> {
     let theme = Theme::named(fields.get("theme")).name();
     let mut response = go(link::within(fields.get("back")));
     let cookie = format!("{COOKIE_NAME}={theme}; Path=/; Max-Age=31536000; SameSite=Lax");

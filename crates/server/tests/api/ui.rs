@@ -111,6 +111,15 @@ fn a_form_of_another_site_changes_nothing() {
 }
 
 #[test]
+fn a_browser_that_is_lost_gets_a_page_and_a_program_an_error() {
+    let api = Api::new();
+    let page = api.ask_with("GET /no-such-page", &[("authorization", ""), ("accept", "text/html,*/*")], "");
+    assert!(page.status == 404 && page.body.contains("<h1>Nothing is here</h1>"), "{}", page.body);
+    let error = api.ask_with("GET /no-such-page", &[("accept", "*/*")], "");
+    assert!(error.status == 404 && error.body.starts_with("{\"error\""), "{}", error.body);
+}
+
+#[test]
 fn nobody_is_sent_elsewhere_after_signing_in() {
     let api = Api::new();
     for next in ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"] {

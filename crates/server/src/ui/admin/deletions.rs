@@ -2,9 +2,8 @@
 
 use askama::Template;
 use axum::{
-    body::Body,
     extract::{Path, RawQuery, State},
-    http::{Request, request::Parts},
+    http::request::Parts,
     response::Response,
 };
 use muster_model::deletion::DeletionId;
@@ -17,7 +16,7 @@ use super::super::{
     answer::{self, PageError, go},
     frame::Frame,
     link,
-    posted::posted,
+    posted::Posted,
     session::Session,
     shown::{self, Form, Html, count},
 };
@@ -142,12 +141,10 @@ pub(super) async fn one(
 /// Calls off one that is scheduled.
 pub(super) async fn cancel(
     State(state): State<AppState>,
-    session: Session,
     Path(id): Path<String>,
-    request: Request<Body>,
+    Posted { session, .. }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::WRITE)?;
-    posted(&state, &session, request).await?;
     receipts::call_off(&state, session.workspace(), &id, session.key_id()).await?;
     Ok(go(PATH))
 }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{
-    body::Body,
     extract::{Path, State},
-    http::{Request, request::Parts},
+    http::request::Parts,
     response::Response,
 };
 use muster_store::{
@@ -17,7 +16,7 @@ use muster_store::{
 use super::super::{
     answer::{self, PageError, go},
     frame::Frame,
-    posted::posted,
+    posted::Posted,
     session::{Holder, Session},
     shown::{self, Form, Html},
 };
@@ -78,12 +77,9 @@ pub(super) async fn show(State(state): State<AppState>, session: Session, parts:
 /// Makes a key and shows its token, once.
 pub(super) async fn create(
     State(state): State<AppState>,
-    session: Session,
-    request: Request<Body>,
+    Posted { session, fields, parts }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
-    let (parts, body) = request.into_parts();
-    let fields = posted(&state, &session, Request::from_parts(parts.clone(), body)).await?;
     let again = |says: String| {
         let page = KeysPage { says, ..page(&state, &session, &parts) };
         answer::html(axum::http::StatusCode::BAD_REQUEST, &page)
@@ -112,12 +108,10 @@ pub(super) async fn create(
 /// Ends a key of this workspace.
 pub(super) async fn revoke(
     State(state): State<AppState>,
-    session: Session,
     Path(id): Path<String>,
-    request: Request<Body>,
+    Posted { session, .. }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
-    posted(&state, &session, request).await?;
     let keys = state.store.keys();
     let known = keys.iter().find(|key| key.id.to_string() == id && key.workspace.id == session.workspace().id);
     let unknown = || ApiError::Admin(AdminError::NotFound("there is no such key in this workspace".to_owned()));

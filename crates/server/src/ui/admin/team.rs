@@ -2,9 +2,8 @@
 
 use askama::Template;
 use axum::{
-    body::Body,
     extract::{Path, State},
-    http::{Request, StatusCode, request::Parts},
+    http::{StatusCode, request::Parts},
     response::Response,
 };
 use muster_model::id::RecordId;
@@ -17,7 +16,7 @@ use muster_store::{
 use super::super::{
     answer::{self, PageError, go, sentence},
     frame::Frame,
-    posted::posted,
+    posted::Posted,
     session::Session,
     shown::{self, Form, Html},
 };
@@ -71,12 +70,9 @@ pub(super) async fn show(State(state): State<AppState>, session: Session, parts:
 /// Adds a member.
 pub(super) async fn add(
     State(state): State<AppState>,
-    session: Session,
-    request: Request<Body>,
+    Posted { session, fields, parts }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
-    let (parts, body) = request.into_parts();
-    let fields = posted(&state, &session, Request::from_parts(parts.clone(), body)).await?;
     let (name, email) = (fields.get("name").trim().to_owned(), fields.get("email").trim().to_owned());
     let new = NewMember { name, email, added_at: state.clock.now() };
     match state.store.add_member(session.workspace().id, new).await {
@@ -92,13 +88,10 @@ pub(super) async fn add(
 /// Gives a member a password, with what it may do; an empty one takes the password away.
 pub(super) async fn set_password(
     State(state): State<AppState>,
-    session: Session,
     Path(id): Path<String>,
-    request: Request<Body>,
+    Posted { session, fields, parts }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
-    let (parts, body) = request.into_parts();
-    let fields = posted(&state, &session, Request::from_parts(parts.clone(), body)).await?;
     let id = RecordId::parse(&id).ok_or_else(|| ApiError::Admin(muster_store::team::unknown()))?;
     let again = |says: String| {
         let page = TeamPage { says: sentence(&says), ..page(&state, &session, &parts) };
@@ -123,12 +116,10 @@ pub(super) async fn set_password(
 /// Takes a member off the list.
 pub(super) async fn remove(
     State(state): State<AppState>,
-    session: Session,
     Path(id): Path<String>,
-    request: Request<Body>,
+    Posted { session, .. }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
-    posted(&state, &session, request).await?;
     let id = RecordId::parse(&id).ok_or_else(|| ApiError::Admin(muster_store::team::unknown()))?;
     state.store.remove_member(session.workspace().id, id).await.map_err(ApiError::Admin)?;
     Ok(go(PATH))

@@ -1,18 +1,12 @@
 //! Deleting the record that a page shows.
 
-use axum::{
-    body::Body,
-    extract::State,
-    http::{Request, StatusCode},
-    response::Response,
-};
+use axum::{extract::State, http::StatusCode, response::Response};
 use muster_model::kind::RecordKind;
 use muster_store::credentials::Scopes;
 
 use super::super::{
     answer::{PageError, go},
-    posted::posted,
-    session::Session,
+    posted::Posted,
 };
 use crate::{
     deletions::remove,
@@ -28,12 +22,10 @@ const WORD: &str = "delete";
 pub(in super::super) async fn remove(
     kind: RecordKind,
     State(state): State<AppState>,
-    session: Session,
     PathId(id): PathId,
-    request: Request<Body>,
+    Posted { session, fields, .. }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::WRITE)?;
-    let fields = posted(&state, &session, request).await?;
     let profile = find(&state, session.workspace(), kind, &id).await?;
     if fields.get("word").trim() != WORD {
         let says = format!("nothing was deleted: type the word “{WORD}” to say that it is meant");

@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     extract::{RawQuery, State},
-    http::{HeaderValue, Request, header},
+    http::{HeaderValue, header},
     response::Response,
 };
 use muster_store::{credentials::Scopes, refused::Refused};
@@ -11,7 +11,7 @@ use muster_store::{credentials::Scopes, refused::Refused};
 use super::{
     super::{
         answer::{PageError, go},
-        posted::{Fields, posted},
+        posted::{Fields, Posted},
         session::Session,
     },
     back,
@@ -35,11 +35,9 @@ async fn chosen(state: &AppState, session: &Session, fields: &Fields) -> Result<
 /// Sends each message again as it was kept, one after the other.
 pub(super) async fn resend(
     State(state): State<AppState>,
-    session: Session,
-    request: Request<Body>,
+    Posted { session, fields, .. }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::WRITE)?;
-    let fields = posted(&state, &session, request).await?;
     let (mut stored, mut still) = (0u64, 0u64);
     for kept in chosen(&state, &session, &fields).await? {
         match send(&state, &session, kept, "").await? {
@@ -53,11 +51,9 @@ pub(super) async fn resend(
 /// Drops every message, as one batch.
 pub(super) async fn remove(
     State(state): State<AppState>,
-    session: Session,
-    request: Request<Body>,
+    Posted { session, fields, .. }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::WRITE)?;
-    let fields = posted(&state, &session, request).await?;
     let kept = chosen(&state, &session, &fields).await?;
     refused::forget(&state, session.workspace(), kept.iter().map(|one| one.id)).await?;
     Ok(go(&back(&[("dropped", &kept.len().to_string())])))

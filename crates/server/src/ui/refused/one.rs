@@ -18,7 +18,7 @@ use super::{
         answer::{self, PageError, go, sentence},
         frame::Frame,
         json,
-        posted::posted,
+        posted::Posted,
         session::Session,
         shown::{self, Form, Html},
     },
@@ -94,13 +94,10 @@ pub(super) async fn show(
 /// Sends what stands in the form in the message's place.
 pub(super) async fn resend(
     State(state): State<AppState>,
-    session: Session,
     Path(id): Path<String>,
-    request: Request<Body>,
+    Posted { session, fields, parts }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::WRITE)?;
-    let (parts, body) = request.into_parts();
-    let fields = posted(&state, &session, Request::from_parts(parts.clone(), body)).await?;
     let kept = refused::find(&state, session.workspace(), &id).await?;
     let draft = fields.get("message");
     match send(&state, &session, kept.clone(), draft).await? {
@@ -115,12 +112,10 @@ pub(super) async fn resend(
 /// Drops the message.
 pub(super) async fn remove(
     State(state): State<AppState>,
-    session: Session,
     Path(id): Path<String>,
-    request: Request<Body>,
+    Posted { session, .. }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::WRITE)?;
-    posted(&state, &session, request).await?;
     let kept = refused::find(&state, session.workspace(), &id).await?;
     refused::forget(&state, session.workspace(), [kept.id]).await?;
     Ok(go(&back(&[("dropped", "1")])))

@@ -8,9 +8,8 @@ mod result;
 
 use askama::Template;
 use axum::{
-    body::Body,
     extract::{RawQuery, State},
-    http::{HeaderValue, Request, header, request::Parts},
+    http::{HeaderValue, header, request::Parts},
     response::Response,
 };
 use muster_query::{Format, Params, QueryError, Request as Sql, outline};
@@ -19,7 +18,7 @@ use self::result::ResultTable;
 use super::{
     answer::{self, PageError, sentence},
     frame::Frame,
-    posted::posted,
+    posted::Posted,
     session::Session,
 };
 use crate::{
@@ -79,12 +78,9 @@ pub(super) async fn form(session: Session, RawQuery(raw): RawQuery, parts: Parts
 /// What a statement answers: on the page, or as a file.
 pub(super) async fn run(
     State(state): State<AppState>,
-    session: Session,
-    request: Request<Body>,
+    Posted { session, fields, parts }: Posted,
 ) -> Result<Response, PageError> {
-    let (parts, body) = request.into_parts();
     let frame = frame(&session, &parts);
-    let fields = posted(&state, &session, Request::from_parts(parts, body)).await?;
     let sql = fields.get("sql").replace("\r\n", "\n");
     let asked = Sql { sql: sql.clone(), params: Params::None };
     let mut page = SqlPage::new(frame, sql);
