@@ -130,9 +130,9 @@ fn check_place(layout: &Layout, into: &Path) -> Result<(), AdminError> {
 }
 
 fn copy(views: &Views, layout: &Layout, staging: &Path, target: &Path) -> Result<Backup, Fault> {
-    let Moment { snapshot, segments, journal } = choose_moment(views, layout, staging)?;
+    let Moment { snapshot, segments, journal, forward } = choose_moment(views, layout, staging)?;
     let into = Layout::new(target);
-    for dir in [&into.root, &into.journal, &into.history] {
+    for dir in [&into.root, &into.journal, &into.history, &into.forward] {
         fs::create_dir_all(dir)?;
     }
     let mut backup = Backup::default();
@@ -145,6 +145,10 @@ fn copy(views: &Views, layout: &Layout, staging: &Path, target: &Path) -> Result
         let name = file.file_name().unwrap_or_default().to_owned();
         backup.journal_bytes += copy_frames(&file, &into.journal.join(name))?;
     }
+    for file in forward {
+        let name = file.file_name().unwrap_or_default().to_owned();
+        backup.journal_bytes += copy_frames(&file, &into.forward.join(name))?;
+    }
     backup.entries = copy_state(views, &snapshot, &into.state)?;
     sync_tree(target)?;
     Ok(backup)
@@ -156,6 +160,8 @@ struct Moment {
     snapshot: Snapshot,
     segments: Vec<Arc<Segment>>,
     journal: Vec<PathBuf>,
+    /// What is kept for followers.
+    forward: Vec<PathBuf>,
 }
 
 /// Chooses the moment that the backup is of.
@@ -171,13 +177,21 @@ fn choose_moment(views: &Views, layout: &Layout, staging: &Path) -> Result<Momen
         segment.path = link;
         segments.push(Arc::new(segment));
     }
-    let mut journal = Vec::new();
-    for path in disk::files_below(&layout.journal)?.into_iter().filter(|path| disk::has_extension(path, "log")) {
-        let link = staging.join(path.file_name().unwrap_or_default());
+    let journal = link_frames(&layout.journal, &staging.join("journal"))?;
+    let forward = link_frames(&layout.forward, &staging.join("forward"))?;
+    Ok(Moment { snapshot, segments, journal, forward })
+}
+
+/// Links to the files of frames in a directory, oldest first.
+fn link_frames(from: &Path, to: &Path) -> Result<Vec<PathBuf>, Fault> {
+    fs::create_dir(to)?;
+    let mut links = Vec::new();
+    for path in disk::files_below(from)?.into_iter().filter(|path| disk::has_extension(path, "log")) {
+        let link = to.join(path.file_name().unwrap_or_default());
         fs::hard_link(&path, &link)?;
-        journal.push(link);
+        links.push(link);
     }
-    Ok(Moment { snapshot, segments, journal })
+    Ok(links)
 }
 
 /// Puts a history file into its place: another name for it, or a checked copy where the place is on another disk.

@@ -34,6 +34,7 @@ use crate::{
     disk,
     engine::Reader,
     error::state_failed,
+    follow::shed,
     health::HealthCell,
     history::{
         compact,
@@ -91,6 +92,7 @@ impl Checkpointer {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => {
                     self.look();
+                    shed::shed(&self.views, &self.room);
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -106,6 +108,7 @@ impl Checkpointer {
             if self.done.send(done).is_err() {
                 return;
             }
+            shed::shed(&self.views, &self.room);
             self.compact();
         }
     }

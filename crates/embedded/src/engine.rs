@@ -37,6 +37,7 @@ use crate::{
     disk,
     erase::{eraser::Eraser, expiry::Expiry},
     error::{OpenError, reading},
+    follow::book::Bounds,
     health::HealthCell,
     idle::Idle,
     journal::log::Log,
@@ -194,6 +195,11 @@ fn recover(
     })?;
     recovered.views.footers.keep_within(options.history_cache_bytes);
     recovered.views.texts.keep_within(options.search_bytes);
+    *recovered.views.book.bounds.lock() = Bounds {
+        bytes_max: options.forward_bytes_max,
+        letters_max: options.letters_max as u64,
+        letters_retention: options.letters_retention,
+    };
     Ok((registry, teams, recovered))
 }
 
@@ -315,7 +321,7 @@ impl muster_store::team::Teams for Embedded {
 }
 
 impl Embedded {
-    fn admin<T: Send + 'static>(
+    pub(crate) fn admin<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Registry) -> Result<T, AdminError> + Send + 'static,
     ) -> Answer<'_, T, AdminError> {

@@ -12,6 +12,7 @@ use crate::{
     credentials::Registry,
     disk, erase,
     error::{OpenError, reading},
+    follow,
     history::{manifest::Manifest, verified::VerifiedFile},
     journal::replay,
     recovery::Layout,
@@ -65,6 +66,8 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fi
     stage("the state store", &mut findings, |findings| examine_state(&state, findings));
     progress("journal");
     stage("the state store or the journal", &mut findings, |findings| examine_journal(&layout, &state, findings));
+    progress("what is kept for destinations");
+    stage("what is kept for destinations", &mut findings, |findings| examine_kept(&layout, findings));
     progress("history");
     stage("the state store or the history", &mut findings, |findings| examine_history(&layout, &state, findings));
     progress("deletions");
@@ -105,6 +108,7 @@ fn examine_state(state: &State, findings: &mut Vec<Finding>) {
         ("list places", &state.by_field),
         ("the catalogue of traits", &state.stated),
         ("messages set aside", &state.refused),
+        ("destinations", &state.followers),
     ];
     for (name, keyspace) in others {
         if let Err(what) = each_value(keyspace, |_| true) {
@@ -139,9 +143,25 @@ fn examine_journal(layout: &Layout, state: &State, findings: &mut Vec<Finding>) 
     }
 }
 
+fn examine_kept(layout: &Layout, findings: &mut Vec<Finding>) {
+    let (mut files, mut batches) = (0u64, 0u64);
+    let looked = follow::frames::each(&layout.forward, &mut || files += 1, &mut |_| batches += 1);
+    match looked {
+        Ok(()) if files == 0 => {}
+        Ok(()) => {
+            let what = format!("{batches} batches in {files} files wait for destinations that have not had them");
+            findings.push(Finding::new(Severity::Note, what, ""));
+        }
+        Err(what) => {
+            let advice = "remove the file: the destinations that need it get what they miss from the history";
+            findings.push(Finding::new(Severity::Fault, what.to_string(), advice));
+        }
+    }
+}
+
 fn examine_deletions(layout: &Layout, state: &State, findings: &mut Vec<Finding>) {
     let report = Manifest::load(state, &layout.history)
-        .and_then(|manifest| Ok(erase::examine::examine(state, &manifest, &layout.journal)?));
+        .and_then(|manifest| Ok(erase::examine::examine(state, &manifest, &layout)?));
     let report = match report {
         Ok(report) => report,
         Err(error) => return findings.push(Finding::new(Severity::Fault, format!("deletions: {error}"), RESTORE)),

@@ -46,6 +46,9 @@ pub mod commit;
 /// Every message for ever, in Parquet files.
 pub mod history;
 
+/// Following what is accepted, from a place that outlives the process.
+pub mod follow;
+
 /// Deleting: at once for every reader, on disk soon after, proven by a receipt.
 pub mod erase;
 

@@ -38,6 +38,12 @@ pub struct Options {
     pub refused_max: usize,
     /// How long a message set aside is kept.
     pub refused_retention: Duration,
+    /// Bytes of the journal that are kept for followers that have not had them.
+    pub forward_bytes_max: u64,
+    /// Dead letters that are kept at the most, per follower; the oldest go first.
+    pub letters_max: usize,
+    /// How long a dead letter is kept.
+    pub letters_retention: Duration,
     /// Names of events that are told one by one, per workspace; the others are told together.
     pub event_names_max: usize,
     /// Bytes of history files' footers and directories that are kept in memory.
@@ -68,6 +74,9 @@ impl Options {
             identity_retention: None,
             refused_max: 100_000,
             refused_retention: Duration::from_secs(30 * 86_400),
+            forward_bytes_max: 1 << 30,
+            letters_max: 10_000,
+            letters_retention: Duration::from_secs(30 * 86_400),
             event_names_max: 1_000,
             history_cache_bytes: 64 << 20,
             search_bytes: 256 << 20,

@@ -20,6 +20,7 @@ use crate::{
     disk,
     erase::known,
     error::OpenError,
+    follow::book::Book,
     history::manifest::Manifest,
     journal::replay,
     overlay::Overlay,
@@ -35,6 +36,8 @@ pub struct Layout {
     pub journal: PathBuf,
     pub history: PathBuf,
     pub state: PathBuf,
+    /// Journal files that the state covers and some follower has not had.
+    pub forward: PathBuf,
     pub lock: PathBuf,
 }
 
@@ -45,13 +48,14 @@ impl Layout {
             journal: root.join("journal"),
             history: root.join("history"),
             state: root.join("state"),
+            forward: root.join("forward"),
             lock: root.join("lock"),
         }
     }
 
     /// Makes the directories and takes the lock, which is held as long as the file returned is.
     pub fn lock(&self) -> Result<File, OpenError> {
-        for dir in [&self.root, &self.journal, &self.history] {
+        for dir in [&self.root, &self.journal, &self.history, &self.forward] {
             disk::make_dir(dir)?;
         }
         self.try_lock()
@@ -116,13 +120,15 @@ pub fn recover(layout: &Layout, state: State, counters: &Counters) -> Result<Rec
     let removed_files = sweep(&layout.history, &manifest)?;
     let committed = state.position()?;
     let tombstones = known::load(&state)?;
-    let views = Views::new(state, Overlay::default(), manifest, tombstones);
+    let book = Book::load(&state, &layout.forward, &layout.journal)?;
+    let views = Views::new(state, Overlay::default(), manifest, tombstones, book);
     let mut identities = Identities::default();
     let mut messages = 0;
     let replayed = replay::replay(&layout.journal, committed, true, |batches| {
         messages += fold(&batches, &views, &mut identities, counters)?;
         Ok(())
     })?;
+    views.book.begin(replayed.next_sequence - 1, &views.names)?;
     let report = Recovery {
         groups: replayed.frames,
         messages,

@@ -44,6 +44,8 @@ pub struct State {
     pub filler: Keyspace,
     /// Deletions by workspace, newest first.
     pub deletions: Keyspace,
+    /// Followers, their places and their letters.
+    pub followers: Keyspace,
     /// The history's files.
     pub manifest: Keyspace,
     /// Workspaces and keys.
@@ -84,6 +86,7 @@ impl State {
             refused_ids: keyspace("refused_ids")?,
             filler: keyspace("filler")?,
             deletions: keyspace("deletions")?,
+            followers: keyspace("followers")?,
             manifest: keyspace("manifest")?,
             credentials: keyspace("credentials")?,
             database,
@@ -107,7 +110,7 @@ impl State {
     }
 
     /// All of them.
-    pub fn keyspaces(&self) -> [&Keyspace; 15] {
+    pub fn keyspaces(&self) -> [&Keyspace; 16] {
         [
             &self.meta,
             &self.profiles,
@@ -122,6 +125,7 @@ impl State {
             &self.refused_ids,
             &self.filler,
             &self.deletions,
+            &self.followers,
             &self.manifest,
             &self.credentials,
         ]

@@ -19,6 +19,7 @@ use crate::{
     codec, credentials,
     erase::tombstones::Tombstones,
     error::{damaged, state_failed},
+    follow::book::Book,
     history::{footers::Footers, manifest::Manifest},
     keys::{self, ProfileKey},
     lists::{catalogue::Hearings, texts::Texts},
@@ -38,6 +39,8 @@ pub struct Views {
     pub hearings: Mutex<Hearings>,
     /// What was deleted.
     pub tombstones: Tombstones,
+    /// Who follows what is accepted.
+    pub book: Book,
     /// Held while something is worked out from the live overlay that must still be true when it is changed by it.
     pub correcting: Mutex<()>,
     /// Held by whoever merges, rewrites or removes history files.
@@ -64,12 +67,12 @@ pub struct Below {
 }
 
 impl Views {
-    pub fn new(state: State, live: Overlay, manifest: Manifest, tombstones: Tombstones) -> Self {
+    pub fn new(state: State, live: Overlay, manifest: Manifest, tombstones: Tombstones, book: Book) -> Self {
         let current = RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest), freezes: 0 });
         let (correcting, files, committing) = (Mutex::new(()), Mutex::new(()), Mutex::new(()));
         let (texts, hearings) = (Texts::default(), Mutex::default());
         let (names, footers) = (Mutex::new(()), Arc::new(Footers::default()));
-        Views { state, names, footers, texts, hearings, tombstones, correcting, files, committing, current }
+        Views { state, names, footers, texts, hearings, tombstones, book, correcting, files, committing, current }
     }
 
     /// How a workspace derives the ids of its records.

@@ -64,15 +64,20 @@ fn frames_after_the_position_are_handed_on_in_order() {
     }
 }
 
+/// What is released goes.
+fn removed(path: &Path, _first: u64, _last: u64) -> std::io::Result<()> {
+    fs::remove_file(path)
+}
+
 #[test]
 fn releasing_removes_only_what_is_covered() {
     let dir = tempfile::tempdir().unwrap();
     let mut log = write(dir.path());
-    log.release(2).unwrap();
+    log.release(2, removed).unwrap();
     assert_eq!(read(dir.path(), 2).unwrap().0, [3, 4, 5, 6]);
-    log.release(3).unwrap();
+    log.release(3, removed).unwrap();
     assert_eq!(read(dir.path(), 3).unwrap().0, [4, 5, 6]);
-    log.release(6).unwrap();
+    log.release(6, removed).unwrap();
     assert_eq!(read(dir.path(), 6).unwrap().1.next_sequence, 7);
 }
 
@@ -86,7 +91,7 @@ fn a_file_that_stays_behind_is_no_gap() {
     let (first, aside) = (dir.path().join(format!("{:020}.log", 1)), dir.path().join("aside"));
     fs::rename(&first, &aside).unwrap();
     fs::create_dir(&first).unwrap();
-    log.release(6).unwrap_err();
+    log.release(6, removed).unwrap_err();
     fs::remove_dir(&first).unwrap();
     fs::copy(&aside, &first).unwrap();
     assert!(last_file(dir.path()).exists(), "nothing after it was removed");
@@ -94,7 +99,7 @@ fn a_file_that_stays_behind_is_no_gap() {
     fs::remove_file(last_file(dir.path())).unwrap();
     assert_eq!(read(dir.path(), 6).unwrap().1.next_sequence, 7);
     assert!(matches!(read(dir.path(), 5), Err(OpenError::Damaged { .. })), "a gap above the position is damage");
-    log.release(6).unwrap();
+    log.release(6, removed).unwrap();
     assert!(!first.exists());
 }
 
@@ -108,7 +113,7 @@ fn rotating_an_empty_file_changes_nothing() {
     let mut log = Log::start(dir.path(), replayed.files, replayed.next_sequence).unwrap();
     log.rotate().unwrap();
     log.rotate().unwrap();
-    log.release(6).unwrap();
+    log.release(6, removed).unwrap();
     log.append([&batch(7)].into_iter()).unwrap();
     assert_eq!(read(dir.path(), 6).unwrap().0, [7]);
 }

@@ -1,9 +1,9 @@
 //! The seam between Muster and whatever keeps its data.
 //!
-//! Ten traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
+//! Eleven traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
 //! now), [`history::History`] (what happened), [`scan::Scans`] (all of both, as of one moment), [`past::Past`] (what was
 //! said, and true then), [`activity::Activity`] (how much happened), [`refused::Refusals`] (messages set aside),
-//! [`deletion::Deletions`] (what was deleted, with receipts), [`credentials::Credentials`] (workspaces and keys) and [`team::Teams`] (team members); [`Store`] is all of them. A
+//! [`follow::Followers`] (messages handed on, one after the other), [`deletion::Deletions`] (what was deleted, with receipts), [`credentials::Credentials`] (workspaces and keys) and [`team::Teams`] (team members); [`Store`] is all of them. A
 //! trait's documentation is its
 //! specification, and `suite` checks it on every implementation, the in-memory twin in [`memory`] included.
 //! This crate does no I/O and names no engine.
@@ -52,6 +52,10 @@ pub mod past;
 
 /// Reading how much happened.
 pub mod activity;
+
+/// Following what is accepted, one message after the other.
+pub mod follow;
+
 /// Deletions: asked for, carried out, proven.
 pub mod deletion;
 
@@ -89,6 +93,7 @@ pub trait Store:
     + past::Past
     + activity::Activity
     + refused::Refusals
+    + follow::Followers
     + deletion::Deletions
     + credentials::Credentials
     + team::Teams
@@ -106,6 +111,7 @@ impl<S> Store for S where
         + past::Past
         + activity::Activity
         + refused::Refusals
+        + follow::Followers
         + deletion::Deletions
         + credentials::Credentials
         + team::Teams

@@ -5,7 +5,7 @@
 //! 1. look which history files hold anything of them, and what else the messages concerned that go;
 //! 2. correct the records that stay, and have that checkpointed; the journal lets go of what came before;
 //! 3. write the files anew, one by one: what the receipt counts changes in the same commit as the manifest;
-//! 4. remove messages set aside;
+//! 4. remove messages set aside, and what is kept for followers;
 //! 5. have the state store drop old bytes;
 //! 6. seal the receipts.
 //!
@@ -46,6 +46,7 @@ use super::{
 use crate::{
     codec, credentials, disk,
     error::{damaged, not_a_record, state_failed},
+    follow,
     history::manifest::{Manifest, Segment},
     idle::Idle,
     keys,
@@ -199,6 +200,7 @@ impl Eraser {
             self.rewrite(workspace, segment, &deleted, &mut jobs)?;
         }
         self.remove_refused(workspace, &deleted, &mut jobs)?;
+        follow::erase::erase(&self.views, workspace, ids, &deleted)?;
         self.spare(self.views.state.disk_bytes() + LOG_BYTES_MAX)?;
         if !purge(&self.views.state, &self.layout.state, &|| self.go_on().is_ok())? {
             return Err(Ended::Closing);

@@ -1,9 +1,7 @@
 //! Looking whether anything is left of what was deleted, and whether the receipts are what they were.
 //!
-//! Believes no receipt: state, history, journal and messages set aside are read whole and compared with every deletion
+//! Believes no receipt: state, history, journal, messages set aside and what is kept for followers are read whole and compared with every deletion
 //! that says it is finished.
-
-use std::path::Path;
 
 use muster_model::{
     deletion::Fate,
@@ -26,9 +24,11 @@ use super::{
 use crate::{
     codec, credentials,
     error::{damaged, not_a_record, state_failed},
+    follow::{frames, letters},
     history::manifest::Manifest,
     journal::replay,
     keys::ProfileKey,
+    recovery::Layout,
     state::State,
     views::{Latest, read_statements},
 };
@@ -50,7 +50,7 @@ struct Workspace {
 }
 
 /// Examines all workspaces.
-pub fn examine(state: &State, manifest: &Manifest, journal: &Path) -> Result<Report, ReadError> {
+pub fn examine(state: &State, manifest: &Manifest, layout: &Layout) -> Result<Report, ReadError> {
     let mut report = Report::default();
     let mut workspaces = FxHashMap::default();
     for id in credentials::workspace_ids(state)? {
@@ -82,7 +82,8 @@ pub fn examine(state: &State, manifest: &Manifest, journal: &Path) -> Result<Rep
         workspace.examine_refused(state, &mut report)?;
         workspace.examine_history(manifest, &mut report)?;
     }
-    examine_journal(journal, state, &workspaces, &mut report)?;
+    examine_journal(layout, state, &workspaces, &mut report)?;
+    examine_letters(state, &workspaces, &mut report)?;
     Ok(report)
 }
 
@@ -143,7 +144,7 @@ impl Workspace {
 }
 
 fn examine_journal(
-    journal: &Path,
+    layout: &Layout,
     state: &State,
     workspaces: &FxHashMap<WorkspaceId, Workspace>,
     report: &mut Report,
@@ -170,13 +171,33 @@ fn examine_journal(
         }
     };
     // Also what a checkpoint has covered, in files that were not removed.
-    let replayed = replay::everything(journal, committed, |batches| {
+    let replayed = replay::everything(&layout.journal, committed, |batches| {
         batches.iter().for_each(&mut look);
         Ok(())
     });
+    // And what is kept for followers.
+    let kept = frames::each(&layout.forward, &mut || {}, &mut |batch| look(batch));
     // A journal that cannot be read is reported by whoever examines the journal.
-    if replayed.is_ok() && left > 0 {
+    if replayed.is_ok() && kept.is_ok() && left > 0 {
         report.faults.push(format!("{left} messages in the journal name deleted records"));
+    }
+    Ok(())
+}
+
+fn examine_letters(
+    state: &State,
+    workspaces: &FxHashMap<WorkspaceId, Workspace>,
+    report: &mut Report,
+) -> Result<(), ReadError> {
+    let mut left = 0u64;
+    letters::each(state, &mut |workspace, letter| {
+        let Some(workspace) = workspaces.get(&workspace) else { return };
+        let deleted_at = |id| workspace.deleted.get(&id).copied();
+        let fate = record::names(&letter.record).map(|names| names.fate(names.reach(), deleted_at));
+        left += u64::from(fate != Ok(Fate::Keep));
+    })?;
+    if left > 0 {
+        report.faults.push(format!("{left} dead letters name deleted records"));
     }
     Ok(())
 }

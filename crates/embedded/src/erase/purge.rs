@@ -51,7 +51,7 @@ pub fn purge(state: &State, state_dir: &Path, go_on: &dyn Fn() -> bool) -> Resul
     }
     let holding =
         [&state.profiles, &state.by_field, &state.refused, &state.statements, &state.children, &state.identities];
-    for keyspace in holding.into_iter().chain([&state.filler]) {
+    for keyspace in holding.into_iter().chain([&state.followers, &state.filler]) {
         if !go_on() {
             return Ok(false);
         }

@@ -84,6 +84,23 @@ impl Screened {
     }
 }
 
+/// What deletions leave of a message in its byte form; `whose` says in an error where it lay.
+pub fn left(deleted: Option<&Instants>, record: &[u8], whose: &str) -> Result<Option<Vec<u8>>, ReadError> {
+    let Some(deleted) = deleted else { return Ok(Some(record.to_vec())) };
+    let unreadable = not_a_record(whose);
+    let names = record::names(record).map_err(&unreadable)?;
+    let deleted_at = |id: RecordId| deleted.get(&id).copied();
+    Ok(match names.fate(names.reach(), deleted_at) {
+        Fate::Keep => Some(record.to_vec()),
+        Fate::Drop => None,
+        Fate::Redact => {
+            let mut left = Vec::with_capacity(record.len());
+            record::encode(&record::decode(record).map_err(&unreadable)?.redacted(deleted_at), &mut left);
+            Some(left)
+        }
+    })
+}
+
 /// Whether a message that was stored under this record's identity at an instant is gone: whoever sends it again, at a
 /// time after the deletion, starts anew.
 pub fn is_gone(record: &[u8], stored_at: Micros, deleted: &Instants) -> bool {

@@ -137,11 +137,18 @@ impl Log {
         Ok(())
     }
 
-    /// Removes the files that hold no frame after `sequence`, oldest first. One that cannot be removed now, and all after
-    /// it, are removed by a later call.
-    pub fn release(&mut self, sequence: u64) -> io::Result<()> {
-        while self.files.get(1).is_some_and(|next| next.first_sequence <= sequence + 1) {
-            disk::remove_if_there(&self.files[0].path)?;
+    /// Hands the files over that hold no frame after `sequence`, oldest first, each with the numbers of its first and its
+    /// last frame, to be removed or put elsewhere. One for which that fails, and all after it, are handed over by a later
+    /// call.
+    pub fn release(
+        &mut self,
+        sequence: u64,
+        mut take: impl FnMut(&Path, u64, u64) -> io::Result<()>,
+    ) -> io::Result<()> {
+        while let [oldest, next, ..] = self.files.as_slice()
+            && next.first_sequence <= sequence + 1
+        {
+            take(&oldest.path, oldest.first_sequence, next.first_sequence - 1)?;
             self.files.remove(0);
         }
         Ok(())

@@ -182,6 +182,7 @@ impl Writer {
             }
         }
         self.changed_at.get_or_insert_with(Instant::now);
+        self.views.book.appended(self.log.last_sequence(), &durable.kept);
         acknowledge::acknowledge(durable.replies, &self.counters);
         self.keep_within_bounds();
     }
@@ -276,7 +277,8 @@ impl Writer {
         self.identities.thaw();
         let released = {
             let _names = self.views.names.lock();
-            self.log.release(done.position)
+            self.views.book.covers(done.position);
+            self.log.release(done.position, |path, first, last| self.views.book.retire(path, first, last))
         };
         if let Err(fault) = released {
             error!(error = %fault, "journal files could not be removed; they are removed later");

@@ -33,6 +33,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Accepted {
     records: Vec<Box<[u8]>>,
+    /// How many messages had arrived with each of them, and with the last one of all.
+    arrivals: Vec<u64>,
+    arrived: u64,
     /// The digest of the content that stands for each identity.
     contents: HashMap<Identity, u64>,
     refused: HashMap<RefusedId, Refused<'static>>,
@@ -83,6 +86,25 @@ impl Accepted {
     /// The bytes of every message, in the order of arrival.
     pub fn records(&self) -> &[Box<[u8]>] {
         &self.records
+    }
+
+    /// Messages that ever arrived.
+    pub fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
+    /// The messages that arrived after so many, each with how many had arrived with it.
+    pub fn after(&self, arrived: u64) -> impl Iterator<Item = (u64, &[u8])> {
+        let from = self.arrivals.partition_point(|arrival| *arrival <= arrived);
+        self.arrivals[from..].iter().copied().zip(self.records[from..].iter().map(|record| &record[..]))
+    }
+
+    /// What deletions leave of a message in its byte form.
+    pub fn left(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let message = record::decode(bytes).ok()?.left(|id| self.deleted.get(&id).copied())?;
+        let mut left = Vec::new();
+        record::encode(&message, &mut left);
+        Some(left)
     }
 
     /// Everything set aside, in no order.
@@ -155,6 +177,8 @@ impl Accepted {
                     self.receipts.hear(&message);
                     self.stated.hear(&message);
                     self.records.push(bytes);
+                    self.arrived += 1;
+                    self.arrivals.push(self.arrived);
                     self.folded = None;
                 }
                 Change::SetAside(refused) => {
@@ -196,11 +220,15 @@ impl Accepted {
             *at = delete.at.max(*at);
         }
         let deleted = &self.deleted;
-        let mut left = Vec::new();
-        for bytes in std::mem::take(&mut self.records) {
+        let (mut left, mut arrivals) = (Vec::new(), Vec::new());
+        for (bytes, arrival) in std::mem::take(&mut self.records).into_iter().zip(std::mem::take(&mut self.arrivals)) {
             let message = decoded(&bytes);
             let deleted_at = |id| deleted.get(&id).copied();
-            match message.fate(deleted_at) {
+            let fate = message.fate(deleted_at);
+            if fate != Fate::Drop {
+                arrivals.push(arrival);
+            }
+            match fate {
                 Fate::Keep => left.push(bytes),
                 Fate::Redact => {
                     let mut redacted = Vec::new();
@@ -215,7 +243,7 @@ impl Accepted {
                 }
             }
         }
-        self.records = left;
+        (self.records, self.arrivals) = (left, arrivals);
         let messages: Vec<Message<'_>> = self.records.iter().map(|bytes| decoded(bytes)).collect();
         self.receipts = self.receipts.without(messages.iter(), &delete.subjects);
         let refused = self.refused.len();

@@ -41,6 +41,9 @@ mod activity;
 /// Reading what was set aside.
 mod refused;
 
+/// Following what is accepted.
+mod follow;
+
 /// Reading what was deleted.
 mod deletions;
 

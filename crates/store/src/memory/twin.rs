@@ -13,9 +13,9 @@ use std::{
 };
 
 use muster_model::id::WorkspaceId;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
-use super::{accepted::Accepted, credentials::Registry, fold::Folded};
+use super::{accepted::Accepted, credentials::Registry, fold::Folded, follow::Follows};
 use crate::{
     Answer,
     batch::Batch,
@@ -33,7 +33,9 @@ const FULL_RETRY: Duration = Duration::from_secs(1);
 /// A store in memory. Clones of the handle do not exist; [`MemoryStore::reopened`] makes a new one over the same data.
 #[derive(Debug)]
 pub struct MemoryStore {
-    held: Arc<Mutex<Held>>,
+    pub(super) held: Arc<Mutex<Held>>,
+    /// Told when messages were accepted, and when a follower is woken.
+    pub(super) grown: Arc<Condvar>,
     messages_max: usize,
     closing: AtomicBool,
 }
@@ -42,7 +44,8 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 pub(super) struct Held {
     pub registry: Registry,
-    workspaces: HashMap<WorkspaceId, Accepted>,
+    pub follows: Follows,
+    pub workspaces: HashMap<WorkspaceId, Accepted>,
     figures: Figures,
     stopped: Option<String>,
 }
@@ -58,7 +61,7 @@ impl MemoryStore {
     /// aside.
     #[must_use]
     pub fn with_room(messages_max: usize) -> Self {
-        MemoryStore { held: Arc::default(), messages_max, closing: AtomicBool::new(false) }
+        MemoryStore { held: Arc::default(), grown: Arc::default(), messages_max, closing: AtomicBool::new(false) }
     }
 
     /// The same data, open, as after a restart: counters at zero, and no longer stopped.
@@ -67,7 +70,8 @@ impl MemoryStore {
         let mut held = self.held.lock();
         held.figures = Figures::default();
         held.stopped = None;
-        MemoryStore { held: Arc::clone(&self.held), messages_max: self.messages_max, closing: AtomicBool::new(false) }
+        let (held, grown) = (Arc::clone(&self.held), Arc::clone(&self.grown));
+        MemoryStore { held, grown, messages_max: self.messages_max, closing: AtomicBool::new(false) }
     }
 
     /// Takes no writes from now on, as a store does that can no longer keep its promises; reads go on.
@@ -100,6 +104,7 @@ impl MemoryStore {
         held.count(&plan.receipt, plan.refused(), batch);
         let receipt = plan.receipt.clone();
         held.workspaces.entry(batch.workspace()).or_default().carry_out(plan, ids);
+        self.grown.notify_all();
         Ok(receipt)
     }
 

@@ -158,6 +158,15 @@ macro_rules! conformance {
             a_schedule_is_kept_and_called_off
             receipts_form_a_chain
         );
+        $crate::conformance!(@file $subject follow
+            a_follower_gets_what_is_accepted_from_now_on
+            a_follower_may_begin_with_everything
+            a_place_moves_when_it_is_told_to
+            a_page_is_bounded_in_bytes
+            what_was_deleted_is_not_handed_out
+            letters_are_kept
+            followers_come_and_go
+        );
         $crate::conformance!(@file $subject credentials
             a_key_opens_its_workspace
             keys_of_one_name_share_a_workspace

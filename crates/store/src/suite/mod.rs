@@ -61,6 +61,9 @@ pub mod refused;
 /// Deletions: what goes, what stays, what starts anew, and the receipts.
 pub mod deletion;
 
+/// Messages handed on to followers.
+pub mod follow;
+
 /// Workspaces and keys.
 pub mod credentials;
 

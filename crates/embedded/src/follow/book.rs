@@ -1,0 +1,273 @@
+//! Every follower, what of the journal is kept for them, and how far the journal has got.
+//!
+//! In memory, behind a lock that is held for a look or a rename, never for a sync. Places in here are those on disk: a
+//! file is let go of only when no follower can come back to it, whatever happens. Whoever changes places on disk holds
+//! [`Book::settling`] meanwhile.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use muster_model::id::WorkspaceId;
+use muster_store::{
+    batch::Batch,
+    error::ReadError,
+    follow::{Follower, FollowerId},
+};
+use parking_lot::{Condvar, Mutex};
+use rustc_hash::FxHashMap;
+use tracing::warn;
+
+use super::{
+    frames,
+    place::{self, Entry, Place},
+};
+use crate::{
+    disk,
+    error::{OpenError, damaged, state_failed},
+    state::State,
+};
+
+/// A follower and where it stands on disk.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub follower: Arc<Follower>,
+    pub place: Place,
+    /// Goes up when somebody else moves the follower; what it did from its old place counts no more.
+    pub moves: u64,
+    pub letters: u64,
+}
+
+/// A file that is kept for followers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub first: u64,
+    pub last: u64,
+    pub bytes: u64,
+    pub path: PathBuf,
+}
+
+/// How much is kept, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub bytes_max: u64,
+    pub letters_max: u64,
+    pub letters_retention: Duration,
+}
+
+/// The book.
+pub struct Book {
+    pub dir: PathBuf,
+    pub journal: PathBuf,
+    pub bounds: Mutex<Bounds>,
+    /// Held while places on disk change, and while kept files are written anew.
+    pub settling: Mutex<()>,
+    inner: Mutex<Inner>,
+    grown: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    followers: BTreeMap<FollowerId, Known>,
+    woken: BTreeSet<FollowerId>,
+    kept: VecDeque<Kept>,
+    /// The last frame that is durable, and the last one that the state covers.
+    last: u64,
+    covered: u64,
+    accepted: FxHashMap<WorkspaceId, u64>,
+}
+
+impl Book {
+    /// Reads all followers, and what is kept for them.
+    pub fn load(state: &State, dir: &Path, journal: &Path) -> Result<Book, OpenError> {
+        let mut inner = Inner { covered: state.position()?, ..Inner::default() };
+        let (mut places, mut letters) = (BTreeMap::new(), BTreeMap::<FollowerId, u64>::new());
+        let mut followers = Vec::new();
+        for entry in state.followers.iter() {
+            let (key, value) = entry.into_inner().map_err(|error| state_failed(&error))?;
+            let unreadable = |_| damaged("a follower");
+            match place::parse_key(&key).ok_or_else(|| damaged("a follower's key"))? {
+                Entry::Follower(workspace, id) => {
+                    followers.push(place::decode_follower(workspace, id, &value).map_err(unreadable)?);
+                }
+                Entry::Place(id) => drop(places.insert(id, Place::decode(&value).map_err(unreadable)?)),
+                Entry::Letter(_, id, _) => *letters.entry(id).or_default() += 1,
+            }
+        }
+        for follower in followers {
+            let id = follower.id;
+            let place = *places.get(&id).ok_or_else(|| damaged("a follower's place"))?;
+            let letters = letters.get(&id).copied().unwrap_or(0);
+            inner.followers.insert(id, Known { follower: Arc::new(follower), place, moves: 0, letters });
+        }
+        let bounds = Bounds { bytes_max: u64::MAX, letters_max: u64::MAX, letters_retention: Duration::MAX };
+        Ok(Book {
+            dir: dir.to_owned(),
+            journal: journal.to_owned(),
+            bounds: Mutex::new(bounds),
+            settling: Mutex::new(()),
+            inner: Mutex::new(inner),
+            grown: Condvar::new(),
+        })
+    }
+
+    /// Takes in what a replay found: the journal goes on after `last`. Removes what nobody needs.
+    pub fn begin(&self, last: u64, names: &Mutex<()>) -> io::Result<()> {
+        let mut files = frames::files(&self.dir)?;
+        let after = frames::files(&self.journal)?.first().map_or(last + 1, |(first, _)| *first);
+        let mut kept = VecDeque::new();
+        while let Some((first, path)) = files.pop() {
+            let next = kept.front().map_or(after, |later: &Kept| later.first);
+            let bytes = path.metadata()?.len();
+            kept.push_front(Kept { first, last: next.saturating_sub(1).max(first), bytes, path });
+        }
+        for left in disk::files_below(&self.dir)?.into_iter().filter(|path| !disk::has_extension(path, "log")) {
+            disk::remove_if_there(&left)?;
+        }
+        let mut inner = self.inner.lock();
+        (inner.kept, inner.last) = (kept, last);
+        for known in inner.followers.values_mut().filter(|known| known.place.sequence > last + 1) {
+            // The journal was cut back by hand; what was ahead of its end is gone with it.
+            known.place = Place { past: known.place.past, ..Place::at(last + 1) };
+        }
+        drop(inner);
+        self.trim(names);
+        Ok(())
+    }
+
+    /// A frame is durable.
+    pub fn appended(&self, last: u64, batches: &[Batch]) {
+        let mut inner = self.inner.lock();
+        inner.last = last;
+        for batch in batches.iter().filter(|batch| batch.messages() > 0) {
+            *inner.accepted.entry(batch.workspace()).or_default() += batch.messages() as u64;
+        }
+        self.grown.notify_all();
+    }
+
+    /// The state covers everything up to a frame, and the history holds it.
+    pub fn covers(&self, position: u64) {
+        self.inner.lock().covered = position;
+    }
+
+    /// Takes over a journal file that the state covers: keeps it while somebody needs it, and removes it otherwise.
+    pub fn retire(&self, path: &Path, first: u64, last: u64) -> io::Result<()> {
+        let mut inner = self.inner.lock();
+        if !inner.followers.values().any(|known| known.place.sequence <= last) {
+            return disk::remove_if_there(path);
+        }
+        let kept = self.dir.join(path.file_name().unwrap_or_default());
+        fs::rename(path, &kept)?;
+        let bytes = kept.metadata()?.len();
+        inner.kept.retain(|known| known.first != first);
+        inner.kept.push_back(Kept { first, last, bytes, path: kept });
+        Ok(())
+    }
+
+    /// Lets go of what no follower can come back to.
+    pub fn trim(&self, names: &Mutex<()>) {
+        let mut inner = self.inner.lock();
+        let needed = inner.followers.values().map(|known| known.place.sequence).min().unwrap_or(u64::MAX);
+        let mut done = Vec::new();
+        while inner.kept.front().is_some_and(|kept| kept.last < needed) {
+            done.extend(inner.kept.pop_front());
+        }
+        drop(inner);
+        let _names = (!done.is_empty()).then(|| names.lock());
+        for kept in done {
+            if let Err(fault) = disk::remove_if_there(&kept.path) {
+                warn!(error = %fault, "a file kept for followers could not be removed; the next start removes it");
+            }
+        }
+    }
+
+    /// The files that are kept, oldest first.
+    pub fn kept(&self) -> Vec<Kept> {
+        self.inner.lock().kept.iter().cloned().collect()
+    }
+
+    /// Bytes of the files that are kept.
+    pub fn kept_bytes(&self) -> u64 {
+        self.inner.lock().kept.iter().map(|kept| kept.bytes).sum()
+    }
+
+    /// A file that is kept was written anew.
+    pub fn resized(&self, first: u64, bytes: u64) {
+        let mut inner = self.inner.lock();
+        if let Some(kept) = inner.kept.iter_mut().find(|kept| kept.first == first) {
+            kept.bytes = bytes;
+        }
+    }
+
+    /// The last frame that may be read.
+    pub fn last(&self) -> u64 {
+        self.inner.lock().last
+    }
+
+    /// The last frame that the history covers.
+    pub fn covered(&self) -> u64 {
+        self.inner.lock().covered
+    }
+
+    /// Messages of a workspace accepted by this process.
+    pub fn accepted(&self, workspace: WorkspaceId) -> u64 {
+        self.inner.lock().accepted.get(&workspace).copied().unwrap_or(0)
+    }
+
+    /// One follower.
+    pub fn known(&self, id: FollowerId) -> Option<Known> {
+        self.inner.lock().followers.get(&id).cloned()
+    }
+
+    /// All of them, oldest first.
+    pub fn all(&self) -> Vec<Known> {
+        self.inner.lock().followers.values().cloned().collect()
+    }
+
+    /// Takes in a follower, at a place that is found while nothing is let go of.
+    pub fn enter(&self, id: FollowerId, known: impl FnOnce(u64, u64) -> Known) -> Known {
+        let mut inner = self.inner.lock();
+        let known = known(inner.last, inner.covered);
+        inner.followers.insert(id, known.clone());
+        known
+    }
+
+    /// Changes what is known of a follower, if it is there.
+    pub fn note(&self, id: FollowerId, change: impl FnOnce(&mut Known)) {
+        if let Some(known) = self.inner.lock().followers.get_mut(&id) {
+            change(known);
+        }
+    }
+
+    /// Strikes a follower out.
+    pub fn strike(&self, id: FollowerId) {
+        self.inner.lock().followers.remove(&id);
+        self.grown.notify_all();
+    }
+
+    /// Ends a wait of a follower, now or the next one.
+    pub fn wake(&self, id: FollowerId) {
+        self.inner.lock().woken.insert(id);
+        self.grown.notify_all();
+    }
+
+    /// Waits until there is a frame from this number on, the follower is woken or gone, or so long.
+    pub fn wait(&self, id: FollowerId, sequence: u64, at_most: Duration) {
+        let until = Instant::now() + at_most;
+        let mut inner = self.inner.lock();
+        while inner.last < sequence && inner.followers.contains_key(&id) && !inner.woken.remove(&id) {
+            if self.grown.wait_until(&mut inner, until).timed_out() {
+                return;
+            }
+        }
+    }
+}
+
+/// What a read answers whose follower is not there.
+pub fn there(known: Option<Known>) -> Result<Known, ReadError> {
+    known.ok_or_else(muster_store::follow::gone)
+}

@@ -1,0 +1,275 @@
+//! A follower at its place.
+//!
+//! First what is left to be read of the history, then the journal, frame by frame. What deletions hide is left out at the
+//! moment of each read. The place in memory runs ahead of the one on disk, which is moved now and then.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use muster_store::{
+    batch::Entry,
+    error::ReadError,
+    follow::{FollowPage, Follower, FollowerId, Following, Letter, LetterId, PageLimit, Standing},
+};
+use tracing::warn;
+
+use super::{
+    book::{Known, there},
+    frames::{self, FrameFile, NotFound},
+    letters, past,
+    place::{Past, Place, Spot},
+};
+use crate::{erase::screen::left, views::Views};
+
+/// Bytes of frames that one read looks through without finding a message of its own.
+const LOOK_BYTES_MAX: u64 = 64 << 20;
+
+/// A place, and how many messages of the workspace were passed on the way there.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    place: Place,
+    passed: u64,
+}
+
+/// The follower.
+pub struct Follow {
+    views: Arc<Views>,
+    follower: Arc<Follower>,
+    moves: u64,
+    here: Mark,
+    /// After each message of the page read last, and after all of it.
+    marks: Vec<Mark>,
+    end: Mark,
+    /// Where the frame that is next was last seen.
+    near: Option<frames::Spot>,
+    /// What was read of the history and not handed out yet.
+    piece: VecDeque<(Spot, Vec<u8>)>,
+    /// Messages that were behind, and those accepted, when they were counted; and how many had been passed.
+    counted: Option<(Standing, u64)>,
+}
+
+impl Follow {
+    pub fn new(views: Arc<Views>, id: FollowerId) -> Result<Follow, ReadError> {
+        let Known { follower, place, moves, .. } = there(views.book.known(id))?;
+        let here = Mark { place, passed: 0 };
+        let (marks, piece) = (Vec::new(), VecDeque::new());
+        Ok(Follow { views, follower, moves, here, marks, end: here, near: None, piece, counted: None })
+    }
+
+    /// Goes where somebody else has moved the follower to, if somebody has.
+    fn catch_up(&mut self) -> Result<(), ReadError> {
+        let known = there(self.views.book.known(self.follower.id))?;
+        if known.moves != self.moves {
+            self.moves = known.moves;
+            self.here = Mark { place: known.place, passed: 0 };
+            self.near = None;
+            self.piece.clear();
+            self.counted = None;
+        }
+        self.marks.clear();
+        self.end = self.here;
+        Ok(())
+    }
+
+    fn read_past(&mut self, mut past: Past, limit: PageLimit) -> Result<FollowPage, ReadError> {
+        if self.piece.is_empty() {
+            self.piece = past::read(&self.views, self.follower.workspace, &mut past)?.into();
+        }
+        let deleted = self.views.tombstones.of(self.follower.workspace);
+        let mut page = Page::new(limit);
+        let mut end = self.here;
+        for (spot, bytes) in self.piece.iter().filter(|(spot, _)| *spot > past.after) {
+            let place = Place { past: Some(Past { after: *spot, ..past }), ..self.here.place };
+            let mark = Mark { place, passed: end.passed + 1 };
+            if let Some(left) = left(deleted.as_deref(), bytes, "the journal")?
+                && !page.put(left, mark, &mut self.marks)
+            {
+                break;
+            }
+            end = mark;
+        }
+        if self.piece.is_empty() {
+            end.place.past = None;
+        }
+        self.end = end;
+        Ok(FollowPage { records: page.records, more: true })
+    }
+
+    fn read_journal(&mut self, limit: PageLimit) -> Result<FollowPage, ReadError> {
+        let last = self.views.book.last();
+        let deleted = self.views.tombstones.of(self.follower.workspace);
+        let mut page = Page::new(limit);
+        let mut end = self.here;
+        let mut looked = 0;
+        let mut file: Option<FrameFile> = None;
+        while end.place.sequence <= last && looked < LOOK_BYTES_MAX {
+            let mut open = match file.take().filter(|open| !open.ended().unwrap_or(true)) {
+                Some(open) => open,
+                None => match frames::open(&self.views.book, end.place.sequence, self.near.as_ref()) {
+                    Ok(open) => open,
+                    Err(NotFound::Failed(fault)) => return Err(fault),
+                    Err(NotFound::Gone { next }) => return self.lost(end.place.sequence, next),
+                },
+            };
+            if end.place.sequence == self.here.place.sequence {
+                self.near = Some(open.spot());
+            }
+            let unreadable = |error: std::io::Error| ReadError::Damaged { what: format!("a journal file: {error}") };
+            let Some((_, batches)) = open.next().map_err(unreadable)? else { continue };
+            looked += batches.iter().map(|batch| batch.bytes().len() as u64).sum::<u64>();
+            let skip = end.place.entry as usize;
+            let entries = batches.iter().flat_map(|batch| batch.entries().map(|entry| (batch.workspace(), entry)));
+            for (workspace, entry) in entries.skip(skip) {
+                let place = Place { entry: end.place.entry + 1, ..end.place };
+                let mut mark = Mark { place, passed: end.passed };
+                if let Entry::Message(bytes) = entry
+                    && workspace == self.follower.workspace
+                {
+                    mark.passed += 1;
+                    if let Some(left) = left(deleted.as_deref(), bytes, "the journal")?
+                        && !page.put(left, mark, &mut self.marks)
+                    {
+                        self.end = end;
+                        return Ok(FollowPage { records: page.records, more: true });
+                    }
+                }
+                end = mark;
+            }
+            end.place = Place { past: end.place.past, ..Place::at(end.place.sequence + 1) };
+            file = Some(open);
+        }
+        self.end = end;
+        Ok(FollowPage { records: page.records, more: end.place.sequence <= last })
+    }
+
+    /// Frames are not there that should be, as after a backup was put in place of a directory: what they held is read
+    /// from the history, as nobody knows which part of it they were.
+    fn lost(&mut self, wanted: u64, next: u64) -> Result<FollowPage, ReadError> {
+        let (id, name) = (self.follower.id.0, &self.follower.name);
+        warn!(
+            follower = id,
+            name, wanted, next, "what a follower has not had is gone from the journal; it gets the whole history"
+        );
+        let place = Place { past: Some(Past::ALL), ..Place::at(next.max(wanted)) };
+        letters::keep(&self.views, &self.follower, (self.moves, place), &[], Vec::new())?;
+        self.here = Mark { place, passed: self.here.passed };
+        (self.near, self.counted) = (None, None);
+        self.marks.clear();
+        self.end = self.here;
+        Ok(FollowPage { records: Vec::new(), more: true })
+    }
+
+    /// Messages of the workspace in the journal from the place on.
+    fn count(&self) -> Result<u64, ReadError> {
+        let (mut place, last) = (self.here.place, self.views.book.last());
+        let mut pending = 0;
+        let mut file: Option<FrameFile> = None;
+        while place.sequence <= last {
+            let mut open = match file.take().filter(|open| !open.ended().unwrap_or(true)) {
+                Some(open) => open,
+                None => match frames::open(&self.views.book, place.sequence, None) {
+                    Ok(open) => open,
+                    Err(NotFound::Failed(fault)) => return Err(fault),
+                    Err(NotFound::Gone { .. }) => return Ok(pending),
+                },
+            };
+            let unreadable = |error: std::io::Error| ReadError::Damaged { what: format!("a journal file: {error}") };
+            let Some((_, batches)) = open.next().map_err(unreadable)? else { continue };
+            let entries = batches.iter().flat_map(|batch| batch.entries().map(|entry| (batch.workspace(), entry)));
+            let own = |(workspace, entry): &(_, Entry<'_>)| {
+                *workspace == self.follower.workspace && matches!(entry, Entry::Message(_))
+            };
+            pending += entries.skip(place.entry as usize).filter(own).count() as u64;
+            place = Place::at(place.sequence + 1);
+            file = Some(open);
+        }
+        Ok(pending)
+    }
+}
+
+/// A page being filled.
+struct Page {
+    limit: PageLimit,
+    records: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Page {
+    fn new(limit: PageLimit) -> Page {
+        Page { limit, records: Vec::new(), bytes: 0 }
+    }
+
+    /// Adds a message, unless the page is full; one comes in any case.
+    fn put(&mut self, record: Vec<u8>, mark: Mark, marks: &mut Vec<Mark>) -> bool {
+        let bytes = self.bytes + record.len();
+        let full = self.records.len() >= self.limit.messages || bytes > self.limit.bytes;
+        if full && !self.records.is_empty() {
+            return false;
+        }
+        self.bytes = bytes;
+        self.records.push(record);
+        marks.push(mark);
+        true
+    }
+}
+
+impl Following for Follow {
+    fn read(&mut self, limit: PageLimit) -> Result<FollowPage, ReadError> {
+        self.catch_up()?;
+        match self.here.place.past {
+            Some(past) => self.read_past(past, limit),
+            None => self.read_journal(limit),
+        }
+    }
+
+    fn settle(&mut self, done: usize, kept: Vec<Letter>, durably: bool) -> Result<(), ReadError> {
+        if done >= self.marks.len() {
+            self.here = self.end;
+        } else if let Some(last) = done.checked_sub(1) {
+            self.here = self.marks[last];
+        }
+        if let Some(past) = self.here.place.past {
+            while self.piece.front().is_some_and(|(spot, _)| *spot <= past.after) {
+                self.piece.pop_front();
+            }
+        }
+        if durably || !kept.is_empty() {
+            letters::keep(&self.views, &self.follower, (self.moves, self.here.place), &[], kept)?;
+            self.views.book.trim(&self.views.names);
+        }
+        Ok(())
+    }
+
+    fn due(&mut self, limit: PageLimit) -> Result<Vec<Letter>, ReadError> {
+        letters::due(&self.views, &self.follower, limit)
+    }
+
+    fn settle_due(&mut self, ended: &[LetterId], kept: Vec<Letter>) -> Result<(), ReadError> {
+        letters::keep(&self.views, &self.follower, (self.moves, self.here.place), ended, kept)
+    }
+
+    fn wait(&mut self, at_most: Duration) {
+        if self.here.place.past.is_none() {
+            self.views.book.wait(self.follower.id, self.here.place.sequence, at_most);
+        }
+    }
+
+    fn standing(&mut self) -> Result<Standing, ReadError> {
+        let accepted = self.views.book.accepted(self.follower.workspace);
+        let (counted, passed) = match self.counted {
+            Some(counted) => counted,
+            None => {
+                let past = self.here.place.past.map_or(0, |_| past::rows(&self.views, self.follower.workspace));
+                // What is accepted between the two counts is counted twice, which corrects itself with the next count.
+                let pending = self.count()? + past;
+                *self.counted.insert((Standing { pending, accepted }, self.here.passed))
+            }
+        };
+        let pending = (counted.pending + accepted - counted.accepted).saturating_sub(self.here.passed - passed);
+        let at_end = self.here.place.past.is_none() && self.here.place.sequence > self.views.book.last();
+        if at_end {
+            // Whatever the counts say.
+            self.counted = None;
+        }
+        Ok(Standing { pending: if at_end { 0 } else { pending }, accepted })
+    }
+}
