@@ -136,7 +136,7 @@ impl ApiError {
                 format!("this needs the scope {needs}, and the key has {has}; use a key with the scope {needs}")
             }
             ApiError::OperatorOnlyManagesKeys => {
-                "the local operator's token manages keys, teams and backups and asks queries, nothing else; use the token of \
+                "the local operator's token manages keys, teams, destinations and backups and asks queries, nothing else; use the token of \
                  a key"
                     .to_owned()
             }

@@ -40,6 +40,9 @@ mod resources;
 /// SQL in, rows out.
 mod query;
 
+/// What is accepted goes on to destinations.
+pub mod forward;
+
 /// Deleting records: now or on a day, with a receipt for each.
 mod deletions;
 
@@ -49,7 +52,7 @@ mod wire;
 /// The console: pages for people.
 mod ui;
 
-/// What operators manage over HTTP: keys, teams.
+/// What operators manage over HTTP: keys, teams, destinations.
 mod admin;
 
 /// Backups over HTTP, for the command on the same machine.

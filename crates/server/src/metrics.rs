@@ -37,6 +37,7 @@ use utoipa::openapi::Content;
 
 use crate::{
     error::ApiError,
+    forward::{self, Office},
     ingest::check::Refusal,
     openapi::{Words, schema},
     router::{Access, Route},
@@ -90,7 +91,7 @@ pub(crate) struct Answered {
 
 impl Metrics {
     /// Figures at zero, with those of a store beside them.
-    pub(crate) fn new(store: Arc<dyn Store>) -> Metrics {
+    pub(crate) fn new(store: Arc<dyn Store>, office: Arc<Office>) -> Metrics {
         let mut metrics = Metrics {
             registry: Registry::with_prefix("muster"),
             requests: Family::default(),
@@ -105,10 +106,11 @@ impl Metrics {
             handshakes_failed: Counter::default(),
             unrecognised: Counter::default(),
             rate_limited: Counter::default(),
-            panics: Counter::default(),
+            panics: office.panics.clone(),
             answered: Default::default(),
         };
         metrics.register(store);
+        metrics.registry.register_collector(Box::new(forward::Figures(office)));
         metrics
     }
 

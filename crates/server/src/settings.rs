@@ -8,7 +8,7 @@ use std::time::Duration;
 use muster_model::limits::{DEPTH_CEILING, MESSAGE_BYTES_CEILING, MessageLimits};
 use muster_query::Limits;
 
-use crate::{keys::Token, listen::Tls};
+use crate::{forward::Retries, keys::Token, listen::Tls};
 
 const MIB: usize = 1024 * 1024;
 
@@ -76,6 +76,10 @@ pub struct ServerSettings {
     pub query_limits: Limits,
     /// Queries in SQL that run at one time; further ones are answered with 503.
     pub queries_max: usize,
+    /// Whether messages go on to destinations; without it destinations can be managed and nothing is sent.
+    pub forwards: bool,
+    /// How long to wait before a destination that failed is tried again.
+    pub retries: Retries,
     /// A token that manages the keys of every workspace and asks queries of it, and nothing else; for commands run beside
     /// the server.
     pub operator_token: Option<Token>,
@@ -127,6 +131,8 @@ impl Default for ServerSettings {
             organization_trait: "isOrganization".to_owned(),
             query_limits: Limits::default(),
             queries_max: 4,
+            forwards: true,
+            retries: Retries::default(),
             operator_token: None,
         }
     }

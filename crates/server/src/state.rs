@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::{
     docs::Pages,
     feed::Feed,
+    forward::{Configured, Office},
     ingest::Budget,
     keys::{LastUsed, Limiter, password::Passwords},
     metrics::Metrics,
@@ -49,6 +50,8 @@ pub struct Shared {
     /// How the server did in the last day.
     pub(crate) samples: Samples,
     pub(crate) metrics: Arc<Metrics>,
+    /// Where messages go on to.
+    pub(crate) office: Arc<Office>,
     /// The API document, rendered when the router is made.
     pub(crate) pages: OnceLock<Pages>,
     /// The hash of the operator's token, if there is one.
@@ -61,7 +64,10 @@ impl AppState {
     /// The state of one server. The settings should have passed [`ServerSettings::check`].
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: ServerSettings) -> AppState {
-        let metrics = Arc::new(Metrics::new(Arc::clone(&store)));
+        let trait_name = &settings.organization_trait;
+        let office = Office::new(Arc::clone(&store), Arc::clone(&clock), settings.retries, trait_name);
+        let office = Arc::new(office);
+        let metrics = Arc::new(Metrics::new(Arc::clone(&store), Arc::clone(&office)));
         AppState(Arc::new(Shared {
             budget: Budget::new(settings.in_flight_bytes_max, metrics.in_flight_bytes.clone()),
             heavy_jobs: Arc::new(Semaphore::new(settings.heavy_jobs_max.max(1))),
@@ -72,6 +78,7 @@ impl AppState {
             samples: Samples::default(),
             passwords: Passwords::default(),
             feed: Arc::new(Feed::default()),
+            office,
             pages: OnceLock::new(),
             operator: settings.operator_token.as_ref().map(crate::keys::Token::hash),
             draining: AtomicBool::new(false),
@@ -80,6 +87,14 @@ impl AppState {
             settings,
             metrics,
         }))
+    }
+
+    /// Brings the destinations of the settings file to what it says.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with which of them.
+    pub async fn configure_destinations(&self, configured: Vec<Configured>) -> Result<(), String> {
+        self.office.configure(configured).await
     }
 
     /// Says in `/readyz` from now on that this process is about to end.

@@ -113,6 +113,8 @@ fn within<T>(
     let operator = Token::mint();
     let mut server = settings.server.clone();
     server.operator_token = Some(operator.clone());
+    // What is asked of a directory at rest is no reason to send anything anywhere.
+    server.forwards = false;
     let state = AppState::new(Arc::clone(&store), Arc::new(SystemClock), server);
     let (stop, stopped) = oneshot::channel::<()>();
     let (url, serving) = runtime.block_on(async {

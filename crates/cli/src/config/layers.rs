@@ -11,10 +11,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use muster_server::forward::Configured;
 use toml::Table;
 
 use super::{
-    environment,
+    destinations, environment,
     known::{self, Value, nearest},
     origin::{Origin, SettingsError},
     values::{Given, Values},
@@ -39,16 +40,18 @@ pub struct Sources {
     pub directory: PathBuf,
 }
 
-/// Lays all layers over one another.
-pub fn lay(sources: Sources) -> Result<Values, SettingsError> {
+/// Lays all layers over one another. The destinations of the settings file come beside the values: they are no setting
+/// with a default, and there may be several.
+pub fn lay(sources: Sources) -> Result<(Values, Vec<Configured>), SettingsError> {
     let defaults = known::defaults();
     let given =
         |(name, value): (&String, &Value)| (name.clone(), Given { value: value.clone(), origin: Origin::Default });
     let mut layers = Layers { values: defaults.iter().map(given).collect(), defaults };
     let variables = ours(sources.environment)?;
+    let mut configured = Vec::new();
     if let Some(path) = settings_file(&sources.flags, &variables, &sources.directory) {
         let text = read(&path)?;
-        layers.lay_file(&path, &text)?;
+        configured = layers.lay_file(&path, &text)?;
     }
     layers.lay_environment(&variables)?;
     for (flag, name, text) in
@@ -58,7 +61,7 @@ pub fn lay(sources: Sources) -> Result<Values, SettingsError> {
             layers.set(name, Value::Text(text), Origin::Flag(flag));
         }
     }
-    Ok(Values::new(layers.values))
+    Ok((Values::new(layers.values), configured))
 }
 
 struct Layers {
@@ -67,9 +70,10 @@ struct Layers {
 }
 
 impl Layers {
-    fn lay_file(&mut self, path: &Path, text: &str) -> Result<(), SettingsError> {
+    fn lay_file(&mut self, path: &Path, text: &str) -> Result<Vec<Configured>, SettingsError> {
         let wrong = |says: String| SettingsError(format!("the settings file {}: {says}", path.display()));
-        let table: Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+        let mut table: Table = text.parse().map_err(|error: toml::de::Error| wrong(error.to_string()))?;
+        let configured = destinations::read(&mut table).map_err(wrong)?;
         for (name, value) in known::flatten(&table) {
             if value.is_table() && self.is_section(&name) {
                 continue;
@@ -78,7 +82,7 @@ impl Layers {
             let value = Value::from_toml_like(like, &value).map_err(|says| wrong(format!("{name} {says}")))?;
             self.set(&name, value, Origin::File(path.to_owned()));
         }
-        Ok(())
+        Ok(configured)
     }
 
     fn lay_environment(&mut self, variables: &BTreeMap<String, String>) -> Result<(), SettingsError> {
@@ -200,7 +204,7 @@ mod tests {
             ("PATH", "x"),
             ("MUSTER_TOKEN", "t"),
         ];
-        let values = lay(sources(&place, Some(file), &environment, flags)).unwrap();
+        let (values, _) = lay(sources(&place, Some(file), &environment, flags)).unwrap();
         let check = |name: &str, value: &str, origin: Origin| {
             let given = values.given(name);
             assert_eq!((given.value.to_string().as_str(), &given.origin), (value, &origin), "{name}");
@@ -219,7 +223,7 @@ mod tests {
         fs::write(&other, "data_dir = \"of-other\"\n").unwrap();
         let flags = Flags { config: Some(other.clone()), ..Flags::default() };
         let variables = [("MUSTER_CONFIG", "/nowhere/at/all.toml")];
-        let values = lay(sources(&place, Some("data_dir = \"of-usual\""), &variables, flags)).unwrap();
+        let (values, _) = lay(sources(&place, Some("data_dir = \"of-usual\""), &variables, flags)).unwrap();
         assert_eq!(values.given("data_dir").origin, Origin::File(other));
         let error = lay(sources(&place, None, &variables, Flags::default())).err().unwrap().to_string();
         assert!(error.contains("/nowhere/at/all.toml") && error.contains("no such file"), "{error}");

@@ -2,8 +2,9 @@
 //!
 //! Four layers, the later one wins: the built-in `config.default.toml`, a settings file, the environment, flags. Every
 //! value remembers its origin, an unknown name is an error that names the nearest known one, and a value out of range
-//! is an error that says where it was set. Never holds a secret: the variables in [`crate::config::environment`] that carry tokens
-//! are read by the commands that need them and shown by none.
+//! is an error that says where it was set. The variables in
+//! [`crate::config::environment`] that carry tokens are read by the commands that need them; neither they nor the secrets of
+//! destinations are ever shown.
 
 /// Where a value was set.
 pub mod origin;
@@ -37,6 +38,12 @@ pub mod http;
 
 /// Queries in SQL: what one may cost, and how many run at one time.
 pub mod query;
+
+/// How destinations that fail are tried again.
+pub mod forward;
+
+/// Destinations of the settings file.
+pub mod destinations;
 
 /// Which traits feed the fields of records that come from traits.
 pub mod trait_names;

@@ -1,10 +1,10 @@
 //! Every setting, typed and checked.
 
-use muster_server::ServerSettings;
+use muster_server::{ServerSettings, forward::Configured};
 
 use super::{
     engine::Engine,
-    http,
+    forward, http,
     layers::{self, Sources},
     limits,
     log::Log,
@@ -26,6 +26,8 @@ pub struct Settings {
     /// Without an operator token; that one is made at every start.
     pub server: ServerSettings,
     pub engine: Engine,
+    /// Destinations of the settings file.
+    pub destinations: Vec<Configured>,
     /// Each value and where it came from.
     pub values: Values,
 }
@@ -33,12 +35,13 @@ pub struct Settings {
 impl Settings {
     /// Lays the layers and checks every value, also those that the command at hand does not use.
     pub fn load(sources: Sources) -> Result<Settings, SettingsError> {
-        let values = layers::lay(sources)?;
+        let (values, destinations) = layers::lay(sources)?;
         let mut server = ServerSettings::default();
         limits::read(&values, &mut server)?;
         http::read(&values, &mut server)?;
         trait_names::read(&values, &mut server)?;
         query::read(&values, &mut server)?;
+        forward::read(&values, &mut server)?;
         let place = Place::read(&values)?;
         let log = Log::read(&values)?;
         let tls = TlsFiles::read(&values)?;
@@ -53,7 +56,7 @@ impl Settings {
             );
             return Err(values.refuse("intake.queue_bytes_max", &says));
         }
-        Ok(Settings { place, log, tls, server, engine, values })
+        Ok(Settings { place, log, tls, server, engine, destinations, values })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What operators manage over HTTP: keys, teams.
+//! What operators manage over HTTP: keys, teams, destinations.
 //!
 //! A key with the scope `admin` manages its own workspace; the local operator's token manages all.
 
@@ -8,11 +8,38 @@ pub(crate) mod keys;
 /// The team of a workspace.
 mod team;
 
-use crate::router::Route;
+/// Destinations that messages go on to.
+mod destinations;
+
+/// Messages that destinations refused.
+mod dead_letters;
+
+use axum::http::Uri;
+use muster_store::{credentials::Workspace, error::AdminError};
+
+use crate::{error::ApiError, keys::Caller, resources::query::Query, router::Route, state::AppState};
 
 /// The routes of this part, with their words in the API document.
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = Vec::from(keys::routes());
     routes.extend(team::routes());
+    routes.extend(destinations::routes());
+    routes.extend(dead_letters::routes());
     routes
+}
+
+/// The workspace whose team or destinations are meant.
+fn workspace(state: &AppState, caller: &Caller, uri: &Uri) -> Result<Workspace, ApiError> {
+    let parameters = Query::of(uri);
+    let wished = parameters.filled("workspace");
+    match (caller, wished) {
+        (Caller::Key(key), None) => Ok(key.workspace.clone()),
+        (Caller::Key(key), Some(name)) if name == key.workspace.name => Ok(key.workspace.clone()),
+        (Caller::Key(_), Some(_)) => Err(ApiError::OtherWorkspace),
+        (Caller::Operator, wished) => {
+            let name = wished.unwrap_or("default");
+            let unknown = || ApiError::Admin(AdminError::NotFound(format!("there is no workspace {name}")));
+            state.store.workspaces().into_iter().find(|known| known.name == name).ok_or_else(unknown)
+        }
+    }
 }

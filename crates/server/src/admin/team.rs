@@ -9,10 +9,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use muster_model::id::RecordId;
-use muster_store::{credentials::Workspace, error::AdminError, team::NewMember};
+use muster_store::team::NewMember;
 use serde_json::json as json_value;
 use utoipa::openapi::{ObjectBuilder, Schema};
 
+use super::workspace;
 use crate::{
     error::ApiError,
     ingest::{self, admit},
@@ -20,7 +21,6 @@ use crate::{
     openapi::{Words, named, schema},
     resources::{
         answer::{json, no_content},
-        query::Query,
         records::PathId,
         write::{
             body::Members,
@@ -104,20 +104,4 @@ async fn remove(
     let id = RecordId::parse(&id).ok_or_else(|| ApiError::Admin(muster_store::team::unknown()))?;
     state.store.remove_member(workspace.id, id).await.map_err(ApiError::Admin)?;
     Ok(no_content())
-}
-
-/// The workspace whose team is meant.
-fn workspace(state: &AppState, caller: &Caller, uri: &Uri) -> Result<Workspace, ApiError> {
-    let parameters = Query::of(uri);
-    let wished = parameters.filled("workspace");
-    match (caller, wished) {
-        (Caller::Key(key), None) => Ok(key.workspace.clone()),
-        (Caller::Key(key), Some(name)) if name == key.workspace.name => Ok(key.workspace.clone()),
-        (Caller::Key(_), Some(_)) => Err(ApiError::OtherWorkspace),
-        (Caller::Operator, wished) => {
-            let name = wished.unwrap_or("default");
-            let unknown = || ApiError::Admin(AdminError::NotFound(format!("there is no workspace {name}")));
-            state.store.workspaces().into_iter().find(|known| known.name == name).ok_or_else(unknown)
-        }
-    }
 }

@@ -297,13 +297,15 @@ impl<F: Future<Output = Result<Response, Infallible>> + Unpin> Future for Caught
 mod tests {
     use std::task::Waker;
 
-    use muster_store::memory::MemoryStore;
+    use muster_store::{clock::SystemClock, memory::MemoryStore};
 
     use super::*;
 
     #[test]
     fn a_panic_becomes_an_answer() {
-        let metrics = Arc::new(Metrics::new(Arc::new(MemoryStore::new())));
+        let store = Arc::new(MemoryStore::new());
+        let state = crate::AppState::new(store, Arc::new(SystemClock), crate::ServerSettings::default());
+        let metrics = Arc::clone(&state.metrics);
         let answer = Box::pin(async { panic!("on purpose") });
         let mut caught = Caught::<Pin<Box<dyn Future<Output = _>>>> { answer, metrics: Arc::clone(&metrics) };
         let mut context = Context::from_waker(Waker::noop());

@@ -60,7 +60,14 @@ pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future
     let service = Arc::new(Service::new(router(state.clone()), &state.settings, Arc::clone(&state.metrics)));
     due::start(&state);
     ui::admin::start_sampling(&state);
-    run(listener, service, &state.settings, shutdown, || state.start_draining()).await
+    if state.settings.forwards {
+        state.office.start();
+    }
+    let served = run(listener, service, &state.settings, shutdown, || state.start_draining()).await;
+    let office = Arc::clone(&state.office);
+    // A panic in there was noticed where it happened.
+    let _ = tokio::task::spawn_blocking(move || office.stop()).await;
+    served
 }
 
 /// Serves a router that parses and drops, with the same connections as [`serve`]; for benchmarks.

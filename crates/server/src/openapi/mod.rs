@@ -28,7 +28,7 @@ use utoipa::openapi::{
 use crate::router::{Access, Route};
 
 /// The parts of the document, in their order.
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 15] = [
     ("Ingest", "Messages in. What was answered with 200 is on disk."),
     ("Segment spec", "Messages in, as the libraries of the Segment and RudderStack families send them."),
     ("Records", "Organizations, accounts and users, with their timelines."),
@@ -39,6 +39,7 @@ const TAGS: [(&str, &str); 14] = [
     ("SQL", "Questions of your own, over everything that was sent."),
     ("Import and export", "History in and out, as files."),
     ("Deletions", "Records deleted, now or on a day, with a receipt for each."),
+    ("Forwarding", "Destinations that messages go on to, and what they refused."),
     ("Keys", "Keys of a workspace."),
     ("Backups", "Copies of everything, for whoever operates this server."),
     ("Service", "Health, figures, this document."),

@@ -57,6 +57,8 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
     let custom_field =
         custom_field.property("options", list_of(Ref::from_schema_name("CustomFieldOption"), OPTIONS_MAX));
     let new_key = object(wire::key::FIELDS).property("token", text()).required("token");
+    let secret = "A webhook's secret, in the answer that made it.";
+    let destination = object(wire::destination::FIELDS).property("secret", described(Type::String, secret));
     let mut schemas = vec![
         ("Organization", object(wire::organization::FIELDS).into()),
         ("Account", object(wire::account::FIELDS).into()),
@@ -77,6 +79,9 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("Refused", refused.into()),
         ("TeamMember", object(wire::member::FIELDS).into()),
         ("Deletion", deletion().into()),
+        ("Destination", destination.into()),
+        ("DeadLetter", object(wire::dead_letter::FIELDS).into()),
+        ("Count", object(&[("count", Field::Count)]).into()),
         ("Key", object(wire::key::FIELDS).into()),
         ("NewKey", new_key.into()),
         ("Success", success().into()),
@@ -98,12 +103,14 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("Statements", "Statement"),
         ("RefusedMessages", "Refused"),
         ("Deletions", "Deletion"),
+        ("DeadLetters", "DeadLetter"),
     ];
     schemas.extend(lists.map(|(list, one)| (list, page(one).into())));
     let none = [("results", Field::NoneYet), ("next", Field::NotYet), ("atEnd", Field::Boolean)];
     schemas.push(("NoHealthScores", object(&none).into()));
     schemas.push(("Team", object(&[("results", Field::ListOf("TeamMember"))]).into()));
     schemas.extend(query::routes::schemas().map(|(name, schema)| (name, schema.into())));
+    schemas.push(("Destinations", object(&[("results", Field::ListOf("Destination"))]).into()));
     schemas.push(("Keys", object(&[("results", Field::ListOf("Key"))]).into()));
     schemas
 }
@@ -111,6 +118,11 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
 /// A text.
 pub(crate) fn text() -> Schema {
     typed(Type::String).into()
+}
+
+/// `true` or `false`.
+pub(crate) fn boolean() -> Schema {
+    typed(Type::Boolean).into()
 }
 
 /// A whole number between two bounds.

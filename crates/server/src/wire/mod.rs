@@ -46,5 +46,11 @@ pub(crate) mod refused;
 /// A member of a workspace's team.
 pub(crate) mod member;
 
+/// A destination, without its secret.
+pub(crate) mod destination;
+
+/// A message that a destination refused.
+pub(crate) mod dead_letter;
+
 /// A key, without its token.
 pub(crate) mod key;

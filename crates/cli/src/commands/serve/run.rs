@@ -75,6 +75,7 @@ async fn serve(
     let speaks_tls = tls.is_some();
     server.tls = tls;
     let state = AppState::new(store, clock, server);
+    state.configure_destinations(settings.destinations).await.map_err(|says| anyhow::anyhow!(says))?;
     let data_dir = settings.place.data_dir;
     let url = LocalServer::url_of(address, speaks_tls);
     let local = LocalServer { url: url.clone(), token: operator.reveal().to_owned(), pid: std::process::id() };
