@@ -8,6 +8,9 @@ mod bench;
 /// What `muster demo` is told.
 mod demo;
 
+/// What `muster destinations` is told.
+mod destinations;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -15,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::layers::Flags;
 pub use bench::Bench;
 pub use demo::Demo;
+pub use destinations::{CreateDestination, Destinations, Letters};
 
 /// Customer data server for B2B software: takes messages about organizations, accounts, users and what they do, keeps
 /// every one, and answers what is true now and what happened.
@@ -51,6 +55,9 @@ pub enum Command {
     /// Add, list and remove the members of a team, as readers find them at `/resources/admins`
     #[command(subcommand)]
     Team(Team),
+    /// Make, list and end destinations that messages go on to, and see what they refused
+    #[command(subcommand)]
+    Destinations(Destinations),
     /// Send a file of messages to a server
     Send(Send),
     /// Bring history in from files, into a running server or a data directory that none uses

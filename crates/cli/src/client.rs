@@ -145,6 +145,15 @@ impl Client {
         self.answer(request.send(body))
     }
 
+    /// Changes something, told in JSON.
+    pub fn patch(&self, path: &str, body: &[u8]) -> Result<Answer, CallError> {
+        let mut request = self.agent.patch(self.target(path)).header("Content-Type", "application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        self.answer(request.send(body))
+    }
+
     /// Asks for something large and hands the body of the answer out as it comes, with its status.
     pub fn download(&self, path: &str) -> Result<(u16, impl Read + use<>), CallError> {
         let mut request = self.agent.get(self.target(path));

@@ -38,7 +38,7 @@ use clap::{Parser, error::ErrorKind};
 
 use args::{Cli, Command};
 use commands::{
-    backup, bench, config as show_config, delete, demo, doctor, export, import, keys, query, send, serve, team,
+    backup, bench, config as show_config, delete, demo, destinations, doctor, export, import, keys, query, send, serve, team,
 };
 use config::{layers::Sources, settings::Settings};
 use exit::Exit;
@@ -74,6 +74,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         None | Some(Command::Serve(_)) => serve::run::run(settings),
         Some(Command::Keys(args)) => keys::run(&settings, args),
         Some(Command::Team(args)) => team::run(&settings, args),
+        Some(Command::Destinations(args)) => destinations::run(&settings, args),
         Some(Command::Send(args)) => send::run::run(&settings, args),
         Some(Command::Import(args)) => import::run(&settings, args),
         Some(Command::Export(args)) => export::run(&settings, args),

@@ -12,6 +12,10 @@ mod harness;
 #[path = "operate/keys.rs"]
 mod keys;
 
+/// `muster destinations`: beside a running server and without one.
+#[path = "operate/destinations.rs"]
+mod destinations;
+
 /// `muster team`: beside a running server and without one.
 #[path = "operate/team.rs"]
 mod team;

@@ -161,7 +161,7 @@ fn examine_kept(layout: &Layout, findings: &mut Vec<Finding>) {
 
 fn examine_deletions(layout: &Layout, state: &State, findings: &mut Vec<Finding>) {
     let report = Manifest::load(state, &layout.history)
-        .and_then(|manifest| Ok(erase::examine::examine(state, &manifest, &layout)?));
+        .and_then(|manifest| Ok(erase::examine::examine(state, &manifest, layout)?));
     let report = match report {
         Ok(report) => report,
         Err(error) => return findings.push(Finding::new(Severity::Fault, format!("deletions: {error}"), RESTORE)),

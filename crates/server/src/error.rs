@@ -35,6 +35,7 @@ pub(crate) enum ApiError {
     OperatorOnlyManagesKeys,
     OperatorOnly,
     OtherWorkspace,
+    DestinationsByOperator,
     OverRate { retry_after_seconds: u64 },
     BodyTooLarge { bytes_max: usize, compressed: bool },
     UnsupportedEncoding,
@@ -74,6 +75,7 @@ impl ApiError {
             ApiError::MissingScope { .. }
             | ApiError::OperatorOnlyManagesKeys
             | ApiError::OperatorOnly
+            | ApiError::DestinationsByOperator
             | ApiError::OtherWorkspace => StatusCode::FORBIDDEN,
             ApiError::OverRate { .. } => StatusCode::TOO_MANY_REQUESTS,
             ApiError::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -145,6 +147,9 @@ impl ApiError {
             }
             ApiError::OtherWorkspace => {
                 "a key manages the keys of its own workspace only; use an admin key of the other workspace".to_owned()
+            }
+            ApiError::DestinationsByOperator => {
+                "only whoever operates this server may say where messages go; see forward.managed_by in its settings".to_owned()
             }
             ApiError::OverRate { retry_after_seconds } => format!(
                 "the key has made all the requests that its rate limit allows for now; wait {retry_after_seconds} \

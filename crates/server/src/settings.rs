@@ -78,6 +78,9 @@ pub struct ServerSettings {
     pub queries_max: usize,
     /// Whether messages go on to destinations; without it destinations can be managed and nothing is sent.
     pub forwards: bool,
+    /// Whether keys with the scope `admin` may say where messages go; otherwise the local operator and the settings file alone
+    /// do.
+    pub destinations_by_keys: bool,
     /// How long to wait before a destination that failed is tried again.
     pub retries: Retries,
     /// A token that manages the keys of every workspace and asks queries of it, and nothing else; for commands run beside
@@ -132,6 +135,7 @@ impl Default for ServerSettings {
             query_limits: Limits::default(),
             queries_max: 4,
             forwards: true,
+            destinations_by_keys: true,
             retries: Retries::default(),
             operator_token: None,
         }

@@ -12,6 +12,9 @@ pub mod keys;
 /// Adding, listing and removing team members.
 pub mod team;
 
+/// Where messages go on to.
+pub mod destinations;
+
 /// Which way an order about a data directory goes.
 pub mod way;
 

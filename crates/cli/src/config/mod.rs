@@ -39,7 +39,7 @@ pub mod http;
 /// Queries in SQL: what one may cost, and how many run at one time.
 pub mod query;
 
-/// How destinations that fail are tried again.
+/// Who may make destinations, and how those that fail are tried again.
 pub mod forward;
 
 /// Destinations of the settings file.

@@ -110,3 +110,21 @@ fn what_cannot_be_is_refused() {
     client.get(&format!("{DESTINATIONS}/theirs")).unwrap().expect(404);
     server.stop();
 }
+
+/// Where the settings say so, a key may hold a destination up, and not say where messages go.
+#[test]
+fn destinations_may_be_the_operators() {
+    let home = Home::new();
+    let server = launch(&home).start();
+    create(&mut server.client(), "http://127.0.0.1:1", &json!({}));
+    server.stop();
+    let server = launch(&home).set("MUSTER_FORWARD__MANAGED_BY", "operator").start();
+    let mut client = server.client();
+    let body = json!({"name": "x", "kind": "vitally", "secret": "s"});
+    let refused = client.post_json(DESTINATIONS, &body).unwrap().expect(403);
+    assert!(refused.text().contains("forward.managed_by"), "{}", refused.text());
+    let target = format!("{DESTINATIONS}/theirs");
+    client.request("PATCH", &target, &[], br#"{"url":"http://127.0.0.1:2"}"#).unwrap().expect(403);
+    client.request("PATCH", &target, &[], br#"{"paused":true}"#).unwrap().expect(200);
+    server.stop();
+}

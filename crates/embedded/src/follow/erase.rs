@@ -87,7 +87,7 @@ fn erase_letters(views: &Views, workspace: WorkspaceId, deleted: &Instants) -> R
 fn holds(kept: &Kept, workspace: WorkspaceId, ids: IdSpace, deleted: &Instants) -> Result<bool, ReadError> {
     let unreadable = |error: io::Error| ReadError::Failed { what: format!("a file kept for followers: {error}") };
     let mut file = FrameFile::open(&kept.path).map_err(unreadable)?;
-    while let Some((_, batches)) = file.next().map_err(unreadable)? {
+    while let Some((_, batches)) = file.take_frame().map_err(unreadable)? {
         for batch in batches.iter().filter(|batch| batch.workspace() == workspace) {
             if concerned(batch, ids, deleted)? {
                 return Ok(true);
@@ -128,7 +128,7 @@ fn rewrite(kept: &Kept, workspace: WorkspaceId, ids: IdSpace, deleted: &Instants
     out.write_all(&frame::file_header(kept.first))?;
     let mut file = FrameFile::open(&kept.path)?;
     let mut buffer = Vec::new();
-    while let Some((sequence, batches)) = file.next()? {
+    while let Some((sequence, batches)) = file.take_frame()? {
         let strip = |batch: Batch| match batch.workspace() == workspace {
             true => stripped(&batch, ids, deleted).map_err(io::Error::other),
             false => Ok(batch),

@@ -114,7 +114,7 @@ impl Follow {
                 self.near = Some(open.spot());
             }
             let unreadable = |error: std::io::Error| ReadError::Damaged { what: format!("a journal file: {error}") };
-            let Some((_, batches)) = open.next().map_err(unreadable)? else { continue };
+            let Some((_, batches)) = open.take_frame().map_err(unreadable)? else { continue };
             looked += batches.iter().map(|batch| batch.bytes().len() as u64).sum::<u64>();
             let skip = end.place.entry as usize;
             let entries = batches.iter().flat_map(|batch| batch.entries().map(|entry| (batch.workspace(), entry)));
@@ -173,7 +173,7 @@ impl Follow {
                 },
             };
             let unreadable = |error: std::io::Error| ReadError::Damaged { what: format!("a journal file: {error}") };
-            let Some((_, batches)) = open.next().map_err(unreadable)? else { continue };
+            let Some((_, batches)) = open.take_frame().map_err(unreadable)? else { continue };
             let entries = batches.iter().flat_map(|batch| batch.entries().map(|entry| (batch.workspace(), entry)));
             let own = |(workspace, entry): &(_, Entry<'_>)| {
                 *workspace == self.follower.workspace && matches!(entry, Entry::Message(_))

@@ -95,7 +95,7 @@ impl FrameFile {
     }
 
     /// The frame that is next, with its bytes; `None` at the end.
-    pub fn next(&mut self) -> io::Result<Option<(u64, Vec<Batch>)>> {
+    pub fn take_frame(&mut self) -> io::Result<Option<(u64, Vec<Batch>)>> {
         let start = self.at;
         let Some(length) = self.head()? else { return Ok(None) };
         self.reader.seek_relative(-(FRAME_HEADER_BYTES as i64))?;
@@ -150,7 +150,7 @@ pub fn each(dir: &Path, file: &mut dyn FnMut(), batch: &mut dyn FnMut(&Batch)) -
     for (_, path) in files(dir).map_err(|error| failed(dir, error))? {
         file();
         let mut frames = FrameFile::open(&path).map_err(|error| failed(&path, error))?;
-        while let Some((_, batches)) = frames.next().map_err(|error| failed(&path, error))? {
+        while let Some((_, batches)) = frames.take_frame().map_err(|error| failed(&path, error))? {
             batches.iter().for_each(&mut *batch);
         }
     }

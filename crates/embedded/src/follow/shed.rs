@@ -80,7 +80,7 @@ fn spans(kept: &Kept) -> Result<BTreeMap<WorkspaceId, (Micros, Micros)>, ReadErr
     let unreadable = |error: io::Error| ReadError::Failed { what: format!("a file kept for followers: {error}") };
     let mut spans = BTreeMap::new();
     let mut file = FrameFile::open(&kept.path).map_err(unreadable)?;
-    while let Some((_, batches)) = file.next().map_err(unreadable)? {
+    while let Some((_, batches)) = file.take_frame().map_err(unreadable)? {
         for batch in &batches {
             for entry in batch.entries() {
                 let Entry::Message(bytes) = entry else { continue };

@@ -143,6 +143,7 @@ async fn create(
     let (head, mut body) = request.into_parts();
     let made = async {
         let workspace = workspace(&state, &caller, &head.uri)?;
+        may_say_where(&state, &caller)?;
         let bytes = taken(&state, &head, &mut body).await?;
         let members = Members::read(&bytes)?;
         let mut form = Form::new(&members);
@@ -182,6 +183,9 @@ async fn change(
         form.close()?;
         let wished = Destination::new(wanted, known.destination.origin).map_err(refused)?;
         let only_held_up = Destination { paused: wished.paused, ..known.destination.clone() };
+        if wished != only_held_up {
+            may_say_where(&state, &caller)?;
+        }
         if known.destination.origin == Origin::File && wished != only_held_up {
             let says = "this destination stands in the settings file; change it there and restart the server";
             return Err(ApiError::parameter(says));
@@ -206,6 +210,12 @@ async fn remove(
     }
     state.office.remove(known.follower.id).await.map_err(ApiError::Admin)?;
     Ok(no_content())
+}
+
+/// Where messages go is a matter of the operator's where the settings say so; holding up and letting go on is not.
+fn may_say_where(state: &AppState, caller: &Caller) -> Result<(), ApiError> {
+    let may = state.settings.destinations_by_keys || matches!(caller, Caller::Operator);
+    may.then_some(()).ok_or(ApiError::DestinationsByOperator)
 }
 
 async fn taken(state: &AppState, head: &Parts, body: &mut axum::body::Body) -> Result<axum::body::Bytes, ApiError> {

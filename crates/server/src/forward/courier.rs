@@ -229,11 +229,12 @@ impl Tour<'_> {
 
     fn letters(&self, parcels: &[Parcel], fates: &[Fate], record: impl Fn(&Parcel) -> Vec<u8>) -> Vec<Letter> {
         let now = self.courier.clock.now();
-        let letter = |(parcel, fate): (&Parcel, &Fate)| match fate {
+        // Their ids have the order of the messages.
+        let letter = |(nth, (parcel, fate)): (i64, (&Parcel, &Fate))| match fate {
             Fate::Taken => None,
-            Fate::Refused(says) => Some(Letter::new(record(parcel), parcel.identity, says, now)),
+            Fate::Refused(says) => Some(Letter::new(record(parcel), parcel.identity, says, now.plus_micros(nth))),
         };
-        parcels.iter().zip(fates).filter_map(letter).collect()
+        (0..).zip(parcels.iter().zip(fates)).filter_map(letter).collect()
     }
 
     /// One request, when it may be made.

@@ -174,8 +174,11 @@ impl Office {
         let destination = Destination::read(&follower.settings)?;
         let tally = self.desks.lock().get(&follower.id).map(|desk| Arc::clone(&desk.tally)).unwrap_or_default();
         let mut said = tally.said();
-        if said.phase == Phase::Stopped && destination.paused {
-            said.phase = Phase::Paused;
+        if said.phase == Phase::Stopped {
+            // No thread tells how it stands.
+            let counted = self.store.follow(follower.id).and_then(|mut following| following.standing());
+            said.standing = counted.unwrap_or_default();
+            said.phase = if destination.paused { Phase::Paused } else { Phase::Stopped };
         }
         let since = self.store.accepted(follower.workspace).saturating_sub(said.standing.accepted);
         let pending = said.standing.pending + since;
