@@ -1,4 +1,7 @@
-//! Keys: `/admin/v1`.
+//! Keys and destinations: `/admin/v1`.
 
 /// Made, listed, ended.
 mod keys;
+
+/// Destinations: made, changed, removed, each workspace for itself.
+mod destinations;

@@ -68,7 +68,7 @@ fn scopes_are_kept_apart() {
     let keys = "GET /admin/v1/keys";
     api.check_with(keys, &[("authorization", "Basic only-read")], "", &missing("admin", "read"));
     let operator = format!("Basic {OPERATOR}");
-    let only_keys = r#"403 {"error":"the local operator's token manages keys, teams and backups and asks queries, nothing else; use the token of a key"}"#;
+    let only_keys = r#"403 {"error":"the local operator's token manages keys, teams, destinations and backups and asks queries, nothing else; use the token of a key"}"#;
     api.check_with(BATCH, &[("authorization", &operator)], GOOD, only_keys);
     api.check_with(read, &[("authorization", &operator)], "", only_keys);
 }
