@@ -38,7 +38,8 @@ use clap::{Parser, error::ErrorKind};
 
 use args::{Cli, Command};
 use commands::{
-    backup, bench, config as show_config, delete, demo, destinations, doctor, export, import, keys, query, send, serve, team,
+    backup, bench, config as show_config, delete, demo, destinations, doctor, export, import, keys, query, send, serve,
+    team,
 };
 use config::{layers::Sources, settings::Settings};
 use exit::Exit;

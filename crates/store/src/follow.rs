@@ -157,6 +157,9 @@ pub trait Following: Send {
     /// a crash may bring back an earlier place.
     fn settle(&mut self, done: usize, letters: Vec<Letter>, durably: bool) -> Result<(), ReadError>;
 
+    /// Whether a crash would bring back the place where it stands, and no earlier one.
+    fn is_kept(&self) -> bool;
+
     /// Letters that are to be handed out again, oldest first.
     fn due(&mut self, limit: PageLimit) -> Result<Vec<Letter>, ReadError>;
 

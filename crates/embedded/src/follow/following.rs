@@ -36,6 +36,8 @@ pub struct Follow {
     follower: Arc<Follower>,
     moves: u64,
     here: Mark,
+    /// The place on disk, as far as this follower moved it.
+    kept: Place,
     /// After each message of the page read last, and after all of it.
     marks: Vec<Mark>,
     end: Mark,
@@ -52,7 +54,7 @@ impl Follow {
         let Known { follower, place, moves, .. } = there(views.book.known(id))?;
         let here = Mark { place, passed: 0 };
         let (marks, piece) = (Vec::new(), VecDeque::new());
-        Ok(Follow { views, follower, moves, here, marks, end: here, near: None, piece, counted: None })
+        Ok(Follow { views, follower, moves, here, kept: place, marks, end: here, near: None, piece, counted: None })
     }
 
     /// Goes where somebody else has moved the follower to, if somebody has.
@@ -61,6 +63,7 @@ impl Follow {
         if known.moves != self.moves {
             self.moves = known.moves;
             self.here = Mark { place: known.place, passed: 0 };
+            self.kept = known.place;
             self.near = None;
             self.piece.clear();
             self.counted = None;
@@ -152,6 +155,7 @@ impl Follow {
         let place = Place { past: Some(Past::ALL), ..Place::at(next.max(wanted)) };
         letters::keep(&self.views, &self.follower, (self.moves, place), &[], Vec::new())?;
         self.here = Mark { place, passed: self.here.passed };
+        self.kept = place;
         (self.near, self.counted) = (None, None);
         self.marks.clear();
         self.end = self.here;
@@ -166,7 +170,7 @@ impl Follow {
         while place.sequence <= last {
             let mut open = match file.take().filter(|open| !open.ended().unwrap_or(true)) {
                 Some(open) => open,
-                None => match frames::open(&self.views.book, place.sequence, None) {
+                None => match frames::open(&self.views.book, place.sequence, self.near.as_ref()) {
                     Ok(open) => open,
                     Err(NotFound::Failed(fault)) => return Err(fault),
                     Err(NotFound::Gone { .. }) => return Ok(pending),
@@ -234,9 +238,14 @@ impl Following for Follow {
         }
         if durably || !kept.is_empty() {
             letters::keep(&self.views, &self.follower, (self.moves, self.here.place), &[], kept)?;
+            self.kept = self.here.place;
             self.views.book.trim(&self.views.names);
         }
         Ok(())
+    }
+
+    fn is_kept(&self) -> bool {
+        self.kept == self.here.place
     }
 
     fn due(&mut self, limit: PageLimit) -> Result<Vec<Letter>, ReadError> {
@@ -244,7 +253,9 @@ impl Following for Follow {
     }
 
     fn settle_due(&mut self, ended: &[LetterId], kept: Vec<Letter>) -> Result<(), ReadError> {
-        letters::keep(&self.views, &self.follower, (self.moves, self.here.place), ended, kept)
+        letters::keep(&self.views, &self.follower, (self.moves, self.here.place), ended, kept)?;
+        self.kept = self.here.place;
+        Ok(())
     }
 
     fn wait(&mut self, at_most: Duration) {

@@ -86,7 +86,7 @@ impl Courier {
             post: Post::new(&wish.destination),
             rate: Rate::new(wish.destination.messages_per_second),
             kept_at: Instant::now(),
-            moved: false,
+            brought: false,
             failures: 0,
             refused_in_a_row: 0,
         };
@@ -115,9 +115,9 @@ struct Tour<'c> {
     following: Box<dyn Following>,
     post: Post,
     rate: Rate,
-    /// When the place was last kept on disk, and whether it moved since.
+    /// When the place was last kept on disk, and whether messages were decided since.
     kept_at: Instant,
-    moved: bool,
+    brought: bool,
     /// Requests in a row that brought nothing.
     failures: u32,
     refused_in_a_row: u64,
@@ -138,7 +138,8 @@ impl Tour<'_> {
         if !page.more {
             self.tell()?;
             self.courier.tally.say(|said| said.oldest = None);
-            self.following.wait(LONG);
+            // What moved past messages of others alone is kept once it is quiet.
+            self.following.wait(if self.following.is_kept() { LONG } else { KEEP_INTERVAL });
         }
         Ok(())
     }
@@ -296,11 +297,13 @@ impl Tour<'_> {
     }
 
     fn settle(&mut self, done: usize, letters: Vec<Letter>, durably: bool) -> Result<(), ReadError> {
-        let durably = (durably && (self.moved || done > 0)) || self.kept_at.elapsed() >= KEEP_INTERVAL;
+        self.brought |= done > 0;
+        let due = self.kept_at.elapsed() >= KEEP_INTERVAL && (self.brought || !self.following.is_kept());
+        let durably = due || (durably && self.brought);
         let kept = durably || !letters.is_empty();
         self.following.settle(done, letters, durably)?;
-        self.moved = !kept && (self.moved || done > 0);
         if kept {
+            self.brought = false;
             self.kept_at = Instant::now();
             self.tell()?;
         }
@@ -309,7 +312,7 @@ impl Tour<'_> {
 
     /// Keeps the place on disk.
     fn keep(&mut self) -> Result<(), ReadError> {
-        if self.moved { self.following.settle(0, Vec::new(), true) } else { Ok(()) }
+        if self.following.is_kept() { Ok(()) } else { self.following.settle(0, Vec::new(), true) }
     }
 
     /// Tells how far behind it is.

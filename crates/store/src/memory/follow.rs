@@ -204,6 +204,10 @@ impl Following for TwinsFollowing {
         Ok(())
     }
 
+    fn is_kept(&self) -> bool {
+        true
+    }
+
     fn due(&mut self, limit: PageLimit) -> Result<Vec<Letter>, ReadError> {
         let due = self.held.lock().letters(self.id).into_iter().filter(|letter| letter.due);
         let mut bytes = 0;
