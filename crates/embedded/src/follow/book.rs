@@ -161,7 +161,11 @@ impl Book {
             return disk::remove_if_there(path);
         }
         let kept = self.dir.join(path.file_name().unwrap_or_default());
-        fs::rename(path, &kept)?;
+        match fs::rename(path, &kept) {
+            // One that is not there is made up for by the history when somebody misses it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            renamed => renamed?,
+        }
         let bytes = kept.metadata()?.len();
         inner.kept.retain(|known| known.first != first);
         inner.kept.push_back(Kept { first, last, bytes, path: kept });
