@@ -26,6 +26,10 @@ use crate::{
     wire::object::Object,
 };
 
+/// What a key is told that may not say where messages go.
+const OPERATOR_SAYS_WHERE: &str =
+    "only whoever operates this server may say where messages go; see forward.managed_by in its settings";
+
 /// Everything that a request can be answered with besides success and refused messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ApiError {
@@ -148,9 +152,7 @@ impl ApiError {
             ApiError::OtherWorkspace => {
                 "a key manages the keys of its own workspace only; use an admin key of the other workspace".to_owned()
             }
-            ApiError::DestinationsByOperator => {
-                "only whoever operates this server may say where messages go; see forward.managed_by in its settings".to_owned()
-            }
+            ApiError::DestinationsByOperator => OPERATOR_SAYS_WHERE.to_owned(),
             ApiError::OverRate { retry_after_seconds } => format!(
                 "the key has made all the requests that its rate limit allows for now; wait {retry_after_seconds} \
                  seconds, or send more messages in each request"
