@@ -2,7 +2,7 @@
 //!
 //! In memory, behind a lock that is held for a look or a rename, never for a sync. Places in here are those on disk: a
 //! file is let go of only when no follower can come back to it, whatever happens. Whoever changes places on disk holds
-//! [`Book::settling`] meanwhile.
+//! [`crate::follow::book::Book::settling`] meanwhile.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
