@@ -16,11 +16,14 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, Bytes, HttpBody},
     http::{Request, header::CONNECTION},
     response::{IntoResponse, Response},
 };
-use hyper::{body::Incoming, server::conn::http1};
+use hyper::{
+    body::{Frame, Incoming, SizeHint},
+    server::conn::http1,
+};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::AsyncWriteExt,
@@ -264,9 +267,47 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
             Caught { answer: self.router.clone().call(request.map(Body::new)), metrics: Arc::clone(&self.metrics) };
         Box::pin(async move {
             let response = answer.await;
-            activity.request_ended(response.headers().contains_key(CONNECTION));
-            Ok(response)
+            let leaves_unread = response.headers().contains_key(CONNECTION);
+            if response.body().size_hint().exact().is_some() {
+                activity.request_ended(leaves_unread);
+                return Ok(response);
+            }
+            // The answer is made while it is taken: the request goes on until nothing more of it comes.
+            Ok(response.map(|body| Body::new(Lasting { body, activity, leaves_unread })))
         })
+    }
+}
+
+/// The body of an answer whose length is not known before its end.
+struct Lasting {
+    body: Body,
+    activity: Arc<Activity>,
+    leaves_unread: bool,
+}
+
+impl HttpBody for Lasting {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        self.activity.request_ended(self.leaves_unread);
     }
 }
 

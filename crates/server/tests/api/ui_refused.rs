@@ -73,6 +73,8 @@ fn a_message_is_corrected_and_sent_again() {
         assert!(still.body.contains("Still refused"), "{}", still.body);
         assert!(still.body.contains("nonsense") || still.body.contains("&#34;ada&#34;"), "what was typed is kept");
     }
+    let empty = post(&api, &resend, &cookie, "message=+");
+    assert!(empty.status == 400 && empty.body.contains("There is nothing to send"), "{}", empty.body);
     let right = r#"{"type":"track","userId":"ada","event":"signed-in","messageId":"t"}"#;
     let sent = post(&api, &resend, &cookie, &format!("message={}", encoded(right)));
     assert_eq!(sent.status, 303, "{}", sent.body);
@@ -89,6 +91,11 @@ fn a_group_is_sent_again_or_dropped_as_a_whole() {
     let page = ask(&api, "GET /refused", &cookie, "").body;
     let group = href(&page, "/refused?code=", 1);
     let fields = group.split_once('?').unwrap().1;
+    api.key("default", "only-reads", Scopes::READ);
+    let reader = signed_in(&api, "only-reads");
+    for path in ["/refused/group/resend", "/refused/group/drop"] {
+        assert_eq!(post(&api, path, &reader, fields).status, 403, "{path}");
+    }
     let again = post(&api, "/refused/group/resend", &cookie, fields);
     assert_eq!((again.status, again.header("location")), (303, "/refused?stored=0&still=2"));
     let dropped = post(&api, "/refused/group/drop", &cookie, fields);

@@ -1,12 +1,15 @@
 //! What is done to all messages of a group: sent again, dropped, taken out as a file. As many as a page looks at.
 
+use std::io;
+
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::{RawQuery, State},
     http::{HeaderValue, header},
     response::Response,
 };
-use muster_store::{credentials::Scopes, refused::Refused};
+use futures_util::stream;
+use muster_store::{credentials::Scopes, refused::RefusedId};
 
 use super::{
     super::{
@@ -15,7 +18,7 @@ use super::{
         session::Session,
     },
     back,
-    groups::{Looked, Reason},
+    groups::{Looked, Reason, Sight},
     one::send,
 };
 use crate::{
@@ -25,11 +28,11 @@ use crate::{
     wire::object::Object,
 };
 
-/// The messages of the group that a form names.
-async fn chosen(state: &AppState, session: &Session, fields: &Fields) -> Result<Vec<Refused<'static>>, PageError> {
+/// The messages of the group that a form names, without their bodies.
+async fn chosen(state: &AppState, session: &Session, fields: &Fields) -> Result<Vec<Sight>, PageError> {
     let reason = Reason::of(fields.query()).ok_or_else(|| ApiError::parameter("a group is named by its code"))?;
     let looked = Looked::read(state, session.workspace()).await?;
-    Ok(looked.messages.into_iter().filter(|one| reason.is_of(one)).collect())
+    Ok(looked.messages.into_iter().filter(|one| one.reason == reason).collect())
 }
 
 /// Sends each message again as it was kept, one after the other.
@@ -39,7 +42,10 @@ pub(super) async fn resend(
 ) -> Result<Response, PageError> {
     session.require(Scopes::WRITE)?;
     let (mut stored, mut still) = (0u64, 0u64);
-    for kept in chosen(&state, &session, &fields).await? {
+    for one in chosen(&state, &session, &fields).await? {
+        let kept = state.store.refused_message(session.workspace().id, one.id).await.map_err(ApiError::Read)?;
+        // Somebody else may have sent or dropped it meanwhile.
+        let Some(kept) = kept else { continue };
         match send(&state, &session, kept, "").await? {
             None => stored += 1,
             Some(_) => still += 1,
@@ -67,16 +73,34 @@ pub(super) async fn export(
 ) -> Result<Response, PageError> {
     let reason = Reason::of(&Query::of_text(raw.as_deref().unwrap_or_default()));
     let looked = Looked::read(&state, session.workspace()).await?;
-    let mut out = Vec::new();
-    for one in looked.messages.iter().filter(|one| reason.as_ref().is_none_or(|reason| reason.is_of(one))) {
-        Object::write(&mut out, |object| crate::wire::refused::write(object, one));
-        out.push(b'\n');
-    }
-    let mut response = Response::new(Body::from(out));
+    let wanted = looked.messages.into_iter().filter(|one| reason.as_ref().is_none_or(|reason| one.reason == *reason));
+    let ids: Vec<RefusedId> = wanted.map(|one| one.id).collect();
+    let rest = (state, session, ids.into_iter());
+    let mut response = Response::new(Body::from_stream(stream::try_unfold(rest, next_line)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"refused.ndjson\""));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
+}
+
+type Rest = (AppState, Session, std::vec::IntoIter<RefusedId>);
+
+/// The next message as a line. An answer that fails in the middle is cut off, so that nobody takes it for the whole.
+async fn next_line((state, session, mut ids): Rest) -> Result<Option<(Bytes, Rest)>, io::Error> {
+    while let Some(id) = ids.next() {
+        let read = state.store.refused_message(session.workspace().id, id).await;
+        let read = read.map_err(|error| {
+            ApiError::Read(error).log();
+            io::Error::other("a message could not be read")
+        })?;
+        if let Some(one) = read {
+            let mut line = Vec::with_capacity(512 + one.body.len());
+            Object::write(&mut line, |object| crate::wire::refused::write(object, &one));
+            line.push(b'\n');
+            return Ok(Some((Bytes::from(line), (state, session, ids))));
+        }
+    }
+    Ok(None)
 }

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use muster_store::{credentials::Workspace, refused::Refused};
+use muster_model::time::Micros;
+use muster_store::{
+    credentials::Workspace,
+    refused::{Refused, RefusedId},
+};
 
 use super::{
     super::{
@@ -17,7 +21,10 @@ use crate::{error::ApiError, resources::query::Query, state::AppState};
 /// Messages that are looked at.
 pub(super) const LOOKED_AT_MAX: usize = 1_000;
 /// Messages read at one time.
-const PAGE: usize = 100;
+const PAGE: usize = 20;
+
+/// Bytes of a message that a list shows.
+const START_BYTES_MAX: usize = 160;
 
 /// Why messages of a group are refused.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,11 +50,6 @@ impl Reason {
         Reason { code: one.code.as_str().to_owned(), place }
     }
 
-    /// Whether a message is refused for it.
-    pub(super) fn is_of(&self, one: &Refused<'_>) -> bool {
-        Reason::of_message(one) == *self
-    }
-
     /// A page about it.
     pub(super) fn address(&self, path: &str) -> String {
         link::with(path, &[("code", &self.code), ("place", &self.place)])
@@ -66,9 +68,34 @@ pub(super) struct Group {
     pub keys: String,
 }
 
+/// What is kept of a message that was looked at; its body stays where it is.
+pub(super) struct Sight {
+    pub id: RefusedId,
+    pub at: Micros,
+    pub key_id: u64,
+    pub reason: Reason,
+    says: String,
+    /// The beginning of the body.
+    pub start: String,
+}
+
+impl Sight {
+    fn of(one: &Refused<'_>) -> Sight {
+        let start = String::from_utf8_lossy(&one.body[..one.body.len().min(START_BYTES_MAX)]);
+        Sight {
+            id: one.id,
+            at: one.received_at,
+            key_id: one.key_id,
+            reason: Reason::of_message(one),
+            says: sentence(&one.reason),
+            start: start.into_owned(),
+        }
+    }
+}
+
 /// The newest messages set aside.
 pub(super) struct Looked {
-    pub messages: Vec<Refused<'static>>,
+    pub messages: Vec<Sight>,
     /// Whether there are older ones.
     pub more: bool,
 }
@@ -79,7 +106,7 @@ impl Looked {
         let (mut messages, mut from) = (Vec::new(), None);
         loop {
             let page = state.store.refused(workspace.id, from, PAGE).await.map_err(ApiError::Read)?;
-            messages.extend(page.refused);
+            messages.extend(page.refused.iter().map(Sight::of));
             from = page.next;
             if from.is_none() || messages.len() >= LOOKED_AT_MAX {
                 return Ok(Looked { messages, more: from.is_some() });
@@ -89,9 +116,9 @@ impl Looked {
 
     /// The groups, the largest first.
     pub(super) fn groups(&self, names: &HashMap<u64, String>) -> Vec<Group> {
-        let mut by_reason: BTreeMap<Reason, Vec<&Refused<'static>>> = BTreeMap::new();
+        let mut by_reason: BTreeMap<&Reason, Vec<&Sight>> = BTreeMap::new();
         for one in &self.messages {
-            by_reason.entry(Reason::of_message(one)).or_default().push(one);
+            by_reason.entry(&one.reason).or_default().push(one);
         }
         let mut sorted: Vec<_> = by_reason.into_iter().collect();
         sorted.sort_by_key(|(_, of)| std::cmp::Reverse(of.len()));
@@ -100,7 +127,7 @@ impl Looked {
 }
 
 /// A group of messages, which come newest first.
-fn group(reason: &Reason, of: &[&Refused<'static>], names: &HashMap<u64, String>) -> Group {
+fn group(reason: &Reason, of: &[&Sight], names: &HashMap<u64, String>) -> Group {
     const KEYS_NAMED: usize = 3;
     let mut keys: Vec<&str> = of.iter().filter_map(|one| names.get(&one.key_id).map(String::as_str)).collect();
     keys.sort_unstable();
@@ -108,12 +135,12 @@ fn group(reason: &Reason, of: &[&Refused<'static>], names: &HashMap<u64, String>
     let more = keys.len().saturating_sub(KEYS_NAMED);
     keys.truncate(KEYS_NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let at = |one: Option<&&Refused<'static>>| shown::time_or_nothing(one.map(|one| one.received_at), Form::Ago);
+    let at = |one: Option<&&Sight>| shown::time_or_nothing(one.map(|one| one.at), Form::Ago);
     Group {
         href: address(reason),
         code: reason.code.clone(),
         place: reason.place.clone(),
-        says: of.first().map(|newest| sentence(&newest.reason)).unwrap_or_default(),
+        says: of.first().map(|newest| newest.says.clone()).unwrap_or_default(),
         count: count(of.len() as u64),
         first: at(of.last()),
         last: at(of.first()),

@@ -22,7 +22,7 @@ use axum::{
 };
 use muster_store::credentials::Scopes;
 
-use self::groups::{Group, LOOKED_AT_MAX, Looked, Reason};
+use self::groups::{Group, LOOKED_AT_MAX, Looked, Reason, Sight};
 use super::{
     answer::{self, PageError},
     frame::Frame,
@@ -35,9 +35,6 @@ use crate::{resources::query::Query, state::AppState};
 pub(super) use self::groups::key_names;
 
 const PATH: &str = "/refused";
-/// Messages of a group that are listed.
-const LISTED_MAX: usize = 100;
-
 /// The pages of this part.
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -83,12 +80,12 @@ async fn show(
     let chosen = Reason::of(&parameters);
     let names = groups::key_names(&state, session.workspace());
     let groups = looked.groups(&names);
-    let of_chosen = looked.messages.iter().filter(|one| chosen.as_ref().is_some_and(|reason| reason.is_of(one)));
-    let row = |one: &muster_store::refused::Refused<'static>| Row {
+    let of_chosen = looked.messages.iter().filter(|one| chosen.as_ref() == Some(&one.reason));
+    let row = |one: &Sight| Row {
         href: format!("{PATH}/{}", one.id),
-        at: shown::time(one.received_at, Form::Ago),
+        at: shown::time(one.at, Form::Ago),
         key: names.get(&one.key_id).cloned().unwrap_or_default(),
-        start: String::from_utf8_lossy(&one.body).chars().take(160).collect(),
+        start: one.start.clone(),
     };
     let many = shown::many(looked.messages.len() as u64, "message");
     let looked_at = match looked.more {
@@ -99,7 +96,7 @@ async fn show(
         frame: Frame::new(&session, &parts, "Refused", PATH),
         done: done(&parameters),
         looked: looked_at,
-        rows: of_chosen.take(LISTED_MAX).map(row).collect(),
+        rows: of_chosen.map(row).collect(),
         groups: if chosen.is_some() { Vec::new() } else { groups },
         export: chosen
             .as_ref()

@@ -100,6 +100,11 @@ pub(super) async fn resend(
     session.require(Scopes::WRITE)?;
     let kept = refused::find(&state, session.workspace(), &id).await?;
     let draft = fields.get("message");
+    if draft.trim().is_empty() {
+        let still = "There is nothing to send: the field was empty.".to_owned();
+        let page = MessagePage { still, ..page(&state, &session, &parts, &kept) };
+        return answer::html(StatusCode::BAD_REQUEST, &page);
+    }
     match send(&state, &session, kept.clone(), draft).await? {
         None => Ok(go(&back(&[("stored", "1"), ("still", "0")]))),
         Some(still) => {

@@ -3,6 +3,7 @@
 use std::{io::Read, time::Duration};
 
 use super::listening::{Listening, head, parts, read_answer, read_to_end, request, send};
+use crate::{harness::TOKEN, ui::signed_in};
 
 const GOOD: &str = r#"[{"type":"account","accountId":"a","messageId":"1"}]"#;
 const SHORT: Duration = Duration::from_millis(200);
@@ -118,6 +119,30 @@ fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes);
     assert!(bytes.len() < 4 * 7_000_000, "{}", bytes.len());
+}
+
+/// An answer that goes on for longer than a connection may idle, and a client may take to take it, is not cut off.
+#[test]
+fn an_answer_may_go_on_for_as_long_as_it_is_taken() {
+    let server = Listening::with(|settings| {
+        settings.write_timeout = SHORT;
+        settings.idle_timeout = SHORT;
+    });
+    let cookie = signed_in(&server.api, TOKEN);
+    let mut stream = server.connect();
+    send(&mut stream, format!("GET /live/events HTTP/1.1\r\nhost: x\r\ncookie: {cookie}\r\n\r\n"));
+    let mut bytes = Vec::new();
+    for round in 0..4 {
+        std::thread::sleep(SHORT * 3);
+        let event = format!("round-{round}");
+        server.api.send(&format!(r#"[{{"type":"track","userId":"u","event":"{event}","messageId":"{round}"}}]"#));
+        while !String::from_utf8_lossy(&bytes).contains(&event) {
+            let mut piece = [0; 4096];
+            let length = stream.read(&mut piece).expect("it goes on");
+            assert!(length > 0, "cut off in round {round}: {}", String::from_utf8_lossy(&bytes));
+            bytes.extend_from_slice(&piece[..length]);
+        }
+    }
 }
 
 #[test]
