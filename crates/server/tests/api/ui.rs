@@ -50,6 +50,8 @@ fn nobody_gets_in_without_a_key() {
         "/admin/deletions",
         "/admin/deletions/x",
         "/admin/health",
+        "/admin/destinations",
+        "/admin/destinations/x",
     ] {
         let answer = ask(&api, &format!("GET {path}"), "", "");
         assert_eq!(answer.status, 303, "{path}");
@@ -260,7 +262,7 @@ fn keys_and_members_are_managed_by_those_who_may() {
         assert_eq!(post(&api, &revoke, who, "").status, status);
     }
     assert!(api.store.keys().last().unwrap().revoked_at.is_some());
-    for path in ["/admin/keys", "/admin/team", "/admin/health"] {
+    for path in ["/admin/keys", "/admin/team", "/admin/health", "/admin/destinations"] {
         assert_eq!(ask(&api, &format!("GET {path}"), &reader, "").status, 403, "{path}");
         assert!(!ask(&api, "GET /accounts", &reader, "").body.contains(path), "{path}");
     }
@@ -347,4 +349,44 @@ fn a_member_signs_in_with_a_password() {
     assert_eq!(post(&api, &set, &admin, "password=").status, 303);
     assert_eq!(ask(&api, "GET /users", &cookie, "").status, 303);
     assert_eq!(enter("correct+horse").status, 401);
+}
+
+#[test]
+fn destinations_are_made_held_up_and_removed() {
+    let api = Api::new();
+    api.key("other", "of-the-other", Scopes::ALL);
+    let (cookie, other) = (signed_in(&api, TOKEN), signed_in(&api, "of-the-other"));
+    for (fields, says) in [
+        ("name=Bad+Name&kind=webhook&url=https%3A%2F%2Fexample.com", "lower-case letters"),
+        ("name=hooks&kind=pigeon", "kind"),
+        ("name=hooks&kind=webhook&url=nowhere", "url"),
+    ] {
+        let refused = post(&api, "/admin/destinations", &cookie, fields);
+        assert!(refused.status == 400 && refused.body.contains(says), "{fields}: {}", refused.body);
+    }
+    // Nothing listens there; that is all the same to these pages.
+    let made = post(&api, "/admin/destinations", &cookie, "name=hooks&kind=webhook&url=http%3A%2F%2F127.0.0.1%3A9");
+    assert!(made.status == 200 && made.body.contains("whsec_"), "{}", made.body);
+    let page = ask(&api, "GET /admin/destinations", &cookie, "").body;
+    assert!(page.contains("/admin/destinations/hooks") && !page.contains("whsec_"), "a secret is shown once");
+    assert!(!ask(&api, "GET /admin/destinations", &other, "").body.contains("hooks"));
+    assert_eq!(ask(&api, "GET /admin/destinations/hooks", &other, "").status, 404);
+    assert_eq!(post(&api, "/admin/destinations/hooks/remove", &other, "").status, 404);
+    assert_eq!(post(&api, "/admin/destinations/hooks/pause", &cookie, "paused=yes").status, 303);
+    assert!(ask(&api, "GET /admin/destinations/hooks", &cookie, "").body.contains("Let it go on"));
+    for action in ["resend", "drop", "remove"] {
+        let path = format!("/admin/destinations/hooks/{action}");
+        assert_eq!(ask(&api, &format!("POST {path}"), &cookie, "").status, 403, "a form of ours only");
+        assert_eq!(post(&api, &path, &cookie, "").status, 303, "{action}");
+    }
+    assert_eq!(ask(&api, "GET /admin/destinations/hooks", &cookie, "").status, 404);
+}
+
+#[test]
+fn where_messages_go_may_be_the_operators_to_say() {
+    let api = Api::with(|settings| settings.destinations_by_keys = false);
+    let cookie = signed_in(&api, TOKEN);
+    assert!(!ask(&api, "GET /admin/destinations", &cookie, "").body.contains("Make it"));
+    let refused = post(&api, "/admin/destinations", &cookie, "name=hooks&kind=webhook&url=https%3A%2F%2Fexample.com");
+    assert_eq!(refused.status, 403);
 }

@@ -10,6 +10,9 @@ mod team;
 /// Deletions and their receipts.
 mod deletions;
 
+/// Where messages go on to.
+mod destinations;
+
 /// How the server does.
 mod health;
 
@@ -35,5 +38,11 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/deletions", get(deletions::all))
         .route("/admin/deletions/{id}", get(deletions::one))
         .route("/admin/deletions/{id}/cancel", post(deletions::cancel))
+        .route("/admin/destinations", get(destinations::all).post(destinations::create))
+        .route("/admin/destinations/{name}", get(destinations::one))
+        .route("/admin/destinations/{name}/pause", post(destinations::pause))
+        .route("/admin/destinations/{name}/remove", post(destinations::remove))
+        .route("/admin/destinations/{name}/resend", post(destinations::resend))
+        .route("/admin/destinations/{name}/drop", post(destinations::drop_letters))
         .route("/admin/health", get(health::show))
 }
