@@ -3,8 +3,6 @@
 //! Rendered once, when the server starts, from the document at `/openapi.json`. The page stands alone: one style, no
 //! script, nothing loaded from anywhere, and a policy that forbids browsers to do otherwise.
 
-use std::fmt::Write;
-
 use axum::{
     body::{Body, Bytes},
     extract::State,
@@ -17,6 +15,7 @@ use utoipa::openapi::{Content, OpenApi};
 
 use crate::{
     error::ApiError,
+    html::{escaped, put},
     openapi::{Words, ordered::Ordered, schema},
     router::{Access, Route},
     state::AppState,
@@ -253,12 +252,4 @@ fn prose(value: &Ordered) -> String {
         out.push_str("</ul>");
     }
     out
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("a string takes everything");
 }

@@ -49,6 +49,9 @@ mod deletions;
 /// The JSON of every record, field by field.
 mod wire;
 
+/// Text as HTML.
+mod html;
+
 /// The console: pages for people.
 mod ui;
 

@@ -17,7 +17,7 @@ use utoipa::openapi::{ObjectBuilder, Schema};
 use super::workspace;
 use crate::{
     error::ApiError,
-    forward::{self, Destination, DestinationKind, Fault, Origin, Wanted},
+    forward::{self, Destination, DestinationKind, Fault, Origin, Shown, Wanted},
     ingest::{self, admit},
     keys::{Caller, unread},
     openapi::{Words, named, schema},
@@ -204,16 +204,21 @@ async fn remove(
 ) -> Result<Response, ApiError> {
     let workspace = workspace(&state, &caller, &uri)?;
     let known = state.office.find(workspace.id, &name).map_err(ApiError::Admin)?;
+    end(&state, &known).await?;
+    Ok(no_content())
+}
+
+/// Ends a destination, unless the settings file has it.
+pub(crate) async fn end(state: &AppState, known: &Shown) -> Result<(), ApiError> {
     if known.destination.origin == Origin::File {
         let says = "this destination stands in the settings file; take it out there and restart the server";
         return Err(ApiError::parameter(says));
     }
-    state.office.remove(known.follower.id).await.map_err(ApiError::Admin)?;
-    Ok(no_content())
+    state.office.remove(known.follower.id).await.map_err(ApiError::Admin)
 }
 
 /// Where messages go is a matter of the operator's where the settings say so; holding up and letting go on is not.
-fn may_say_where(state: &AppState, caller: &Caller) -> Result<(), ApiError> {
+pub(crate) fn may_say_where(state: &AppState, caller: &Caller) -> Result<(), ApiError> {
     let may = state.settings.destinations_by_keys || matches!(caller, Caller::Operator);
     may.then_some(()).ok_or(ApiError::DestinationsByOperator)
 }

@@ -3,6 +3,8 @@
 //! A key with the scope `admin` manages the keys of its own workspace; the local operator's token manages all. A token
 //! is in the answer that makes its key and in no other.
 
+use std::sync::Arc;
+
 use axum::{
     Extension,
     extract::{Request, State},
@@ -98,15 +100,7 @@ async fn create(
             (Caller::Key(key), Some(wished)) if wished == key.workspace.name => wished,
             (Caller::Key(_), Some(_)) => return Err(ApiError::OtherWorkspace),
         };
-        let token = Token::mint();
-        let new = NewKey {
-            workspace_name,
-            name: wish.name,
-            scopes: wish.scopes,
-            token_hash: token.hash(),
-            created_at: state.clock.now(),
-        };
-        let key = state.store.create_key(new).await.map_err(ApiError::Admin)?;
+        let (key, token) = make(&state, &workspace_name, &wish.name, wish.scopes).await?;
         Ok(json(StatusCode::OK, |object| key::write(object, &key, Some(&token))))
     };
     made.await.map_err(|error: ApiError| error.into_response())
@@ -117,17 +111,41 @@ async fn revoke(
     Extension(caller): Extension<Caller>,
     PathId(id): PathId,
 ) -> Result<Response, ApiError> {
-    let unknown = || ApiError::Admin(AdminError::NotFound(format!("there is no key {id} in this workspace")));
-    let number: u64 = id.parse().map_err(|_| unknown())?;
-    let keys = state.store.keys();
-    let known = keys.iter().any(|key| key.id == number && manages(&caller, key));
-    if !known {
-        return Err(unknown());
-    }
-    state.store.revoke_key(number, state.clock.now()).await.map_err(ApiError::Admin)?;
+    end(&state, &id, |key| manages(&caller, key)).await?;
     Ok(no_content())
 }
 
+/// Makes a key. Its token is known here and nowhere else.
+pub(crate) async fn make(
+    state: &AppState,
+    workspace_name: &str,
+    name: &str,
+    scopes: Scopes,
+) -> Result<(Arc<Key>, Token), ApiError> {
+    let token = Token::mint();
+    let new = NewKey {
+        workspace_name: workspace_name.to_owned(),
+        name: name.to_owned(),
+        scopes,
+        token_hash: token.hash(),
+        created_at: state.clock.now(),
+    };
+    let key = state.store.create_key(new).await.map_err(ApiError::Admin)?;
+    Ok((key, token))
+}
+
+/// Ends the key with an id, if it is one of these.
+pub(crate) async fn end(state: &AppState, id: &str, is_of: impl Fn(&Key) -> bool) -> Result<(), ApiError> {
+    let unknown = || ApiError::Admin(AdminError::NotFound(format!("there is no key {id} in this workspace")));
+    let number: u64 = id.parse().map_err(|_| unknown())?;
+    if !state.store.keys().iter().any(|key| key.id == number && is_of(key)) {
+        return Err(unknown());
+    }
+    state.store.revoke_key(number, state.clock.now()).await.map_err(ApiError::Admin)?;
+    Ok(())
+}
+
+/// Whether a caller manages a key.
 fn manages(caller: &Caller, key: &Key) -> bool {
     match caller {
         Caller::Operator => true,

@@ -9,7 +9,7 @@ pub(crate) mod keys;
 mod team;
 
 /// Destinations that messages go on to.
-mod destinations;
+pub(crate) mod destinations;
 
 /// Messages that destinations refused.
 mod dead_letters;

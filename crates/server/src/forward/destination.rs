@@ -144,9 +144,8 @@ impl Destination {
             (None, DestinationKind::Webhook) => Secret::mint_webhook(),
             (None, _) => return Err(fault("secret")("the receiver's key is needed".to_owned())),
         };
-        let kind_of = |text: &String| Kind::ALL.into_iter().find(|kind| kind.as_str() == text);
         let names = || Kind::ALL.map(Kind::as_str).join(", ");
-        let types = wanted.types.iter().map(kind_of).collect::<Option<Vec<Kind>>>();
+        let types = wanted.types.iter().map(|name| Kind::from_name(name)).collect::<Option<Vec<Kind>>>();
         let types = types.ok_or_else(|| fault("types")(format!("must be of {}", names())))?;
         let events = check_filter(wanted.events).map_err(fault("events"))?;
         let accounts = check_filter(wanted.accounts).map_err(fault("accounts"))?;

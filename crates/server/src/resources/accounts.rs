@@ -54,10 +54,7 @@ async fn listed(
     parameters: &Query,
     within: Option<(RecordKind, RecordId)>,
 ) -> Result<Response, ApiError> {
-    let churned_at = &state.settings.trait_names.churned_at;
-    let churned = |present| vec![Condition::TraitPresent { key: churned_at.clone(), present }];
-    let words = [("active", Some(false)), ("churned", Some(true)), ("activeOrChurned", None)];
-    let conditions = parameters.word("status", &words)?.map(churned).unwrap_or_default();
+    let conditions = of_status(state, parameters)?.into_iter().collect();
     let of = ListOf { within, conditions, ..ListOf::all(KIND) };
     let request = ListRequest::read(state, workspace, parameters, of).await?;
     let found = request.page(state, workspace).await?;
@@ -75,6 +72,13 @@ async fn listed(
         page(&views, next, bytes_max, one, |view| request.after(&view.profile, view.seen))
     };
     answer::write(state, weight, write).await
+}
+
+/// Which accounts `status` leaves in a list.
+pub(crate) fn of_status(state: &AppState, parameters: &Query) -> Result<Option<Condition>, ApiError> {
+    let churned = |present| Condition::TraitPresent { key: state.settings.trait_names.churned_at.clone(), present };
+    let words = [("active", Some(false)), ("churned", Some(true)), ("activeOrChurned", None)];
+    Ok(parameters.word("status", &words)?.map(churned))
 }
 
 /// Answers one record.

@@ -25,7 +25,7 @@ pub(crate) mod related;
 mod organizations;
 
 /// Accounts.
-mod accounts;
+pub(crate) mod accounts;
 
 /// Users.
 mod users;

@@ -56,6 +56,16 @@ pub(super) fn go(to: &str) -> Response {
     response
 }
 
+/// Makes an answer a file of this name, which no cache keeps and no browser takes for something else.
+pub(super) fn as_file(response: &mut Response, content_type: &'static str, name: &str) {
+    let headers = response.headers_mut();
+    let disposition = format!("attachment; filename=\"{name}\"");
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::try_from(disposition).expect("a word is a header value"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
 /// Why there is another page than the one asked for.
 #[derive(Debug)]
 pub(super) enum PageError {

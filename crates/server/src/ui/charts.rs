@@ -301,10 +301,14 @@ fn month_name(of: &str) -> &'static str {
     NAMES[(month - 1) % 12]
 }
 
-/// A trend as a line, for a cell of a table. `label` says the whole in words.
-pub(super) fn trend(values: &[u64], label: &str) -> Html {
+/// Days that one point of a small line sums up, so that it is not all noise.
+const LINE_DAYS: usize = 3;
+
+/// Days as a small line, for a cell of a table.
+pub(super) fn trend(days: &[u64]) -> Html {
     const WIDTH: f64 = 120.0;
     const HEIGHT: f64 = 26.0;
+    let values = grouped(days, LINE_DAYS);
     let most = values.iter().copied().max().unwrap_or(0).max(1);
     let step = WIDTH / place(values.len().saturating_sub(1).max(1));
     let mut line = String::new();
@@ -312,6 +316,7 @@ pub(super) fn trend(values: &[u64], label: &str) -> Html {
         let (x, y) = (step * place(at), HEIGHT - 2.0 - (HEIGHT - 4.0) * share(*value, most));
         put(&mut line, format_args!("{}{x:.1} {y:.1}", if at == 0 { "M" } else { "L" }));
     }
+    let label = format!("{} in {} days", count(days.iter().sum()), days.len());
     Safe(format!(
         "<svg class=\"chart mini\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" preserveAspectRatio=\"none\" role=\"img\" \
          aria-label=\"{label}\"><path class=\"area\" d=\"{line}L{WIDTH} {HEIGHT}L0 {HEIGHT}Z\"/>\
@@ -319,8 +324,8 @@ pub(super) fn trend(values: &[u64], label: &str) -> Html {
     ))
 }
 
-/// Days summed up in groups, so that a line of a year is not all noise.
-pub(super) fn grouped(values: &[u64], days: usize) -> Vec<u64> {
+/// Days summed up in groups, of which the last one ends today.
+fn grouped(values: &[u64], days: usize) -> Vec<u64> {
     values.rchunks(days.max(1)).rev().map(|group| group.iter().sum()).collect()
 }
 

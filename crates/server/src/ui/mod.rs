@@ -34,6 +34,9 @@ mod link;
 /// Values, counts and times as people read them.
 mod shown;
 
+/// How far back pages look.
+mod days;
+
 /// Figures drawn: days as bars, a year as squares, a trend as a line.
 mod charts;
 

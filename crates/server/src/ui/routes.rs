@@ -5,8 +5,8 @@
 
 use axum::{
     Router,
-    extract::{RawQuery, State},
-    http::request::Parts,
+    extract::State,
+    http::{Uri, request::Parts},
     routing::{get, post},
 };
 use muster_model::kind::RecordKind;
@@ -48,17 +48,14 @@ pub(crate) fn routes() -> Router<AppState> {
 
 /// The pages about one kind of record.
 fn of_records(kind: RecordKind, path: &str) -> Router<AppState> {
-    let table = move |state: State<AppState>, session: Session, raw: RawQuery, parts: Parts| {
-        list::show(kind, state, session, raw, parts)
+    let table = move |state: State<AppState>, session: Session, parts: Parts| list::show(kind, state, session, parts);
+    let csv = move |state: State<AppState>, session: Session, uri: Uri| list::csv(kind, state, session, uri);
+    let one = move |state: State<AppState>, session: Session, id: PathId, parts: Parts| {
+        record::show(kind, state, session, id, parts)
     };
-    let csv = move |state: State<AppState>, session: Session, raw: RawQuery| list::csv(kind, state, session, raw);
-    let one = move |state: State<AppState>, session: Session, id: PathId, raw: RawQuery, parts: Parts| {
-        record::show(kind, state, session, id, raw, parts)
+    let history = move |state: State<AppState>, session: Session, id: PathId, key: PathKey, parts: Parts| {
+        record::trait_history(kind, state, session, id, key, parts)
     };
-    let history =
-        move |state: State<AppState>, session: Session, id: PathId, key: PathKey, raw: RawQuery, parts: Parts| {
-            record::trait_history(kind, state, session, id, key, raw, parts)
-        };
     let removal = move |state: State<AppState>, id: PathId, posted: Posted| record::remove(kind, state, id, posted);
     Router::new()
         .route(&format!("/{path}/{{id}}/delete"), post(removal))

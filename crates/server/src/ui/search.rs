@@ -3,11 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::{
-    extract::{RawQuery, State},
-    http::request::Parts,
-    response::Response,
-};
+use axum::{extract::State, http::request::Parts, response::Response};
 use muster_model::{find, kind::RecordKind, profile::Profile};
 use muster_store::{
     credentials::Workspace,
@@ -51,13 +47,8 @@ struct SearchPage {
 }
 
 /// Answers what was found.
-pub(super) async fn show(
-    State(state): State<AppState>,
-    session: Session,
-    RawQuery(raw): RawQuery,
-    parts: Parts,
-) -> Result<Response, PageError> {
-    let parameters = Query::of_text(raw.as_deref().unwrap_or_default());
+pub(super) async fn show(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
+    let parameters = Query::of(&parts.uri);
     let sought = parameters.get("q").unwrap_or_default().trim().to_owned();
     if sought.len() > SOUGHT_BYTES_MAX || sought.contains('\n') {
         let says = format!("a search is one line of at most {SOUGHT_BYTES_MAX} bytes");

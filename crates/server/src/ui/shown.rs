@@ -3,37 +3,16 @@
 //! What comes from here as [`Html`](crate::ui::shown::Html) is escaped already. Text of customers is set apart from the direction of the text
 //! around it, so that right-to-left names disturb nothing.
 
-use std::fmt::Write;
-
 use askama::filters::Safe;
 use muster_model::{json::string_value, time::Micros};
+
+pub(super) use crate::html::{escaped, put};
 
 /// Text that is HTML.
 pub(super) type Html = Safe<String>;
 
 /// Letters of a value that a cell shows.
 const CELL_LETTERS_MAX: usize = 120;
-
-/// Text in which nothing is markup.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 8);
-    for letter in text.chars() {
-        match letter {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            letter => out.push(letter),
-        }
-    }
-    out
-}
-
-/// Writes to a text, which takes everything.
-pub(super) fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("a string takes everything");
-}
 
 /// Nothing to show.
 pub(super) fn nothing() -> Html {

@@ -11,14 +11,15 @@ use axum::{
 use muster_model::{day::Day, kind::RecordKind};
 use muster_store::{
     activity::EventNames,
-    credentials::{NewKey, Scopes},
+    credentials::Scopes,
     lists::{ListOrder, ListQuery},
 };
 
 use super::{
     answer::{self, PageError},
-    charts::{self, DayFigures, Width},
-    events::{CHART_DAYS, TREND_DAYS, first_of, last_days},
+    charts::{self, Width},
+    days::{CHART_DAYS, first_of, lately_and_before},
+    events::{days_of_all, last_days},
     frame::Frame,
     link,
     list::name_of,
@@ -26,7 +27,7 @@ use super::{
     session::{self, Session},
     shown::{self, Form, Html, count},
 };
-use crate::{error::ApiError, keys::Token, state::AppState};
+use crate::{admin::keys, error::ApiError, keys::Token, state::AppState};
 
 /// Lines of each list.
 const LINES: usize = 8;
@@ -110,26 +111,13 @@ impl Lists<'_> {
     }
 }
 
-fn overview(
-    state: &AppState,
-    frame: Frame,
-    mut names: EventNames,
-    accounts: Vec<Line>,
-    newest: Vec<Line>,
-) -> StartPage {
+fn overview(state: &AppState, frame: Frame, names: EventNames, accounts: Vec<Line>, newest: Vec<Line>) -> StartPage {
     let today = Day::of(state.clock.now());
-    let mut figures = vec![DayFigures::default(); CHART_DAYS];
-    let mut by_name: Vec<(u64, &str)> = Vec::new();
-    names.names.sort_by(|one, other| one.name.cmp(&other.name));
-    for name in &names.names {
-        let days = last_days(name, today, CHART_DAYS);
-        by_name.push((days[CHART_DAYS - TREND_DAYS..].iter().sum(), &name.name));
-        figures.iter_mut().zip(&days).for_each(|(sum, events)| sum.events += events);
-    }
+    let figures = days_of_all(&names.names, today);
+    let of_name = |name| lately_and_before(&last_days(name, today, CHART_DAYS)).0;
+    let mut by_name: Vec<(u64, &str)> = names.names.iter().map(|name| (of_name(name), name.name.as_str())).collect();
     by_name.sort_by_key(|(events, name)| (Reverse(*events), *name));
-    let sum = |days: &[DayFigures]| days.iter().map(|day| day.events).sum::<u64>();
-    let (before, lately) =
-        (&figures[CHART_DAYS - 2 * TREND_DAYS..CHART_DAYS - TREND_DAYS], &figures[CHART_DAYS - TREND_DAYS..]);
+    let (lately, before) = lately_and_before(&figures.iter().map(|day| day.events).collect::<Vec<u64>>());
     let line = |(events, name): &(u64, &str)| Line {
         label: (*name).to_owned(),
         href: format!("/events/{}", link::encoded(name)),
@@ -139,8 +127,8 @@ fn overview(
         frame,
         chart: charts::days(first_of(today, CHART_DAYS), &figures, false, Width::Page),
         chart_days: CHART_DAYS,
-        lately: shown::many(sum(lately), "event"),
-        change: shown::change(sum(lately), sum(before)),
+        lately: shown::many(lately, "event"),
+        change: shown::change(lately, before),
         names: shown::many(names.names.len() as u64, "name"),
         events: by_name.iter().filter(|(events, _)| *events > 0).take(LINES).map(line).collect(),
         accounts,
@@ -166,14 +154,6 @@ pub(super) async fn make_key(
     Posted { session, parts, .. }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
-    let token = Token::mint();
-    let new = NewKey {
-        workspace_name: session.workspace().name.clone(),
-        name: "first sender".to_owned(),
-        scopes: Scopes::WRITE,
-        token_hash: token.hash(),
-        created_at: state.clock.now(),
-    };
-    state.store.create_key(new).await.map_err(ApiError::Admin)?;
+    let (_, token) = keys::make(&state, &session.workspace().name, "first sender", Scopes::WRITE).await?;
     answer::page(&first(&state, &session, &parts, Some(&token)))
 }

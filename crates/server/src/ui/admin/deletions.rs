@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Path, RawQuery, State},
+    extract::{Path, State},
     http::request::Parts,
     response::Response,
 };
@@ -85,13 +85,8 @@ fn row(deletion: &Deletion) -> Row {
 }
 
 /// The newest first.
-pub(super) async fn all(
-    State(state): State<AppState>,
-    session: Session,
-    RawQuery(raw): RawQuery,
-    parts: Parts,
-) -> Result<Response, PageError> {
-    let parameters = Query::of_text(raw.as_deref().unwrap_or_default());
+pub(super) async fn all(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
+    let parameters = Query::of(&parts.uri);
     let workspace = session.workspace();
     let name = ListName::new(workspace.id, &["page of deletions"]);
     let from = name.read(parameters.get("from"))?.map(|place| DeletionId(place.id));

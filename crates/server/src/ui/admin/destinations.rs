@@ -9,12 +9,7 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::Response,
 };
-use muster_store::{
-    credentials::Scopes,
-    error::AdminError,
-    follow::{Letter, Start},
-    record,
-};
+use muster_store::{credentials::Scopes, error::AdminError, follow::Letter, record};
 
 use super::super::{
     answer::{self, PageError, go, sentence},
@@ -25,8 +20,9 @@ use super::super::{
     shown::{self, Form, Html, count},
 };
 use crate::{
+    admin::destinations,
     error::ApiError,
-    forward::{Destination, Origin, Shown, Wanted},
+    forward::{Destination, Origin, Shown, Wanted, parse_start},
     state::AppState,
 };
 
@@ -123,9 +119,7 @@ pub(super) async fn create(
     Posted { session, fields, parts }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
-    if !state.settings.destinations_by_keys {
-        return Err(ApiError::DestinationsByOperator.into());
-    }
+    destinations::may_say_where(&state, &session.caller(&state)?)?;
     let again = |says: &str| {
         let page = DestinationsPage { says: sentence(says), ..page(&state, &session, &parts) };
         answer::html(StatusCode::BAD_REQUEST, &page)
@@ -134,7 +128,10 @@ pub(super) async fn create(
     let secret = filled("secret");
     let given = secret.is_some();
     let wanted = Wanted { kind: fields.get("kind").to_owned(), url: filled("url"), secret, ..Wanted::default() };
-    let start = if fields.get("from") == "start" { Start::Beginning } else { Start::Now };
+    let start = match parse_start(filled("from").as_deref().unwrap_or("now")) {
+        Ok(start) => start,
+        Err(says) => return again(&format!("from: {says}")),
+    };
     let wished = match Destination::new(wanted, Origin::Api) {
         Ok(wished) => wished,
         Err(fault) => return again(&format!("{}: {}", fault.field, fault.says)),
@@ -150,9 +147,10 @@ pub(super) async fn create(
     }
 }
 
-/// The destination of a page.
-fn found(state: &AppState, session: &Session, name: &str) -> Result<Shown, ApiError> {
-    state.office.find(session.workspace().id, name).map_err(ApiError::Admin)
+/// The destination of a page, for whoever manages it.
+fn managed(state: &AppState, session: &Session, name: &str) -> Result<Shown, PageError> {
+    session.require(Scopes::ADMIN)?;
+    Ok(state.office.find(session.workspace().id, name).map_err(ApiError::Admin)?)
 }
 
 /// One, with what it refused.
@@ -162,8 +160,7 @@ pub(super) async fn one(
     Path(name): Path<String>,
     parts: Parts,
 ) -> Result<Response, PageError> {
-    session.require(Scopes::ADMIN)?;
-    let shown = found(&state, &session, &name)?;
+    let shown = managed(&state, &session, &name)?;
     let page = state.store.letters(shown.follower.id, None, LETTERS_SHOWN).await.map_err(ApiError::Read)?;
     answer::page(&DestinationPage {
         frame: Frame::new(&session, &parts, &shown.follower.name, PATH),
@@ -189,8 +186,7 @@ pub(super) async fn pause(
     Path(name): Path<String>,
     Posted { session, fields, .. }: Posted,
 ) -> Result<Response, PageError> {
-    session.require(Scopes::ADMIN)?;
-    let shown = found(&state, &session, &name)?;
+    let shown = managed(&state, &session, &name)?;
     let wished = Destination { paused: fields.get("paused") == "yes", ..shown.destination };
     state.office.change(shown.follower.id, wished).await.map_err(ApiError::Admin)?;
     Ok(go(&format!("{PATH}/{name}")))
@@ -202,13 +198,8 @@ pub(super) async fn remove(
     Path(name): Path<String>,
     Posted { session, .. }: Posted,
 ) -> Result<Response, PageError> {
-    session.require(Scopes::ADMIN)?;
-    let shown = found(&state, &session, &name)?;
-    if shown.destination.origin == Origin::File {
-        let says = "this destination stands in the settings file; take it out there and restart the server";
-        return Err(ApiError::parameter(says).into());
-    }
-    state.office.remove(shown.follower.id).await.map_err(ApiError::Admin)?;
+    let shown = managed(&state, &session, &name)?;
+    destinations::end(&state, &shown).await?;
     Ok(go(PATH))
 }
 
@@ -218,8 +209,7 @@ pub(super) async fn resend(
     Path(name): Path<String>,
     Posted { session, .. }: Posted,
 ) -> Result<Response, PageError> {
-    session.require(Scopes::ADMIN)?;
-    let shown = found(&state, &session, &name)?;
+    let shown = managed(&state, &session, &name)?;
     state.store.resend_letters(shown.follower.id, None).await.map_err(ApiError::Admin)?;
     state.office.hurry(shown.follower.id);
     Ok(go(&format!("{PATH}/{name}")))
@@ -231,8 +221,7 @@ pub(super) async fn drop_letters(
     Path(name): Path<String>,
     Posted { session, .. }: Posted,
 ) -> Result<Response, PageError> {
-    session.require(Scopes::ADMIN)?;
-    let shown = found(&state, &session, &name)?;
+    let shown = managed(&state, &session, &name)?;
     state.store.drop_letters(shown.follower.id, None).await.map_err(ApiError::Admin)?;
     Ok(go(&format!("{PATH}/{name}")))
 }

@@ -8,10 +8,7 @@ use axum::{
     http::request::Parts,
     response::Response,
 };
-use muster_store::{
-    credentials::{Key, NewKey, Scopes},
-    error::AdminError,
-};
+use muster_store::credentials::{Key, Scopes};
 
 use super::super::{
     answer::{self, PageError, go},
@@ -20,7 +17,10 @@ use super::super::{
     session::{Holder, Session},
     shown::{self, Form, Html},
 };
-use crate::{admin::keys::NAME_BYTES_MAX, error::ApiError, keys::Token, state::AppState};
+use crate::{
+    admin::keys::{self, NAME_BYTES_MAX},
+    state::AppState,
+};
 
 const PATH: &str = "/admin/keys";
 
@@ -93,15 +93,7 @@ pub(super) async fn create(
     let Ok(scopes) = Scopes::parse(&listed.join(",")) else {
         return again("Choose at least one thing that the key may do.".to_owned());
     };
-    let token = Token::mint();
-    let new = NewKey {
-        workspace_name: session.workspace().name.clone(),
-        name: name.to_owned(),
-        scopes,
-        token_hash: token.hash(),
-        created_at: state.clock.now(),
-    };
-    state.store.create_key(new).await.map_err(ApiError::Admin)?;
+    let (_, token) = keys::make(&state, &session.workspace().name, name, scopes).await?;
     answer::page(&KeysPage { token: token.reveal().to_owned(), ..page(&state, &session, &parts) })
 }
 
@@ -112,10 +104,6 @@ pub(super) async fn revoke(
     Posted { session, .. }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
-    let keys = state.store.keys();
-    let known = keys.iter().find(|key| key.id.to_string() == id && key.workspace.id == session.workspace().id);
-    let unknown = || ApiError::Admin(AdminError::NotFound("there is no such key in this workspace".to_owned()));
-    let key = known.ok_or_else(unknown)?;
-    state.store.revoke_key(key.id, state.clock.now()).await.map_err(ApiError::Admin)?;
+    keys::end(&state, &id, |key| key.workspace.id == session.workspace().id).await?;
     Ok(go(PATH))
 }

@@ -17,6 +17,7 @@ pub(super) use self::one::show as one;
 use super::{
     answer::{self, PageError},
     charts::{self, DayFigures, Width},
+    days::{CHART_DAYS, first_of, lately_and_before},
     frame::Frame,
     link,
     session::Session,
@@ -24,12 +25,6 @@ use super::{
 };
 use crate::{error::ApiError, state::AppState};
 
-/// Days of a chart.
-pub(super) const CHART_DAYS: usize = 90;
-/// What a trend compares: so many days with as many before.
-pub(super) const TREND_DAYS: usize = 30;
-/// Days that one point of a small line sums up.
-const LINE_DAYS: usize = 3;
 /// Names on the page.
 const NAMES_SHOWN: usize = 500;
 
@@ -60,12 +55,6 @@ pub(super) async fn all(State(state): State<AppState>, session: Session, parts: 
     let mut found = state.store.event_names(session.workspace().id).await.map_err(ApiError::Read)?;
     found.names.sort_by(|one, other| (Reverse(one.events), &one.name).cmp(&(Reverse(other.events), &other.name)));
     let today = Day::of(state.clock.now());
-    let mut figures = vec![DayFigures::default(); CHART_DAYS];
-    for name in &found.names {
-        for (sum, count) in figures.iter_mut().zip(last_days(name, today, CHART_DAYS)) {
-            sum.events += count;
-        }
-    }
     let others = found.others.map(|others| format!(" {} events have other names.", count(others.events)));
     let hidden = found.names.len().saturating_sub(NAMES_SHOWN);
     let hidden = if hidden > 0 {
@@ -75,7 +64,7 @@ pub(super) async fn all(State(state): State<AppState>, session: Session, parts: 
     };
     answer::page(&EventsPage {
         frame: Frame::new(&session, &parts, "Events", "/events"),
-        chart: charts::days(first_of(today, CHART_DAYS), &figures, false, Width::Page),
+        chart: charts::days(first_of(today, CHART_DAYS), &days_of_all(&found.names, today), false, Width::Page),
         chart_days: CHART_DAYS,
         names: shown::many(found.names.len() as u64, "name"),
         says: format!("Days are in UTC.{hidden}{}", others.unwrap_or_default()),
@@ -85,14 +74,11 @@ pub(super) async fn all(State(state): State<AppState>, session: Session, parts: 
 
 fn row(name: &EventName, today: Day) -> Row {
     let days = last_days(name, today, CHART_DAYS);
-    let (lately, before) = halves(&days);
+    let (lately, before) = lately_and_before(&days);
     Row {
         href: format!("/events/{}", link::encoded(&name.name)),
         name: name.name.clone(),
-        spark: charts::trend(
-            &charts::grouped(&days, LINE_DAYS),
-            &format!("{} in {CHART_DAYS} days", count(days.iter().sum())),
-        ),
+        spark: charts::trend(&days),
         events: count(name.events),
         lately: count(lately),
         trend: shown::change(lately, before),
@@ -101,9 +87,15 @@ fn row(name: &EventName, today: Day) -> Row {
     }
 }
 
-/// The first of so many days up to today.
-pub(super) fn first_of(today: Day, days: usize) -> Day {
-    today.plus(1 - i32::try_from(days).unwrap_or(i32::MAX))
+/// All events of each day of a chart.
+pub(super) fn days_of_all(names: &[EventName], today: Day) -> Vec<DayFigures> {
+    let mut figures = vec![DayFigures::default(); CHART_DAYS];
+    for name in names {
+        for (sum, count) in figures.iter_mut().zip(last_days(name, today, CHART_DAYS)) {
+            sum.events += count;
+        }
+    }
+    figures
 }
 
 /// Events of each of the last days, the oldest first.
@@ -116,12 +108,6 @@ pub(super) fn last_days(name: &EventName, today: Day, days: usize) -> Vec<u64> {
         }
     }
     counts
-}
-
-/// The last thirty days, and the thirty before.
-fn halves(counts: &[u64]) -> (u64, u64) {
-    let middle = counts.len().saturating_sub(TREND_DAYS);
-    (counts[middle..].iter().sum(), counts[middle.saturating_sub(TREND_DAYS)..middle].iter().sum())
 }
 
 #[cfg(test)]
@@ -137,7 +123,5 @@ mod tests {
         let name = EventName { name: "a".to_owned(), events: 10, first, last, days };
         assert_eq!(last_days(&name, Day(10), 3), [2, 0, 3]);
         assert_eq!(last_days(&name, Day(20), 2), [0, 0]);
-        assert_eq!(halves(&[1; 70]), (30, 30));
-        assert_eq!(halves(&[1; 10]), (10, 0));
     }
 }

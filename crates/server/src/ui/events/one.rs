@@ -18,12 +18,13 @@ use super::{
     super::{
         answer::{self, PageError},
         charts::{self, DayFigures, Width},
+        days::{CHART_DAYS, YEAR_DAYS, first_of},
         frame::Frame,
         link,
         session::Session,
         shown::{self, Form, Html, count},
     },
-    CHART_DAYS, first_of, last_days,
+    last_days,
 };
 use crate::{error::ApiError, query::answer::gather, state::AppState};
 
@@ -33,7 +34,6 @@ const EVENTS_LOOKED_AT: u64 = 500;
 const PROPERTIES_SHOWN: usize = 100;
 /// Different values of a property that are shown.
 const EXAMPLES: usize = 3;
-const YEAR_DAYS: usize = 365;
 
 struct Property {
     key: String,

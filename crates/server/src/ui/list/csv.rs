@@ -5,18 +5,16 @@
 
 use std::io;
 
-use axum::{
-    body::Body,
-    extract::{RawQuery, State},
-    http::{HeaderValue, header},
-    response::Response,
-};
+use axum::{body::Body, extract::State, http::Uri, response::Response};
 use bytes::Bytes;
 use futures_util::stream;
 use muster_model::kind::RecordKind;
 
 use super::{
-    super::{answer::PageError, session::Session},
+    super::{
+        answer::{PageError, as_file},
+        session::Session,
+    },
     Found,
     columns::{self, Column},
     found, plural,
@@ -43,20 +41,15 @@ pub(in super::super) async fn show(
     kind: RecordKind,
     State(state): State<AppState>,
     session: Session,
-    RawQuery(raw): RawQuery,
+    uri: Uri,
 ) -> Result<Response, PageError> {
-    let parameters = Query::of_text(raw.as_deref().unwrap_or_default());
+    let parameters = Query::of(&uri);
     let columns = columns::chosen(kind, &state, session.workspace(), &parameters).await?;
     let first = found(kind, &state, session.workspace(), &parameters, Some(PAGE_ROWS)).await?;
     let rest = Rest { kind, state, session, parameters, columns, page: Some(first), begun: false };
     let mut response = Response::new(Body::from_stream(stream::try_unfold(rest, next)));
-    let headers = response.headers_mut();
-    let name = plural(kind).to_lowercase();
-    let disposition = format!("attachment; filename=\"{name}.csv\"");
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8"));
-    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::try_from(disposition).expect("a word is a header value"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let name = format!("{}.csv", plural(kind).to_lowercase());
+    as_file(&mut response, "text/csv; charset=utf-8", &name);
     Ok(response)
 }
 

@@ -16,17 +16,9 @@ mod filters;
 mod csv;
 
 use askama::Template;
-use axum::{
-    extract::{RawQuery, State},
-    http::request::Parts,
-    response::Response,
-};
+use axum::{extract::State, http::request::Parts, response::Response};
 use muster_model::{id::RecordId, kind::RecordKind};
-use muster_store::{
-    catalogue::Model,
-    credentials::Workspace,
-    lists::{Condition, ListCursor},
-};
+use muster_store::{catalogue::Model, credentials::Workspace, lists::ListCursor};
 
 use self::{
     addresses::Addresses,
@@ -43,6 +35,7 @@ use super::{
 use crate::{
     error::ApiError,
     resources::{
+        accounts,
         query::Query,
         records::{ListOf, ListRequest},
         related::Gatherer,
@@ -123,10 +116,9 @@ pub(super) async fn show(
     kind: RecordKind,
     State(state): State<AppState>,
     session: Session,
-    RawQuery(raw): RawQuery,
     parts: Parts,
 ) -> Result<Response, PageError> {
-    let parameters = Query::of_text(raw.as_deref().unwrap_or_default());
+    let parameters = Query::of(&parts.uri);
     if let Some(canonical) = filters::added(kind, &parameters) {
         return Ok(answer::go(&canonical));
     }
@@ -250,12 +242,9 @@ async fn found(
     parameters: &Query,
     limit: Option<&str>,
 ) -> Result<Found, ApiError> {
-    let churned_at = &state.settings.trait_names.churned_at;
     let mut conditions = Vec::new();
     if kind == RecordKind::Account {
-        let words = [("active", Some(false)), ("churned", Some(true)), ("activeOrChurned", None)];
-        let churned = |present| Condition::TraitPresent { key: churned_at.clone(), present };
-        conditions.extend(parameters.word("status", &words)?.map(churned));
+        conditions.extend(accounts::of_status(state, parameters)?);
     }
     let within = within(kind, state, workspace, parameters).await?;
     let limited = limit.map(|limit| parameters.and("limit", limit));

@@ -3,7 +3,7 @@
 //! The page shows what the script adds to it. A stream ends when the server is asked to stop, and when whoever watches is
 //! no longer let in.
 
-use std::{convert::Infallible, time::Duration};
+use std::{collections::HashMap, convert::Infallible, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -62,6 +62,8 @@ struct Watching {
     state: AppState,
     session: Session,
     watcher: Watcher,
+    /// What keys are called, as far as they were met.
+    names: HashMap<u64, String>,
     look_at: Instant,
     silent_since: Instant,
 }
@@ -70,7 +72,8 @@ struct Watching {
 pub(super) async fn events(State(state): State<AppState>, session: Session) -> Result<Response, PageError> {
     let watcher = state.feed.watch(session.workspace().id).ok_or(ApiError::WatchersFull)?;
     let now = Instant::now();
-    let watching = Watching { state, session, watcher, look_at: now + LOOK_EVERY, silent_since: now };
+    let watching =
+        Watching { state, session, watcher, names: HashMap::new(), look_at: now + LOOK_EVERY, silent_since: now };
     let mut response = Response::new(Body::from_stream(stream::unfold(watching, next)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -85,7 +88,7 @@ async fn next(mut watching: Watching) -> Option<(Result<Bytes, Infallible>, Watc
         let mut text = String::new();
         tokio::select! {
             told = watching.watcher.told.recv() => match told {
-                Ok(told) => text = event(&watching, &told),
+                Ok(told) => text = event(&mut watching, &told),
                 Err(RecvError::Lagged(missed)) => text = lost(missed),
                 Err(RecvError::Closed) => return None,
             },
@@ -112,8 +115,10 @@ fn lost(missed: u64) -> String {
     format!("event: lost\ndata: {missed}\n\n")
 }
 
-fn event(watching: &Watching, told: &Told) -> String {
-    let names = key_names(&watching.state, watching.session.workspace());
+fn event(watching: &mut Watching, told: &Told) -> String {
+    if told.key_id != 0 && !watching.names.contains_key(&told.key_id) {
+        watching.names = key_names(&watching.state, watching.session.workspace());
+    }
     let ids: Vec<&str> = told.records.iter().map(|one| one.external_id.as_str()).collect();
     let records = told.records.iter().map(|one| {
         json!({"label": format!("{} {}", one.kind.as_str(), one.external_id), "href": link::record(one.kind, &one.external_id, one.id)})
@@ -124,7 +129,7 @@ fn event(watching: &Watching, told: &Told) -> String {
         "type": told.kind,
         "what": told.what,
         "ids": ids.join(" · "),
-        "key": names.get(&told.key_id).cloned().unwrap_or_else(|| "the console".to_owned()),
+        "key": watching.names.get(&told.key_id).cloned().unwrap_or_else(|| "the console".to_owned()),
         "took": (told.took.as_micros() as u64).div_ceil(100) as f64 / 10.0,
         "body": pretty(&told.body),
         "why": told.why,

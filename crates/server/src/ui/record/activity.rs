@@ -8,20 +8,14 @@ use muster_store::{activity::DayActivity, credentials::Workspace, error::ReadErr
 use super::super::{
     answer::sentence,
     charts::{self, DayFigures, Width},
+    days::{CHART_DAYS, YEAR_DAYS, first_of, lately_and_before},
     link,
     shown::{self, Html, count},
 };
 use crate::{error::ApiError, state::AppState};
 
-/// Days of the bars; a year of squares.
-pub(super) const CHART_DAYS: usize = 90;
-const YEAR_DAYS: usize = 365;
-/// What a trend compares: so many days with as many before.
-const TREND_DAYS: usize = 30;
 /// Names of events that are shown.
 const TOP_EVENTS: usize = 10;
-/// Days that one point of a small line sums up.
-const LINE_DAYS: usize = 3;
 
 /// One name of events.
 pub(super) struct TopEvent {
@@ -53,7 +47,7 @@ impl Activity {
         here: &str,
     ) -> Result<Activity, ApiError> {
         let last = Day::of(state.clock.now());
-        let first = last.plus(1 - i32::try_from(YEAR_DAYS).unwrap_or(i32::MAX));
+        let first = first_of(last, YEAR_DAYS);
         let read = state.store.activity(workspace.id, (profile.kind(), profile.id), (first, last)).await;
         match read {
             Ok(days) => Ok(Activity::drawn(first, &days, here, profile.as_user().is_none())),
@@ -81,7 +75,7 @@ impl Activity {
         names.sort_by_key(|(name, counts)| (Reverse(counts.iter().sum::<u64>()), *name));
         let chart_from = YEAR_DAYS - CHART_DAYS;
         let events: Vec<u64> = days.iter().map(|day| day.events).collect();
-        let (lately, before) = halves(&events);
+        let (lately, before) = lately_and_before(&events);
         Activity {
             chart: charts::days(
                 first.plus(i32::try_from(chart_from).unwrap_or(0)),
@@ -99,20 +93,13 @@ impl Activity {
 }
 
 fn top_event(name: &str, counts: &[u64], here: &str) -> TopEvent {
-    let (lately, before) = halves(counts);
+    let (lately, before) = lately_and_before(counts);
     let sum: u64 = counts.iter().sum();
     TopEvent {
         name: name.to_owned(),
         href: format!("{}#timeline", link::with(here, &[("event", name)])),
-        spark: charts::trend(&charts::grouped(counts, LINE_DAYS), &format!("{} in {CHART_DAYS} days", count(sum))),
+        spark: charts::trend(counts),
         events: count(sum),
         trend: shown::change(lately, before),
     }
-}
-
-/// The last thirty days, and the thirty before.
-fn halves(counts: &[u64]) -> (u64, u64) {
-    let end = counts.len();
-    let middle = end.saturating_sub(TREND_DAYS);
-    (counts[middle..].iter().sum(), counts[middle.saturating_sub(TREND_DAYS)..middle].iter().sum())
 }

@@ -21,11 +21,7 @@ mod removal;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::{
-    extract::{RawQuery, State},
-    http::request::Parts,
-    response::Response,
-};
+use axum::{extract::State, http::request::Parts, response::Response};
 use muster_model::{
     kind::RecordKind,
     profile::{Profile, Span},
@@ -41,6 +37,7 @@ use muster_store::credentials::Scopes;
 
 use super::{
     answer::{self, PageError},
+    days::CHART_DAYS,
     frame::Frame,
     link,
     list::{name_of, plural},
@@ -114,10 +111,9 @@ pub(super) async fn show(
     State(state): State<AppState>,
     session: Session,
     PathId(id): PathId,
-    RawQuery(raw): RawQuery,
     parts: Parts,
 ) -> Result<Response, PageError> {
-    let parameters = Query::of_text(raw.as_deref().unwrap_or_default());
+    let parameters = Query::of(&parts.uri);
     let workspace = session.workspace();
     let profile = find(&state, workspace, kind, &id).await?;
     let here = link::record(kind, &profile.external_id, profile.id);
@@ -140,7 +136,7 @@ pub(super) async fn show(
         created: shown::time(profile.created_at, Form::Ago),
         updated: shown::time(profile.updated_at, Form::Ago),
         figures,
-        chart_days: activity::CHART_DAYS,
+        chart_days: CHART_DAYS,
         chart_users: kind != RecordKind::User,
         chart: activity.chart,
         heat: activity.heat,

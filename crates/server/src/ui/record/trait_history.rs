@@ -1,11 +1,7 @@
 //! What was said of one trait of a record.
 
 use askama::Template;
-use axum::{
-    extract::{RawQuery, State},
-    http::request::Parts,
-    response::Response,
-};
+use axum::{extract::State, http::request::Parts, response::Response};
 use muster_model::{id::Identity, kind::RecordKind};
 use muster_store::{history::EventCursor, past::TraitQuery};
 
@@ -59,10 +55,9 @@ pub(in super::super) async fn show(
     session: Session,
     PathId(id): PathId,
     PathKey(key): PathKey,
-    RawQuery(raw): RawQuery,
     parts: Parts,
 ) -> Result<Response, PageError> {
-    let parameters = Query::of_text(raw.as_deref().unwrap_or_default());
+    let parameters = Query::of(&parts.uri);
     let workspace = session.workspace();
     let profile = find(&state, workspace, kind, &id).await?;
     let list = ListName::new(workspace.id, &["page of statements", kind.as_str(), &profile.id.to_string(), &key]);

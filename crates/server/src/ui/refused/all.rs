@@ -4,8 +4,8 @@ use std::io;
 
 use axum::{
     body::{Body, Bytes},
-    extract::{RawQuery, State},
-    http::{HeaderValue, header},
+    extract::State,
+    http::Uri,
     response::Response,
 };
 use futures_util::stream;
@@ -13,7 +13,7 @@ use muster_store::{credentials::Scopes, refused::RefusedId};
 
 use super::{
     super::{
-        answer::{PageError, go},
+        answer::{PageError, as_file, go},
         posted::{Fields, Posted},
         session::Session,
     },
@@ -66,22 +66,14 @@ pub(super) async fn remove(
 }
 
 /// Hands out the messages of a group, or all of them, one on a line, as the API shows them.
-pub(super) async fn export(
-    State(state): State<AppState>,
-    session: Session,
-    RawQuery(raw): RawQuery,
-) -> Result<Response, PageError> {
-    let reason = Reason::of(&Query::of_text(raw.as_deref().unwrap_or_default()));
+pub(super) async fn export(State(state): State<AppState>, session: Session, uri: Uri) -> Result<Response, PageError> {
+    let reason = Reason::of(&Query::of(&uri));
     let looked = Looked::read(&state, session.workspace()).await?;
     let wanted = looked.messages.into_iter().filter(|one| reason.as_ref().is_none_or(|reason| one.reason == *reason));
     let ids: Vec<RefusedId> = wanted.map(|one| one.id).collect();
     let rest = (state, session, ids.into_iter());
     let mut response = Response::new(Body::from_stream(stream::try_unfold(rest, next_line)));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
-    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"refused.ndjson\""));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    as_file(&mut response, "application/x-ndjson", "refused.ndjson");
     Ok(response)
 }
 

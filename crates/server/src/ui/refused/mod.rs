@@ -15,7 +15,7 @@ mod all;
 use askama::Template;
 use axum::{
     Router,
-    extract::{RawQuery, State},
+    extract::State,
     http::request::Parts,
     response::Response,
     routing::{get, post},
@@ -69,13 +69,8 @@ struct RefusedPage {
 }
 
 /// All groups, or the messages of one.
-async fn show(
-    State(state): State<AppState>,
-    session: Session,
-    RawQuery(raw): RawQuery,
-    parts: Parts,
-) -> Result<Response, PageError> {
-    let parameters = Query::of_text(raw.as_deref().unwrap_or_default());
+async fn show(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
+    let parameters = Query::of(&parts.uri);
     let looked = Looked::read(&state, session.workspace()).await?;
     let chosen = Reason::of(&parameters);
     let names = groups::key_names(&state, session.workspace());

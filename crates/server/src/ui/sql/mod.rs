@@ -7,11 +7,7 @@
 mod result;
 
 use askama::Template;
-use axum::{
-    extract::{RawQuery, State},
-    http::{HeaderValue, header, request::Parts},
-    response::Response,
-};
+use axum::{extract::State, http::request::Parts, response::Response};
 use muster_query::{Format, Params, QueryError, Request as Sql, outline};
 
 use self::result::ResultTable;
@@ -69,8 +65,8 @@ fn frame(session: &Session, parts: &Parts) -> Frame {
 }
 
 /// The form; a statement in the address is filled in, and not run: an address may come from anywhere.
-pub(super) async fn form(session: Session, RawQuery(raw): RawQuery, parts: Parts) -> Result<Response, PageError> {
-    let parameters = Query::of_text(raw.as_deref().unwrap_or_default());
+pub(super) async fn form(session: Session, parts: Parts) -> Result<Response, PageError> {
+    let parameters = Query::of(&parts.uri);
     let sql = parameters.filled("sql").unwrap_or(EXAMPLE).to_owned();
     answer::page(&SqlPage::new(frame(&session, &parts), sql))
 }
@@ -86,7 +82,10 @@ pub(super) async fn run(
     let mut page = SqlPage::new(frame, sql);
     let failed = match Format::parse(fields.get("as")) {
         Some(format) => match download(&state, session.workspace(), asked, format).await {
-            Ok(response) => return Ok(as_file(response, format)),
+            Ok(mut response) => {
+                answer::as_file(&mut response, format.media_type(), file_name(format));
+                return Ok(response);
+            }
             Err(error) => error,
         },
         None => match gather(&state, session.workspace(), asked, ROWS_SHOWN).await {
@@ -118,17 +117,13 @@ fn fault(sql: &str, error: &ApiError) -> Option<Fault> {
     Some(Fault { before: before.to_owned(), at: rest[..end].to_owned(), after: rest[end..].to_owned() })
 }
 
-fn as_file(mut response: Response, format: Format) -> Response {
-    let name = match format {
-        Format::Json => "attachment; filename=\"answer.json\"",
-        Format::Csv => "attachment; filename=\"answer.csv\"",
-        Format::Parquet => "attachment; filename=\"answer.parquet\"",
-    };
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static(name));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+/// What a file with an answer is called.
+fn file_name(format: Format) -> &'static str {
+    match format {
+        Format::Json => "answer.json",
+        Format::Csv => "answer.csv",
+        Format::Parquet => "answer.parquet",
+    }
 }
 
 #[cfg(test)]
