@@ -29,6 +29,9 @@ mod local;
 /// Talking to a server as its own commands do.
 mod client;
 
+/// Numbers that look random and can be made again.
+mod splitmix;
+
 /// One module per command.
 mod commands;
 

@@ -3,8 +3,12 @@
 //! Redirects are not followed, so that neither a secret nor a message goes where nobody sent it. An answer is read up to a
 //! bound, whatever its status.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
+use axum::http::Uri;
 use ureq::Agent;
 
 use super::{
@@ -45,8 +49,7 @@ impl Post {
             .timeout_connect(Some(CONNECT_TIMEOUT.min(destination.timeout())))
             .timeout_global(Some(destination.timeout()))
             .user_agent(concat!("muster/", env!("CARGO_PKG_VERSION")));
-        let host = destination.url.split("://").nth(1).unwrap_or_default();
-        if ["127.", "localhost", "[::1]"].iter().any(|local| host.starts_with(local)) {
+        if is_local(&destination.url) {
             config = config.proxy(None);
         }
         Post { agent: config.build().new_agent(), destination: destination.clone(), not_before: None }
@@ -96,6 +99,13 @@ impl Post {
     }
 }
 
+/// Whether an address leads to this machine, where no proxy stands between.
+fn is_local(url: &str) -> bool {
+    let uri = url.parse::<Uri>().ok();
+    let host = uri.as_ref().and_then(Uri::host).unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 fn enclosed(before: &[u8], inside: &[u8], after: &[u8]) -> Vec<u8> {
     [before, inside, after].concat()
 }
@@ -111,5 +121,24 @@ fn words(error: &ureq::Error) -> String {
             "no agreement about TLS, or a certificate that is not trusted".to_owned()
         }
         _ => "no answer that can be understood".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_reached_without_a_proxy() {
+        for (url, local) in [
+            ("http://127.0.0.1:8080/x", true),
+            ("https://localhost", true),
+            ("http://[::1]:9", true),
+            ("https://localhost.example.com", false),
+            ("https://127.example.com/x", false),
+            ("https://api.vitally.io", false),
+        ] {
+            assert_eq!(is_local(url), local, "{url}");
+        }
     }
 }

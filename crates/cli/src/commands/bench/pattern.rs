@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use crate::splitmix::{STEP, finish};
+
 /// Bytes that every kind of message fits in, and that a message has unless more are asked for.
 pub const MESSAGE_BYTES_MIN: usize = 246;
 /// The longest; of 100 of them a body is still far from the server's limit.
@@ -165,10 +167,7 @@ fn fill(length: usize, dice: u64) -> Vec<u8> {
     text
 }
 
-/// A 64-bit mix (the finalizer of splitmix64): every bit of the result depends on every bit of the number.
+/// A 64-bit mix: every bit of the result depends on every bit of the number.
 pub fn mix(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    finish(number.wrapping_add(STEP))
 }

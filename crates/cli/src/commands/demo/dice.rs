@@ -3,6 +3,8 @@
 //! Every thing in the story has dice of its own, made of the seed and of what it is, so that one more account changes
 //! nothing about the others. Never asks the system for randomness.
 
+use crate::splitmix::{STEP, finish};
+
 /// Numbers that look random; each draw is a step of a counter that is mixed.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
@@ -10,14 +12,14 @@ pub struct Dice(u64);
 impl Dice {
     /// Dice for one thing: what is asked about it, and the numbers that say which it is.
     pub fn new(seed: u64, about: &str, which: &[u64]) -> Dice {
-        let named = about.bytes().fold(mix(seed), |state, byte| mix(state ^ u64::from(byte)));
-        Dice(which.iter().fold(named, |state, number| mix(state ^ mix(*number))))
+        let named = about.bytes().fold(finish(seed), |state, byte| finish(state ^ u64::from(byte)));
+        Dice(which.iter().fold(named, |state, number| finish(state ^ finish(*number))))
     }
 
     /// 64 bits.
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mix(self.0)
+        self.0 = self.0.wrapping_add(STEP);
+        finish(self.0)
     }
 
     /// From 0 to below 1.
@@ -75,12 +77,6 @@ impl Dice {
         let (a, b, c) = (one >> 32, (one >> 16) & 0xffff, one & 0xffff);
         format!("{a:08x}-{b:04x}-{c:04x}-{:04x}-{:012x}", two >> 48, two & 0xffff_ffff_ffff)
     }
-}
-
-fn mix(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }
 
 #[cfg(test)]
