@@ -11,6 +11,9 @@ mod demo;
 /// What `muster destinations` is told.
 mod destinations;
 
+/// What `muster export` is told.
+mod export;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -19,6 +22,7 @@ use crate::config::layers::Flags;
 pub use bench::Bench;
 pub use demo::Demo;
 pub use destinations::{CreateDestination, Destinations, Letters};
+pub use export::{Export, ExportFormat};
 
 /// Customer data server for B2B software: takes messages about organizations, accounts, users and what they do, keeps
 /// every one, and answers what is true now and what happened.
@@ -313,62 +317,6 @@ pub enum ImportFormat {
     Mixpanel,
     Amplitude,
     Posthog,
-}
-
-#[derive(Debug, Args)]
-pub struct Export {
-    #[command(flatten)]
-    pub reach: Reach,
-    /// File to write; compressed when its name ends in .gz or .zst [default: standard output]
-    #[arg(long, value_name = "FILE")]
-    pub out: Option<PathBuf>,
-    /// Replace the file if it is there
-    #[arg(long, requires = "out")]
-    pub replace: bool,
-    /// The form of the file
-    #[arg(long, value_enum, default_value_t)]
-    pub format: ExportFormat,
-    /// Only messages of this kind; give it again for others
-    #[arg(long, value_delimiter = ',')]
-    pub kind: Vec<String>,
-    /// Only messages that name this organization, by the sender's id
-    #[arg(long, value_name = "ID")]
-    pub organization: Option<String>,
-    /// Only messages that name this account, by the sender's id
-    #[arg(long, value_name = "ID")]
-    pub account: Option<String>,
-    /// Only messages that name this user, by the sender's id
-    #[arg(long, value_name = "ID")]
-    pub user: Option<String>,
-    /// Only tracks of this name
-    #[arg(long, value_name = "NAME")]
-    pub event: Option<String>,
-    /// Only messages whose timestamp is this instant or later
-    #[arg(long, value_name = "TIME")]
-    pub after: Option<String>,
-    /// Only messages whose timestamp is earlier than this instant
-    #[arg(long, value_name = "TIME")]
-    pub before: Option<String>,
-}
-
-/// The form of an export.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum ExportFormat {
-    #[default]
-    Ndjson,
-    Csv,
-    Parquet,
-}
-
-impl ExportFormat {
-    /// Its name, as servers know it.
-    pub fn name(self) -> &'static str {
-        match self {
-            ExportFormat::Ndjson => "ndjson",
-            ExportFormat::Csv => "csv",
-            ExportFormat::Parquet => "parquet",
-        }
-    }
 }
 
 #[derive(Debug, Args)]

@@ -141,11 +141,11 @@ impl Answers {
         Answers { duckdb, pyarrow: rows(client, OF_PYARROW), page: rows(client, PROGRAM_ON_THE_PAGE) }
     }
 
-    /// Compares them with what others find in the files of a data directory that no server uses.
+    /// Compares them with what others find in the files of a directory.
     #[track_caller]
-    fn check(&self, home: &Home, python: &Path) {
-        let data_dir = home.data_dir();
-        let here = |text: &str| text.replace("muster-data", data_dir.to_str().expect("a path in UTF-8"));
+    fn check(&self, home: &Home, files: &Path, python: &Path) {
+        let path = files.to_str().expect("a path in UTF-8");
+        let here = |text: &str| text.replace("muster-data/history/workspace=default", path);
         let page = of_the_page("sql");
         let (view, questions) = page.split_first().expect("the page makes a view first");
         assert_eq!(questions.len(), OF_THE_PAGE.len(), "the page asks what is compared here");
@@ -157,7 +157,7 @@ impl Answers {
         let answers = home.path().join("answers.json");
         let asked = json!({
             "statements": statements,
-            "workspace": data_dir.join("history/workspace=default"),
+            "workspace": files,
             "program": here(program),
             "answers": answers,
         });
@@ -202,7 +202,12 @@ fn duckdb_and_pyarrow_count_what_queries_count() {
         let answers = Answers::of(&mut client);
         assert!(answers.pyarrow.as_array().is_some_and(|kinds| kinds.len() == 5), "{}", answers.pyarrow);
         server.stop();
-        answers.check(&home, &python);
+        answers.check(&home, &home.data_dir().join("history/workspace=default"), &python);
+        let data_dir = home.data_dir();
+        let at = ["--data-dir", data_dir.to_str().expect("a path in UTF-8")];
+        let export = ["export", "--out", "exported/", "--format", "parquet", "--replace"];
+        run(home.path(), &[&export[..], &at].concat()).succeeded();
+        answers.check(&home, &home.path().join("exported"), &python);
     }
     let files = all_files(&home.data_dir().join("history"));
     let lies_in = |month: &str| files.iter().any(|file| file.to_string_lossy().contains(month));

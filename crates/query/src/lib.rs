@@ -29,11 +29,11 @@ pub mod output;
 /// Running one query.
 mod run;
 
-/// Messages as a file, whole or a selection of them.
+/// Messages as a file or the files of a directory, whole or a selection of them.
 mod export;
 
 pub use error::QueryError;
-pub use export::{ExportForm, export};
+pub use export::{ExportForm, Parts, export, export_parts, frame::Frame};
 pub use limits::Limits;
 pub use output::{Format, Gone, Out};
 pub use request::{Params, Request};

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::harness::command::{create_key, run, run_with};
+use super::harness::files::all_files;
 use super::harness::home::Home;
 use super::harness::ledger::Ledger;
 use super::harness::messages::{Collection, track};
@@ -64,6 +65,51 @@ fn what_is_moved_to_another_server_reads_the_same_to_the_byte() {
     let again = import(&[]);
     assert_eq!((&again["stored"], &again["duplicates"]), (&json!(0), &json!(count)));
     before.assert_same(&before.again(&mut server.client()));
+}
+
+#[test]
+fn a_directory_moves_to_another_server_and_reads_the_same_to_the_byte() {
+    let home = Home::new();
+    let launch = Launch::new(&home).restless(150);
+    let server = launch.start();
+    let ledger = Mutex::new(Ledger::default());
+    run_all(&mut Sender::several(1, 12), server.address, &ledger, || sleep(Duration::from_millis(800)));
+    let before = Snapshot::take(&mut server.client());
+    let data_dir = home.data_dir();
+    let export =
+        |name: &str, more: &[&str]| run(home.path(), &[&["export", "--out", name], more, &at(&data_dir)].concat());
+    let manifest = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(home.path().join(name).join("_manifest.json")).unwrap()).unwrap()
+    };
+    export("beside/", &[]).succeeded();
+    let count = manifest("beside")["messages"].as_u64().unwrap();
+    assert!(count > 100, "{count} messages");
+    // What is there is not written over, unless that is wished; without a server it is the same.
+    assert!(export("beside", &[]).failed().contains("--replace"));
+    server.stop();
+    export("beside", &["--replace", "--part-bytes", "1048576"]).succeeded();
+    let told = manifest("beside");
+    assert_eq!((&told["messages"], &told["format"]), (&json!(count), &json!("ndjson")));
+    let files = told["files"].as_array().unwrap();
+    let of = |name: &str| files.iter().map(|file| file[name].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(of("messages"), count);
+    for file in files {
+        let path = file["path"].as_str().unwrap();
+        assert!(path.starts_with("kind=") && path.contains("/month=") && path.ends_with(".ndjson.zst"), "{path}");
+        let bytes = fs::metadata(home.path().join("beside").join(path)).unwrap().len();
+        assert_eq!(file["bytes"], json!(bytes), "{path}");
+    }
+    let there = all_files(&home.path().join("beside")).len();
+    assert_eq!(there, files.len() + 1, "nothing is left over");
+
+    let other = Home::new();
+    let launch = Launch::new(&other).restless(100);
+    launch.start().stop();
+    let (moved, other_dir) = (home.path().join("beside"), other.data_dir());
+    let arguments = [&["import", moved.to_str().unwrap(), "--json"][..], &at(&other_dir)].concat();
+    let done: Value = serde_json::from_str(&run(other.path(), &arguments).succeeded()).unwrap();
+    assert_eq!((&done["stored"], &done["refused"]), (&json!(count), &json!(0)));
+    before.assert_same(&before.again(&mut launch.start().client()));
 }
 
 #[test]

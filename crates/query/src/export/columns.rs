@@ -41,9 +41,10 @@ impl Form for Csv {
         csv::begin(&heads.collect::<Vec<Head>>(), out);
     }
 
-    fn rows(&mut self, batch: &RowBatch, out: &mut Vec<u8>) -> Result<(), QueryError> {
-        for row in 0..batch.len() {
-            let texts: Vec<Option<String>> = self.shown.iter().map(|(_, shown)| text(shown.cell(batch, row))).collect();
+    fn rows(&mut self, batch: &RowBatch, rows: &[usize], out: &mut Vec<u8>) -> Result<(), QueryError> {
+        for row in rows {
+            let texts: Vec<Option<String>> =
+                self.shown.iter().map(|(_, shown)| text(shown.cell(batch, *row))).collect();
             let value = |at: usize| texts[at].as_deref().map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes()));
             csv::row(texts.len(), value, out);
         }

@@ -19,11 +19,11 @@ impl Form for Lines {
 
     fn begin(&mut self, _out: &mut Vec<u8>) {}
 
-    fn rows(&mut self, batch: &RowBatch, out: &mut Vec<u8>) -> Result<(), QueryError> {
-        for (row, received_at) in batch.received_at.iter().enumerate() {
+    fn rows(&mut self, batch: &RowBatch, rows: &[usize], out: &mut Vec<u8>) -> Result<(), QueryError> {
+        for row in rows.iter().copied() {
             let sent = batch.text(Column::Sent, row).unwrap_or("{}");
             out.extend_from_slice(b"{\"receivedAt\":\"");
-            out.extend_from_slice(received_at.to_micros_text().as_bytes());
+            out.extend_from_slice(batch.received_at[row].to_micros_text().as_bytes());
             if let Some(identity) = batch.text(Column::Identity, row) {
                 out.extend_from_slice(b"\",\"id\":\"");
                 out.extend_from_slice(identity.as_bytes());

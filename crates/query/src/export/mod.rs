@@ -1,4 +1,4 @@
-//! A workspace's messages as a file, whole or a selection of them, as of one moment.
+//! A workspace's messages as a file or the files of a directory, whole or a selection of them, as of one moment.
 //!
 //! Unlike a query it has no bound in rows or time: it goes on for as long as somebody takes what it hands out, and holds
 //! a piece of it at a time. Messages come in no particular order, each once.
@@ -11,6 +11,14 @@ mod columns;
 
 /// A Parquet file that is written piece by piece.
 mod parquet;
+
+/// Many files in one stream of bytes.
+pub mod frame;
+
+/// The files of a directory, by kind and month.
+mod parts;
+
+pub use parts::{Parts, export_parts};
 
 use muster_model::id::WorkspaceId;
 use muster_store::{
@@ -47,6 +55,15 @@ impl ExportForm {
         }
     }
 
+    /// A file of it, with no row yet.
+    fn open(self) -> Result<Box<dyn Form>, QueryError> {
+        Ok(match self {
+            ExportForm::Ndjson => Box::new(lines::Lines),
+            ExportForm::Csv => Box::new(columns::Csv::new()),
+            ExportForm::Parquet => Box::new(parquet::Columns::new()?),
+        })
+    }
+
     /// Its media type.
     #[must_use]
     pub fn media_type(self) -> &'static str {
@@ -66,8 +83,18 @@ trait Form {
     /// Appends what stands before the first row.
     fn begin(&mut self, out: &mut Vec<u8>);
 
-    /// Appends rows.
-    fn rows(&mut self, batch: &RowBatch, out: &mut Vec<u8>) -> Result<(), QueryError>;
+    /// Appends some rows of a batch, by their numbers in it.
+    fn rows(&mut self, batch: &RowBatch, rows: &[usize], out: &mut Vec<u8>) -> Result<(), QueryError>;
+
+    /// Bytes that were not appended yet.
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// Appends what it holds.
+    fn let_go(&mut self, _out: &mut Vec<u8>) -> Result<(), QueryError> {
+        Ok(())
+    }
 
     /// Appends what stands after the last row.
     fn end(self: Box<Self>, out: &mut Vec<u8>) -> Result<(), QueryError>;
@@ -86,17 +113,16 @@ pub fn export(
     stop: &Stop,
     out: &mut dyn Out,
 ) -> Result<u64, QueryError> {
-    let mut form: Box<dyn Form> = match form {
-        ExportForm::Ndjson => Box::new(lines::Lines),
-        ExportForm::Csv => Box::new(columns::Csv::new()),
-        ExportForm::Parquet => Box::new(parquet::Columns::new()?),
-    };
+    let mut form = form.open()?;
     let mut scan = store.moment(workspace)?.scan(Wanted { columns: form.columns(), ..wanted })?;
     let (mut batch, mut buffer, mut count) = (RowBatch::default(), Vec::new(), 0);
+    let mut rows: Vec<usize> = Vec::new();
     form.begin(&mut buffer);
     while scan.next(&mut batch)? {
         stop.check()?;
-        form.rows(&batch, &mut buffer)?;
+        rows.clear();
+        rows.extend(0..batch.len());
+        form.rows(&batch, &rows, &mut buffer)?;
         count += batch.len() as u64;
         if buffer.len() >= PIECE_BYTES {
             hand_out(&mut buffer, out)?;

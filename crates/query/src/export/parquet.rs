@@ -88,13 +88,23 @@ impl Form for Columns {
 
     fn begin(&mut self, _out: &mut Vec<u8>) {}
 
-    fn rows(&mut self, batch: &RowBatch, out: &mut Vec<u8>) -> Result<(), QueryError> {
-        let arrays = self.shown.iter().map(|(_, shown)| array(*shown, batch)).collect();
+    fn rows(&mut self, batch: &RowBatch, rows: &[usize], out: &mut Vec<u8>) -> Result<(), QueryError> {
+        let arrays = self.shown.iter().map(|(_, shown)| array(*shown, batch, rows)).collect();
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(failed)?;
         self.writer.write(&rows).map_err(failed)?;
         if self.writer.in_progress_size() >= GROUP_BYTES {
             self.writer.flush().map_err(failed)?;
         }
+        self.written.hand_out(out);
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.writer.in_progress_size()
+    }
+
+    fn let_go(&mut self, out: &mut Vec<u8>) -> Result<(), QueryError> {
+        self.writer.flush().map_err(failed)?;
         self.written.hand_out(out);
         Ok(())
     }
@@ -106,11 +116,11 @@ impl Form for Columns {
     }
 }
 
-fn array(shown: Shown, batch: &RowBatch) -> ArrayRef {
-    let cells = (0..batch.len()).map(|row| shown.cell(batch, row));
+fn array(shown: Shown, batch: &RowBatch, rows: &[usize]) -> ArrayRef {
+    let cells = rows.iter().map(|row| shown.cell(batch, *row));
     match shown {
         Shown::Timestamp | Shown::ReceivedAt => {
-            let mut instants = TimestampMicrosecondBuilder::with_capacity(batch.len()).with_timezone("UTC");
+            let mut instants = TimestampMicrosecondBuilder::with_capacity(rows.len()).with_timezone("UTC");
             cells.for_each(|cell| match cell {
                 Cell::Instant(at) => instants.append_value(at.0),
                 Cell::Null | Cell::Integer(_) | Cell::Real(_) | Cell::Text(_) => instants.append_null(),

@@ -1,4 +1,4 @@
-//! `GET /export`: the workspace's messages as a file, whole or a selection of them.
+//! `GET /export`: the workspace's messages as a file, or as the files of a directory, whole or a selection of them.
 //!
 //! What is handed out is as of the moment at which it was asked for. It takes one of the places that queries have, for as
 //! long as its client takes.
@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use muster_model::kind::Kind;
-use muster_query::{ExportForm, export};
+use muster_query::{ExportForm, Parts, export, export_parts};
 use muster_store::{
     credentials::Workspace,
     scan::{Names, Wanted},
@@ -36,14 +36,37 @@ const PATH: &str = "/export";
 /// The longest export; one whose client has gone ends at once.
 const TIME_MAX: Duration = Duration::from_secs(24 * 3_600);
 
+/// Bytes of one file of a directory: by default, at least and at the most.
+const PART_BYTES_DEFAULT: u64 = 256 << 20;
+const PART_BYTES_MIN: u64 = 1 << 20;
+const PART_BYTES_MAX: u64 = 16 << 30;
+/// The media type of many files in one stream.
+const PARTS_TYPE: &str = "application/vnd.muster.parts";
+
+/// What an export becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Layout {
+    File,
+    /// Files by kind and month.
+    Directory,
+}
+
 /// The route of this file.
 pub(super) fn route() -> Route {
     let about = "Every message as it was sent, in no particular order, as of one moment. As `ndjson` each line is \
                  `{\"receivedAt\":\"…\",\"message\":{…}}`, which `POST /admin/v1/import` takes; `csv` and `parquet` have the columns \
-                 of the table `messages`. An export that is not whole breaks off.";
+                 of the table `messages`. An export that is not whole breaks off. With `layout=directory` the answer holds \
+                 the files of a directory, one a kind and month or several, in frames that `muster export` reads.";
     let form = "The form of the file.";
+    let part = "With `layout=directory`: bytes after which a file ends and the next one begins.";
     let words = Words::new("Import and export", "Exports messages", about)
         .query("format", form, schema::one_of(&ExportForm::ALL.map(ExportForm::as_str)))
+        .query("layout", "One file, or the files of a directory.", schema::one_of(&["file", "directory"]))
+        .query(
+            "partBytes",
+            part,
+            schema::between(PART_BYTES_MIN as i64, PART_BYTES_MAX as i64, PART_BYTES_DEFAULT as i64),
+        )
         .query("kind", "Only messages of these kinds, with commas between.", schema::text())
         .query("organization", "Only messages that name this organization, by the sender's id.", schema::text())
         .query("account", "Only messages that name this account, by the sender's id.", schema::text())
@@ -66,7 +89,11 @@ async fn answer(
     let parameters = Query::of(&head.uri);
     let asked = async {
         let workspace = ask::workspace(&state, caller, &parameters)?;
-        begin(&state, workspace, wanted(&parameters)?, form(&parameters)?).await
+        let (wanted, form) = (wanted(&parameters)?, form(&parameters)?);
+        match parameters.word("layout", &[("file", Layout::File), ("directory", Layout::Directory)])? {
+            Layout::File => begin(&state, workspace, wanted, form).await,
+            Layout::Directory => begin_parts(&state, workspace, wanted, form, part_bytes(&parameters)?).await,
+        }
     };
     asked.await.map_err(|error: ApiError| unread(body, error.into_response()))
 }
@@ -77,6 +104,30 @@ async fn begin(state: &AppState, workspace: Workspace, wanted: Wanted, form: Exp
         export(&*asked.store, workspace.id, wanted, form, &stop, out).map(|_| ())
     })
     .await
+}
+
+async fn begin_parts(
+    state: &AppState,
+    workspace: Workspace,
+    wanted: Wanted,
+    form: ExportForm,
+    part_bytes: u64,
+) -> Result<Response, ApiError> {
+    let asked = state.clone();
+    stream(state, PARTS_TYPE, TIME_MAX, Ending::BrokenOff, move |stop, out| {
+        let parts = Parts { part_bytes, as_of: asked.clock.now() };
+        export_parts(&*asked.store, workspace.id, &wanted, form, &parts, &stop, out).map(|_| ())
+    })
+    .await
+}
+
+fn part_bytes(parameters: &Query) -> Result<u64, ApiError> {
+    let Some(text) = parameters.filled("partBytes") else { return Ok(PART_BYTES_DEFAULT) };
+    let bytes = text.parse().ok().filter(|bytes| (PART_BYTES_MIN..=PART_BYTES_MAX).contains(bytes));
+    bytes.ok_or_else(|| {
+        let says = format!("partBytes must be a whole number from {PART_BYTES_MIN} to {PART_BYTES_MAX}");
+        ApiError::parameter(says)
+    })
 }
 
 fn form(parameters: &Query) -> Result<ExportForm, ApiError> {

@@ -136,6 +136,8 @@ fn a_selection_has_what_was_asked_for() {
     assert!(answer.body.contains(known), "{}", answer.body);
     api.check("GET /export?format=xml", "", r#"400 {"error":"format must be one of ndjson, csv, parquet"}"#);
     assert_eq!(api.ask("GET /export?after=soon", "").status, 400);
+    assert_eq!(api.ask("GET /export?layout=heap", "").status, 400);
+    assert_eq!(api.ask("GET /export?layout=directory&partBytes=1", "").status, 400);
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! The command: what is asked, and what is said.
 
-use std::io::Read;
+use std::{io::Read, path::Path};
 
 use anyhow::anyhow;
+use serde_json::{Map, Value, json};
 
 use super::{
     super::{
-        reach::{reach, target, unanswered},
+        reach::{Reached, reach, target, unanswered},
         way,
     },
+    directory::{self, Directory},
     file::Place,
 };
 use crate::{
-    args,
+    args::{self, ExportFormat},
     config::settings::Settings,
     exit::Exit,
     output::{self, Progress, Unit},
@@ -22,28 +24,18 @@ const PATH: &str = "/export";
 const PIECE_BYTES: usize = 256 << 10;
 const ERROR_BYTES_MAX: u64 = 1 << 20;
 
-/// Writes the file.
+/// Writes the file, or the directory.
 pub fn run(settings: &Settings, args: &args::Export) -> anyhow::Result<Exit> {
+    match args.out.as_deref() {
+        Some(path) if directory::is_meant(path) => to_directory(settings, args, path),
+        _ => to_file(settings, args),
+    }
+}
+
+fn to_file(settings: &Settings, args: &args::Export) -> anyhow::Result<Exit> {
     let mut place = Place::open(args.out.as_deref(), args.replace)?;
     let written = reach(settings, &args.reach, "read --name export", |reached| {
-        let given = |value: &Option<String>| value.clone().unwrap_or_default();
-        let mut parameters = vec![
-            ("format", args.format.name().to_owned()),
-            ("kind", args.kind.join(",")),
-            ("organization", given(&args.organization)),
-            ("account", given(&args.account)),
-            ("user", given(&args.user)),
-            ("event", given(&args.event)),
-            ("after", given(&args.after)),
-            ("before", given(&args.before)),
-        ];
-        parameters.extend(reached.workspace(&args.reach.workspace));
-        let (status, mut answer) = reached.client.download(&target(PATH, &parameters)).map_err(unanswered)?;
-        if status != 200 {
-            let mut text = String::new();
-            answer.take(ERROR_BYTES_MAX).read_to_string(&mut text)?;
-            return Err(anyhow!("the server refused: {}", way::sentence(&text)));
-        }
+        let mut answer = ask(reached, args, &[])?;
         let progress = Progress::new(None, Unit::Bytes);
         let mut piece = vec![0; PIECE_BYTES];
         let mut bytes = 0;
@@ -72,4 +64,73 @@ pub fn run(settings: &Settings, args: &args::Export) -> anyhow::Result<Exit> {
         output::talk(&format!("{}: {bytes} bytes exported", path.display()));
     }
     Ok(Exit::Success)
+}
+
+fn to_directory(settings: &Settings, args: &args::Export, path: &Path) -> anyhow::Result<Exit> {
+    // Parquet is compressed as it is.
+    let mut directory = Directory::open(path, args.format != ExportFormat::Parquet, args.replace)?;
+    let filled = reach(settings, &args.reach, "read --name export", |reached| {
+        let layout = [("layout", "directory".to_owned()), ("partBytes", args.part_bytes.to_string())];
+        let mut answer = ask(reached, args, &layout)?;
+        let progress = Progress::new(None, Unit::Bytes);
+        let whole = directory.fill(&mut answer, &mut |bytes| progress.advance(bytes));
+        progress.finish();
+        whole
+    });
+    let whole = match filled {
+        Ok(whole) => whole,
+        Err(error) => {
+            directory.discard();
+            return Err(error);
+        }
+    };
+    let told = directory.finish(whole, about(args))?;
+    output::talk(&format!(
+        "{}: {} messages in {} files of {} bytes, as of {}",
+        path.display(),
+        told.messages,
+        told.files,
+        told.bytes,
+        told.as_of
+    ));
+    Ok(Exit::Success)
+}
+
+/// What was asked for, as the manifest says it.
+fn about(args: &args::Export) -> Map<String, Value> {
+    let asked = selection(args).into_iter().filter(|(_, value)| !value.is_empty());
+    let selection: Map<String, Value> = asked.map(|(name, value)| (name.to_owned(), value.into())).collect();
+    Map::from_iter([
+        ("format".to_owned(), json!(args.format.name())),
+        ("selection".to_owned(), Value::Object(selection)),
+    ])
+}
+
+/// Which messages are asked for, as parameters; an empty one asks for nothing.
+fn selection(args: &args::Export) -> Vec<(&'static str, String)> {
+    let given = |value: &Option<String>| value.clone().unwrap_or_default();
+    vec![
+        ("kind", args.kind.join(",")),
+        ("organization", given(&args.organization)),
+        ("account", given(&args.account)),
+        ("user", given(&args.user)),
+        ("event", given(&args.event)),
+        ("after", given(&args.after)),
+        ("before", given(&args.before)),
+    ]
+}
+
+/// The answer to an export, once it has begun.
+fn ask(reached: &Reached, args: &args::Export, more: &[(&'static str, String)]) -> anyhow::Result<impl Read + use<>> {
+    let mut parameters = selection(args);
+    parameters.push(("format", args.format.name().to_owned()));
+    parameters.extend_from_slice(more);
+    parameters.extend(reached.workspace(&args.reach.workspace));
+    let (status, answer) = reached.client.download(&target(PATH, &parameters)).map_err(unanswered)?;
+    if status == 200 {
+        return Ok(answer);
+    }
+    let mut text = String::new();
+    answer.take(ERROR_BYTES_MAX).read_to_string(&mut text)?;
+    Err(anyhow!("the server refused: {}", way::sentence(&text)))
 }

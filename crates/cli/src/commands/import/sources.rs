@@ -1,6 +1,7 @@
 //! Files one after the other, decompressed and cut into records.
 //!
-//! Directories stand for all files below them, in the order of their names; archives (zip) for all files in them. What is
+//! Directories stand for all files below them, in the order of their names, but for those that begin with `_`; archives
+//! (zip) for all files in them. What is
 //! compressed and how a table is written shows in the first bytes, not in the name.
 
 use std::{
@@ -59,7 +60,9 @@ pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
 fn below(dir: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     let says = || format!("{} cannot be read", dir.display());
     let entries = fs::read_dir(dir).with_context(says)?.collect::<io::Result<Vec<_>>>().with_context(says)?;
-    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    // What is called so is about the files beside it, such as the manifest of an export.
+    let about = |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().starts_with(b"_");
+    let mut paths: Vec<PathBuf> = entries.into_iter().filter(|entry| !about(entry)).map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
         if path.is_dir() {
