@@ -13,6 +13,7 @@ use crate::{
     codec, erase,
     error::{damaged, state_failed},
     history::manifest::Segment,
+    imports,
     keys::{self, ProfileKey, TimePlace},
     lists::{
         catalogue,
@@ -80,6 +81,7 @@ pub fn commit(
         batch.insert(&state.profiles, key.bytes(), value.as_slice());
     }
     erase::commit::remove(&mut batch, &job.overlay, state)?;
+    imports::put(&mut batch, &job.overlay, state);
     profiles.sort_unstable_by_key(|(key, slot)| (key.workspace, key.kind, std::cmp::Reverse(slot.profile.updated_at)));
     for (key, slot) in profiles {
         put_places(&mut batch, state, key, slot);

@@ -6,7 +6,7 @@
 
 use muster_model::{
     deletion::DeletionId,
-    id::{Identity, RecordId, WorkspaceId},
+    id::{Identity, ImportId, RecordId, WorkspaceId},
     kind::RecordKind,
     register::Stamp,
     time::Micros,
@@ -174,6 +174,14 @@ pub fn refused_id_key(workspace: WorkspaceId, id: muster_store::refused::Refused
 /// A deletion's place in the list of them: newest first.
 pub fn deletion_key(workspace: WorkspaceId, id: DeletionId) -> [u8; 20] {
     identity_key(workspace, Identity(!id.0))
+}
+
+/// An import's place among those of its workspace: oldest first.
+pub fn import_key(workspace: WorkspaceId, id: ImportId) -> [u8; 8] {
+    let mut key = [0; 8];
+    key[..4].copy_from_slice(&workspace.0.to_be_bytes());
+    key[4..].copy_from_slice(&id.0.to_be_bytes());
+    key
 }
 
 /// The workspace and the deletion that a key names.

@@ -49,6 +49,9 @@ pub mod history;
 /// Following what is accepted, from a place that outlives the process.
 pub mod follow;
 
+/// Imports: how far each has come.
+pub mod imports;
+
 /// Deleting: at once for every reader, on disk soon after, proven by a receipt.
 pub mod erase;
 

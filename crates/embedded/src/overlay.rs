@@ -9,13 +9,14 @@ use bytes::Bytes;
 use muster_model::{
     association::Statement,
     deletion::DeletionId,
-    id::{RecordId, WorkspaceId},
+    id::{ImportId, RecordId, WorkspaceId},
     kind::RecordKind,
     message::Message,
     time::Micros,
 };
 use muster_store::{
     deletion::Deletion,
+    import::Import,
     record::{self, NotARecord},
     refused::{Refused, RefusedCursor, RefusedId},
 };
@@ -109,6 +110,9 @@ impl KeptRows {
 /// The user a statement is about, in a workspace, with the kind of the parents.
 pub type StatementsKey = (WorkspaceId, RecordKind, RecordId);
 
+/// Bytes that an import takes in memory, at the most roughly.
+const IMPORT_BYTES: usize = 2_048;
+
 /// Changes since the last checkpoint.
 #[derive(Debug, Default)]
 pub struct Overlay {
@@ -129,6 +133,8 @@ pub struct Overlay {
     pub unsaid: FxHashMap<StatementsKey, FxHashSet<RecordId>>,
     /// Deletions that were made or went on.
     pub deletions: FxHashMap<(WorkspaceId, DeletionId), Deletion>,
+    /// Imports that were begun or went on; nothing of one that is forgotten.
+    pub imports: FxHashMap<(WorkspaceId, ImportId), Option<Import>>,
     rows: Vec<Row>,
     buffers: Vec<Bytes>,
     bytes: usize,
@@ -141,6 +147,7 @@ impl Overlay {
             && self.refused.is_empty()
             && self.forgotten.is_empty()
             && self.deletions.is_empty()
+            && self.imports.is_empty()
             && self.profiles.is_empty()
             && self.gone.is_empty()
             && self.unrelated.is_empty()
@@ -151,6 +158,13 @@ impl Overlay {
     pub fn keep_deletion(&mut self, workspace: WorkspaceId, deletion: Deletion) {
         self.bytes += 512 + deletion.erasure().map_or(0, |erasure| 17 * erasure.subjects.len());
         self.deletions.insert((workspace, deletion.id), deletion);
+    }
+
+    /// Keeps the present state of an import, or that there is none.
+    pub fn keep_import(&mut self, workspace: WorkspaceId, id: ImportId, import: Option<Import>) {
+        if self.imports.insert((workspace, id), import).is_none() {
+            self.bytes += IMPORT_BYTES;
+        }
     }
 
     /// Children of one kind that this overlay adds.

@@ -44,6 +44,8 @@ pub struct State {
     pub filler: Keyspace,
     /// Deletions by workspace, newest first.
     pub deletions: Keyspace,
+    /// Imports by workspace and number.
+    pub imports: Keyspace,
     /// Followers, their places and their letters.
     pub followers: Keyspace,
     /// The history's files.
@@ -86,6 +88,7 @@ impl State {
             refused_ids: keyspace("refused_ids")?,
             filler: keyspace("filler")?,
             deletions: keyspace("deletions")?,
+            imports: keyspace("imports")?,
             followers: keyspace("followers")?,
             manifest: keyspace("manifest")?,
             credentials: keyspace("credentials")?,
@@ -110,7 +113,7 @@ impl State {
     }
 
     /// All of them.
-    pub fn keyspaces(&self) -> [&Keyspace; 16] {
+    pub fn keyspaces(&self) -> [&Keyspace; 17] {
         [
             &self.meta,
             &self.profiles,
@@ -125,6 +128,7 @@ impl State {
             &self.refused_ids,
             &self.filler,
             &self.deletions,
+            &self.imports,
             &self.followers,
             &self.manifest,
             &self.credentials,

@@ -43,6 +43,9 @@ mod query;
 /// What is accepted goes on to destinations.
 pub mod forward;
 
+/// Imports: begun, told of part by part, shown.
+mod imports;
+
 /// Deleting records: now or on a day, with a receipt for each.
 mod deletions;
 

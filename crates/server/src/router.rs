@@ -17,7 +17,7 @@ use tower::ServiceExt;
 use crate::{
     admin, backups, deletions, docs,
     error::ApiError,
-    health, ingest,
+    health, imports, ingest,
     keys::{Gate, pass, turn_away},
     metrics,
     observe::observe,
@@ -68,6 +68,7 @@ pub(crate) fn table() -> Vec<Route> {
     routes.extend(resources::routes::routes());
     routes.extend(query::routes::routes());
     routes.extend(deletions::routes::routes());
+    routes.extend(imports::routes::routes());
     routes.extend(admin::routes());
     routes.extend(backups::routes());
     routes.extend(health::routes());

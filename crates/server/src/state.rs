@@ -9,7 +9,7 @@ use std::sync::{
 };
 
 use muster_store::{Store, clock::Clock, credentials::TokenHash};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Mutex, Notify, Semaphore};
 
 use crate::{
     docs::Pages,
@@ -37,6 +37,8 @@ pub struct Shared {
     pub(crate) heavy_jobs: Arc<Semaphore>,
     /// Places for queries that run.
     pub(crate) queries: Arc<Semaphore>,
+    /// Held while an import is given its number.
+    pub(crate) importing: Mutex<()>,
     /// Told when a deletion was scheduled.
     pub(crate) due: Notify,
     /// Requests of each key.
@@ -73,6 +75,7 @@ impl AppState {
             heavy_jobs: Arc::new(Semaphore::new(settings.heavy_jobs_max.max(1))),
             queries: Arc::new(Semaphore::new(settings.queries_max.max(1))),
             limiter: Limiter::new(settings.requests_per_minute),
+            importing: Mutex::new(()),
             due: Notify::new(),
             last_used: LastUsed::default(),
             samples: Samples::default(),

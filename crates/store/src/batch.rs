@@ -10,6 +10,7 @@ use muster_model::{id::WorkspaceId, message::Message, rejection::Code, time::Mic
 
 use crate::{
     deletion::Decree,
+    import::Note,
     record::{self, NotARecord},
     refused::{Refused, RefusedId, Way},
 };
@@ -18,6 +19,7 @@ const TAG_MESSAGE: u8 = 1;
 const TAG_REFUSED: u8 = 2;
 const TAG_FORGET: u8 = 3;
 const TAG_DECREE: u8 = 4;
+const TAG_IMPORT: u8 = 5;
 const ENTRY_HEADER_BYTES: usize = 5;
 
 /// One entry of a batch, borrowed.
@@ -31,6 +33,8 @@ pub enum Entry<'a> {
     Forget(RefusedId),
     /// A deletion asked for, scheduled or cancelled, in its byte form.
     Decree(&'a [u8]),
+    /// How an import goes on, in its byte form.
+    Import(&'a [u8]),
 }
 
 /// Builds a [`Batch`].
@@ -94,6 +98,16 @@ impl BatchBuilder {
     /// Adds a decree that an earlier stage encoded.
     pub fn encoded_decree(&mut self, bytes: &[u8]) {
         self.decrees.push(bytes.to_vec());
+    }
+
+    /// Adds how an import goes on. It stands after the messages that it tells of.
+    pub fn import(&mut self, note: &Note) {
+        self.entry(TAG_IMPORT, |out| note.encode(out));
+    }
+
+    /// Adds how an import goes on, as an earlier stage encoded it.
+    pub fn encoded_import(&mut self, bytes: &[u8]) {
+        self.entry(TAG_IMPORT, |out| out.extend_from_slice(bytes));
     }
 
     /// The batch.
@@ -200,6 +214,7 @@ impl<'a> Entries<'a> {
             TAG_REFUSED => Entry::Refused(body),
             TAG_FORGET => Entry::Forget(RefusedId(u128::from_le_bytes(body.try_into().map_err(|_| NotARecord)?))),
             TAG_DECREE => Entry::Decree(body),
+            TAG_IMPORT => Entry::Import(body),
             _ => return Err(NotARecord),
         };
         Ok(Some(entry))

@@ -1,9 +1,9 @@
 //! The seam between Muster and whatever keeps its data.
 //!
-//! Eleven traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
+//! Twelve traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
 //! now), [`history::History`] (what happened), [`scan::Scans`] (all of both, as of one moment), [`past::Past`] (what was
 //! said, and true then), [`activity::Activity`] (how much happened), [`refused::Refusals`] (messages set aside),
-//! [`follow::Followers`] (messages handed on, one after the other), [`deletion::Deletions`] (what was deleted, with receipts), [`credentials::Credentials`] (workspaces and keys) and [`team::Teams`] (team members); [`Store`] is all of them. A
+//! [`follow::Followers`] (messages handed on, one after the other), [`import::Imports`] (imports, and how far each has come), [`deletion::Deletions`] (what was deleted, with receipts), [`credentials::Credentials`] (workspaces and keys) and [`team::Teams`] (team members); [`Store`] is all of them. A
 //! trait's documentation is its
 //! specification, and `suite` checks it on every implementation, the in-memory twin in [`memory`] included.
 //! This crate does no I/O and names no engine.
@@ -56,6 +56,9 @@ pub mod activity;
 /// Following what is accepted, one message after the other.
 pub mod follow;
 
+/// Imports: begun, under way, complete.
+pub mod import;
+
 /// Deletions: asked for, carried out, proven.
 pub mod deletion;
 
@@ -94,6 +97,7 @@ pub trait Store:
     + activity::Activity
     + refused::Refusals
     + follow::Followers
+    + import::Imports
     + deletion::Deletions
     + credentials::Credentials
     + team::Teams
@@ -112,6 +116,7 @@ impl<S> Store for S where
         + activity::Activity
         + refused::Refusals
         + follow::Followers
+        + import::Imports
         + deletion::Deletions
         + credentials::Credentials
         + team::Teams

@@ -21,6 +21,7 @@ fn every_case_is_in_the_list() {
         include_str!("../src/suite/seen.rs"),
         include_str!("../src/suite/refused.rs"),
         include_str!("../src/suite/deletion.rs"),
+        include_str!("../src/suite/imports.rs"),
         include_str!("../src/suite/credentials.rs"),
         include_str!("../src/suite/status.rs"),
         include_str!("../src/suite/order.rs"),

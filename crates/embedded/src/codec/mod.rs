@@ -31,5 +31,8 @@ pub mod nps_response;
 /// Deletions.
 pub mod deletion;
 
+/// Imports.
+pub mod import;
+
 /// Workspaces and keys.
 pub mod credentials;

@@ -47,7 +47,7 @@ pub fn screen(
                 let named = |id| deleted_at(id).is_some_and(|at| refused.received_at <= at);
                 set_aside.push(!mentions(&refused.body, ids()?, named));
             }
-            Entry::Forget(_) | Entry::Decree(_) => {}
+            Entry::Forget(_) | Entry::Decree(_) | Entry::Import(_) => {}
         }
     }
     if fates.iter().all(|fate| *fate == Fate::Keep) && set_aside.iter().all(|keep| *keep) {
@@ -69,6 +69,7 @@ pub fn screen(
             Entry::Refused(_) => {}
             Entry::Forget(id) => left.forget(id),
             Entry::Decree(bytes) => left.encoded_decree(bytes),
+            Entry::Import(bytes) => left.encoded_import(bytes),
         }
     }
     let dropped = fates.iter().map(|fate| *fate == Fate::Drop).collect();

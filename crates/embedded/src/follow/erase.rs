@@ -111,7 +111,7 @@ pub fn concerned(batch: &Batch, ids: IdSpace, deleted: &Instants) -> Result<bool
                 let named = |id| deleted_at(id).is_some_and(|at| refused.received_at <= at);
                 mentions(&refused.body, ids, named)
             }
-            Entry::Forget(_) | Entry::Decree(_) => false,
+            Entry::Forget(_) | Entry::Decree(_) | Entry::Import(_) => false,
         };
         if goes {
             return Ok(true);
@@ -164,6 +164,7 @@ fn stripped(batch: &Batch, ids: IdSpace, deleted: &Instants) -> Result<Batch, Re
             }
             Entry::Forget(id) => builder.forget(id),
             Entry::Decree(bytes) => builder.encoded_decree(bytes),
+            Entry::Import(bytes) => builder.encoded_import(bytes),
         }
     }
     Ok(builder.build())

@@ -15,6 +15,7 @@ use muster_store::{
     batch::{Batch, Entry, decode_refused},
     deletion::Decree,
     error::ReadError,
+    import::Note,
     record,
     refused::{Refused, RefusedId},
 };
@@ -47,6 +48,8 @@ pub enum Change<'a> {
     Forget(RefusedId),
     /// Carry out a decree about a deletion.
     Decree(Decree),
+    /// How an import goes on.
+    Import(Note),
 }
 
 /// Records that a message of any kind names at the most, for the purpose of finding them fast.
@@ -82,6 +85,7 @@ pub fn prepare<'a>(batches: &'a [Batch], views: &Views) -> Result<Prepared<'a>, 
                 Entry::Refused(bytes) => Change::SetAside(decode_refused(bytes).map_err(not_a_record("a batch"))?),
                 Entry::Forget(id) => Change::Forget(id),
                 Entry::Decree(bytes) => Change::Decree(Decree::decode(bytes).map_err(not_a_record("a batch"))?),
+                Entry::Import(bytes) => Change::Import(Note::decode(bytes).map_err(not_a_record("a batch"))?),
             };
             changes.push((place, change));
         }

@@ -14,6 +14,7 @@ use muster_model::{
 use muster_store::{
     batch::{self, Batch, BatchBuilder},
     error::ReadError,
+    import::Note,
     receipt::{Outcome, Receipt},
     record,
     refused::Refused,
@@ -257,8 +258,9 @@ fn sift_batch(
             receipt.outcomes.push(outcome);
         }
     }
-    // Nearly always everything is new and the batch is kept as the bytes it is.
-    if receipt.outcomes.iter().all(|outcome| *outcome == Outcome::Stored) {
+    // Nearly always everything is new and the batch is kept as the bytes it is; only of an import the outcomes are kept.
+    let is_told = batch.entries().all(|entry| !matches!(entry, batch::Entry::Import(_)));
+    if is_told && receipt.outcomes.iter().all(|outcome| *outcome == Outcome::Stored) {
         return Ok((Some(batch.clone()), receipt));
     }
     Ok((Some(keep_part(batch, &receipt)?), receipt))
@@ -281,6 +283,9 @@ fn keep_part(batch: &Batch, receipt: &Receipt) -> Result<Batch, ReadError> {
             batch::Entry::Refused(bytes) => kept.encoded_refused(bytes),
             batch::Entry::Forget(id) => kept.forget(id),
             batch::Entry::Decree(bytes) => kept.encoded_decree(bytes),
+            batch::Entry::Import(bytes) => {
+                kept.import(&Note::decode(bytes).map_err(not_a_record("a batch"))?.tallied(receipt));
+            }
         }
     }
     Ok(kept.build())

@@ -20,6 +20,7 @@ use crate::{
     counters::Counters,
     erase::carry_out::carry_out,
     error::state_failed,
+    imports,
     keys::{self, ProfileKey},
     overlay::{Overlay, RowPlace},
     state::State,
@@ -30,7 +31,7 @@ use crate::{
 pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Result<bool, ReadError> {
     let Prepared { batches, changes, loaded } = prepared;
     let mut set_aside = 0;
-    let mut decrees = Vec::new();
+    let (mut decrees, mut notes) = (Vec::new(), Vec::new());
     views.change(|current| {
         for (key, slot) in loaded {
             add(&mut current.live, key, slot);
@@ -49,11 +50,15 @@ pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Re
                 }
                 Change::Forget(id) => current.live.forget_refused(workspace, *id),
                 Change::Decree(decree) => decrees.push((workspace, decree.clone())),
+                Change::Import(note) => notes.push((workspace, note.clone())),
             }
         }
         Ok(())
     })?;
     counters.set_aside(set_aside);
+    for (workspace, note) in notes {
+        imports::take(workspace, note, views)?;
+    }
     let mut deleted = false;
     for (workspace, decree) in decrees {
         deleted |= carry_out(workspace, decree, views)?;

@@ -25,7 +25,7 @@ use super::{
     batch::{Body, Element},
     import::Opened,
 };
-use crate::{error::ApiError, state::AppState};
+use crate::{error::ApiError, imports::told::Told, state::AppState};
 
 /// What a body holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub(crate) struct Order {
     pub key_id: u64,
     pub atomic: bool,
     pub wants_results: bool,
+    /// The import that they are a part of.
+    pub told: Option<Told>,
     /// A message set aside that these messages replace.
     pub replaces: Option<RefusedId>,
 }
@@ -94,6 +96,7 @@ impl Order {
             key_id,
             atomic: false,
             wants_results: false,
+            told: None,
             replaces: None,
         }
     }
@@ -242,7 +245,10 @@ impl Tally {
     }
 
     fn finish(self, total: usize) -> Checked {
-        let Tally { order, builder, refusals, fates, .. } = self;
+        let Tally { order, mut builder, refusals, fates, .. } = self;
+        if let Some(told) = order.told {
+            told.add_to(&mut builder, refusals.len());
+        }
         let mut checked = Checked { order, batch: builder.build(), total, refusals, fates };
         if checked.is_refused_whole() {
             checked.batch = BatchBuilder::new(order.workspace, 0).build();

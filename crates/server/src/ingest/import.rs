@@ -34,6 +34,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
+    imports::told::Told,
     keys::{Caller, unread},
     openapi::{Words, named, schema},
     query::ask,
@@ -54,13 +55,14 @@ pub(super) fn route() -> Route {
     let message = example!({"type": "track", "event": "opened", "userId": "32", "messageId": "m-1", "timestamp": "2018-05-15T12:31:12.123Z"});
     let one = example!([{"receivedAt": "2018-05-15T12:31:12.500000Z", "message": message}]);
     let prefer = "`return=representation` adds a result for each message to the answer.";
-    let words = Words::new("Import and export", "Imports messages", about)
+    let words = Told::words(Words::new("Import and export", "Imports messages", about))
         .query("workspace", "For the local operator: the workspace to import into.", schema::text())
         .query("dryRun", "Only say what would become of the messages.", schema::one_of(&["false", "true"]))
         .header("Prefer", prefer, schema::text())
         .body("JSON, compressed or not.", true, schema::list_of(schema::any_object(), IMPORT_MESSAGES_MAX), one)
         .answer(200, "Everything is stored, or was stored before.", named("Success"))
-        .answer(400, "Something was refused, or the body could not be read.", named("IngestError"));
+        .answer(400, "Something was refused, or the body could not be read.", named("IngestError"))
+        .answer(404, "There is no such import.", named("Error"));
     Route::new(Method::POST, PATH, Access::Keys, receive, words)
 }
 
@@ -75,11 +77,13 @@ async fn receive(
         let parameters = Query::of(&head.uri);
         let workspace = ask::workspace(&state, caller, &parameters)?;
         let only_checked = parameters.word("dryRun", &[("false", false), ("true", true)])?;
-        Ok((workspace, only_checked, admit::take(&state, &head, &mut body).await?))
+        let told = if only_checked { None } else { Told::of(&state, workspace.id, &parameters).await? };
+        Ok((workspace, told, only_checked, admit::take(&state, &head, &mut body).await?))
     };
     let taken = taken.await;
-    let (workspace, only_checked, raw) = taken.map_err(|error: ApiError| unread(body, error.into_response()))?;
+    let (workspace, told, only_checked, raw) = taken.map_err(|error: ApiError| unread(body, error.into_response()))?;
     let mut order = Order::of(&state, &workspace, key_id, Shape::Batch);
+    order.told = told;
     order.wants_results = admit::wants_results(&head.headers);
     if only_checked {
         return only_check(&state, raw, order).await.map_err(IntoResponse::into_response);

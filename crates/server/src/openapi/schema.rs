@@ -80,6 +80,7 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("TeamMember", object(wire::member::FIELDS).into()),
         ("Deletion", deletion().into()),
         ("Destination", destination.into()),
+        ("Import", object(wire::import::FIELDS).into()),
         ("DeadLetter", object(wire::dead_letter::FIELDS).into()),
         ("Count", object(&[("count", Field::Count)]).into()),
         ("Key", object(wire::key::FIELDS).into()),
@@ -111,6 +112,7 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
     schemas.push(("Team", object(&[("results", Field::ListOf("TeamMember"))]).into()));
     schemas.extend(query::routes::schemas().map(|(name, schema)| (name, schema.into())));
     schemas.push(("Destinations", object(&[("results", Field::ListOf("Destination"))]).into()));
+    schemas.push(("Imports", object(&[("results", Field::ListOf("Import"))]).into()));
     schemas.push(("Keys", object(&[("results", Field::ListOf("Key"))]).into()));
     schemas
 }

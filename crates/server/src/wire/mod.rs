@@ -46,6 +46,9 @@ pub(crate) mod refused;
 /// A member of a workspace's team.
 pub(crate) mod member;
 
+/// An import.
+pub(crate) mod import;
+
 /// A destination, without its secret.
 pub(crate) mod destination;
 

@@ -10,7 +10,7 @@ use std::{
 
 use muster_model::{
     deletion::{DeletionId, Fate},
-    id::{IdSpace, Identity, RecordId},
+    id::{IdSpace, Identity, ImportId, RecordId},
     message::{Message, same_content},
     rejection::Code,
     time::Micros,
@@ -24,6 +24,7 @@ use crate::{
     batch::{Batch, Entry, decode_refused},
     catalogue::Stated,
     deletion::{Decree, Delete, Deletion, mentions, receipt::chain_end},
+    import::{Import, Note},
     receipt::{Outcome, Receipt},
     record::{self, NotARecord},
     refused::{Refused, RefusedId},
@@ -42,6 +43,7 @@ pub struct Accepted {
     receipts: Receipts,
     stated: Stated,
     folded: Option<Arc<Folded>>,
+    imports: BTreeMap<ImportId, Import>,
     deletions: BTreeMap<DeletionId, Deletion>,
     /// The latest instant at which each record was deleted.
     deleted: HashMap<RecordId, Micros>,
@@ -60,6 +62,7 @@ enum Change {
     SetAside(Refused<'static>),
     Forget(RefusedId),
     Decree(Decree),
+    Import(Note),
 }
 
 impl Plan {
@@ -162,6 +165,9 @@ impl Accepted {
                 }
                 Entry::Forget(id) => plan.changes.push(Change::Forget(id)),
                 Entry::Decree(bytes) => plan.changes.push(Change::Decree(Decree::decode(bytes)?)),
+                Entry::Import(bytes) => {
+                    plan.changes.push(Change::Import(Note::decode(bytes)?.tallied(&plan.receipt)));
+                }
             }
         }
         Ok(plan)
@@ -188,8 +194,19 @@ impl Accepted {
                     self.refused.remove(&id);
                 }
                 Change::Decree(decree) => self.decree(decree, ids),
+                Change::Import(note) => {
+                    let id = note.id();
+                    let mut known = self.imports.remove(&id);
+                    Import::take(&mut known, note);
+                    self.imports.extend(known.map(|import| (id, import)));
+                }
             }
         }
+    }
+
+    /// Every import, oldest first.
+    pub fn imports(&self) -> &BTreeMap<ImportId, Import> {
+        &self.imports
     }
 
     /// Every deletion, oldest first.

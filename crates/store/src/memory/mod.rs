@@ -44,6 +44,9 @@ mod refused;
 /// Following what is accepted.
 mod follow;
 
+/// Imports.
+mod imports;
+
 /// Reading what was deleted.
 mod deletions;
 

@@ -158,6 +158,11 @@ macro_rules! conformance {
             a_schedule_is_kept_and_called_off
             receipts_form_a_chain
         );
+        $crate::conformance!(@file $subject imports
+            an_import_counts_what_it_brought_once
+            imports_are_listed_and_end
+            an_import_counts_conflicts_as_refused
+        );
         $crate::conformance!(@file $subject follow
             a_follower_gets_what_is_accepted_from_now_on
             a_follower_may_begin_with_everything

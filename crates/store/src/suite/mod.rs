@@ -61,6 +61,9 @@ pub mod refused;
 /// Deletions: what goes, what stays, what starts anew, and the receipts.
 pub mod deletion;
 
+/// Imports: how far they have come, whatever happens.
+pub mod imports;
+
 /// Messages handed on to followers.
 pub mod follow;
 

@@ -1,0 +1,118 @@
+//! Imports, and how far each has come.
+
+use muster_model::{id::ImportId, time::Micros};
+use muster_store::import::{Counts, Import, Source, Stage};
+
+use super::bytes::{Input, Malformed, Output};
+
+/// The version of this layout.
+pub const VERSION: u8 = 1;
+
+const RUNNING: u8 = 0;
+const COMPLETE: u8 = 1;
+/// A stretch that is done: two places.
+const STRETCH_BYTES: usize = 16;
+
+/// Appends an import.
+pub fn encode(import: &Import, out: &mut Vec<u8>) {
+    out.put_u8(VERSION);
+    out.put_u32(import.id.0);
+    out.put_text(&import.source.name);
+    out.put_text(&import.source.form);
+    out.put_option(import.source.bytes, |out, bytes| out.put_u64(bytes));
+    out.put_option(import.source.fingerprint, |out, fingerprint| out.put_u128(fingerprint));
+    out.put_u64(import.key_id);
+    out.put_i64(import.started_at.0);
+    out.put_i64(import.heard_at.0);
+    match import.stage {
+        Stage::Running => out.put_u8(RUNNING),
+        Stage::Complete { at } => {
+            out.put_u8(COMPLETE);
+            out.put_i64(at.0);
+        }
+    }
+    let Counts { read, stored, duplicates, refused } = import.counts;
+    for count in [read, stored, duplicates, refused, import.bytes] {
+        out.put_u64(count);
+    }
+    out.put_option(import.total, |out, total| out.put_u64(total));
+    out.put_u64(import.position);
+    out.put_u64(import.refused_bytes);
+    out.put_u32(import.ahead.len() as u32);
+    for (from, to) in &import.ahead {
+        out.put_u64(*from);
+        out.put_u64(*to);
+    }
+}
+
+/// Reads an import.
+pub fn decode(bytes: &[u8]) -> Result<Import, Malformed> {
+    let mut input = Input::new(bytes);
+    if input.u8()? != VERSION {
+        return Err(Malformed);
+    }
+    let id = ImportId(input.u32()?);
+    let (name, form) = (input.text()?.into(), input.text()?.into());
+    let (bytes, fingerprint) = (input.option(Input::u64)?, input.option(Input::u128)?);
+    let source = Source { name, form, bytes, fingerprint };
+    let key_id = input.u64()?;
+    let (started_at, heard_at) = (Micros(input.i64()?), Micros(input.i64()?));
+    let stage = match input.u8()? {
+        RUNNING => Stage::Running,
+        COMPLETE => Stage::Complete { at: Micros(input.i64()?) },
+        _ => return Err(Malformed),
+    };
+    let counts =
+        Counts { read: input.u64()?, stored: input.u64()?, duplicates: input.u64()?, refused: input.u64()? };
+    let (bytes, total) = (input.u64()?, input.option(Input::u64)?);
+    let (position, refused_bytes) = (input.u64()?, input.u64()?);
+    let count = input.count(STRETCH_BYTES)?;
+    let ahead = (0..count).map(|_| Ok((input.u64()?, input.u64()?))).collect::<Result<_, Malformed>>()?;
+    input.end()?;
+    Ok(Import {
+        id,
+        source,
+        key_id,
+        started_at,
+        heard_at,
+        stage,
+        counts,
+        bytes,
+        total,
+        position,
+        refused_bytes,
+        ahead,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stage_reads_back() {
+        let source = Source { name: "a.csv, b.csv".into(), form: "rows".into(), bytes: Some(7), fingerprint: Some(9) };
+        let mut import = Import {
+            id: ImportId(3),
+            source,
+            key_id: 4,
+            started_at: Micros(-5),
+            heard_at: Micros(6),
+            stage: Stage::Running,
+            counts: Counts { read: 1, stored: 2, duplicates: 3, refused: 4 },
+            bytes: 5,
+            total: None,
+            position: 8,
+            refused_bytes: 9,
+            ahead: vec![(10, 11), (12, 13)],
+        };
+        for stage in [Stage::Running, Stage::Complete { at: Micros(7) }] {
+            import.stage = stage;
+            let mut bytes = Vec::new();
+            encode(&import, &mut bytes);
+            assert_eq!(decode(&bytes), Ok(import.clone()));
+            assert!((0..bytes.len()).all(|end| decode(&bytes[..end]).is_err()));
+            import.total = Some(99);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Imports: what the journal said of them, in memory since the last checkpoint and on disk before.
+//!
+//! Only the writer changes them, and a replay; a checkpoint brings them into their place with everything else of its overlay.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use fjall::{OwnedWriteBatch, Readable};
+use muster_model::id::{ImportId, WorkspaceId};
+use muster_store::{
+    Answer,
+    error::ReadError,
+    import::{Import, Imports, Note},
+};
+
+use crate::{
+    codec,
+    engine::{Embedded, Reader},
+    error::{damaged, state_failed},
+    keys,
+    overlay::Overlay,
+    state::State,
+    views::Views,
+};
+
+/// Takes in what the journal says of an import.
+pub fn take(workspace: WorkspaceId, note: Note, views: &Views) -> Result<(), ReadError> {
+    let id = note.id();
+    let mut known = import(views, workspace, id)?;
+    Import::take(&mut known, note);
+    views.change(|current| current.live.keep_import(workspace, id, known));
+    Ok(())
+}
+
+/// One import, as of now.
+fn import(views: &Views, workspace: WorkspaceId, id: ImportId) -> Result<Option<Import>, ReadError> {
+    let current = views.look();
+    for overlay in std::iter::once(&current.live).chain(current.frozen.as_deref()) {
+        if let Some(import) = overlay.imports.get(&(workspace, id)) {
+            return Ok(import.clone());
+        }
+    }
+    let value = views.state.imports.get(keys::import_key(workspace, id));
+    value.map_err(|error| state_failed(&error))?.map(|value| decode(&value)).transpose()
+}
+
+/// Adds the present state of imports to a commit.
+pub fn put(batch: &mut OwnedWriteBatch, overlay: &Overlay, state: &State) {
+    let mut value = Vec::new();
+    for ((workspace, id), import) in &overlay.imports {
+        let key = keys::import_key(*workspace, *id);
+        match import {
+            Some(import) => {
+                value.clear();
+                codec::import::encode(import, &mut value);
+                batch.insert(&state.imports, key, value.as_slice());
+            }
+            None => batch.remove(&state.imports, key),
+        }
+    }
+}
+
+impl Imports for Embedded {
+    fn imports(&self, workspace: WorkspaceId) -> Answer<'_, Vec<Import>, ReadError> {
+        self.blocking(move |reader| reader.imports(workspace))
+    }
+
+    fn import(&self, workspace: WorkspaceId, id: ImportId) -> Answer<'_, Option<Import>, ReadError> {
+        self.blocking(move |reader| import(&reader.views, workspace, id))
+    }
+}
+
+impl Reader {
+    fn imports(&self, workspace: WorkspaceId) -> Result<Vec<Import>, ReadError> {
+        let mut found: BTreeMap<Reverse<ImportId>, Option<Import>> = BTreeMap::new();
+        let below = {
+            let current = self.views.look();
+            for overlay in current.frozen.as_deref().into_iter().chain([&current.live]) {
+                let of = overlay.imports.iter().filter(|((of, _), _)| *of == workspace);
+                found.extend(of.map(|((_, id), import)| (Reverse(*id), import.clone())));
+            }
+            self.views.below(&current)
+        };
+        for entry in below.snapshot.prefix(&self.views.state.imports, workspace.0.to_be_bytes()) {
+            let import = decode(&entry.value().map_err(|error| state_failed(&error))?)?;
+            found.entry(Reverse(import.id)).or_insert(Some(import));
+        }
+        Ok(found.into_values().flatten().collect())
+    }
+}
+
+fn decode(value: &[u8]) -> Result<Import, ReadError> {
+    codec::import::decode(value).map_err(|_| damaged("an import"))
+}

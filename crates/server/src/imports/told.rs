@@ -1,0 +1,91 @@
+//! What a request with messages tells of its import: which part it is, and how far everything has come.
+
+use muster_model::{
+    id::{ImportId, WorkspaceId},
+    time::Micros,
+};
+use muster_store::{
+    batch::BatchBuilder,
+    import::{Note, Part, Stage},
+};
+
+use crate::{error::ApiError, openapi::Words, openapi::schema, resources::query::Query, state::AppState};
+
+/// A part of an import, as its request tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    id: ImportId,
+    at: Micros,
+    part: Part,
+    /// It is the last one.
+    ends: bool,
+}
+
+impl Told {
+    /// What the parameters of a request say; nothing when they name no import.
+    pub(crate) async fn of(
+        state: &AppState,
+        workspace: WorkspaceId,
+        parameters: &Query,
+    ) -> Result<Option<Told>, ApiError> {
+        let Some(id) = parameters.filled("import") else { return Ok(None) };
+        let missing = ApiError::NoSuchRecord { kind: "import" };
+        let Some(id) = number_of(id) else { return Err(missing) };
+        let known = state.store.import(workspace, id).await.map_err(ApiError::Read)?.ok_or(missing)?;
+        let number = |name: &str| number(parameters, name).map(Option::unwrap_or_default);
+        let part = Part {
+            from: number("from")?,
+            to: number("to")?,
+            refused: number("broken")?,
+            position: number("position")?,
+            refused_bytes: number("refusedBytes")?,
+            bytes: number("bytes")?,
+            total: self::number(parameters, "total")?,
+            ..Part::default()
+        };
+        if part.from > part.to || part.position > part.to {
+            return Err(ApiError::parameter("to must not lie before from or position"));
+        }
+        let ends = parameters.word("ends", &[("false", false), ("true", true)])?;
+        let is_over = known.stage != Stage::Running && !known.has(part.from, part.to);
+        if is_over {
+            return Err(ApiError::parameter(format!("import {id} is complete; begin another one")));
+        }
+        Ok(Some(Told { id, at: state.clock.now(), part, ends }))
+    }
+
+    /// Adds it to a batch, behind its messages, of which so many were refused.
+    pub(crate) fn add_to(&self, batch: &mut BatchBuilder, refused: usize) {
+        let part = Part { refused: self.part.refused + refused as u64, ..self.part };
+        batch.import(&Note::Part { id: self.id, at: self.at, part });
+        if self.ends {
+            batch.import(&Note::End { id: self.id, at: self.at });
+        }
+    }
+
+    /// Its parameters, in the words of a route.
+    pub(crate) fn words(words: Words) -> Words {
+        let count = || schema::between(0, i64::MAX, 0);
+        words
+            .query("import", "The import that this is a part of. Without it nothing below is looked at.", schema::text())
+            .query("from", "The place at which the part begins, counted message by message.", count())
+            .query("to", "The place behind it. A part that was told of before is counted once.", count())
+            .query("broken", "What of it was no message that could be sent.", count())
+            .query("position", "Everything before this place was acknowledged.", count())
+            .query("refusedBytes", "For whoever imports to go on from there: a number of its own.", count())
+            .query("bytes", "Bytes of the sources read so far.", count())
+            .query("total", "How many messages there are in all, once that is known.", count())
+            .query("ends", "Whether this is the last part.", schema::one_of(&["false", "true"]))
+    }
+}
+
+/// The import that a text names.
+pub(crate) fn number_of(text: &str) -> Option<ImportId> {
+    text.parse().ok().filter(|number| *number > 0).map(ImportId)
+}
+
+fn number(parameters: &Query, name: &str) -> Result<Option<u64>, ApiError> {
+    let Some(text) = parameters.filled(name) else { return Ok(None) };
+    let number = text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
+    number.map(Some).ok_or_else(|| ApiError::parameter(format!("{name} must be a whole number, 0 or more")))
+}
