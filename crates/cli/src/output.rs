@@ -7,6 +7,8 @@
 use std::{
     fmt,
     io::{self, IsTerminal, Write},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -76,10 +78,16 @@ pub fn table(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// How far something long has come; shows itself on a terminal and is silent elsewhere.
+/// How far something long has come; shows itself on a terminal and is silent elsewhere, or says a line now and then.
 pub struct Progress {
     bar: ProgressBar,
+    unit: Unit,
+    /// When the last line was said; nothing where none is.
+    told: Option<Mutex<Instant>>,
 }
+
+/// Between two lines where there is no terminal.
+const LINE_PAUSE: Duration = Duration::from_secs(30);
 
 impl Progress {
     /// `total` in the unit of [`Progress::advance`], when it is known.
@@ -96,12 +104,52 @@ impl Progress {
             (_, Unit::Steps) => "{spinner} {msg}",
         };
         bar.set_style(ProgressStyle::with_template(template).expect("the templates above are well-formed"));
-        Progress { bar }
+        Progress { bar, unit, told: None }
+    }
+
+    /// The same, which without a terminal says a line now and then.
+    pub fn telling(total: Option<u64>, unit: Unit) -> Progress {
+        let told = (!io::stderr().is_terminal()).then(|| Mutex::new(Instant::now()));
+        Progress { told, ..Progress::new(total, unit) }
+    }
+
+    /// What was done so far was done before; only what comes says how fast it goes.
+    pub fn begin_anew(&self) {
+        self.bar.reset_elapsed();
+        self.bar.reset_eta();
+    }
+
+    fn tell(&self) {
+        let Some(told) = &self.told else { return };
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.elapsed() >= LINE_PAUSE {
+            *told = Instant::now();
+            talk(&self.line());
+        }
+    }
+
+    /// Where it stands, as a line.
+    fn line(&self) -> String {
+        let bar = &self.bar;
+        let amount = |count: u64| match self.unit {
+            Unit::Bytes => indicatif::HumanBytes(count).to_string(),
+            Unit::Messages | Unit::Steps => indicatif::HumanCount(count).to_string(),
+        };
+        let mut line = amount(bar.position());
+        if let Some(total) = bar.length() {
+            line.push_str(&format!(" of {}", amount(total)));
+        }
+        line.push_str(&format!(": {}; {} a second", bar.message(), amount(bar.per_sec() as u64)));
+        if bar.length().is_some() {
+            line.push_str(&format!(", {} left", indicatif::HumanDuration(bar.eta())));
+        }
+        line
     }
 
     /// So much more is done.
     pub fn advance(&self, by: u64) {
         self.bar.inc(by);
+        self.tell();
     }
 
     /// What is being done now.
@@ -154,6 +202,15 @@ mod tests {
         let mut written = Vec::new();
         write_data(&mut written, b"x\n").unwrap();
         assert_eq!(written, b"x\n");
+    }
+
+    #[test]
+    fn a_line_says_how_far_it_has_come() {
+        let progress = Progress::new(Some(1_500_000), Unit::Messages);
+        progress.advance(500_000);
+        progress.note("7 stored");
+        let line = progress.line();
+        assert!(line.starts_with("500,000 of 1,500,000: 7 stored; ") && line.ends_with(" left"), "{line}");
     }
 
     #[test]

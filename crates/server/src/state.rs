@@ -15,6 +15,7 @@ use crate::{
     docs::Pages,
     feed::Feed,
     forward::{Configured, Office},
+    imports::turns::Turns,
     ingest::Budget,
     keys::{LastUsed, Limiter, password::Passwords},
     metrics::Metrics,
@@ -39,6 +40,8 @@ pub struct Shared {
     pub(crate) queries: Arc<Semaphore>,
     /// Held while an import is given its number.
     pub(crate) importing: Mutex<()>,
+    /// In which order parts of imports reach the journal.
+    pub(crate) turns: Turns,
     /// Told when a deletion was scheduled.
     pub(crate) due: Notify,
     /// Requests of each key.
@@ -76,6 +79,7 @@ impl AppState {
             queries: Arc::new(Semaphore::new(settings.queries_max.max(1))),
             limiter: Limiter::new(settings.requests_per_minute),
             importing: Mutex::new(()),
+            turns: Turns::default(),
             due: Notify::new(),
             last_used: LastUsed::default(),
             samples: Samples::default(),

@@ -62,27 +62,13 @@ pub fn decode(bytes: &[u8]) -> Result<Import, Malformed> {
         COMPLETE => Stage::Complete { at: Micros(input.i64()?) },
         _ => return Err(Malformed),
     };
-    let counts =
-        Counts { read: input.u64()?, stored: input.u64()?, duplicates: input.u64()?, refused: input.u64()? };
+    let counts = Counts { read: input.u64()?, stored: input.u64()?, duplicates: input.u64()?, refused: input.u64()? };
     let (bytes, total) = (input.u64()?, input.option(Input::u64)?);
     let (position, refused_bytes) = (input.u64()?, input.u64()?);
     let count = input.count(STRETCH_BYTES)?;
     let ahead = (0..count).map(|_| Ok((input.u64()?, input.u64()?))).collect::<Result<_, Malformed>>()?;
     input.end()?;
-    Ok(Import {
-        id,
-        source,
-        key_id,
-        started_at,
-        heard_at,
-        stage,
-        counts,
-        bytes,
-        total,
-        position,
-        refused_bytes,
-        ahead,
-    })
+    Ok(Import { id, source, key_id, started_at, heard_at, stage, counts, bytes, total, position, refused_bytes, ahead })
 }
 
 #[cfg(test)]

@@ -58,8 +58,7 @@ pub(super) async fn begin(
     let begun = async {
         let workspace = ask::workspace(&state, caller, &Query::of(&head.uri))?;
         let mut raw = admit::take(&state, &head, &mut body).await?;
-        let bytes =
-            ingest::decode(&mut raw, BODY_BYTES_MAX).map_err(|error| ingest::refuse(error, BODY_BYTES_MAX))?;
+        let bytes = ingest::decode(&mut raw, BODY_BYTES_MAX).map_err(|error| ingest::refuse(error, BODY_BYTES_MAX))?;
         let import = go_on(&state, workspace.id, key_id, read(&bytes)?).await?;
         let now = state.clock.now();
         Ok(json(StatusCode::OK, |object| import::write(object, &import, now)))

@@ -9,6 +9,9 @@ pub(crate) mod begin;
 /// What a request with messages tells of its import.
 pub(crate) mod told;
 
+/// The order in which parts on their way reach the journal.
+pub(crate) mod turns;
+
 /// Showing imports.
 mod show;
 

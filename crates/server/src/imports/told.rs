@@ -1,15 +1,26 @@
 //! What a request with messages tells of its import: which part it is, and how far everything has come.
 
+use std::sync::Arc;
+
 use muster_model::{
     id::{ImportId, WorkspaceId},
     time::Micros,
 };
 use muster_store::{
-    batch::BatchBuilder,
+    batch::{Batch, BatchBuilder},
+    error::AppendError,
     import::{Note, Part, Stage},
+    receipt::Receipt,
 };
+use tokio::sync::watch;
 
-use crate::{error::ApiError, openapi::Words, openapi::schema, resources::query::Query, state::AppState};
+use super::turns;
+use crate::{
+    error::ApiError,
+    openapi::{Words, schema},
+    resources::query::Query,
+    state::AppState,
+};
 
 /// A part of an import, as its request tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +65,14 @@ impl Told {
         Ok(Some(Told { id, at: state.clock.now(), part, ends }))
     }
 
+    /// Waits until everything before it is on its way to the journal.
+    pub(crate) async fn turn(&self, state: &AppState, workspace: WorkspaceId) -> Result<Turn, ApiError> {
+        let missing = ApiError::NoSuchRecord { kind: "import" };
+        let known = state.store.import(workspace, self.id).await.map_err(ApiError::Read)?.ok_or(missing)?;
+        let offered = state.turns.wait(workspace, &known, self.part.from).await?;
+        Ok(Turn { offered, to: self.part.to })
+    }
+
     /// Adds it to a batch, behind its messages, of which so many were refused.
     pub(crate) fn add_to(&self, batch: &mut BatchBuilder, refused: usize) {
         let part = Part { refused: self.part.refused + refused as u64, ..self.part };
@@ -67,7 +86,11 @@ impl Told {
     pub(crate) fn words(words: Words) -> Words {
         let count = || schema::between(0, i64::MAX, 0);
         words
-            .query("import", "The import that this is a part of. Without it nothing below is looked at.", schema::text())
+            .query(
+                "import",
+                "The import that this is a part of. Without it nothing below is looked at.",
+                schema::text(),
+            )
             .query("from", "The place at which the part begins, counted message by message.", count())
             .query("to", "The place behind it. A part that was told of before is counted once.", count())
             .query("broken", "What of it was no message that could be sent.", count())
@@ -76,6 +99,19 @@ impl Told {
             .query("bytes", "Bytes of the sources read so far.", count())
             .query("total", "How many messages there are in all, once that is known.", count())
             .query("ends", "Whether this is the last part.", schema::one_of(&["false", "true"]))
+    }
+}
+
+/// It is a part's turn.
+pub(crate) struct Turn {
+    offered: Arc<watch::Sender<u64>>,
+    to: u64,
+}
+
+impl Turn {
+    /// Appends the part.
+    pub(crate) async fn append(&self, state: &AppState, batch: Batch) -> Result<Receipt, AppendError> {
+        turns::append(state, batch, &self.offered, self.to).await
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use muster_store::{
     batch::{Batch, BatchBuilder},
+    error::AppendError,
     receipt::Receipt,
 };
 use tokio::time::timeout;
@@ -23,15 +24,29 @@ pub(crate) struct Journaled {
 pub(crate) async fn append(state: &AppState, mut checked: Checked) -> Result<Journaled, ApiError> {
     let taken = BatchBuilder::new(checked.order.workspace, 0).build();
     let batch = std::mem::replace(&mut checked.batch, taken);
-    let receipt = if batch.is_empty() { Receipt::default() } else { append_batch(state, batch).await? };
+    let receipt = match checked.order.told {
+        _ if batch.is_empty() => Receipt::default(),
+        None => append_batch(state, batch).await?,
+        Some(told) => {
+            let turn = told.turn(state, checked.order.workspace).await?;
+            append_by(state, batch, |batch| async move { turn.append(state, batch).await }).await?
+        }
+    };
     Ok(Journaled { checked, receipt })
 }
 
 /// Appends a batch.
 pub(crate) async fn append_batch(state: &AppState, batch: Batch) -> Result<Receipt, ApiError> {
+    append_by(state, batch, |batch| state.store.append(batch)).await
+}
+
+async fn append_by<F>(state: &AppState, batch: Batch, append: impl FnOnce(Batch) -> F) -> Result<Receipt, ApiError>
+where
+    F: Future<Output = Result<Receipt, AppendError>>,
+{
     let messages = batch.messages();
     let watched = state.feed.look(&batch, state.clock.now()).map(|looked| (looked, Instant::now()));
-    let appended = timeout(state.settings.store_timeout, state.store.append(batch)).await;
+    let appended = timeout(state.settings.store_timeout, append(batch)).await;
     let receipt = appended.map_err(|_| ApiError::StoreTimeout)?.map_err(ApiError::Append)?;
     debug_assert_eq!(receipt.outcomes.len(), messages, "an outcome for each message");
     if let Some((looked, began)) = watched {

@@ -111,6 +111,12 @@ impl Import {
         to <= self.position || self.ahead.iter().any(|(start, end)| *start <= from && to <= *end)
     }
 
+    /// The place up to which nothing is missing.
+    #[must_use]
+    pub fn done_until(&self) -> u64 {
+        self.ahead.iter().filter(|(from, _)| *from <= self.position).map(|(_, to)| *to).fold(self.position, u64::max)
+    }
+
     fn part(&mut self, at: Micros, part: &Part) {
         self.heard_at = at.max(self.heard_at);
         self.bytes = part.bytes.max(self.bytes);

@@ -2,13 +2,15 @@
 //!
 //! Files are found, decompressed and cut into records ([`sources`], [`rows`]); what others kept in forms of their own is
 //! translated ([`forms`]); messages that say when they were received are put into that order ([`order`]), and everything
-//! is packed, delivered and reported as `muster send` does it. Importing the same files again stores nothing twice, so an
-//! import that was cut short is simply begun again.
+//! is packed and delivered, several requests at once, in their order ([`course`]). The server keeps how far an import has
+//! come ([`known`]), so that one that was cut short goes on from there; importing the same files again stores nothing twice.
 //!
 //! [`sources`]: crate::commands::import::sources
 //! [`rows`]: crate::commands::import::rows
 //! [`forms`]: crate::commands::import::forms
 //! [`order`]: crate::commands::import::order
+//! [`course`]: crate::commands::import::course
+//! [`known`]: crate::commands::import::known
 
 /// Files one after the other, decompressed and cut into records.
 pub mod sources;
@@ -27,6 +29,18 @@ pub mod infer;
 
 /// Messages in the order of their receipt, however many there are.
 pub mod order;
+
+/// The import as the server knows it: begun, or gone on with.
+pub mod known;
+
+/// From pieces to the server, in their order.
+pub mod course;
+
+/// Imports for people.
+pub mod shown;
+
+/// Listing imports.
+pub mod list;
 
 /// The command from its arguments to its exit code.
 pub mod run;

@@ -35,6 +35,13 @@ pub struct Source {
     pub name: String,
 }
 
+impl Source {
+    /// The file, or the archive that it is in.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// All files below the paths given; `-` is standard input.
 pub fn find(paths: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
     let mut found = Vec::new();

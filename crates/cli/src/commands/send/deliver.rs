@@ -10,12 +10,17 @@ use muster_model::rejection::Code;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{pack::Request, split::Place};
+use super::{
+    pack::{Request, Span},
+    split::Place,
+};
 use crate::{
     client::{Answer, CallError},
     exit::{Exit, Failure},
 };
 
+/// A batch of no messages.
+pub const NOTHING: &[u8] = b"[]";
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// The longest pause that a server may ask for.
@@ -23,8 +28,12 @@ const PAUSE_ASKED_MAX: Duration = Duration::from_secs(120);
 
 /// What delivering needs of the world.
 pub trait Line {
-    /// Sends a batch.
-    fn post(&self, body: &[u8]) -> Result<Answer, CallError>;
+    /// Sends a batch, which is this part of everything.
+    fn post(&self, body: &[u8], span: Span) -> Result<Answer, CallError>;
+    /// Whether the other side keeps count of what was read, also of what could not be sent.
+    fn keeps_count(&self) -> bool {
+        false
+    }
     /// Waits before the next try, having said why.
     fn wait(&self, pause: Duration, why: &str);
     /// The present, for measuring patience.
@@ -59,7 +68,7 @@ pub fn deliver(line: &impl Line, request: Request, patience: Duration) -> anyhow
     let mut delivery = Delivery::default();
     let mut waiting = vec![request];
     while let Some(request) = waiting.pop() {
-        let answer = persist(line, &request, patience, &mut delivery.retries)?;
+        let answer = persist(line, &request.body(), request.span(), patience, &mut delivery.retries)?;
         match read(&answer, &request)? {
             Verdict::Done(done) => delivery.add(done),
             Verdict::RefusedWhole { .. } if request.len() > 1 => {
@@ -67,13 +76,23 @@ pub fn deliver(line: &impl Line, request: Request, patience: Duration) -> anyhow
                 waiting.push(other);
                 waiting.push(one);
             }
-            Verdict::RefusedWhole { code, reason } => delivery.refused.push(Refusal {
-                place: request.place(0).unwrap_or_default(),
-                code,
-                pointer: String::new(),
-                reason,
-                text: request.original(0).to_vec(),
-            }),
+            Verdict::RefusedWhole { reason, .. } if request.len() == 0 => {
+                return Err(Failure::error(Exit::Failure, format!("the server refused: {reason}")));
+            }
+            Verdict::RefusedWhole { code, reason } => {
+                if line.keeps_count() {
+                    let span = request.span();
+                    let span = Span { broken: span.to - span.from, ..span };
+                    persist(line, NOTHING, span, patience, &mut delivery.retries)?;
+                }
+                delivery.refused.push(Refusal {
+                    place: request.place(0).unwrap_or_default(),
+                    code,
+                    pointer: String::new(),
+                    reason,
+                    text: request.original(0).to_vec(),
+                });
+            }
         }
     }
     Ok(delivery)
@@ -89,11 +108,16 @@ impl Delivery {
 }
 
 /// Sends until there is an answer that another try would not change.
-fn persist(line: &impl Line, request: &Request, patience: Duration, retries: &mut u64) -> anyhow::Result<Answer> {
-    let body = request.body();
+pub fn persist(
+    line: &impl Line,
+    body: &[u8],
+    span: Span,
+    patience: Duration,
+    retries: &mut u64,
+) -> anyhow::Result<Answer> {
     let started = line.now();
     for attempt in 0.. {
-        let (why, asked) = match line.post(&body) {
+        let (why, asked) = match line.post(body, span) {
             Ok(answer) if matches!(answer.status, 408 | 429 | 502 | 503 | 504) => {
                 (format!("the server is busy ({})", answer.status), answer.retry_after)
             }
@@ -200,6 +224,12 @@ fn count(request: &Request, results: &[Outcome], faults: Vec<Fault>) -> Delivery
     Delivery { stored, duplicates, refused: refused.into_iter().map(|(_, refusal)| refusal).collect(), retries: 0 }
 }
 
+/// Why an answer that is none of those expected ends everything.
+pub fn explain_answer(answer: &Answer) -> anyhow::Error {
+    let body: Option<Body> = serde_json::from_str(&answer.body).ok();
+    Failure::error(Exit::Failure, explain(answer.status, &answer.body, body.as_ref()))
+}
+
 fn explain(status: u16, text: &str, body: Option<&Body>) -> String {
     let said = body.and_then(|body| sentence(&body.error)).unwrap_or_else(|| text.chars().take(200).collect());
     let next = match status {
@@ -235,7 +265,7 @@ mod tests {
     }
 
     impl<F: FnMut(&str) -> Result<Answer, CallError>> Line for Scripted<F> {
-        fn post(&self, body: &[u8]) -> Result<Answer, CallError> {
+        fn post(&self, body: &[u8], _: Span) -> Result<Answer, CallError> {
             (self.answers.borrow_mut())(std::str::from_utf8(body).unwrap())
         }
 

@@ -21,6 +21,9 @@ pub mod deliver;
 /// How refused rows of tables are written.
 pub mod heading;
 
+/// The file of refused messages.
+pub mod refused_file;
+
 /// What became of every message, for people and programs.
 pub mod report;
 

@@ -1,7 +1,7 @@
 //! Packing messages into requests that a server takes.
 //!
 //! A request has at most as many messages as its path takes, and about [`BODY_BYTES_MAX`] bytes; it knows where each of its
-//! messages came from. Messages stand in it byte for byte as they stood in the file.
+//! messages came from, and which stretch of all that was read it covers. Messages stand in it byte for byte as they stood in the file.
 //!
 //! [`BODY_BYTES_MAX`]: crate::commands::send::pack::BODY_BYTES_MAX
 
@@ -18,11 +18,24 @@ pub struct Request {
     /// A JSON array, not yet closed.
     open: Vec<u8>,
     messages: Vec<Packed>,
+    /// The stretch of what was read that it covers.
+    from: u64,
+    until: u64,
+}
+
+/// A stretch of what was read, and how much of it was nothing that could be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    pub from: u64,
+    pub to: u64,
+    pub broken: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Packed {
     place: Place,
+    /// Its number in all that was read.
+    number: u64,
     span: Range<usize>,
     /// What stood in the file, where the message was made from that.
     original: Option<Vec<u8>>,
@@ -45,6 +58,12 @@ impl Request {
         packed.original.as_deref().unwrap_or(&self.open[packed.span.clone()])
     }
 
+    /// Which part of everything it is.
+    pub fn span(&self) -> Span {
+        let read = self.until - self.from;
+        Span { from: self.from, to: self.until, broken: read - self.messages.len() as u64 }
+    }
+
     /// What is sent.
     pub fn body(&self) -> Vec<u8> {
         let mut body = if self.open.is_empty() { b"[".to_vec() } else { self.open.clone() };
@@ -55,20 +74,23 @@ impl Request {
     /// The same messages in two requests.
     pub fn halves(&self) -> [Request; 2] {
         let middle = self.messages.len() / 2;
-        [0..middle, middle..self.messages.len()].map(|indices| {
-            let mut half = Request::default();
+        let between = self.messages.get(middle).map_or(self.until, |packed| packed.number);
+        let halves = [(0..middle, self.from, between), (middle..self.messages.len(), between, self.until)];
+        halves.map(|(indices, from, until)| {
+            let mut half = Request { from, ..Request::default() };
             for packed in &self.messages[indices] {
-                half.add(packed.place, &self.open[packed.span.clone()], packed.original.clone());
+                half.add(packed.number, packed.place, &self.open[packed.span.clone()], packed.original.clone());
             }
-            half
+            Request { until, ..half }
         })
     }
 
-    fn add(&mut self, place: Place, text: &[u8], original: Option<Vec<u8>>) {
+    fn add(&mut self, number: u64, place: Place, text: &[u8], original: Option<Vec<u8>>) {
         self.open.push(if self.open.is_empty() { b'[' } else { b',' });
         let start = self.open.len();
         self.open.extend_from_slice(text);
-        self.messages.push(Packed { place, span: start..self.open.len(), original });
+        self.messages.push(Packed { place, number, span: start..self.open.len(), original });
+        self.until = number + 1;
     }
 }
 
@@ -77,26 +99,50 @@ impl Request {
 pub struct Packer {
     messages_max: usize,
     filling: Request,
+    /// The number of what is read next.
+    next: u64,
 }
 
 impl Packer {
     /// Requests of at most so many messages.
     pub fn new(messages_max: usize) -> Packer {
-        Packer { messages_max, filling: Request::default() }
+        Packer::starting_at(messages_max, 0)
+    }
+
+    /// The same for what comes after so much that was read before.
+    pub fn starting_at(messages_max: usize, next: u64) -> Packer {
+        Packer { messages_max, filling: Request { from: next, until: next, ..Request::default() }, next }
     }
 
     /// Adds a message; hands out a request when it is full, before or after this message.
     pub fn push(&mut self, piece: Piece) -> Option<Request> {
         let Piece { place, text, original, .. } = piece;
         let overflows = !self.filling.open.is_empty() && self.filling.open.len() + text.len() > BODY_BYTES_MAX;
-        let before = overflows.then(|| std::mem::take(&mut self.filling));
-        self.filling.add(place, &text, original);
-        before.or_else(|| (self.filling.len() == self.messages_max).then(|| std::mem::take(&mut self.filling)))
+        let before = overflows.then(|| self.take());
+        self.filling.add(self.next, place, &text, original);
+        self.next += 1;
+        before.or_else(|| (self.filling.len() == self.messages_max).then(|| self.take()))
     }
 
-    /// The last request, if there is something in it.
-    pub fn finish(self) -> Option<Request> {
-        Some(self.filling).filter(|request| request.len() > 0)
+    /// Counts something that was read and cannot be sent.
+    pub fn pass_over(&mut self) {
+        self.next += 1;
+        self.filling.until = self.next;
+    }
+
+    /// The request begun, if it covers anything.
+    pub fn cut(&mut self) -> Option<Request> {
+        Some(self.take()).filter(|request| request.from < request.until)
+    }
+
+    /// The last request, if it covers anything.
+    pub fn finish(mut self) -> Option<Request> {
+        self.cut()
+    }
+
+    fn take(&mut self) -> Request {
+        let (from, until) = (self.next, self.next);
+        std::mem::replace(&mut self.filling, Request { from, until, ..Request::default() })
     }
 }
 
@@ -138,6 +184,26 @@ mod tests {
         assert_eq!(huge.iter().map(Request::len).collect::<Vec<_>>(), [1, 1]);
     }
 
+    /// Stretches follow each other without a gap, whatever cannot be sent in between.
+    #[test]
+    fn requests_say_which_part_of_everything_they_are() {
+        let mut packer = Packer::starting_at(2, 10);
+        let mut spans = Vec::new();
+        for number in 10..20 {
+            if number % 3 == 0 {
+                packer.pass_over();
+                continue;
+            }
+            let piece =
+                Piece { place: Place::default(), text: b"{}".to_vec(), cut: false, broken: None, original: None };
+            spans.extend(packer.push(piece).map(|request| request.span()));
+        }
+        spans.extend(packer.cut().map(|request| request.span()));
+        let span = |from, to, broken| Span { from, to, broken };
+        assert_eq!(spans, [span(10, 12, 0), span(12, 15, 1), span(15, 18, 1), span(18, 20, 1)]);
+        assert_eq!(packer.finish(), None);
+    }
+
     #[test]
     fn halves_are_the_whole() {
         let [request] = &pack([b"{\"a\":1}".to_vec(), b"{}".to_vec(), b"{\"b\":2}".to_vec()].into_iter())[..] else {
@@ -148,6 +214,7 @@ mod tests {
         assert_eq!((one.body(), other.body()), (b"[{\"a\":1}]".to_vec(), b"[{},{\"b\":2}]".to_vec()));
         let line = |index| other.place(index).map(|place| place.line);
         assert_eq!((line(0), line(1), line(2)), (Some(2), Some(3), None));
+        assert_eq!((one.span(), other.span()), (Span { to: 1, ..Span::default() }, Span { from: 1, to: 3, broken: 0 }));
         assert_eq!(Request::default().body(), b"[]");
     }
 }

@@ -3,12 +3,7 @@
 //! Refused messages are told as they happen, with the line they came from, and written to a file of their own when one
 //! is asked for, so that nothing has to be held until the end.
 
-use std::{
-    fs::File,
-    io::{BufWriter, Write},
-    path::Path,
-    sync::PoisonError,
-};
+use std::{io::Write, path::Path, sync::PoisonError};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -16,6 +11,7 @@ use serde::Serialize;
 use super::{
     deliver::{Delivery, Refusal},
     heading::{Heading, Headings},
+    refused_file::RefusedFile,
     split::Place,
 };
 use crate::{exit::Exit, output::Progress};
@@ -26,7 +22,7 @@ const LISTED_MAX: usize = 1_000;
 /// Counts, and where refused messages go.
 pub struct Report {
     summary: Summary,
-    refused_file: Option<BufWriter<File>>,
+    refused_file: Option<RefusedFile>,
     /// Names of the files that messages come from; one that needs no telling has none.
     sources: Vec<String>,
     /// How refused rows of tables are written, by the number of their file, and what was written last.
@@ -50,6 +46,12 @@ pub struct Summary {
     pub seconds: f64,
     /// Whether the whole file was read and delivered.
     pub complete: bool,
+    /// The number of the import that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub import: Option<u64>,
+    /// Messages that this import had dealt with before it was cut short; they are not counted above.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub resumed_at: u64,
     /// The first refusals.
     pub refusals: Vec<Listed>,
 }
@@ -69,8 +71,12 @@ pub struct Listed {
 impl Report {
     /// A report that also writes refused messages to `path`, one a line as they were, if one is given.
     pub fn new(path: Option<&Path>) -> anyhow::Result<Report> {
-        let open = |path: &Path| File::create(path).with_context(|| format!("{} cannot be written", path.display()));
-        let refused_file = path.map(open).transpose()?.map(BufWriter::new);
+        Report::going_on(path, 0)
+    }
+
+    /// The same where the file holds so many bytes of an earlier run that count; what it holds beyond them does not.
+    pub fn going_on(path: Option<&Path>, bytes: u64) -> anyhow::Result<Report> {
+        let refused_file = path.map(|path| RefusedFile::open(path, bytes)).transpose()?;
         Ok(Report {
             summary: Summary::default(),
             refused_file,
@@ -130,21 +136,42 @@ impl Report {
     /// Writes a message as it was; a row of a table below its heading, with the reason in a column of its own.
     fn keep(&mut self, refusal: &Refusal) -> std::io::Result<()> {
         let Some(file) = &mut self.refused_file else { return Ok(()) };
+        file.written = true;
         let headings = self.headings.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(heading) = headings.get(&refusal.place.source) else {
-            return file.write_all(&one_line(&refusal.text));
+            return file.writer.write_all(&one_line(&refusal.text));
         };
+        if self.heading.is_none() {
+            self.heading = file.last_heading(&headings)?;
+        }
         if self.heading.as_ref() != Some(heading) {
-            file.write_all(&[heading.text(), b"\n"].concat())?;
+            file.writer.write_all(&[heading.text(), b"\n"].concat())?;
             self.heading = Some(heading.clone());
         }
-        file.write_all(&[&heading.row(&refusal.text, &refusal.reason), &b"\n"[..]].concat())
+        file.writer.write_all(&[&heading.row(&refusal.text, &refusal.reason), &b"\n"[..]].concat())
+    }
+
+    /// Writes out what was refused so far; how many bytes that is.
+    pub fn flush(&mut self) -> anyhow::Result<u64> {
+        self.refused_file.as_mut().map_or(Ok(0), RefusedFile::flush)
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Says which import it is, and how much of it was done before.
+    pub fn with_import(mut self, number: u64, resumed_at: u64) -> Report {
+        self.summary.import = Some(number);
+        self.summary.resumed_at = resumed_at;
+        self
     }
 
     /// The end of it all.
     pub fn finish(mut self, seconds: f64, complete: bool) -> anyhow::Result<Summary> {
         if let Some(mut file) = self.refused_file.take() {
-            file.flush().context("the file of refused messages cannot be written")?;
+            file.flush()?;
         }
         Ok(Summary { seconds, complete, ..self.summary })
     }
@@ -164,6 +191,10 @@ impl Summary {
     pub fn exit(&self) -> Exit {
         if self.refused > 0 { Exit::Refused } else { Exit::Success }
     }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A message on one line. In valid JSON line ends only stand between tokens, where a space means the same.

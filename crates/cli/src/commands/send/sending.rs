@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     deliver::{self, Line},
-    pack::{Packer, Request},
+    pack::{Packer, Request, Span},
     report::Report,
     split::Piece,
 };
@@ -143,7 +143,7 @@ impl Sending<'_> {
 }
 
 impl Line for SendingLine<'_> {
-    fn post(&self, body: &[u8]) -> Result<Answer, CallError> {
+    fn post(&self, body: &[u8], _: Span) -> Result<Answer, CallError> {
         self.client.post(self.path, body, Some("return=representation"))
     }
 

@@ -1,0 +1,41 @@
+//! Imports as they are shown to people; programs get what the server answers.
+
+use serde_json::Value;
+
+/// The list for people.
+pub fn table(imports: &[Value]) -> String {
+    let heading = ["id", "state", "read", "stored", "there already", "refused", "begun", "format", "name"];
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let row = |one: &Value| {
+        let of = one["total"].as_u64().or_else(|| one["bytesTotal"].as_u64());
+        let come = if one["total"].is_null() { &one["bytes"] } else { &one["read"] };
+        let share = of.zip(come.as_u64()).filter(|(of, _)| *of > 0 && one["state"] != "complete");
+        let state = match share {
+            Some((of, come)) => format!("{} ({} %)", text(&one["state"]), (come.min(of) * 100) / of),
+            None => text(&one["state"]),
+        };
+        let mut cells = vec![text(&one["id"]), state];
+        let rest = ["read", "stored", "duplicates", "refused", "startedAt", "format", "name"];
+        cells.extend(rest.map(|name| text(&one[name])));
+        cells
+    };
+    let rows: Vec<Vec<String>> =
+        std::iter::once(heading.map(str::to_owned).to_vec()).chain(imports.iter().map(row)).collect();
+    crate::output::table(&rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_row_says_how_far_it_has_come() {
+        let one = json!({"id": 3, "state": "running", "read": 50, "total": 200, "stored": 40, "duplicates": 9,
+                         "refused": 1, "startedAt": "2026-01-01T00:00:00Z", "format": "muster", "name": "a.ndjson"});
+        let other = json!({"id": 4, "state": "interrupted", "bytes": 30, "total": null, "bytesTotal": 40, "name": "b"});
+        let shown = table(&[one, other]);
+        assert!(shown.contains("running (25 %)") && shown.contains("interrupted (75 %)"), "{shown}");
+    }
+}
