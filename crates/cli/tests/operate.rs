@@ -28,6 +28,10 @@ mod query;
 #[path = "operate/import_export.rs"]
 mod import_export;
 
+/// `muster import` that is cut short, and goes on.
+#[path = "operate/import_goes_on.rs"]
+mod import_goes_on;
+
 /// `muster import` of what others kept.
 #[path = "operate/import_forms.rs"]
 mod import_forms;

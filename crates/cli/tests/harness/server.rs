@@ -28,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Launch {
     data_dir: PathBuf,
     log: PathBuf,
+    listen: String,
     settings: Vec<(String, String)>,
 }
 
@@ -39,7 +40,12 @@ impl Launch {
 
     /// The same for a data directory of the test's own.
     pub fn at(data_dir: &Path, log: &Path) -> Launch {
-        let launch = Launch { data_dir: data_dir.to_owned(), log: log.to_owned(), settings: Vec::new() };
+        let launch = Launch {
+            data_dir: data_dir.to_owned(),
+            log: log.to_owned(),
+            listen: "127.0.0.1:0".to_owned(),
+            settings: Vec::new(),
+        };
         launch.set("MUSTER_BOOTSTRAP_TOKEN", TOKEN).set("MUSTER_LIMITS__REQUESTS_PER_MINUTE", 6_000_000)
     }
 
@@ -48,6 +54,11 @@ impl Launch {
         let mut launch = self.unset(name);
         launch.settings.push((name.to_owned(), value.to_string()));
         launch
+    }
+
+    /// At an address that an earlier server had.
+    pub fn listening_on(self, address: SocketAddr) -> Launch {
+        Launch { listen: address.to_string(), ..self }
     }
 
     /// Takes back a setting.
@@ -70,7 +81,7 @@ impl Launch {
         let from = fs::metadata(&self.log).map(|about| about.len()).unwrap_or(0);
         let log = OpenOptions::new().create(true).append(true).open(&self.log).expect("a log file");
         let mut command = muster(self.log.parent().expect("the log lies in a directory"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&self.data_dir);
+        command.args(["serve", "--listen", &self.listen, "--data-dir"]).arg(&self.data_dir);
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
         let child = command.spawn().expect("the muster executable starts");
