@@ -94,7 +94,7 @@ fn check(home: &Home, server: &Server, refused: &[String]) {
     kept.sort_unstable();
     wanted.sort_unstable();
     assert_eq!(kept, wanted, "the file of refused messages has each of them once");
-    let counted = client.read("/resources/eventNames");
+    let counted = client.read("/resources/events/names");
     assert!(counted.to_string().contains(&(LINES - same - refused_count).to_string()), "{counted}");
 }
 
