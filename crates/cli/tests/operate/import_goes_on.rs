@@ -32,17 +32,18 @@ fn lines(has_receipts: bool) -> (Vec<String>, Vec<String>) {
             (_, 0) => format!("{{\"n\": {n}"),
             _ => track(&format!("u{}", of % 700), "opened", &format!("m{of}")).to_string(),
         };
-        if n % REFUSED_EVERY == 0 || n % BROKEN_EVERY == 0 {
-            refused.push(line.clone());
-        }
         // What is received first does not stand first.
         let second = (n * 7_919) % 86_400;
         let received =
             format!("2024-03-{:02}T{:02}:{:02}:{:02}Z", 1 + n % 28, second / 3_600, second / 60 % 60, second % 60);
-        match has_receipts && n % BROKEN_EVERY != 0 {
+        let line = match has_receipts && n % BROKEN_EVERY != 0 {
             true => format!("{{\"receivedAt\":\"{received}\",\"message\":{line}}}"),
             false => line,
+        };
+        if n % REFUSED_EVERY == 0 || n % BROKEN_EVERY == 0 {
+            refused.push(line.clone());
         }
+        line
     });
     let lines = lines.collect();
     (lines, refused)
