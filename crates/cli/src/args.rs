@@ -26,7 +26,7 @@ pub use bench::Bench;
 pub use demo::Demo;
 pub use destinations::{CreateDestination, Destinations, Letters};
 pub use export::{Export, ExportFormat};
-pub use import::{Import, ImportFormat, Imports, ListImports};
+pub use import::{Import, ImportFormat, Imports, ListImports, UndoImport};
 
 /// Customer data server for B2B software: takes messages about organizations, accounts, users and what they do, keeps
 /// every one, and answers what is true now and what happened.

@@ -99,7 +99,10 @@ impl Checkpointer {
             };
             let Some(done) = self.checkpoint(&job) else { return };
             // Whoever removes what was deleted also removes what expired.
-            if !job.overlay.deletions.is_empty() || self.options.identity_retention.is_some() {
+            if !job.overlay.deletions.is_empty()
+                || self.views.closed_imports.is_undoing()
+                || self.options.identity_retention.is_some()
+            {
                 self.idle.ask();
                 // One that waits already is enough.
                 let _ = self.wake.try_send(());
@@ -219,7 +222,7 @@ impl Checkpointer {
         while self.jobs.is_empty() && !self.closing.load(Ordering::Acquire) {
             // While files are written anew without what was deleted, none is merged.
             let views = Arc::clone(&self.views);
-            let Some(_files) = views.files.try_lock().filter(|_| !views.tombstones.is_erasing()) else { return };
+            let Some(_files) = views.files.try_lock().filter(|_| !is_rewriting(&views)) else { return };
             let manifest = Arc::clone(&self.views.look().manifest);
             let Some(plan) = compact::plan(&manifest, &self.registry.workspace_ids(), &self.options) else { return };
             let bytes: u64 = plan.inputs.iter().map(|segment| segment.bytes).sum();
@@ -289,6 +292,11 @@ impl Checkpointer {
     fn next_id(&mut self) -> u64 {
         self.next_segment.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+/// Whether files are to be written anew, for a deletion or for an import that is taken back.
+fn is_rewriting(views: &Views) -> bool {
+    views.tombstones.is_erasing() || views.closed_imports.is_undoing()
 }
 
 #[cfg(test)]

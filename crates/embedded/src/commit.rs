@@ -25,7 +25,7 @@ use crate::{
     slots::Slot,
     state::State,
     views::statement_value,
-    writer::dedupe::IdentityMap,
+    writer::known::{IdentityMap, Known},
 };
 
 /// A frozen overlay to bring into place.
@@ -105,8 +105,7 @@ pub fn commit(
 fn ingest_identities(job: &Job, state: &State) -> fjall::Result<()> {
     let mut sorted: Vec<_> = job.identities.iter().map(|(key, known)| (*key, *known)).collect();
     sorted.sort_unstable_by_key(|(key, _)| *key);
-    let values = sorted.into_iter();
-    ingest_sorted(&state.identities, values.map(|((of, id), known)| (keys::identity_key(of, id), known.to_bytes())))
+    ingest_sorted(&state.identities, sorted.into_iter().map(|((of, id), known)| (keys::identity_key(of, id), known)))
 }
 
 fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {
@@ -122,7 +121,7 @@ fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {
     ingest_sorted(&state.statements, sorted.into_iter())
 }
 
-fn ingest_sorted<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+fn ingest_sorted<K: AsRef<[u8]>, V: Stored>(
     keyspace: &Keyspace,
     sorted: impl ExactSizeIterator<Item = (K, V)>,
 ) -> fjall::Result<()> {
@@ -131,9 +130,27 @@ fn ingest_sorted<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     }
     let mut ingestion = keyspace.start_ingestion()?;
     for (key, value) in sorted {
-        ingestion.write(key.as_ref(), value.as_ref())?;
+        value.stored(|value| ingestion.write(key.as_ref(), value))?;
     }
     ingestion.finish()
+}
+
+/// What has a stored form.
+trait Stored {
+    fn stored<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T;
+}
+
+impl Stored for Known {
+    fn stored<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
+        let (value, length) = self.to_bytes();
+        take(&value[..length])
+    }
+}
+
+impl<const N: usize> Stored for [u8; N] {
+    fn stored<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
+        take(self)
+    }
 }
 
 /// Moves a record to its places in the two list orders.

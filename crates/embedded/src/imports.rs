@@ -9,8 +9,10 @@ use muster_model::id::{ImportId, WorkspaceId};
 use muster_store::{
     Answer,
     error::ReadError,
-    import::{Import, Imports, Note},
+    import::{Import, Imports, Note, Stage},
 };
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 
 use crate::{
     codec,
@@ -22,11 +24,55 @@ use crate::{
     views::Views,
 };
 
+/// Imports of which nothing more is taken. Bounded: a workspace keeps a bounded number of imports.
+#[derive(Debug, Default)]
+pub struct ClosedImports(Mutex<FxHashMap<(WorkspaceId, ImportId), bool>>);
+
+impl ClosedImports {
+    /// As the disk has them.
+    pub fn load(state: &State) -> Result<ClosedImports, ReadError> {
+        let closed = ClosedImports::default();
+        for entry in state.imports.iter() {
+            let (key, value) = entry.into_inner().map_err(|error| state_failed(&error))?;
+            let workspace = key.get(..4).and_then(|bytes| bytes.try_into().ok());
+            let workspace = workspace.map(u32::from_be_bytes).ok_or_else(|| damaged("an import's key"))?;
+            closed.add(WorkspaceId(workspace), Some(&decode(&value)?));
+        }
+        Ok(closed)
+    }
+
+    /// Takes in an import, if it is closed.
+    fn add(&self, workspace: WorkspaceId, import: Option<&Import>) {
+        let Some(import) = import.filter(|import| import.is_closed()) else { return };
+        let is_undoing = matches!(import.stage, Stage::Undoing { .. });
+        self.0.lock().insert((workspace, import.id), is_undoing);
+    }
+
+    /// Whether nothing more is taken of an import.
+    pub fn has(&self, workspace: WorkspaceId, id: ImportId) -> bool {
+        self.0.lock().contains_key(&(workspace, id))
+    }
+
+    /// Whether any is being taken back.
+    pub fn is_undoing(&self) -> bool {
+        self.0.lock().values().any(|is_undoing| *is_undoing)
+    }
+}
+
+/// Every import of a workspace on disk.
+pub fn all_on_disk(state: &State, workspace: WorkspaceId) -> Result<Vec<Import>, ReadError> {
+    let entries = state.imports.prefix(workspace.0.to_be_bytes());
+    entries.map(|entry| decode(&entry.value().map_err(|error| state_failed(&error))?)).collect()
+}
+
 /// Takes in what the journal says of an import.
 pub fn take(workspace: WorkspaceId, note: Note, views: &Views) -> Result<(), ReadError> {
     let id = note.id();
     let mut known = import(views, workspace, id)?;
     Import::take(&mut known, note);
+    if known.as_ref().is_some_and(Import::is_closed) {
+        views.closed_imports.add(workspace, known.as_ref());
+    }
     views.change(|current| current.live.keep_import(workspace, id, known));
     Ok(())
 }
@@ -56,6 +102,9 @@ pub fn put(batch: &mut OwnedWriteBatch, overlay: &Overlay, state: &State) {
             }
             None => batch.remove(&state.imports, key),
         }
+    }
+    for (workspace, id, identity) in &overlay.taken {
+        batch.insert(&state.taken, keys::taken_key(*workspace, *id, *identity), []);
     }
 }
 

@@ -184,6 +184,19 @@ pub fn import_key(workspace: WorkspaceId, id: ImportId) -> [u8; 8] {
     key
 }
 
+/// A message that was taken back with an import.
+pub fn taken_key(workspace: WorkspaceId, id: ImportId, identity: Identity) -> [u8; 24] {
+    let mut key = [0; 24];
+    key[..8].copy_from_slice(&import_key(workspace, id));
+    key[8..].copy_from_slice(&identity.0.to_be_bytes());
+    key
+}
+
+/// The message that such a key names.
+pub fn parse_taken_key(key: &[u8]) -> Option<Identity> {
+    Some(Identity(u128::from_be_bytes(key.get(8..24)?.try_into().ok()?)))
+}
+
 /// The workspace and the deletion that a key names.
 pub fn parse_deletion_key(key: &[u8]) -> Option<(WorkspaceId, DeletionId)> {
     let workspace = u32::from_be_bytes(key.get(..4)?.try_into().ok()?);

@@ -9,14 +9,14 @@ use bytes::Bytes;
 use muster_model::{
     association::Statement,
     deletion::DeletionId,
-    id::{ImportId, RecordId, WorkspaceId},
+    id::{Identity, ImportId, RecordId, WorkspaceId},
     kind::RecordKind,
     message::Message,
     time::Micros,
 };
 use muster_store::{
     deletion::Deletion,
-    import::Import,
+    import::{Import, TakenBack},
     record::{self, NotARecord},
     refused::{Refused, RefusedCursor, RefusedId},
 };
@@ -112,6 +112,8 @@ pub type StatementsKey = (WorkspaceId, RecordKind, RecordId);
 
 /// Bytes that an import takes in memory, at the most roughly.
 const IMPORT_BYTES: usize = 2_048;
+/// The same for a message that was taken back.
+const TAKEN_BYTES: usize = 64;
 
 /// Changes since the last checkpoint.
 #[derive(Debug, Default)]
@@ -135,6 +137,8 @@ pub struct Overlay {
     pub deletions: FxHashMap<(WorkspaceId, DeletionId), Deletion>,
     /// Imports that were begun or went on; nothing of one that is forgotten.
     pub imports: FxHashMap<(WorkspaceId, ImportId), Option<Import>>,
+    /// Messages taken back with an import; the rows of them that are to go lie in files.
+    pub taken: FxHashSet<(WorkspaceId, ImportId, Identity)>,
     rows: Vec<Row>,
     buffers: Vec<Bytes>,
     bytes: usize,
@@ -158,6 +162,13 @@ impl Overlay {
     pub fn keep_deletion(&mut self, workspace: WorkspaceId, deletion: Deletion) {
         self.bytes += 512 + deletion.erasure().map_or(0, |erasure| 17 * erasure.subjects.len());
         self.deletions.insert((workspace, deletion.id), deletion);
+    }
+
+    /// Keeps which messages were taken back.
+    pub fn keep_taken(&mut self, workspace: WorkspaceId, taken: &TakenBack<'_>) {
+        let before = self.taken.len();
+        self.taken.extend(taken.identities().map(|identity| (workspace, taken.id, identity)));
+        self.bytes += (self.taken.len() - before) * TAKEN_BYTES;
     }
 
     /// Keeps the present state of an import, or that there is none.

@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use muster_store::batch::{Batch, Entry};
+use muster_store::batch::Batch;
 use rustc_hash::FxHashSet;
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     error::OpenError,
     follow::book::Book,
     history::manifest::Manifest,
+    imports::ClosedImports,
     journal::replay,
     overlay::Overlay,
     state::State,
@@ -119,7 +120,7 @@ pub fn recover(layout: &Layout, state: State, counters: &Counters) -> Result<Rec
     manifest.check_files()?;
     let removed_files = sweep(&layout.history, &manifest)?;
     let committed = state.position()?;
-    let tombstones = known::load(&state)?;
+    let tombstones = (known::load(&state)?, ClosedImports::load(&state)?);
     let book = Book::load(&state, &layout.forward, &layout.journal)?;
     let views = Views::new(state, Overlay::default(), manifest, tombstones, book);
     let mut identities = Identities::default();
@@ -144,12 +145,7 @@ pub fn recover(layout: &Layout, state: State, counters: &Counters) -> Result<Rec
 fn fold(batches: &[Batch], views: &Views, identities: &mut Identities, counters: &Counters) -> Result<u64, OpenError> {
     let mut messages = 0;
     for batch in batches {
-        for entry in batch.entries() {
-            if let Entry::Message(record) = entry {
-                identities.insert_new(batch.workspace(), record)?;
-                messages += 1;
-            }
-        }
+        messages += identities.replay(batch)?;
     }
     publish::publish(apply::prepare(batches, views)?, views, counters)?;
     Ok(messages)

@@ -46,6 +46,10 @@ pub struct State {
     pub deletions: Keyspace,
     /// Imports by workspace and number.
     pub imports: Keyspace,
+    /// Messages that are taken back with an import, until their bytes are gone.
+    pub taken: Keyspace,
+    /// Records that are to be made anew for that.
+    pub renewed: Keyspace,
     /// Followers, their places and their letters.
     pub followers: Keyspace,
     /// The history's files.
@@ -89,6 +93,8 @@ impl State {
             filler: keyspace("filler")?,
             deletions: keyspace("deletions")?,
             imports: keyspace("imports")?,
+            taken: keyspace("taken")?,
+            renewed: keyspace("renewed")?,
             followers: keyspace("followers")?,
             manifest: keyspace("manifest")?,
             credentials: keyspace("credentials")?,
@@ -113,7 +119,7 @@ impl State {
     }
 
     /// All of them.
-    pub fn keyspaces(&self) -> [&Keyspace; 17] {
+    pub fn keyspaces(&self) -> [&Keyspace; 19] {
         [
             &self.meta,
             &self.profiles,
@@ -129,6 +135,8 @@ impl State {
             &self.filler,
             &self.deletions,
             &self.imports,
+            &self.taken,
+            &self.renewed,
             &self.followers,
             &self.manifest,
             &self.credentials,

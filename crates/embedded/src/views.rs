@@ -21,6 +21,7 @@ use crate::{
     error::{damaged, state_failed},
     follow::book::Book,
     history::{footers::Footers, manifest::Manifest},
+    imports::ClosedImports,
     keys::{self, ProfileKey},
     lists::{catalogue::Hearings, texts::Texts},
     overlay::{HiddenChildren, Overlay, StatementsKey},
@@ -39,6 +40,8 @@ pub struct Views {
     pub hearings: Mutex<Hearings>,
     /// What was deleted.
     pub tombstones: Tombstones,
+    /// Imports of which nothing more is taken.
+    pub closed_imports: ClosedImports,
     /// Who follows what is accepted.
     pub book: Book,
     /// Held while something is worked out from the live overlay that must still be true when it is changed by it.
@@ -67,12 +70,31 @@ pub struct Below {
 }
 
 impl Views {
-    pub fn new(state: State, live: Overlay, manifest: Manifest, tombstones: Tombstones, book: Book) -> Self {
+    pub fn new(
+        state: State,
+        live: Overlay,
+        manifest: Manifest,
+        (tombstones, closed_imports): (Tombstones, ClosedImports),
+        book: Book,
+    ) -> Self {
         let current = RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest), freezes: 0 });
         let (correcting, files, committing) = (Mutex::new(()), Mutex::new(()), Mutex::new(()));
         let (texts, hearings) = (Texts::default(), Mutex::default());
         let (names, footers) = (Mutex::new(()), Arc::new(Footers::default()));
-        Views { state, names, footers, texts, hearings, tombstones, book, correcting, files, committing, current }
+        Views {
+            state,
+            names,
+            footers,
+            texts,
+            hearings,
+            tombstones,
+            closed_imports,
+            book,
+            correcting,
+            files,
+            committing,
+            current,
+        }
     }
 
     /// How a workspace derives the ids of its records.

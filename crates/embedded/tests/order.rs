@@ -6,7 +6,8 @@ mod support;
 use muster_embedded::Embedded;
 use muster_store::suite::{
     Desk, Pace, Subject,
-    arbitrary::{Shape, arrivals_with_deletions, for_all, for_each},
+    arbitrary::{Shape, arrivals_with_a_choice, arrivals_with_deletions, for_all, for_each},
+    imports,
     order::{check, check_deletions},
 };
 use support::{open_when_free, options};
@@ -72,6 +73,18 @@ fn deletions_at_any_point() {
             let subject = Directory(tempfile::tempdir().unwrap());
             let mut desk = Desk::open(&subject, Pace::Straight).await;
             Box::pin(check_deletions(&mut desk, arrival)).await
+        })
+    });
+}
+
+#[test]
+fn imports_taken_back_at_any_point() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for_each(6, 11, arrivals_with_a_choice(1..=40), |(arrival, choice)| {
+        runtime.block_on(async {
+            let subject = Directory(tempfile::tempdir().unwrap());
+            let mut desk = Desk::open(&subject, Pace::Straight).await;
+            Box::pin(imports::check(&mut desk, arrival, *choice)).await
         })
     });
 }

@@ -203,7 +203,7 @@ fn told(entry: Entry<'_>, key_id: u64, now: Micros) -> Option<(Told, bool)> {
             };
             Some((told, false))
         }
-        Entry::Forget(_) | Entry::Decree(_) | Entry::Import(_) => None,
+        Entry::Forget(_) | Entry::Decree(_) | Entry::Import(_) | Entry::Owners(_) | Entry::TakeBack(_) => None,
     }
 }
 

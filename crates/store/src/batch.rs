@@ -6,11 +6,16 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use muster_model::{id::WorkspaceId, message::Message, rejection::Code, time::Micros};
+use muster_model::{
+    id::{Identity, ImportId, WorkspaceId},
+    message::Message,
+    rejection::Code,
+    time::Micros,
+};
 
 use crate::{
     deletion::Decree,
-    import::Note,
+    import::{Note, Owned, TakenBack},
     record::{self, NotARecord},
     refused::{Refused, RefusedId, Way},
 };
@@ -20,6 +25,8 @@ const TAG_REFUSED: u8 = 2;
 const TAG_FORGET: u8 = 3;
 const TAG_DECREE: u8 = 4;
 const TAG_IMPORT: u8 = 5;
+const TAG_OWNERS: u8 = 6;
+const TAG_TAKE_BACK: u8 = 7;
 const ENTRY_HEADER_BYTES: usize = 5;
 
 /// One entry of a batch, borrowed.
@@ -35,6 +42,10 @@ pub enum Entry<'a> {
     Decree(&'a [u8]),
     /// How an import goes on, in its byte form.
     Import(&'a [u8]),
+    /// Who owns a stored message now, in its byte form.
+    Owners(&'a [u8]),
+    /// Messages that are taken back with an import, in their byte form.
+    TakeBack(&'a [u8]),
 }
 
 /// Builds a [`Batch`].
@@ -44,6 +55,9 @@ pub struct BatchBuilder {
     key_id: u64,
     bytes: Vec<u8>,
     messages: usize,
+    import: Option<ImportId>,
+    /// It ends an import for good.
+    undoes: bool,
     /// Entries about deletions; they stand after all others, so that they hide every message of their own batch.
     decrees: Vec<Vec<u8>>,
 }
@@ -52,7 +66,15 @@ impl BatchBuilder {
     /// An empty batch for a workspace, expecting about so many bytes.
     #[must_use]
     pub fn new(workspace: WorkspaceId, bytes_hint: usize) -> Self {
-        BatchBuilder { workspace, key_id: 0, bytes: Vec::with_capacity(bytes_hint), messages: 0, decrees: Vec::new() }
+        BatchBuilder {
+            workspace,
+            key_id: 0,
+            bytes: Vec::with_capacity(bytes_hint),
+            messages: 0,
+            import: None,
+            undoes: false,
+            decrees: Vec::new(),
+        }
     }
 
     /// The key that sends the batch; a conflict is set aside under it.
@@ -102,12 +124,37 @@ impl BatchBuilder {
 
     /// Adds how an import goes on. It stands after the messages that it tells of.
     pub fn import(&mut self, note: &Note) {
+        self.import = self.import.or(note.part_of());
+        self.undoes |= note.undoes();
         self.entry(TAG_IMPORT, |out| note.encode(out));
     }
 
     /// Adds how an import goes on, as an earlier stage encoded it.
     pub fn encoded_import(&mut self, bytes: &[u8]) {
+        let (part_of, undoes) = Note::glance(bytes);
+        self.import = self.import.or(part_of);
+        self.undoes |= undoes;
         self.entry(TAG_IMPORT, |out| out.extend_from_slice(bytes));
+    }
+
+    /// Adds who owns a stored message now.
+    pub fn owners(&mut self, owned: &Owned) {
+        self.entry(TAG_OWNERS, |out| owned.encode(out));
+    }
+
+    /// Adds messages that are to be taken back with an import.
+    pub fn take_back(&mut self, id: ImportId, identities: &[Identity]) {
+        self.entry(TAG_TAKE_BACK, |out| TakenBack::encode(id, identities, out));
+    }
+
+    /// Adds who owns a stored message, as an earlier stage encoded it.
+    pub fn encoded_owners(&mut self, bytes: &[u8]) {
+        self.entry(TAG_OWNERS, |out| out.extend_from_slice(bytes));
+    }
+
+    /// Adds messages taken back, as an earlier stage encoded them.
+    pub fn encoded_take_back(&mut self, bytes: &[u8]) {
+        self.entry(TAG_TAKE_BACK, |out| out.extend_from_slice(bytes));
     }
 
     /// The batch.
@@ -115,8 +162,8 @@ impl BatchBuilder {
     pub fn build(mut self) -> Batch {
         let decrees = std::mem::take(&mut self.decrees);
         decrees.iter().for_each(|decree| self.entry(TAG_DECREE, |out| out.extend_from_slice(decree)));
-        let BatchBuilder { workspace, key_id, bytes, messages, .. } = self;
-        Batch { workspace, key_id, bytes: bytes.into(), messages, decrees: decrees.len() }
+        let BatchBuilder { workspace, key_id, bytes, messages, import, undoes, .. } = self;
+        Batch { workspace, key_id, bytes: bytes.into(), messages, import, undoes, decrees: decrees.len() }
     }
 
     fn entry(&mut self, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {
@@ -136,6 +183,8 @@ pub struct Batch {
     key_id: u64,
     bytes: Bytes,
     messages: usize,
+    import: Option<ImportId>,
+    undoes: bool,
     decrees: usize,
 }
 
@@ -143,12 +192,16 @@ impl Batch {
     /// A batch whose bytes were kept by a log or a queue; refuses bytes that are no sequence of entries.
     pub fn from_bytes(workspace: WorkspaceId, bytes: Bytes) -> Result<Batch, NotARecord> {
         let mut entries = Entries { bytes: &bytes };
-        let (mut messages, mut decrees) = (0, 0);
+        let (mut messages, mut decrees, mut import, mut undoes) = (0, 0, None, false);
         while let Some(entry) = entries.try_next()? {
             messages += usize::from(matches!(entry, Entry::Message(_)));
             decrees += usize::from(matches!(entry, Entry::Decree(_)));
+            if let Entry::Import(bytes) = entry {
+                let (part_of, ends) = Note::glance(bytes);
+                (import, undoes) = (import.or(part_of), undoes || ends);
+            }
         }
-        Ok(Batch { workspace, key_id: 0, bytes, messages, decrees })
+        Ok(Batch { workspace, key_id: 0, bytes, messages, import, undoes, decrees })
     }
 
     /// Whose batch it is.
@@ -179,6 +232,18 @@ impl Batch {
     #[must_use]
     pub fn decrees(&self) -> usize {
         self.decrees
+    }
+
+    /// The import whose part its messages are.
+    #[must_use]
+    pub fn import(&self) -> Option<ImportId> {
+        self.import
+    }
+
+    /// Whether what comes after it depends on it, so that nothing else may be decided together with it.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.decrees > 0 || self.undoes
     }
 
     /// Whether there is nothing in it.
@@ -215,6 +280,8 @@ impl<'a> Entries<'a> {
             TAG_FORGET => Entry::Forget(RefusedId(u128::from_le_bytes(body.try_into().map_err(|_| NotARecord)?))),
             TAG_DECREE => Entry::Decree(body),
             TAG_IMPORT => Entry::Import(body),
+            TAG_OWNERS => Entry::Owners(body),
+            TAG_TAKE_BACK => Entry::TakeBack(body),
             _ => return Err(NotARecord),
         };
         Ok(Some(entry))

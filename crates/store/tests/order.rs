@@ -4,7 +4,8 @@
 
 use muster_store::suite::{
     Desk, Pace,
-    arbitrary::{Shape, arrivals_with_deletions, for_all, for_each},
+    arbitrary::{Shape, arrivals_with_a_choice, arrivals_with_deletions, for_all, for_each},
+    imports,
     order::{check, check_deletions},
     subject::Twin,
 };
@@ -49,6 +50,20 @@ fn deletions_at_any_point_leave_the_same() {
                 let subject = Twin::new();
                 let mut desk = Desk::open(&subject, Pace::Straight).await;
                 Box::pin(check_deletions(&mut desk, arrival)).await
+            })
+        });
+    }
+}
+
+#[test]
+fn imports_taken_back_at_any_point_leave_the_same() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    for (cases, messages_max) in [(1_000, 6), (60, 100)] {
+        for_each(cases, messages_max, arrivals_with_a_choice(1..=messages_max), |(arrival, choice)| {
+            runtime.block_on(async {
+                let subject = Twin::new();
+                let mut desk = Desk::open(&subject, Pace::Straight).await;
+                Box::pin(imports::check(&mut desk, arrival, *choice)).await
             })
         });
     }

@@ -83,10 +83,26 @@ impl ImportFormat {
 pub enum Imports {
     /// List imports, newest first, each with how far it has come
     List(ListImports),
+    /// Take back what an import brought, and nobody else sent
+    Undo(UndoImport),
 }
 
 #[derive(Debug, Args)]
 pub struct ListImports {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+#[derive(Debug, Args)]
+pub struct UndoImport {
+    /// The number of the import, as it printed it
+    pub id: u32,
+    /// Do not wait until it is done
+    #[arg(long)]
+    pub no_wait: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -10,6 +10,8 @@ pub const VERSION: u8 = 1;
 
 const RUNNING: u8 = 0;
 const COMPLETE: u8 = 1;
+const UNDOING: u8 = 2;
+const UNDONE: u8 = 3;
 /// A stretch that is done: two places.
 const STRETCH_BYTES: usize = 16;
 
@@ -29,6 +31,16 @@ pub fn encode(import: &Import, out: &mut Vec<u8>) {
         Stage::Complete { at } => {
             out.put_u8(COMPLETE);
             out.put_i64(at.0);
+        }
+        Stage::Undoing { at, below } => {
+            out.put_u8(UNDOING);
+            out.put_i64(at.0);
+            out.put_option(below, |out, below| out.put_u64(below));
+        }
+        Stage::Undone { at, messages } => {
+            out.put_u8(UNDONE);
+            out.put_i64(at.0);
+            out.put_u64(messages);
         }
     }
     let Counts { read, stored, duplicates, refused } = import.counts;
@@ -60,6 +72,8 @@ pub fn decode(bytes: &[u8]) -> Result<Import, Malformed> {
     let stage = match input.u8()? {
         RUNNING => Stage::Running,
         COMPLETE => Stage::Complete { at: Micros(input.i64()?) },
+        UNDOING => Stage::Undoing { at: Micros(input.i64()?), below: input.option(Input::u64)? },
+        UNDONE => Stage::Undone { at: Micros(input.i64()?), messages: input.u64()? },
         _ => return Err(Malformed),
     };
     let counts = Counts { read: input.u64()?, stored: input.u64()?, duplicates: input.u64()?, refused: input.u64()? };
@@ -92,7 +106,10 @@ mod tests {
             refused_bytes: 9,
             ahead: vec![(10, 11), (12, 13)],
         };
-        for stage in [Stage::Running, Stage::Complete { at: Micros(7) }] {
+        let at = Micros(7);
+        let undoing = |below| Stage::Undoing { at, below };
+        let undone = Stage::Undone { at, messages: 9 };
+        for stage in [Stage::Running, Stage::Complete { at }, undoing(None), undoing(Some(3)), undone] {
             import.stage = stage;
             let mut bytes = Vec::new();
             encode(&import, &mut bytes);

@@ -53,14 +53,15 @@ use crate::{
     recovery::Layout,
     room::Room,
     views::Views,
-    writer::dedupe::Known,
+    writer::collect::Command,
+    writer::known::Known,
 };
 
 /// The thread's own things.
 pub struct Eraser {
     pub views: Arc<Views>,
-    /// Asks the writer for a checkpoint.
-    pub ask: Sender<oneshot::Sender<bool>>,
+    /// Asks the writer for a checkpoint, and to take in how far something has come.
+    pub ask: Sender<Command>,
     pub layout: Layout,
     pub next_segment: Arc<AtomicU64>,
     /// Told after every checkpoint that made a deletion durable, and once at the start.
@@ -83,7 +84,7 @@ const LOG_BYTES_MAX: u64 = 160 << 20;
 const IDENTITIES_MAX: usize = 10_000;
 
 /// Why a pass ended.
-enum Ended {
+pub(super) enum Ended {
     Closing,
     Failed(ReadError),
 }
@@ -105,7 +106,7 @@ impl Eraser {
     pub fn run(mut self) {
         let mut rested_until: Option<Instant> = None;
         while self.wake.recv().is_ok() {
-            let erases = self.views.tombstones.is_erasing();
+            let erases = self.views.tombstones.is_erasing() || self.views.closed_imports.is_undoing();
             if let Some(until) = rested_until.filter(|_| erases) {
                 self.idle.rest(until.saturating_duration_since(Instant::now()));
             }
@@ -158,7 +159,8 @@ impl Eraser {
 
     /// One pass over everything that is to be removed; `false` when there is nothing.
     fn pass(&self) -> Result<bool, Ended> {
-        let mut any = false;
+        // An import that is taken back knows its messages by the files that they were in, which nobody else may write anew.
+        let mut any = self.undo_all()?;
         for workspace in credentials::workspace_ids(&self.views.state)? {
             let deletions = known::all_on_disk(&self.views.state, workspace)?;
             let erasing = |deletion: &Deletion| matches!(deletion.stage, Stage::Erasing(_));
@@ -211,12 +213,12 @@ impl Eraser {
         Ok(())
     }
 
-    fn go_on(&self) -> Result<(), Ended> {
+    pub(super) fn go_on(&self) -> Result<(), Ended> {
         if self.closing.load(Ordering::Acquire) { Err(Ended::Closing) } else { Ok(()) }
     }
 
     /// Nothing is written anew that the disk has no room for beside what is to stay free.
-    fn spare(&self, bytes: u64) -> Result<(), ReadError> {
+    pub(super) fn spare(&self, bytes: u64) -> Result<(), ReadError> {
         if self.room.spares(bytes) {
             return Ok(());
         }
@@ -225,10 +227,10 @@ impl Eraser {
     }
 
     /// Waits until everything up to now is in its final place, and the journal holds nothing of it any more.
-    fn checkpoint(&self) -> Result<(), Ended> {
+    pub(super) fn checkpoint(&self) -> Result<(), Ended> {
         self.go_on()?;
         let (reply, answer) = oneshot::channel();
-        self.ask.send(reply).map_err(|_| Ended::Closing)?;
+        self.ask.send(Command::Checkpoint(reply)).map_err(|_| Ended::Closing)?;
         if answer.blocking_recv().map_err(|_| Ended::Closing)? {
             return Ok(());
         }
@@ -276,17 +278,22 @@ impl Eraser {
             // What the disk has counted is not counted again.
             jobs.iter_mut().for_each(Job::settle);
         }
+        self.replaced(segment, rewritten.outputs);
+        Ok(())
+    }
+
+    /// Has readers go to the files that took the place of one, and removes that.
+    pub(super) fn replaced(&self, segment: &Arc<Segment>, outputs: Vec<Arc<Segment>>) {
         self.views.change(|current| {
             let mut manifest = Manifest::clone(&current.manifest);
             manifest.remove(segment);
-            rewritten.outputs.into_iter().for_each(|output| manifest.add(output));
+            outputs.into_iter().for_each(|output| manifest.add(output));
             current.manifest = Arc::new(manifest);
         });
         let _names = self.views.names.lock();
         if let Err(fault) = segment.file().and_then(|_| disk::remove_if_there(&segment.path)) {
             warn!(error = %fault, file = segment.relative_path, "a file that holds what was deleted could not be removed; the next start removes it");
         }
-        Ok(())
     }
 
     /// Lets the duplicate check forget messages that are gone; not those that were sent again since.

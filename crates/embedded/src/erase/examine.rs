@@ -166,7 +166,7 @@ fn examine_journal(
                     });
                     left += u64::from(named);
                 }
-                Entry::Forget(_) | Entry::Decree(_) | Entry::Import(_) => {}
+                Entry::Forget(_) | Entry::Decree(_) | Entry::Import(_) | Entry::Owners(_) | Entry::TakeBack(_) => {}
             }
         }
     };

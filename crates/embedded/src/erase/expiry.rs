@@ -12,7 +12,7 @@ use muster_store::error::ReadError;
 use crate::{
     error::{damaged, state_failed},
     views::Views,
-    writer::dedupe::Known,
+    writer::known::{Known, Whose},
 };
 
 /// Identities looked at in one step, and removed in one commit at the most.
@@ -37,7 +37,7 @@ impl Expiry {
     /// Looks at the next identities; `false` once there is nothing to look at until tomorrow.
     pub fn step(&mut self, views: &Views, now: Micros) -> Result<bool, ReadError> {
         let Some(retention_days) = self.retention_days else { return Ok(false) };
-        let today = Known { content: 0, received_at: now }.day();
+        let today = Known { received_at: now, ..Known::gone() }.day();
         if self.done == Some(today) {
             return Ok(false);
         }
@@ -50,7 +50,9 @@ impl Expiry {
             let (key, value) = entry.into_inner().map_err(|error| state_failed(&error))?;
             let known = Known::from_bytes(&value).ok_or_else(|| damaged("an identity"))?;
             looked += 1;
-            if known.day().saturating_add(i64::from(retention_days)) < today {
+            // What was taken back is removed by whoever does that.
+            let kept = known.whose == Whose::Gone;
+            if !kept && known.day().saturating_add(i64::from(retention_days)) < today {
                 batch.remove(&state.identities, key.clone());
             }
             self.after = Some(key);

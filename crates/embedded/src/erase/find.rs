@@ -186,6 +186,12 @@ pub fn filter(subjects: impl IntoIterator<Item = Subject>) -> Option<Filter> {
     Some(Filter { any: Some(any), ..Filter::default() })
 }
 
+/// Whether anything in a file may pass a filter, by its directory.
+pub fn may_hold(segment: &Arc<Segment>, filter: Option<&Filter>) -> Result<bool, ReadError> {
+    let Some(filter) = filter else { return Ok(true) };
+    Ok(!scan::chunks(&Footer::read(segment)?, filter).ranges().is_empty())
+}
+
 /// What removed messages said of records that stay.
 #[derive(Debug, Default)]
 pub struct Concerned {
@@ -211,9 +217,7 @@ impl Concerned {
         filter: Option<&Filter>,
     ) -> Result<(), ReadError> {
         let mut found = false;
-        if let Some(filter) = filter
-            && scan::chunks(&Footer::read(segment)?, filter).ranges().is_empty()
-        {
+        if !may_hold(segment, filter)? {
             return Ok(());
         }
         heads(segment, ids, &|id| deleted_at(id).is_some(), &mut |_, head| {

@@ -35,6 +35,12 @@ pub mod expiry;
 /// The thread that removes bytes.
 pub mod eraser;
 
+/// Taking an import back.
+pub mod undo;
+
+/// Records that a message taken back named, made anew from what is left.
+pub mod renew;
+
 /// Looking whether anything is left of what was deleted.
 pub mod examine;
 

@@ -47,7 +47,7 @@ pub fn screen(
                 let named = |id| deleted_at(id).is_some_and(|at| refused.received_at <= at);
                 set_aside.push(!mentions(&refused.body, ids()?, named));
             }
-            Entry::Forget(_) | Entry::Decree(_) | Entry::Import(_) => {}
+            Entry::Forget(_) | Entry::Decree(_) | Entry::Import(_) | Entry::Owners(_) | Entry::TakeBack(_) => {}
         }
     }
     if fates.iter().all(|fate| *fate == Fate::Keep) && set_aside.iter().all(|keep| *keep) {
@@ -70,6 +70,8 @@ pub fn screen(
             Entry::Forget(id) => left.forget(id),
             Entry::Decree(bytes) => left.encoded_decree(bytes),
             Entry::Import(bytes) => left.encoded_import(bytes),
+            Entry::Owners(bytes) => left.encoded_owners(bytes),
+            Entry::TakeBack(bytes) => left.encoded_take_back(bytes),
         }
     }
     let dropped = fates.iter().map(|fate| *fate == Fate::Drop).collect();

@@ -111,7 +111,7 @@ pub fn concerned(batch: &Batch, ids: IdSpace, deleted: &Instants) -> Result<bool
                 let named = |id| deleted_at(id).is_some_and(|at| refused.received_at <= at);
                 mentions(&refused.body, ids, named)
             }
-            Entry::Forget(_) | Entry::Decree(_) | Entry::Import(_) => false,
+            Entry::Forget(_) | Entry::Decree(_) | Entry::Import(_) | Entry::Owners(_) | Entry::TakeBack(_) => false,
         };
         if goes {
             return Ok(true);
@@ -165,6 +165,8 @@ fn stripped(batch: &Batch, ids: IdSpace, deleted: &Instants) -> Result<Batch, Re
             Entry::Forget(id) => builder.forget(id),
             Entry::Decree(bytes) => builder.encoded_decree(bytes),
             Entry::Import(bytes) => builder.encoded_import(bytes),
+            Entry::Owners(bytes) => builder.encoded_owners(bytes),
+            Entry::TakeBack(bytes) => builder.encoded_take_back(bytes),
         }
     }
     Ok(builder.build())

@@ -15,7 +15,7 @@ use muster_store::{
     batch::{Batch, Entry, decode_refused},
     deletion::Decree,
     error::ReadError,
-    import::Note,
+    import::{Note, TakenBack},
     record,
     refused::{Refused, RefusedId},
 };
@@ -50,6 +50,8 @@ pub enum Change<'a> {
     Decree(Decree),
     /// How an import goes on.
     Import(Note),
+    /// Messages that were taken back with an import.
+    TakeBack(TakenBack<'a>),
 }
 
 /// Records that a message of any kind names at the most, for the purpose of finding them fast.
@@ -86,6 +88,9 @@ pub fn prepare<'a>(batches: &'a [Batch], views: &Views) -> Result<Prepared<'a>, 
                 Entry::Forget(id) => Change::Forget(id),
                 Entry::Decree(bytes) => Change::Decree(Decree::decode(bytes).map_err(not_a_record("a batch"))?),
                 Entry::Import(bytes) => Change::Import(Note::decode(bytes).map_err(not_a_record("a batch"))?),
+                Entry::TakeBack(bytes) => Change::TakeBack(TakenBack::decode(bytes).map_err(not_a_record("a batch"))?),
+                // Only the duplicate check asks.
+                Entry::Owners(_) => continue,
             };
             changes.push((place, change));
         }

@@ -140,6 +140,11 @@ impl Collector {
         &self.receiver
     }
 
+    /// Counts a batch in that came by another way than the queue.
+    pub fn count_in(&self, pending: &Pending) {
+        self.queued.add(pending.batch.bytes().len());
+    }
+
     /// A command that came while the last group was collected and is still to be done.
     pub fn held(&mut self) -> Option<Command> {
         self.held.take()
@@ -149,12 +154,12 @@ impl Collector {
     pub fn collect(&mut self, first: Pending, options: &Options) -> Group {
         let mut messages = first.batch.messages();
         let mut bytes = first.batch.bytes().len();
-        // A deletion is a group of its own, so that nothing in its group comes after it.
-        let alone = first.batch.decrees() > 0;
+        // A deletion, and the end of an import, is a group of its own, so that nothing in its group comes after it.
+        let alone = first.batch.is_alone();
         let mut pending = vec![first];
         while !alone && messages < options.group_messages_max && bytes < options.group_bytes_max {
             match self.receiver.try_recv() {
-                Ok(Command::Append(next)) if next.batch.decrees() == 0 => {
+                Ok(Command::Append(next)) if !next.batch.is_alone() => {
                     messages += next.batch.messages();
                     bytes += next.batch.bytes().len();
                     pending.push(next);

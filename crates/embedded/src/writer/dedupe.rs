@@ -3,25 +3,26 @@
 //! The decision is made here, inside the one thread that commits, and nowhere else. Identities heard since the last
 //! checkpoint are in memory, all others in the state store. A conflicting message becomes a message set aside.
 
-use std::{collections::hash_map::Entry, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use fjall::Keyspace;
 use muster_model::{
-    id::{Identity, WorkspaceId},
+    id::{Identity, ImportId, WorkspaceId},
     message::same_content,
-    time::Micros,
 };
 use muster_store::{
     batch::{self, Batch, BatchBuilder},
     error::ReadError,
-    import::Note,
+    import::{Note, Owned, TakenBack},
     receipt::{Outcome, Receipt},
     record,
     refused::Refused,
 };
-use rustc_hash::FxHashMap;
 
-use super::collect::{Group, Reply};
+use super::{
+    collect::{Group, Reply},
+    known::{IdentityKey, IdentityMap, Known, Whose},
+};
 use crate::{
     erase::{
         screen::{is_gone, screen},
@@ -33,48 +34,7 @@ use crate::{
     views::Views,
 };
 
-/// Whose message, and which.
-pub type IdentityKey = (WorkspaceId, Identity);
-/// The digest of the content, and the receipt, of each identity.
-pub type IdentityMap = FxHashMap<IdentityKey, Known>;
-
-/// What is remembered of a stored message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
-    pub content: u64,
-    /// When it was received.
-    pub received_at: Micros,
-}
-
-const MICROS_PER_DAY: i64 = 86_400 * 1_000_000;
 const SECONDS_PER_DAY: u64 = 86_400;
-
-impl Known {
-    fn of(record: &[u8]) -> Result<(Identity, Known), ReadError> {
-        let head = record::peek(record).map_err(not_a_record("a batch"))?;
-        Ok((head.identity, Known { content: head.content, received_at: head.received_at }))
-    }
-
-    /// The stored value.
-    pub fn to_bytes(self) -> [u8; 16] {
-        let mut value = [0; 16];
-        value[..8].copy_from_slice(&self.content.to_le_bytes());
-        value[8..].copy_from_slice(&self.received_at.0.to_le_bytes());
-        value
-    }
-
-    /// Reads the stored value.
-    pub fn from_bytes(value: &[u8]) -> Option<Known> {
-        let content = u64::from_le_bytes(value.get(..8)?.try_into().ok()?);
-        let received_at = Micros(i64::from_le_bytes(value.get(8..16)?.try_into().ok()?));
-        Some(Known { content, received_at })
-    }
-
-    /// Days since 1970 of its receipt; a retention is counted in days.
-    pub fn day(self) -> i64 {
-        self.received_at.0.div_euclid(MICROS_PER_DAY)
-    }
-}
 
 /// Identities that are not on disk yet.
 #[derive(Debug, Default)]
@@ -85,21 +45,55 @@ pub struct Identities {
     unread: Option<IdentityKey>,
 }
 
+/// An identity that a group changed, and what was known of it in memory before.
+pub type Fresh = (IdentityKey, Option<Known>);
+
 /// A group of which every message's fate is decided.
 pub struct Sifted {
     /// What to keep, batch by batch; batches of which nothing is new are left out.
     pub kept: Vec<Batch>,
     pub replies: Vec<(Reply, Receipt)>,
-    /// Identities that became known by this group.
-    pub fresh: Vec<IdentityKey>,
+    /// Identities that this group changed, in order.
+    pub fresh: Vec<Fresh>,
+}
+
+/// What a batch is found to be besides the outcomes of its messages.
+#[derive(Default)]
+struct Findings {
+    /// Messages that came again and have other owners now, or lost one.
+    owned: Vec<Owned>,
+    /// What may be taken back and is.
+    taken: Vec<(ImportId, Vec<Identity>)>,
 }
 
 impl Identities {
-    /// Notes a message that is known to be new, as in a replay.
-    pub fn insert_new(&mut self, workspace: WorkspaceId, record: &[u8]) -> Result<(), ReadError> {
-        let (identity, known) = Known::of(record)?;
-        self.live.insert((workspace, identity), known);
-        Ok(())
+    /// Notes what a batch says that the writer took, as in a replay.
+    pub fn replay(&mut self, batch: &Batch) -> Result<u64, ReadError> {
+        let workspace = batch.workspace();
+        let unreadable = not_a_record("a batch");
+        let mut messages = 0;
+        for entry in batch.entries() {
+            match entry {
+                batch::Entry::Message(record) => {
+                    let (identity, known) = Known::of(record, batch.import())?;
+                    self.live.insert((workspace, identity), known);
+                    messages += 1;
+                }
+                batch::Entry::Owners(bytes) => {
+                    let owned = Owned::decode(bytes).map_err(&unreadable)?;
+                    self.live.insert((workspace, owned.identity), Known::of_owned(&owned));
+                }
+                batch::Entry::TakeBack(bytes) => {
+                    let taken = TakenBack::decode(bytes).map_err(&unreadable)?;
+                    self.live.extend(taken.identities().map(|identity| ((workspace, identity), Known::gone())));
+                }
+                batch::Entry::Refused(_)
+                | batch::Entry::Forget(_)
+                | batch::Entry::Decree(_)
+                | batch::Entry::Import(_) => {}
+            }
+        }
+        Ok(messages)
     }
 
     /// Hands what is known in memory to a checkpoint.
@@ -114,10 +108,13 @@ impl Identities {
         self.frozen = None;
     }
 
-    /// Forgets identities whose messages could not be made durable.
-    pub fn take_back(&mut self, fresh: &[IdentityKey]) {
-        for key in fresh {
-            self.live.remove(key);
+    /// Forgets what could not be made durable.
+    pub fn take_back(&mut self, fresh: &[Fresh]) {
+        for (key, before) in fresh.iter().rev() {
+            match before {
+                Some(before) => drop(self.live.insert(*key, *before)),
+                None => drop(self.live.remove(key)),
+            }
         }
     }
 
@@ -130,34 +127,75 @@ impl Identities {
         readable
     }
 
+    fn change(&mut self, key: IdentityKey, known: Known, fresh: &mut Vec<Fresh>) {
+        fresh.push((key, self.live.insert(key, known)));
+    }
+
+    /// What is known of an identity, in memory or on disk.
+    fn find(&mut self, key: IdentityKey, disk: &Keyspace) -> Result<Option<Known>, ReadError> {
+        let in_memory = self.live.get(&key).or_else(|| self.frozen.as_ref()?.get(&key));
+        match in_memory {
+            Some(known) => Ok(Some(*known)),
+            None => read_known(disk, key).inspect_err(|_| self.unread = Some(key)),
+        }
+    }
+
+    /// The fate of a message.
     fn outcome(
         &mut self,
-        workspace: WorkspaceId,
+        (workspace, import): (WorkspaceId, Option<ImportId>),
         record: &[u8],
-        disk: &Keyspace,
-        memory: Memory<'_>,
-    ) -> Result<(IdentityKey, Outcome), ReadError> {
-        let (identity, known) = Known::of(record)?;
+        (disk, memory): (&Keyspace, Memory<'_>),
+        (findings, fresh): (&mut Findings, &mut Vec<Fresh>),
+    ) -> Result<Outcome, ReadError> {
+        let (identity, known) = Known::of(record, import)?;
         let key = (workspace, identity);
-        let vacant = match self.live.entry(key) {
-            Entry::Occupied(before) if memory.keeps(*before.get(), known, record) => {
-                return Ok((key, fate(*before.get(), known)));
-            }
-            Entry::Occupied(mut expired) => {
-                expired.insert(known);
-                return Ok((key, Outcome::Stored));
-            }
-            Entry::Vacant(vacant) => vacant,
+        let before = self.find(key, disk)?.filter(|before| memory.keeps(*before, known, record));
+        let Some(before) = before else {
+            self.change(key, known, fresh);
+            return Ok(Outcome::Stored);
         };
-        let below = match self.frozen.as_ref().and_then(|frozen| frozen.get(&key)) {
-            Some(before) => Some(*before),
-            None => read_known(disk, key).inspect_err(|_| self.unread = Some(key))?,
-        };
-        if let Some(before) = below.filter(|before| memory.keeps(*before, known, record)) {
-            return Ok((key, fate(before, known)));
+        if !same_content(before.content, known.content) {
+            return Ok(Outcome::Conflict);
         }
-        vacant.insert(known);
-        Ok((key, Outcome::Stored))
+        if let Whose::Owned(owners) = before.whose
+            && owners.claimed(import) != owners
+        {
+            let Known { content, received_at, .. } = before;
+            let owned = Owned { identity, content, received_at, owners: owners.claimed(import) };
+            findings.owned.push(owned);
+            self.change(key, Known::of_owned(&owned), fresh);
+        }
+        Ok(Outcome::Duplicate)
+    }
+
+    /// Takes back what nobody but an import owns of these messages.
+    fn take(
+        &mut self,
+        workspace: WorkspaceId,
+        asked: &TakenBack<'_>,
+        disk: &Keyspace,
+        (findings, fresh): (&mut Findings, &mut Vec<Fresh>),
+    ) -> Result<(), ReadError> {
+        let mut taken = Vec::new();
+        for identity in asked.identities() {
+            let key = (workspace, identity);
+            let Some(known) = self.find(key, disk)?.filter(|known| known.is_of(asked.id)) else { continue };
+            let Known { content, received_at, whose: Whose::Owned(owners) } = known else { continue };
+            match owners.released(asked.id) {
+                None => {
+                    taken.push(identity);
+                    self.change(key, Known::gone(), fresh);
+                }
+                Some(owners) => {
+                    let owned = Owned { identity, content, received_at, owners };
+                    findings.owned.push(owned);
+                    self.change(key, Known::of_owned(&owned), fresh);
+                }
+            }
+        }
+        findings.taken.push((asked.id, taken));
+        Ok(())
     }
 }
 
@@ -171,15 +209,13 @@ struct Memory<'a> {
 impl Memory<'_> {
     /// Whether what is known of a record's identity still counts.
     fn keeps(&self, before: Known, now: Known, record: &[u8]) -> bool {
+        if before.whose == Whose::Gone {
+            return false;
+        }
         let days = |days| before.day().saturating_add(i64::from(days)) >= now.day();
         self.retention_days.is_none_or(days)
             && self.deleted.is_none_or(|deleted| !is_gone(record, before.received_at, deleted))
     }
-}
-
-/// What becomes of a message whose identity is known.
-fn fate(before: Known, now: Known) -> Outcome {
-    if same_content(before.content, now.content) { Outcome::Duplicate } else { Outcome::Conflict }
 }
 
 fn read_known(disk: &Keyspace, (workspace, identity): IdentityKey) -> Result<Option<Known>, ReadError> {
@@ -228,9 +264,13 @@ fn sift_screened(
     identities: &mut Identities,
     views: &Views,
     memory: Memory<'_>,
-    fresh: &mut Vec<IdentityKey>,
+    fresh: &mut Vec<Fresh>,
 ) -> Result<(Option<Batch>, Receipt), ReadError> {
     let disk = &views.state.identities;
+    // Nothing more is taken of an import that is taken back.
+    if batch.import().is_some_and(|id| views.closed_imports.has(batch.workspace(), id)) {
+        return Ok((None, Receipt { outcomes: vec![Outcome::Deleted; batch.messages()] }));
+    }
     let screened = match memory.deleted {
         Some(deleted) => screen(batch, deleted, || views.id_space(batch.workspace()))?,
         None => None,
@@ -245,29 +285,38 @@ fn sift_batch(
     identities: &mut Identities,
     disk: &Keyspace,
     memory: Memory<'_>,
-    fresh: &mut Vec<IdentityKey>,
+    fresh: &mut Vec<Fresh>,
 ) -> Result<(Option<Batch>, Receipt), ReadError> {
-    let workspace = batch.workspace();
+    let whose = (batch.workspace(), batch.import());
     let mut receipt = Receipt { outcomes: Vec::with_capacity(batch.messages()) };
+    let mut findings = Findings::default();
     for entry in batch.entries() {
-        if let batch::Entry::Message(record) = entry {
-            let (key, outcome) = identities.outcome(workspace, record, disk, memory)?;
-            if outcome == Outcome::Stored {
-                fresh.push(key);
+        match entry {
+            batch::Entry::Message(record) => {
+                let outcome = identities.outcome(whose, record, (disk, memory), (&mut findings, fresh))?;
+                receipt.outcomes.push(outcome);
             }
-            receipt.outcomes.push(outcome);
+            batch::Entry::TakeBack(bytes) => {
+                let asked = TakenBack::decode(bytes).map_err(not_a_record("a batch"))?;
+                identities.take(whose.0, &asked, disk, (&mut findings, fresh))?;
+            }
+            batch::Entry::Refused(_)
+            | batch::Entry::Forget(_)
+            | batch::Entry::Decree(_)
+            | batch::Entry::Import(_)
+            | batch::Entry::Owners(_) => {}
         }
     }
     // Nearly always everything is new and the batch is kept as the bytes it is; only of an import the outcomes are kept.
-    let is_told = batch.entries().all(|entry| !matches!(entry, batch::Entry::Import(_)));
-    if is_told && receipt.outcomes.iter().all(|outcome| *outcome == Outcome::Stored) {
+    let is_plain = batch.import().is_none() && findings.owned.is_empty() && findings.taken.is_empty();
+    if is_plain && receipt.outcomes.iter().all(|outcome| *outcome == Outcome::Stored) {
         return Ok((Some(batch.clone()), receipt));
     }
-    Ok((Some(keep_part(batch, &receipt)?), receipt))
+    Ok((Some(keep_part(batch, &receipt, &findings)?), receipt))
 }
 
-/// The batch without its duplicates, conflicts set aside.
-fn keep_part(batch: &Batch, receipt: &Receipt) -> Result<Batch, ReadError> {
+/// The batch without its duplicates, conflicts set aside, with what else was found.
+fn keep_part(batch: &Batch, receipt: &Receipt, findings: &Findings) -> Result<Batch, ReadError> {
     let mut kept = BatchBuilder::new(batch.workspace(), batch.bytes().len());
     let mut outcomes = receipt.outcomes.iter();
     for entry in batch.entries() {
@@ -286,7 +335,13 @@ fn keep_part(batch: &Batch, receipt: &Receipt) -> Result<Batch, ReadError> {
             batch::Entry::Import(bytes) => {
                 kept.import(&Note::decode(bytes).map_err(not_a_record("a batch"))?.tallied(receipt));
             }
+            // What was found of them stands below.
+            batch::Entry::Owners(_) | batch::Entry::TakeBack(_) => {}
         }
+    }
+    findings.owned.iter().for_each(|owned| kept.owners(owned));
+    for (id, identities) in findings.taken.iter().filter(|(_, identities)| !identities.is_empty()) {
+        kept.take_back(*id, identities);
     }
     Ok(kept.build())
 }

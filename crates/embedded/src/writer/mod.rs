@@ -7,6 +7,9 @@
 /// Taking what is waiting, within bounds.
 pub mod collect;
 
+/// What is remembered of a stored message.
+pub mod known;
+
 /// Telling new messages from repeated and conflicting ones.
 pub mod dedupe;
 
@@ -60,7 +63,7 @@ pub struct Writer {
     pub jobs: Sender<Job>,
     pub done: Receiver<Done>,
     /// Whoever removes what was deleted asks for a checkpoint here.
-    pub asked: Receiver<oneshot::Sender<bool>>,
+    pub asked: Receiver<Command>,
     /// A checkpoint is under way.
     pub checkpointing: bool,
     /// When the oldest change in the live overlay was made.
@@ -103,10 +106,13 @@ impl Writer {
             select! {
                 recv(commands) -> command => return command.ok(),
                 recv(self.asked) -> asked => match asked {
-                    Ok(reply) => {
+                    Ok(command) => {
                         // What was corrected came by no message.
                         self.changed_at.get_or_insert_with(Instant::now);
-                        return Some(Command::Checkpoint(reply));
+                        if let Command::Append(pending) = &command {
+                            self.collector.count_in(pending);
+                        }
+                        return Some(command);
                     }
                     Err(_) => self.asked = crossbeam_channel::never(),
                 },

@@ -50,6 +50,7 @@ pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Re
                 }
                 Change::Forget(id) => current.live.forget_refused(workspace, *id),
                 Change::Decree(decree) => decrees.push((workspace, decree.clone())),
+                Change::TakeBack(taken) => current.live.keep_taken(workspace, taken),
                 Change::Import(note) => notes.push((workspace, note.clone())),
             }
         }

@@ -12,6 +12,9 @@ pub(crate) mod told;
 /// The order in which parts on their way reach the journal.
 pub(crate) mod turns;
 
+/// Taking an import back.
+pub(crate) mod undo;
+
 /// Showing imports.
 mod show;
 

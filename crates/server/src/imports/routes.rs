@@ -5,13 +5,14 @@ use muster_store::import::note::NAME_BYTES_MAX;
 use serde_json::json;
 use utoipa::openapi::{ObjectBuilder, Schema};
 
-use super::{begin, show};
+use super::{begin, show, undo};
 use crate::{
     openapi::{Words, named, schema},
     router::{Access, Route},
 };
 
 const PATH: &str = "/admin/v1/imports";
+const UNDO_PATH: &str = "/admin/v1/imports/{id}/undo";
 const ONE_PATH: &str = "/admin/v1/imports/{id}";
 const WORKSPACE: &str = "For the local operator: the workspace. A key has its own.";
 
@@ -32,9 +33,17 @@ pub(crate) fn routes() -> Vec<Route> {
     let shown = words("Shows an import", "").segment("id", "Its number.");
     let shown =
         shown.answer(200, "The import.", named("Import")).answer(404, "There is no such import.", named("Error"));
+    let about = "What it brought, and nobody else sent or brought, goes from everything that is read, as if it had never come, and \
+                 may come again. Nothing more is taken of it from now on; the rest happens in the background, and is done \
+                 once `state` is `undone`. What was forwarded already cannot be called back.";
+    let undone = words("Takes an import back", about)
+        .segment("id", "Its number.")
+        .answer(202, "It is being taken back, or was.", named("Import"))
+        .answer(404, "There is no such import.", named("Error"));
     vec![
         Route::new(Method::GET, PATH, Access::Keys, show::list, listed),
         Route::new(Method::POST, PATH, Access::Keys, begin::begin, begun),
+        Route::new(Method::POST, UNDO_PATH, Access::Keys, undo::undo, undone),
         Route::new(Method::GET, ONE_PATH, Access::Keys, show::show, shown),
     ]
 }

@@ -58,6 +58,9 @@ impl Told {
             return Err(ApiError::parameter("to must not lie before from or position"));
         }
         let ends = parameters.word("ends", &[("false", false), ("true", true)])?;
+        if known.is_closed() {
+            return Err(ApiError::parameter(format!("import {id} was taken back; begin another one")));
+        }
         let is_over = known.stage != Stage::Running && !known.has(part.from, part.to);
         if is_over {
             return Err(ApiError::parameter(format!("import {id} is complete; begin another one")));

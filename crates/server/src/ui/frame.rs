@@ -28,7 +28,7 @@ const fn admin(part: &'static str, href: &'static str, label: &'static str, icon
     Link { needs: Scopes::ADMIN, ..to(part, href, label, icon) }
 }
 
-const LINKS: [Link; 13] = [
+const LINKS: [Link; 14] = [
     to("", "/", "Overview", "M2 2.5h5v5H2zM9 2.5h5v3H9zM9 8.5h5v5H9zM2 10.5h5v3H2z"),
     to(
         "Customers",
@@ -59,6 +59,7 @@ const LINKS: [Link; 13] = [
         "Team",
         "M5.5 7.5a2.3 2.3 0 1 0 0-4.6 2.3 2.3 0 0 0 0 4.6M1.5 13c.3-2.4 1.9-3.6 4-3.6s3.7 1.2 4 3.6M11 7.2a1.9 1.9 0 1 0-.6-3.7M11.5 9.4c1.7.2 2.8 1.4 3 3.6",
     ),
+    admin("", "/admin/imports", "Imports", "M8 2v7.5M4.8 6.5 8 9.7l3.2-3.2M2.5 10.5v3h11v-3"),
     to("", "/admin/deletions", "Deletions", "M2.5 4.5h11M6 4.5V2.5h4v2M4 4.5l.7 9h6.6l.7-9M6.7 7v4M9.3 7v4"),
     admin("", "/admin/destinations", "Destinations", "M1.5 8h9M7 4.5 10.5 8 7 11.5M13.5 2.5v11"),
     admin("", "/admin/health", "Health", "M1.5 8.5h3l2-5 3 9 2-4h3"),

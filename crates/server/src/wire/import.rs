@@ -22,6 +22,7 @@ pub(crate) fn write(object: &mut Object<'_>, import: &Import, now: Micros) {
     object.number("stored", import.counts.stored);
     object.number("duplicates", import.counts.duplicates);
     object.number("refused", import.counts.refused);
+    number_or_null(object, "takenBack", taken_back(import));
     number_or_null(object, "total", import.total);
     object.number("bytes", import.bytes);
     number_or_null(object, "bytesTotal", import.source.bytes);
@@ -35,14 +36,21 @@ pub(crate) fn state(import: &Import, now: Micros) -> &'static str {
         Stage::Running if import.is_interrupted(now) => "interrupted",
         Stage::Running => "running",
         Stage::Complete { .. } => "complete",
+        Stage::Undoing { .. } => "undoing",
+        Stage::Undone { .. } => "undone",
     }
 }
 
-fn ended_at(import: &Import) -> Option<Micros> {
+/// When it ended, if it has.
+pub(crate) fn ended_at(import: &Import) -> Option<Micros> {
     match import.stage {
-        Stage::Running => None,
-        Stage::Complete { at } => Some(at),
+        Stage::Running | Stage::Undoing { .. } => None,
+        Stage::Complete { at } | Stage::Undone { at, .. } => Some(at),
     }
+}
+
+fn taken_back(import: &Import) -> Option<u64> {
+    if let Stage::Undone { messages, .. } = import.stage { Some(messages) } else { None }
 }
 
 fn number_or_null(object: &mut Object<'_>, name: &str, number: Option<u64>) {
@@ -66,6 +74,7 @@ pub(crate) const FIELDS: Fields = &[
     ("stored", Field::Count),
     ("duplicates", Field::Count),
     ("refused", Field::Count),
+    ("takenBack", Field::NumberOrNull),
     ("total", Field::NumberOrNull),
     ("bytes", Field::Count),
     ("bytesTotal", Field::NumberOrNull),

@@ -14,6 +14,9 @@ const BEGIN: u8 = 1;
 const PART: u8 = 2;
 const END: u8 = 3;
 const FORGET: u8 = 4;
+const UNDO: u8 = 5;
+const UNDO_FILES: u8 = 6;
+const UNDONE: u8 = 7;
 
 /// Bytes of the names of an import's sources, and of the word for their form.
 pub const NAME_BYTES_MAX: usize = 512;
@@ -76,6 +79,12 @@ pub enum Note {
     End { id: ImportId, at: Micros },
     /// Nothing is left of it, and it need not be known any more.
     Forget { id: ImportId },
+    /// What it brought is to be taken back.
+    Undo { id: ImportId, at: Micros },
+    /// All that it brought lies in what was written before this.
+    UndoFiles { id: ImportId, below: u64 },
+    /// So many messages were taken back, and nothing is left of them.
+    Undone { id: ImportId, at: Micros, messages: u64 },
 }
 
 impl Note {
@@ -83,7 +92,35 @@ impl Note {
     #[must_use]
     pub fn id(&self) -> ImportId {
         match self {
-            Note::Begin { id, .. } | Note::Part { id, .. } | Note::End { id, .. } | Note::Forget { id } => *id,
+            Note::Begin { id, .. }
+            | Note::Part { id, .. }
+            | Note::End { id, .. }
+            | Note::Forget { id }
+            | Note::Undo { id, .. }
+            | Note::UndoFiles { id, .. }
+            | Note::Undone { id, .. } => *id,
+        }
+    }
+
+    /// The import whose part the messages beside it are.
+    #[must_use]
+    pub fn part_of(&self) -> Option<ImportId> {
+        if let Note::Part { id, .. } = self { Some(*id) } else { None }
+    }
+
+    /// Whether nothing more is taken of its import from now on.
+    #[must_use]
+    pub fn undoes(&self) -> bool {
+        matches!(self, Note::Undo { .. })
+    }
+
+    /// The same two of the byte form, without reading all of it.
+    #[must_use]
+    pub fn glance(bytes: &[u8]) -> (Option<ImportId>, bool) {
+        match bytes {
+            [PART, a, b, c, d, ..] => (Some(ImportId(u32::from_le_bytes([*a, *b, *c, *d]))), false),
+            [UNDO, ..] => (None, true),
+            _ => (None, false),
         }
     }
 
@@ -124,6 +161,19 @@ impl Note {
                 out.extend_from_slice(&at.0.to_le_bytes());
             }
             Note::Forget { id } => put_head(out, FORGET, *id),
+            Note::Undo { id, at } => {
+                put_head(out, UNDO, *id);
+                out.extend_from_slice(&at.0.to_le_bytes());
+            }
+            Note::UndoFiles { id, below } => {
+                put_head(out, UNDO_FILES, *id);
+                out.extend_from_slice(&below.to_le_bytes());
+            }
+            Note::Undone { id, at, messages } => {
+                put_head(out, UNDONE, *id);
+                out.extend_from_slice(&at.0.to_le_bytes());
+                out.extend_from_slice(&messages.to_le_bytes());
+            }
         }
     }
 
@@ -137,6 +187,9 @@ impl Note {
             PART => Note::Part { id, at: input.instant()?, part: input.part()? },
             END => Note::End { id, at: input.instant()? },
             FORGET => Note::Forget { id },
+            UNDO => Note::Undo { id, at: input.instant()? },
+            UNDO_FILES => Note::UndoFiles { id, below: input.number()? },
+            UNDONE => Note::Undone { id, at: input.instant()?, messages: input.number()? },
             _ => return Err(NotARecord),
         };
         if input.bytes.is_empty() { Ok(note) } else { Err(NotARecord) }
@@ -224,10 +277,14 @@ mod tests {
             Note::Part { id, at, part },
             Note::End { id, at },
             Note::Forget { id },
+            Note::Undo { id, at },
+            Note::UndoFiles { id, below: 9 },
+            Note::Undone { id, at, messages: 3 },
         ];
         for note in notes {
             let mut bytes = Vec::new();
             note.encode(&mut bytes);
+            assert_eq!(Note::glance(&bytes), (note.part_of(), note.undoes()));
             assert_eq!(Note::decode(&bytes), Ok(note.clone()));
             for end in 0..bytes.len() {
                 assert_eq!(Note::decode(&bytes[..end]), Err(NotARecord), "{note:?} cut at {end}");

@@ -20,6 +20,10 @@ pub enum Stage {
     Running,
     /// Read to its end.
     Complete { at: Micros },
+    /// It is being taken back. What it brought lies in the files with numbers below this one, once that is known.
+    Undoing { at: Micros, below: Option<u64> },
+    /// So many messages were taken back.
+    Undone { at: Micros, messages: u64 },
 }
 
 /// What became of what was read.
@@ -81,15 +85,34 @@ impl Import {
                 *known = Some(import);
             }
             (Some(import), Note::Begin { at, .. }) => import.heard_at = at.max(import.heard_at),
-            (Some(import), Note::Part { at, part, .. }) => import.part(at, &part),
+            (Some(import), Note::Part { at, part, .. }) => {
+                if !import.is_closed() {
+                    import.part(at, &part);
+                }
+            }
             (Some(import), Note::End { at, .. }) => {
                 import.heard_at = at.max(import.heard_at);
                 if import.stage == Stage::Running {
                     import.stage = Stage::Complete { at };
                 }
             }
+            (Some(import), Note::Undo { at, .. }) => {
+                if !import.is_closed() {
+                    import.stage = Stage::Undoing { at, below: None };
+                }
+            }
+            (Some(import), Note::UndoFiles { below: found, .. }) => {
+                if let Stage::Undoing { below, .. } = &mut import.stage {
+                    below.get_or_insert(found);
+                }
+            }
+            (Some(import), Note::Undone { at, messages, .. }) => {
+                if matches!(import.stage, Stage::Undoing { .. }) {
+                    import.stage = Stage::Undone { at, messages };
+                }
+            }
             (known, Note::Forget { .. }) => *known = None,
-            (None, Note::Part { .. } | Note::End { .. }) => {}
+            (None, _) => {}
         }
     }
 
@@ -102,7 +125,17 @@ impl Import {
     /// Whether nothing is left of it that could be taken back.
     #[must_use]
     pub fn is_void(&self) -> bool {
-        self.stage != Stage::Running && self.counts.stored + self.counts.duplicates == 0
+        match self.stage {
+            Stage::Running | Stage::Undoing { .. } => false,
+            Stage::Complete { .. } => self.counts.stored + self.counts.duplicates == 0,
+            Stage::Undone { .. } => true,
+        }
+    }
+
+    /// Whether nothing more is taken of it, because it is or was taken back.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(self.stage, Stage::Undoing { .. } | Stage::Undone { .. })
     }
 
     /// Whether a stretch is done already.

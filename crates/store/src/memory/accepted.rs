@@ -9,8 +9,9 @@ use std::{
 };
 
 use muster_model::{
-    deletion::{DeletionId, Fate},
+    deletion::{DeletionId, Fate, Subject},
     id::{IdSpace, Identity, ImportId, RecordId},
+    kinds::fields::named,
     message::{Message, same_content},
     rejection::Code,
     time::Micros,
@@ -24,7 +25,7 @@ use crate::{
     batch::{Batch, Entry, decode_refused},
     catalogue::Stated,
     deletion::{Decree, Delete, Deletion, mentions, receipt::chain_end},
-    import::{Import, Note},
+    import::{Import, Note, Owners},
     receipt::{Outcome, Receipt},
     record::{self, NotARecord},
     refused::{Refused, RefusedId},
@@ -39,6 +40,8 @@ pub struct Accepted {
     arrived: u64,
     /// The digest of the content that stands for each identity.
     contents: HashMap<Identity, u64>,
+    /// Who owns each message that does not stay for good.
+    owners: HashMap<Identity, Owners>,
     refused: HashMap<RefusedId, Refused<'static>>,
     receipts: Receipts,
     stated: Stated,
@@ -63,6 +66,7 @@ enum Change {
     Forget(RefusedId),
     Decree(Decree),
     Import(Note),
+    Owners(Identity, Owners),
 }
 
 impl Plan {
@@ -129,8 +133,11 @@ impl Accepted {
     pub fn plan(&self, batch: &Batch, ids: IdSpace) -> Result<Plan, NotARecord> {
         let mut plan = Plan { receipt: Receipt::default(), changes: Vec::new() };
         let mut fresh: HashMap<Identity, u64> = HashMap::new();
+        let import = batch.import();
+        let closed = import.and_then(|id| self.imports.get(&id)).is_some_and(Import::is_closed);
         for entry in batch.entries() {
             match entry {
+                Entry::Message(_) if closed => plan.receipt.outcomes.push(Outcome::Deleted),
                 Entry::Message(bytes) => {
                     let Some(message) = record::decode(bytes)?.left(|id| self.deleted.get(&id).copied()) else {
                         plan.receipt.outcomes.push(Outcome::Deleted);
@@ -145,6 +152,7 @@ impl Accepted {
                     match outcome {
                         Outcome::Stored => {
                             fresh.insert(message.identity, message.content);
+                            plan.changes.push(Change::Owners(message.identity, Owners::of(import)));
                             let mut bytes = Vec::new();
                             record::encode(&message, &mut bytes);
                             plan.changes.push(Change::Keep(bytes.into()));
@@ -152,7 +160,15 @@ impl Accepted {
                         Outcome::Conflict => {
                             plan.changes.push(Change::SetAside(Refused::conflict(&message, batch.key_id())))
                         }
-                        Outcome::Duplicate | Outcome::Deleted => {}
+                        Outcome::Duplicate => {
+                            let known = self.owners.get(&message.identity).copied();
+                            let known = known.unwrap_or_else(|| match fresh.contains_key(&message.identity) {
+                                true => Owners::of(import),
+                                false => Owners::default(),
+                            });
+                            plan.changes.push(Change::Owners(message.identity, known.claimed(import)));
+                        }
+                        Outcome::Deleted => {}
                     }
                     plan.receipt.outcomes.push(outcome);
                 }
@@ -165,6 +181,8 @@ impl Accepted {
                 }
                 Entry::Forget(id) => plan.changes.push(Change::Forget(id)),
                 Entry::Decree(bytes) => plan.changes.push(Change::Decree(Decree::decode(bytes)?)),
+                // Only an engine that takes back in steps writes these.
+                Entry::Owners(_) | Entry::TakeBack(_) => {}
                 Entry::Import(bytes) => {
                     plan.changes.push(Change::Import(Note::decode(bytes)?.tallied(&plan.receipt)));
                 }
@@ -194,10 +212,19 @@ impl Accepted {
                     self.refused.remove(&id);
                 }
                 Change::Decree(decree) => self.decree(decree, ids),
+                Change::Owners(identity, owners) => {
+                    self.owners.insert(identity, owners);
+                }
                 Change::Import(note) => {
                     let id = note.id();
+                    let undo = if let Note::Undo { at, .. } = note { Some(at) } else { None };
                     let mut known = self.imports.remove(&id);
+                    let was_closed = known.as_ref().is_none_or(Import::is_closed);
                     Import::take(&mut known, note);
+                    if let Some(at) = undo.filter(|_| !was_closed) {
+                        let messages = self.undo(id);
+                        Import::take(&mut known, Note::Undone { id, at, messages });
+                    }
                     self.imports.extend(known.map(|import| (id, import)));
                 }
             }
@@ -268,6 +295,34 @@ impl Accepted {
         self.refused.retain(|_, kept| kept.received_at > delete.at || !mentions(&kept.body, ids, named));
         erasure.removed.refused = (refused - self.refused.len()) as u64;
         self.folded = None;
+    }
+
+    /// Takes an import back; how many messages go with it.
+    fn undo(&mut self, id: ImportId) -> u64 {
+        let (mut left, mut arrivals, mut gone) = (Vec::new(), Vec::new(), 0);
+        let mut concerned: Vec<Subject> = Vec::new();
+        for (bytes, arrival) in std::mem::take(&mut self.records).into_iter().zip(std::mem::take(&mut self.arrivals)) {
+            let message = decoded(&bytes);
+            let owners = self.owners.get(&message.identity).copied().unwrap_or_default();
+            match owners.released(id) {
+                Some(owners) => {
+                    self.owners.insert(message.identity, owners);
+                    left.push(bytes);
+                    arrivals.push(arrival);
+                }
+                None => {
+                    concerned.extend(named(&message).map(|(kind, id, _)| (kind, id)));
+                    self.owners.remove(&message.identity);
+                    self.contents.remove(&message.identity);
+                    gone += 1;
+                }
+            }
+        }
+        (self.records, self.arrivals) = (left, arrivals);
+        let messages: Vec<Message<'_>> = self.records.iter().map(|bytes| decoded(bytes)).collect();
+        self.receipts = self.receipts.without(messages.iter(), &concerned);
+        self.folded = None;
+        gone
     }
 
     /// Every message, in the order of arrival.

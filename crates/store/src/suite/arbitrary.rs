@@ -7,7 +7,7 @@
 
 use std::{
     collections::HashSet,
-    fmt::Display,
+    fmt::{Debug, Display},
     hash::{BuildHasher, RandomState},
 };
 
@@ -78,6 +78,11 @@ pub fn arrivals(messages: impl Into<SizeRange>, shape: Shape) -> impl Strategy<V
     vec((message(), vec(delivery, 1..=3)), messages).prop_map(move |posted| Arrival::of(posted, shape))
 }
 
+/// The same with a number by which whoever checks may choose what else happens.
+pub fn arrivals_with_a_choice(messages: impl Into<SizeRange>) -> impl Strategy<Value = (Arrival, u64)> {
+    (arrivals(messages, Shape::ORDERLESS), any::<u64>())
+}
+
 /// Where a deletion stands, of what, and its instant in seconds.
 type Wished = (u16, Vec<(RecordKind, &'static str)>, i64);
 
@@ -118,11 +123,11 @@ pub fn for_all<E: Display>(cases: u32, messages_max: usize, shape: Shape, check:
 }
 
 /// The same for arrivals of any kind; `size` only sets the first seed apart.
-pub fn for_each<E: Display>(
+pub fn for_each<A: Debug, E: Display>(
     cases: u32,
     size: usize,
-    arrivals: impl Strategy<Value = Arrival>,
-    check: impl Fn(&Arrival) -> Result<(), E>,
+    arrivals: impl Strategy<Value = A>,
+    check: impl Fn(&A) -> Result<(), E>,
 ) {
     let mut config = Config { failure_persistence: None, max_shrink_iters: 4_096, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {

@@ -162,6 +162,7 @@ macro_rules! conformance {
             an_import_counts_what_it_brought_once
             imports_are_listed_and_end
             an_import_counts_conflicts_as_refused
+            an_import_is_taken_back
         );
         $crate::conformance!(@file $subject follow
             a_follower_gets_what_is_accepted_from_now_on

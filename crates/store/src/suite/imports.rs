@@ -1,10 +1,16 @@
 //! Imports: what they brought and how far they have come, whatever happens in between.
 
-use muster_model::id::ImportId;
+use std::collections::BTreeSet;
+
+use muster_model::{id::ImportId, kind::RecordKind};
 
 use super::{
     Desk, Pace, Subject,
+    arbitrary::{Arrival, Step},
+    order::{Difference, same_text, without_catalogue},
     phrases::{does, joins},
+    reads::{Times, render},
+    subject::Twin,
 };
 use crate::{
     import::{Import, Imports, Note, Part, Source, Stage},
@@ -105,4 +111,136 @@ pub async fn an_import_counts_conflicts_as_refused<S: Subject>(subject: &S, pace
     assert_eq!((import.counts.stored, import.counts.refused), (1, 1));
     assert_eq!(bring(&mut desk, TWO, (0, 0), &[does("u", "e", 1)]).await, [Outcome::Stored]);
     assert_eq!(known(&desk, TWO).await, None);
+}
+
+/// Asks for an import to be taken back, and waits until it is.
+async fn undo<S: Subject>(desk: &mut Desk<'_, S>, id: ImportId) {
+    let at = desk.now();
+    note(desk, Note::Undo { id, at }).await;
+    desk.settle().await;
+    let import = known(desk, id).await.expect("the import is known");
+    assert!(matches!(import.stage, Stage::Undone { .. }), "{import:?}");
+}
+
+/// What it alone brought is gone as if it had never come, and may come again; what came otherwise too stays.
+pub async fn an_import_is_taken_back<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    desk.send(&[does("u", "before", 1), joins("u", "a", 1)]).await;
+    begin(&mut desk, ONE).await;
+    let brought =
+        [does("u", "before", 1), does("u", "after", 2), does("u", "alone", 3), joins("v", "a", 4), does("w", "x", 5)];
+    bring(&mut desk, ONE, (0, 0), &brought).await;
+    begin(&mut desk, TWO).await;
+    bring(&mut desk, TWO, (0, 0), &[does("w", "x", 5)]).await;
+    assert_eq!(desk.send(&[does("u", "after", 2)]).await, [Outcome::Duplicate]);
+    undo(&mut desk, ONE).await;
+    assert_eq!(known(&desk, ONE).await.map(|import| import.stage), Some(undone(&desk, ONE, 2).await));
+    assert_eq!(desk.timeline(RecordKind::User, "u").await, ["after", "before"]);
+    assert!(desk.find(RecordKind::User, "v").await.is_none(), "whoever was only named by it is gone");
+    let account = desk.profile(RecordKind::Account, "a").await;
+    assert_eq!(account.as_account().map(|account| account.users_count), Some(1));
+    assert_eq!(desk.timeline(RecordKind::User, "w").await, ["x"], "the other import brought it too");
+    assert_eq!(
+        bring(&mut desk, ONE, (5, 0), &[does("u", "late", 6)]).await,
+        [Outcome::Deleted],
+        "it takes nothing more"
+    );
+    assert_eq!(
+        desk.send(&[does("u", "alone", 3), joins("v", "a", 4)]).await,
+        [Outcome::Stored; 2],
+        "they may come again"
+    );
+    assert_eq!(desk.accounts_of("v").await, ["a"]);
+    undo(&mut desk, TWO).await;
+    assert!(desk.find(RecordKind::User, "w").await.is_none(), "with the last who brought it, it goes");
+    assert_eq!(desk.timeline(RecordKind::User, "u").await, ["alone", "after", "before"]);
+}
+
+/// The stage of an import that was undone, with so many messages.
+async fn undone<S: Subject>(desk: &Desk<'_, S>, id: ImportId, expected: u64) -> Stage {
+    let Some(Stage::Undone { at, messages }) = known(desk, id).await.map(|import| import.stage) else {
+        panic!("import {id} is not undone")
+    };
+    assert_eq!(messages, expected);
+    Stage::Undone { at, messages }
+}
+
+/// What of an arrival comes by which way: by itself, or by one of two imports.
+fn way(choice: u64, place: usize) -> Option<ImportId> {
+    let mixed = (choice ^ place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 61;
+    match mixed {
+        0..4 => None,
+        4 | 5 => Some(ONE),
+        _ => Some(TWO),
+    }
+}
+
+/// Gives a store what arrives, some of it by two imports, of which one is taken back somewhere on the way and, for some
+/// choices, the other one at the end; and compares it with the twin that was only given what came otherwise too.
+pub async fn check<S: Subject>(desk: &mut Desk<'_, S>, arrival: &Arrival, choice: u64) -> Result<(), Difference> {
+    begin(desk, ONE).await;
+    begin(desk, TWO).await;
+    let (mut live, mut by_two, mut place) = (BTreeSet::<usize>::new(), BTreeSet::<usize>::new(), [0, 0, 0]);
+    let ends_at = (choice % (arrival.steps.len() as u64 + 1)) as usize;
+    for (number, step) in arrival.steps.iter().enumerate() {
+        if number == ends_at {
+            undo(desk, ONE).await;
+        }
+        match step {
+            Step::Batch(numbers) => {
+                let mut batch = desk.batch();
+                numbers.iter().for_each(|number| arrival.sent[*number].add_to(&mut batch, desk.ids()));
+                if let Some(id) = way(choice, number) {
+                    let from = place[id.0 as usize];
+                    let to = from + numbers.len() as u64;
+                    place[id.0 as usize] = to;
+                    let part = Part { from, to, position: from, ..Part::default() };
+                    batch.import(&Note::Part { id, at: desk.now(), part });
+                }
+                desk.append(batch.build()).await;
+                match way(choice, number) {
+                    None => live.extend(numbers),
+                    Some(id) if id == TWO => by_two.extend(numbers),
+                    Some(_) => {}
+                }
+            }
+            Step::Decree(_) => {}
+            Step::Settle => desk.settle().await,
+            Step::Reopen => desk.reopen().await,
+            Step::Recover => desk.recover().await,
+        }
+    }
+    if ends_at >= arrival.steps.len() {
+        undo(desk, ONE).await;
+    }
+    if choice % 3 == 0 {
+        undo(desk, TWO).await;
+    } else {
+        live.extend(by_two);
+    }
+    // What is set aside stays, whoever brought it.
+    let kept = (0..arrival.sent.len()).filter(|number| {
+        live.contains(number)
+            || was_brought(arrival, *number, choice, ends_at) && arrival.sent[*number].check(desk.ids()).is_err()
+    });
+    let twin = Twin::new();
+    let mut other = Desk::open(&twin, Pace::Straight).await;
+    other.enter(&desk.workspace().name).await;
+    for number in kept {
+        let mut batch = other.batch();
+        arrival.sent[number].add_to(&mut batch, other.ids());
+        other.append(batch.build()).await;
+    }
+    desk.settle().await;
+    let read = render(desk.store(), desk.workspace().id, Times::Hidden).await;
+    let expected = render(other.store(), other.workspace().id, Times::Hidden).await;
+    same_text(&without_catalogue(&read), &without_catalogue(&expected))
+}
+
+/// Whether a message came at all, by any way that was still open.
+fn was_brought(arrival: &Arrival, message: usize, choice: u64, ends_at: usize) -> bool {
+    arrival.steps.iter().enumerate().any(|(number, step)| {
+        let is_open = way(choice, number) != Some(ONE) || number < ends_at;
+        is_open && matches!(step, Step::Batch(numbers) if numbers.contains(&message))
+    })
 }

@@ -123,7 +123,7 @@ pub async fn check_deletions<S: Subject>(desk: &mut Desk<'_, S>, arrival: &Arriv
 }
 
 /// The catalogue knows the keys of every trait that was ever stored, also of messages that were deleted since.
-fn without_catalogue(text: &str) -> String {
+pub fn without_catalogue(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.starts_with("== trait of "));
     lines.collect::<Vec<&str>>().join("\n")
 }

@@ -42,6 +42,9 @@ pub mod shown;
 /// Listing imports.
 pub mod list;
 
+/// Taking an import back.
+pub mod undo;
+
 /// The command from its arguments to its exit code.
 pub mod run;
 

@@ -14,6 +14,7 @@ use super::{
     list,
     order::{Sorter, received_at},
     sources::{self, Sources},
+    undo,
     vitally::{self, Fetched},
 };
 use crate::{
@@ -35,8 +36,10 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Imports what is named and says what became of it.
 pub fn run(settings: &Settings, args: &args::Import) -> anyhow::Result<Exit> {
-    if let Some(args::Imports::List(args)) = &args.other {
-        return list::list(settings, args);
+    match &args.other {
+        Some(args::Imports::List(args)) => return list::list(settings, args),
+        Some(args::Imports::Undo(args)) => return undo::undo(settings, args),
+        None => {}
     }
     if args.infer {
         infer::run(sources::find(&args.source)?)?;

@@ -1,4 +1,4 @@
-//! What operators manage: keys, team, deletions, health. Every page asks for the scope `admin`, but for deletions, which
+//! What operators manage: keys, team, imports, deletions, health. Every page asks for the scope `admin`, but for deletions, which
 //! readers may look at.
 
 /// Keys: made, shown once, revoked.
@@ -9,6 +9,9 @@ mod team;
 
 /// Deletions and their receipts.
 mod deletions;
+
+/// Imports: how far each has come, and taking one back.
+mod imports;
 
 /// Where messages go on to.
 mod destinations;
@@ -38,6 +41,9 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/deletions", get(deletions::all))
         .route("/admin/deletions/{id}", get(deletions::one))
         .route("/admin/deletions/{id}/cancel", post(deletions::cancel))
+        .route("/admin/imports", get(imports::all))
+        .route("/admin/imports/{id}", get(imports::one))
+        .route("/admin/imports/{id}/undo", get(imports::ask).post(imports::undo))
         .route("/admin/destinations", get(destinations::all).post(destinations::create))
         .route("/admin/destinations/{name}", get(destinations::one))
         .route("/admin/destinations/{name}/pause", post(destinations::pause))

@@ -1,0 +1,120 @@
+//! What is remembered of a stored message, in memory and on disk.
+
+use muster_model::{
+    id::{Identity, ImportId, WorkspaceId},
+    time::Micros,
+};
+use muster_store::{
+    error::ReadError,
+    import::{Owned, Owners},
+    record,
+};
+use rustc_hash::FxHashMap;
+
+use crate::error::not_a_record;
+
+/// Whose message, and which.
+pub type IdentityKey = (WorkspaceId, Identity);
+/// What is known of each identity.
+pub type IdentityMap = FxHashMap<IdentityKey, Known>;
+
+/// What is remembered of a stored message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub content: u64,
+    /// When it was received.
+    pub received_at: Micros,
+    pub whose: Whose,
+}
+
+/// Who owns a stored message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    Owned(Owners),
+    /// It was taken back with its import, and may come again.
+    Gone,
+}
+
+const MICROS_PER_DAY: i64 = 86_400 * 1_000_000;
+/// Stands in place of owners where a message is gone.
+const GONE: [u8; 8] = [0xff; 8];
+const SHORT_BYTES: usize = 16;
+const LONG_BYTES: usize = 24;
+
+impl Known {
+    /// What a record says of itself, brought by an import or otherwise.
+    pub fn of(record: &[u8], import: Option<ImportId>) -> Result<(Identity, Known), ReadError> {
+        let head = record::peek(record).map_err(not_a_record("a batch"))?;
+        let whose = Whose::Owned(Owners::of(import));
+        Ok((head.identity, Known { content: head.content, received_at: head.received_at, whose }))
+    }
+
+    /// A message that is there no more.
+    pub fn gone() -> Known {
+        Known { content: 0, received_at: Micros(0), whose: Whose::Gone }
+    }
+
+    /// What the journal says of a message that has other owners now.
+    pub fn of_owned(owned: &Owned) -> Known {
+        let whose = Whose::Owned(owned.owners);
+        Known { content: owned.content, received_at: owned.received_at, whose }
+    }
+
+    /// The stored value, and how much of it is needed.
+    pub fn to_bytes(self) -> ([u8; LONG_BYTES], usize) {
+        let mut value = [0; LONG_BYTES];
+        value[..8].copy_from_slice(&self.content.to_le_bytes());
+        value[8..SHORT_BYTES].copy_from_slice(&self.received_at.0.to_le_bytes());
+        let whose = match self.whose {
+            Whose::Owned(owners) if owners.is_for_good() => return (value, SHORT_BYTES),
+            Whose::Owned(owners) => owners.to_bytes(),
+            Whose::Gone => GONE,
+        };
+        value[SHORT_BYTES..].copy_from_slice(&whose);
+        (value, LONG_BYTES)
+    }
+
+    /// Reads the stored value.
+    pub fn from_bytes(value: &[u8]) -> Option<Known> {
+        let content = u64::from_le_bytes(value.get(..8)?.try_into().ok()?);
+        let received_at = Micros(i64::from_le_bytes(value.get(8..SHORT_BYTES)?.try_into().ok()?));
+        let whose = match value.get(SHORT_BYTES..LONG_BYTES) {
+            None => Whose::Owned(Owners::default()),
+            Some(bytes) => match bytes.try_into().ok()? {
+                GONE => Whose::Gone,
+                owners => Whose::Owned(Owners::from_bytes(owners)),
+            },
+        };
+        Some(Known { content, received_at, whose })
+    }
+
+    /// Whether an import owns it.
+    pub fn is_of(&self, id: ImportId) -> bool {
+        matches!(self.whose, Whose::Owned(owners) if owners.has(id))
+    }
+
+    /// Days since 1970 of its receipt; a retention is counted in days.
+    pub fn day(self) -> i64 {
+        self.received_at.0.div_euclid(MICROS_PER_DAY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_back_and_those_from_before_imports_stay_for_good() {
+        let check = |known: Known, expected: usize| {
+            let (value, length) = known.to_bytes();
+            assert_eq!((Known::from_bytes(&value[..length]), length), (Some(known), expected));
+            assert_eq!(Known::from_bytes(&value[..15]), None);
+        };
+        let one = Owners::of(Some(ImportId(1)));
+        let known = Known { content: 7, received_at: Micros(-9), whose: Whose::Owned(Owners::default()) };
+        check(known, SHORT_BYTES);
+        check(Known { whose: Whose::Owned(one), ..known }, LONG_BYTES);
+        check(Known { whose: Whose::Owned(one.claimed(Some(ImportId(2)))), ..known }, LONG_BYTES);
+        check(Known::gone(), LONG_BYTES);
+    }
+}

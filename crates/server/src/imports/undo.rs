@@ -1,0 +1,57 @@
+//! Taking an import back.
+//!
+//! When this answers nothing more is taken of the import; what it brought goes in the background.
+
+use axum::{
+    Extension,
+    extract::State,
+    http::{StatusCode, Uri},
+    response::Response,
+};
+use muster_model::id::{ImportId, WorkspaceId};
+use muster_store::{
+    batch::BatchBuilder,
+    import::{Import, Note},
+};
+
+use super::told::number_of;
+use crate::{
+    error::ApiError,
+    ingest::journal,
+    keys::Caller,
+    query::ask,
+    resources::{answer::json, query::Query, records::PathId},
+    state::AppState,
+    wire::import,
+};
+
+/// Answers with the import that is being taken back, or was.
+pub(super) async fn undo(
+    State(state): State<AppState>,
+    Extension(caller): Extension<Caller>,
+    PathId(id): PathId,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let workspace = ask::workspace(&state, caller, &Query::of(&uri))?;
+    let id = number_of(&id).ok_or(ApiError::NoSuchRecord { kind: "import" })?;
+    let import = take_back(&state, workspace.id, id).await?;
+    let now = state.clock.now();
+    Ok(json(StatusCode::ACCEPTED, |object| import::write(object, &import, now)))
+}
+
+/// Has an import taken back; one that was before stays as it is.
+pub(crate) async fn take_back(state: &AppState, workspace: WorkspaceId, id: ImportId) -> Result<Import, ApiError> {
+    let find = || async {
+        let found = state.store.import(workspace, id).await.map_err(ApiError::Read)?;
+        found.ok_or(ApiError::NoSuchRecord { kind: "import" })
+    };
+    let known = find().await?;
+    if known.is_closed() {
+        return Ok(known);
+    }
+    let mut batch = BatchBuilder::new(workspace, 64);
+    batch.import(&Note::Undo { id, at: state.clock.now() });
+    journal::append_batch(state, batch.build()).await?;
+    tracing::info!(import = id.0, "an import is taken back");
+    find().await
+}
