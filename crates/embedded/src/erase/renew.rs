@@ -92,7 +92,8 @@ fn all_of(subjects: &[Subject]) -> Delete {
     Delete { id: DeletionId(0), root, requested_at: never, key_id: 0, at: never, subjects }
 }
 
-/// When accounts were seen first and last may follow from tracks that were not heard again: it is looked up.
+/// Of the tracks of users that name no account only the first and the last are heard again. Where a user had several accounts,
+/// others may have been the first or the last of one of these: when those were seen is looked up.
 fn doubt_accounts(
     workspace: WorkspaceId,
     views: &Views,
@@ -101,16 +102,11 @@ fn doubt_accounts(
 ) -> Result<(), ReadError> {
     let key = |kind, id| ProfileKey::new(workspace, kind, id);
     let mut accounts: FxHashSet<RecordId> = FxHashSet::default();
-    for (kind, id) in subjects {
-        match kind {
-            RecordKind::Account => drop(accounts.insert(*id)),
-            RecordKind::User => {
-                if let Some((user, _)) = wipe::known(current, &views.state, &key(*kind, *id))? {
-                    let links = user.as_user().map_or(&[][..], |user| user.accounts.links());
-                    accounts.extend(links.iter().map(|link| link.parent));
-                }
-            }
-            _ => {}
+    for (kind, id) in subjects.iter().filter(|(kind, _)| *kind == RecordKind::User) {
+        let Some((user, _)) = wipe::known(current, &views.state, &key(*kind, *id))? else { continue };
+        let Some(user) = user.as_user().filter(|user| user.seen_loose.bounds().is_some()) else { continue };
+        if user.accounts.links().len() > 1 {
+            accounts.extend(user.accounts.links().iter().map(|link| link.parent));
         }
     }
     let mut changes = Changes::default();

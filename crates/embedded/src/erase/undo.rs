@@ -58,7 +58,7 @@ use crate::{
 /// Messages that the writer is asked about at once.
 const ASKED_MAX: usize = 20_000;
 /// Records that are made anew in one go.
-const RECORDS_MAX: usize = 50_000;
+const RECORDS_MAX: usize = 20_000;
 /// Entries of the state store that are removed in one commit.
 const REMOVED_MAX: usize = 10_000;
 /// Between two tries to tell the writer something that it had no room for.
@@ -71,8 +71,6 @@ const SUBJECT_BYTES: usize = 17;
 struct Job {
     workspace: WorkspaceId,
     id: ImportId,
-    /// Its messages lie in files with numbers below.
-    below: u64,
 }
 
 impl Eraser {
@@ -103,7 +101,7 @@ impl Eraser {
                 below
             }
         };
-        let job = Job { workspace, id, below };
+        let job = Job { workspace, id };
         // What an earlier pass wrote down and did not come to.
         let mut concerned = written_down(self, job)?;
         let mut pending: Vec<Arc<Segment>> = Vec::new();
@@ -176,8 +174,9 @@ impl Eraser {
         for some in all.chunks(RECORDS_MAX) {
             self.go_on()?;
             renew::renew(&self.views, job.workspace, some)?;
+            // What was made anew is in memory, which has a bound.
+            self.checkpoint()?;
         }
-        self.checkpoint()?;
         strike_out(self, job, &all)?;
         Ok(())
     }
