@@ -52,6 +52,9 @@ fn nobody_gets_in_without_a_key() {
         "/admin/health",
         "/admin/destinations",
         "/admin/destinations/x",
+        "/admin/imports",
+        "/admin/imports/1",
+        "/admin/imports/1/undo",
     ] {
         let answer = ask(&api, &format!("GET {path}"), "", "");
         assert_eq!(answer.status, 303, "{path}");

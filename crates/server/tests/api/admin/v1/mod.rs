@@ -1,7 +1,10 @@
-//! Keys and destinations: `/admin/v1`.
+//! Keys, imports and destinations: `/admin/v1`.
 
 /// Made, listed, ended.
 mod keys;
+
+/// Imports: begun, told of, taken back.
+mod imports;
 
 /// Destinations: made, changed, removed, each workspace for itself.
 mod destinations;
