@@ -191,3 +191,57 @@ fn what_is_imported_anew_is_another_import() {
     let said = run_with(home.path(), &["import", "a.ndjson", "--url", &url], &[("MUSTER_TOKEN", "mk_wrong")]).failed();
     assert!(said.contains("401"), "{said}");
 }
+
+/// What was not sent otherwise is gone, however often the server is killed meanwhile; and may come again.
+#[test]
+fn what_is_taken_back_is_gone_whatever_is_killed() {
+    const ALL: u64 = 6_000;
+    let home = Home::new();
+    let launch = Launch::new(&home).restless(1_500);
+    let mut server = launch.start();
+    let launch = launch.listening_on(server.address);
+    let message = |n: u64| track(&format!("u{}", n % 500), "opened", &format!("m{n}"));
+    let lines: Vec<String> = (0..ALL).map(|n| message(n).to_string()).collect();
+    home.file("all.ndjson", lines.join("\n"));
+    let own: Vec<Value> = (0..ALL).filter(|n| n % 10 == 0).map(message).collect();
+    let send = |server: &Server, messages: &[Value]| {
+        for batch in messages.chunks(100) {
+            server.client().batch(batch).unwrap().expect_success();
+        }
+    };
+    // Some are there before, some come after.
+    send(&server, &own[..300]);
+    let url = format!("http://{}", server.address);
+    let muster = |arguments: &[&str]| run_with(home.path(), arguments, &[("MUSTER_TOKEN", TOKEN)]);
+    muster(&["import", "all.ndjson", "--url", &url]).succeeded();
+    send(&server, &own[300..]);
+    let asked = server.client().request("POST", "/admin/v1/imports/1/undo", &[], b"").unwrap().expect(202).json();
+    assert_eq!(asked["state"], "undoing");
+    for pause in [0, 5, 20, 50, 100, 200, 400] {
+        sleep(Duration::from_millis(pause));
+        server.kill();
+        server = launch.start();
+    }
+    let said = muster(&["import", "undo", "1", "--url", &url]).succeeded();
+    assert_eq!(said, format!("import 1: {} messages were taken back\n", ALL - own.len() as u64));
+    let exported = |server: &Server| {
+        let lines = server.client().get("/export").unwrap().expect(200).text();
+        let id = |line: &str| serde_json::from_str::<Value>(line).unwrap()["message"]["messageId"].clone();
+        let mut ids: Vec<String> = lines.lines().map(|line| id(line).to_string()).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let mut expected: Vec<String> = own.iter().map(|message| message["messageId"].to_string()).collect();
+    expected.sort_unstable();
+    assert_eq!(exported(&server), expected, "what was sent otherwise stays, once");
+    let mut client = server.client();
+    assert_eq!(client.get("/resources/users/u3").unwrap().status, 404, "only the import named this user");
+    assert_eq!(client.read("/resources/users/u10/events")["results"].as_array().map(Vec::len), Some(12));
+    let said = muster(&["import", "all.ndjson", "--url", &url, "--json"]).succeeded();
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&said["stored"], &said["duplicates"]), (&json!(ALL - own.len() as u64), &json!(own.len())));
+    assert_eq!(exported(&server).len(), ALL as usize);
+    server.stop();
+    let said = run(home.path(), &["doctor", "--data-dir", home.data_dir().to_str().unwrap()]).said();
+    assert!(!said.contains("FAULT"), "{said}");
+}
