@@ -1,8 +1,8 @@
 //! Data directories of every format that was ever released are opened, and say what they said.
 //!
-//! `data/format-1.tar.zst` holds a data directory as a kill left it, with something in every part of it (several history
-//! files, a journal that is not folded in, state, set-aside messages, keys), and the answers of the server that made it. A
-//! later version must give the same answers; it may add members to them. When the format changes before a release, the
+//! Each archive in `data` holds a data directory as a kill left it, with something in every part of it (several history
+//! files, a journal that is not folded in, state, set-aside messages, keys; imports in the second one), and the answers of
+//! the server that made it. A later version must give the same answers; it may add members to them. When the format changes before a release, the
 //! archive is made anew: `cargo test -p muster-cli --test format -- --ignored make_the_archive`. Once a format has been
 //! released its archive never changes again.
 
@@ -17,6 +17,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use harness::command::run;
 use harness::files::{all_files, of_tests};
@@ -29,8 +31,11 @@ use serde_json::{Value, json};
 const DIRECTORY: &str = "data";
 const ANSWERS: &str = "answers.json";
 
-fn archive() -> PathBuf {
-    of_tests("data/format-1.tar.zst")
+/// The archives, oldest first: of before there were imports, and with some.
+const ARCHIVES: [&str; 2] = ["data/format-1.tar.zst", "data/format-1-imports.tar.zst"];
+
+fn archives() -> impl Iterator<Item = PathBuf> {
+    ARCHIVES.iter().map(|archive| of_tests(archive))
 }
 
 /// The messages of the archive, the same in every version of this test.
@@ -48,8 +53,12 @@ fn send(server: &Server, messages: &[Message]) {
 
 #[test]
 fn a_directory_of_this_format_is_opened_and_says_what_it_said() {
+    archives().for_each(open_and_check);
+}
+
+fn open_and_check(archive: PathBuf) {
     let home = Home::new();
-    let packed = fs::read(archive()).expect("the archive is there");
+    let packed = fs::read(archive).expect("the archive is there");
     let unpacked = zstd::decode_all(&packed[..]).unwrap();
     let mut tar = Command::new("tar").args(["-x", "-C"]).arg(home.path()).stdin(Stdio::piped()).spawn().unwrap();
     tar.stdin.take().unwrap().write_all(&unpacked).unwrap();
@@ -110,11 +119,28 @@ fn make_the_archive() {
     conflict["traits"] = json!({"other": 1});
     conflict["properties"] = json!({"other": 1});
     client.batch(&[conflict]).unwrap();
+    // One import is complete, another one was taken back.
+    for (number, from) in [(1, 10_000), (2, 20_000)] {
+        let begin = json!({"format": "muster", "name": "a.ndjson"}).to_string();
+        client.request("POST", "/admin/v1/imports", &[], begin.as_bytes()).unwrap().expect(200);
+        let generated = Generator::new("imported", number, Arc::new(AtomicU64::new(from))).batch(60);
+        let body =
+            Value::from(generated.iter().map(|message| message.json.clone()).collect::<Vec<Value>>()).to_string();
+        let path = format!("/admin/v1/import?import={number}&from=0&to=60&ends=true");
+        client.request("POST", &path, &[], body.as_bytes()).unwrap().expect(200);
+    }
+    client.request("POST", "/admin/v1/imports/2/undo", &[], b"").unwrap().expect(202);
+    let until = Instant::now() + Duration::from_secs(60);
+    while client.read("/admin/v1/imports/2")["state"] != "undone" {
+        assert!(Instant::now() < until, "it is not taken back");
+        sleep(Duration::from_millis(20));
+    }
     server.stop();
     // The rest stays in the journal; the start cuts the room that the state store set aside.
     let server = Launch::new(&home).set("MUSTER_CHECKPOINT__INTERVAL_SECONDS", 3_600).start();
     send(&server, &messages[500..]);
     let snapshot = Snapshot::take(&mut server.client());
+    let imports = server.client().read("/admin/v1/imports");
     server.kill();
     let _ = fs::remove_file(home.data_dir().join("local.json"));
     let history = all_files(&home.data_dir().join("history")).len();
@@ -125,6 +151,8 @@ fn make_the_archive() {
         .filter(|read| !read.target.contains("from="))
         .map(|read| (read.target, serde_json::from_str(&read.body).unwrap()))
         .collect();
+    let mut answers = answers;
+    answers.insert("/admin/v1/imports".to_owned(), imports);
     home.file(ANSWERS, Value::from(answers).to_string());
     let tar = Command::new("tar")
         .args(["-c", "--sparse", "--sort=name", "--owner=0", "--group=0", "--numeric-owner", "-C"])
@@ -135,5 +163,5 @@ fn make_the_archive() {
     assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
     let packed = zstd::encode_all(&tar.stdout[..], 19).unwrap();
     assert!(packed.len() < 500_000, "{} bytes are too many for the repository", packed.len());
-    fs::write(archive(), packed).unwrap();
+    fs::write(archives().last().unwrap(), packed).unwrap();
 }
