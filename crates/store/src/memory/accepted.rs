@@ -138,6 +138,7 @@ impl Accepted {
         for entry in batch.entries() {
             match entry {
                 Entry::Message(_) if closed => plan.receipt.outcomes.push(Outcome::Deleted),
+                _ if closed => {}
                 Entry::Message(bytes) => {
                     let Some(message) = record::decode(bytes)?.left(|id| self.deleted.get(&id).copied()) else {
                         plan.receipt.outcomes.push(Outcome::Deleted);
