@@ -123,7 +123,7 @@ impl<'a> TakenBack<'a> {
     /// Reads the byte form.
     pub fn decode(bytes: &'a [u8]) -> Result<TakenBack<'a>, NotARecord> {
         let (id, identities) = bytes.split_at_checked(4).ok_or(NotARecord)?;
-        if identities.len() % IDENTITY_BYTES != 0 {
+        if !identities.len().is_multiple_of(IDENTITY_BYTES) {
             return Err(NotARecord);
         }
         Ok(TakenBack { id: ImportId(u32::from_le_bytes(id.try_into().map_err(|_| NotARecord)?)), identities })

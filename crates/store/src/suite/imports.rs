@@ -213,7 +213,7 @@ pub async fn check<S: Subject>(desk: &mut Desk<'_, S>, arrival: &Arrival, choice
     if ends_at >= arrival.steps.len() {
         undo(desk, ONE).await;
     }
-    if choice % 3 == 0 {
+    if choice.is_multiple_of(3) {
         undo(desk, TWO).await;
     } else {
         live.extend(by_two);
