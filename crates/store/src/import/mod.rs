@@ -7,7 +7,7 @@
 //!
 //! An import can be taken back: what it brought, and nobody else, leaves everything that is read, as if it had never come, and may
 //! come again. From when that is asked for nothing more is taken of it; it goes on in the background, where reads show less
-//! and less of it, and once it is [`Stage::Undone`] nothing is left.
+//! and less of it, and once it is [`crate::import::Stage::Undone`] nothing is left.
 
 /// What a journal is told of an import.
 pub mod note;
