@@ -134,9 +134,7 @@ impl Eraser {
                     continue;
                 }
                 found = true;
-                let subjects = rows.subjects(row, ids).into_iter().flatten();
-                // What an instance belongs to is made of what it says; its object is there as long as anything names it.
-                concerned.extend(subjects);
+                concerned.extend(rows.subjects(row, ids).into_iter().flatten());
                 if is_asked {
                     asked.push(identity);
                 }
@@ -218,18 +216,17 @@ impl Eraser {
     fn finish(&self, job: Job) -> Result<(), Ended> {
         let state = &self.views.state;
         let prefix = keys::import_key(job.workspace, job.id);
-        let mut messages = 0;
-        let mut keys_of_taken = Vec::new();
+        let (mut messages, mut taken) = (0, Vec::new());
         for entry in state.taken.prefix(prefix) {
             let key = entry.key().map_err(|error| state_failed(&error))?;
-            keys_of_taken.push(keys::parse_taken_key(&key).ok_or_else(|| damaged("a message taken back"))?);
+            taken.push(keys::parse_taken_key(&key).ok_or_else(|| damaged("a message taken back"))?);
             messages += 1;
-            if keys_of_taken.len() == REMOVED_MAX {
+            if taken.len() == REMOVED_MAX {
                 self.go_on()?;
-                self.forget(job, &mut keys_of_taken)?;
+                self.forget(job, &mut taken)?;
             }
         }
-        self.forget(job, &mut keys_of_taken)?;
+        self.forget(job, &mut taken)?;
         if !purge(state, &self.layout.state, &|| self.go_on().is_ok())? {
             return Err(Ended::Closing);
         }
