@@ -67,6 +67,11 @@ impl Places {
         let here = self.0.iter().flatten().find(|(known, named, _)| *known == kind && *named == id);
         here.map(|(_, _, number)| *number)
     }
+
+    /// All of them.
+    pub fn numbers(&self) -> impl Iterator<Item = SlotNumber> {
+        self.0.iter().flatten().map(|(_, _, number)| *number)
+    }
 }
 
 /// Prepares the batches of a group.

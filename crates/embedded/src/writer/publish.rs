@@ -27,6 +27,9 @@ use crate::{
     views::{Current, Views},
 };
 
+/// Messages whose profiles are looked at together before they are changed.
+const WARM_AHEAD: usize = 16;
+
 /// Folds a prepared group into the live overlay; `true` when something was deleted by it.
 pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Result<bool, ReadError> {
     let Prepared { batches, changes, loaded } = prepared;
@@ -37,7 +40,10 @@ pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Re
             add(&mut current.live, key, slot);
         }
         let buffers: Vec<u32> = batches.iter().map(|batch| current.live.keep_buffer(batch.bytes())).collect();
-        for (place, change) in &changes {
+        for (number, (place, change)) in changes.iter().enumerate() {
+            if number.is_multiple_of(WARM_AHEAD) {
+                warm(&current.live, &changes[number..changes.len().min(number + WARM_AHEAD)]);
+            }
             let workspace = batches[*place].workspace();
             match change {
                 Change::Fold(message, bytes, places) => {
@@ -65,6 +71,14 @@ pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Re
         deleted |= carry_out(workspace, decree, views)?;
     }
     Ok(deleted)
+}
+
+fn warm(live: &Overlay, changes: &[(usize, Change<'_>)]) {
+    let places = changes.iter().filter_map(|(_, change)| match change {
+        Change::Fold(_, _, places) => Some(places),
+        _ => None,
+    });
+    live.profiles.warm(places.flat_map(Places::numbers));
 }
 
 fn fold(

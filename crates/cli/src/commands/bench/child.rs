@@ -203,6 +203,11 @@ pub fn settle(pid: u32) -> Duration {
     worked
 }
 
+/// Processor time of a process, user and system; `None` where the system does not tell.
+pub fn processor_seconds(pid: u32) -> Option<f64> {
+    processor_ticks(pid).map(|ticks| ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
 /// Processor time of a process in ticks, user and system.
 fn processor_ticks(pid: u32) -> Option<u64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -22,6 +22,8 @@ pub struct Results {
     pub ratio: f64,
     /// Seconds for which the product went on working after each of its runs.
     pub settling_seconds: Vec<f64>,
+    /// Processor time of the product's process, user and system, until it was at rest again; the median of the runs.
+    pub processor_micros_per_message: Option<f64>,
     /// Requests that the product turned away for a moment.
     pub busy_answers: u64,
     pub lone: Option<Latency>,
@@ -102,6 +104,10 @@ impl Results {
             row("product (stored, synced)", &rate(&self.product), &spread(&self.product)),
             row("product to baseline", &format!("{:.3}", self.ratio), "median of the pairs"),
         ];
+        if let Some(micros) = self.processor_micros_per_message {
+            let others = "of the product's process, with what it did afterwards";
+            rows.push(row("processor time", &format!("{micros:.1} µs a message"), others));
+        }
         if let Some(lone) = self.lone {
             let others =
                 format!("p50 {}, max {}, {} requests", millis(lone.p50_micros), millis(lone.max_micros), lone.requests);

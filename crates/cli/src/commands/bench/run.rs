@@ -13,7 +13,7 @@ use muster_server::keys::Token;
 use super::{
     baseline,
     child::{self, Home, Server},
-    figures::{Disk, Latency},
+    figures::{Disk, Latency, median},
     load::{self, Sender, Sent},
     report::{self, FixedRate, Rates, Results, Workload},
     sweep, verify,
@@ -29,6 +29,8 @@ use crate::{
 
 /// The baseline is that much faster at the least, so it gets so many more messages to make its runs as long.
 const BASELINE_MESSAGES_FACTOR: u64 = 4;
+/// More tell nothing new of it, however many the product gets.
+const BASELINE_MESSAGES_MAX: u64 = 10_000_000;
 /// Batches sent to each server before anything counts, for every connection.
 const WARM_UP_BATCHES: u64 = 4;
 /// How long a server that is not ours is left alone before it counts as idle.
@@ -105,6 +107,11 @@ impl Target {
         format!("http://{}", self.address)
     }
 
+    /// Processor time that the server ever used, if it is ours and the system tells.
+    fn processor_seconds(&self) -> Option<f64> {
+        self.own.as_ref().and_then(|server| child::processor_seconds(server.pid()))
+    }
+
     /// Waits until the server has nothing left to do; how long it was busy.
     fn settle(&self) -> Duration {
         match &self.own {
@@ -124,6 +131,8 @@ struct Bench<'a> {
     shape: Shape,
     progress: Progress,
     batches_per_round: u64,
+    /// Of the baseline's runs.
+    baseline_batches: u64,
     /// Removed last, when nobody is in it any more.
     home: Home,
 }
@@ -134,15 +143,20 @@ struct Runs {
     baseline: Vec<Sent>,
     product: Vec<Sent>,
     settling_seconds: Vec<f64>,
+    /// Of the product's process, a message, what it did after the run included.
+    processor_micros: Vec<f64>,
 }
 
 impl<'a> Bench<'a> {
     fn new(args: &'a args::Bench, target: Target, home: Home) -> anyhow::Result<Bench<'a>> {
         let baseline = child::start_baseline(&home)?;
         let batches_per_round = args.messages.div_ceil(u64::from(args.batch) * u64::from(args.rounds));
-        let total = batches_per_round * u64::from(args.rounds) * u64::from(args.batch) * (1 + BASELINE_MESSAGES_FACTOR);
+        let baseline_batches = (batches_per_round * BASELINE_MESSAGES_FACTOR)
+            .min(BASELINE_MESSAGES_MAX / u64::from(args.batch))
+            .max(batches_per_round.min(1));
+        let total = (batches_per_round + baseline_batches) * u64::from(args.rounds) * u64::from(args.batch);
         let progress = Progress::new(Some(total), Unit::Messages);
-        Ok(Bench { args, target, baseline, shape: shape(args), progress, batches_per_round, home })
+        Ok(Bench { args, target, baseline, shape: shape(args), progress, batches_per_round, baseline_batches, home })
     }
 
     fn measure(self) -> anyhow::Result<Results> {
@@ -160,7 +174,7 @@ impl<'a> Bench<'a> {
         let verified = args.verify.then(|| verify::verify(&reader, &acknowledged, &self.shape, stored)).transpose()?;
         self.progress.finish();
         let remarks = self.remarks(&runs);
-        let Runs { baseline, product, settling_seconds } = runs;
+        let Runs { baseline, product, settling_seconds, processor_micros } = runs;
         let (memory_peak_bytes, disk) = self.end(stored)?;
         Ok(Results {
             version: env!("CARGO_PKG_VERSION"),
@@ -171,6 +185,7 @@ impl<'a> Bench<'a> {
             busy_answers: product.iter().map(|run| run.busy).sum(),
             product: Rates::of(&product),
             settling_seconds,
+            processor_micros_per_message: (!processor_micros.is_empty()).then(|| median(&processor_micros)),
             lone,
             fixed_rate,
             disk,
@@ -193,11 +208,15 @@ impl<'a> Bench<'a> {
         for round in 1..=args.rounds {
             self.target.settle();
             progress.note(format!("round {round} of {}: baseline", args.rounds));
-            let batches = batches_per_round * BASELINE_MESSAGES_FACTOR;
-            runs.baseline.push(load::run(&mut to_baseline, batches, args.batch, progress)?);
+            runs.baseline.push(load::run(&mut to_baseline, self.baseline_batches, args.batch, progress)?);
             progress.note(format!("round {round} of {}: product", args.rounds));
-            runs.product.push(load::run(senders, *batches_per_round, args.batch, progress)?);
+            let before = self.target.processor_seconds();
+            let sent = load::run(senders, *batches_per_round, args.batch, progress)?;
             runs.settling_seconds.push(self.target.settle().as_secs_f64());
+            if let (Some(before), Some(after)) = (before, self.target.processor_seconds()) {
+                runs.processor_micros.push((after - before) * 1e6 / sent.messages.max(1) as f64);
+            }
+            runs.product.push(sent);
         }
         Ok(runs)
     }
