@@ -5,7 +5,7 @@
 //! is there already. Each figure is over pages of 100 records; later pages start at random places of the same list.
 
 /// Senders that fill the engine.
-#[path = "shared/senders.rs"]
+#[path = "parts/senders.rs"]
 mod senders;
 
 use std::{

@@ -6,7 +6,7 @@
 //! Each figure is over subjects chosen at random; `cold` is the first read of each after the store was opened anew.
 
 /// Senders that fill the engine.
-#[path = "shared/senders.rs"]
+#[path = "parts/senders.rs"]
 mod senders;
 
 use std::{

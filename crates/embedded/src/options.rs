@@ -66,7 +66,7 @@ impl Options {
             group_messages_max: 8_192,
             group_bytes_max: 4 << 20,
             checkpoint_rows_max: 400_000,
-            checkpoint_bytes_max: 192 << 20,
+            checkpoint_bytes_max: 256 << 20,
             checkpoint_interval: Duration::from_secs(60),
             compaction_files_min: 8,
             compaction_file_bytes_max: 96 << 20,

@@ -25,6 +25,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::{
     keys::ProfileKey,
     slots::{SlotNumber, Slots},
+    writer::dedupe::{IdentityKey, Known},
 };
 
 /// A profile that was deleted; whatever lies below this overlay of it does not count.
@@ -53,6 +54,10 @@ pub struct Row {
     pub account: Option<SlotNumber>,
     pub user: Option<SlotNumber>,
 }
+
+/// Bytes that a row takes besides its message: its place, half as much again while the list of them grows, its number
+/// with a record or two, and its identity among those that are not on disk yet.
+const ROW_BYTES: usize = size_of::<Row>() * 3 / 2 + 16 + size_of::<(IdentityKey, Known)>() * 4 / 3;
 
 /// What a row is sorted by, besides its workspace.
 #[derive(Clone, Copy, Debug)]
@@ -234,6 +239,7 @@ impl Overlay {
         let RowPlace { timestamp, account, user } = place;
         let row = Row { workspace, buffer, start, end, timestamp, account, user };
         debug_assert!(row.end as usize <= self.buffers[buffer as usize].len());
+        self.bytes += ROW_BYTES;
         self.rows.push(row);
         (self.rows.len() - 1) as u32
     }
@@ -264,6 +270,11 @@ impl Overlay {
     /// The bytes of a row's message, borrowed.
     pub fn row_slice(&self, row: Row) -> &[u8] {
         &self.buffers[row.buffer as usize][row.start as usize..row.end as usize]
+    }
+
+    /// Counts what profiles grew by.
+    pub fn weigh(&mut self, numbers: impl Iterator<Item = SlotNumber>) {
+        self.bytes += numbers.map(|number| self.profiles.at_mut(number).grown_bytes()).sum::<usize>();
     }
 
     /// The tracks that name a record, and the messages that tell of it.

@@ -18,7 +18,31 @@ pub struct Slot {
     pub below: Option<(TimePlace, TimePlace)>,
     /// Rows of tracks that name this record and of messages that tell of it, in the order applied.
     pub rows: Vec<u32>,
+    /// Bytes that the profile took when it was weighed last.
+    weight_bytes: usize,
 }
+
+impl Slot {
+    /// A profile as it is before this overlay changes it.
+    pub fn new(profile: Arc<Profile>, below: Option<(TimePlace, TimePlace)>, rows: Vec<u32>) -> Slot {
+        let weight_bytes = profile.weight_bytes();
+        Slot { profile, below, rows, weight_bytes }
+    }
+
+    /// Bytes that it takes in an overlay, about, its key and its place included.
+    pub fn weight_bytes(&self) -> usize {
+        SLOT_BYTES + self.weight_bytes + size_of_val(self.rows.as_slice())
+    }
+
+    /// By how much the profile grew since it was weighed last.
+    pub fn grown_bytes(&mut self) -> usize {
+        let before = std::mem::replace(&mut self.weight_bytes, self.profile.weight_bytes());
+        self.weight_bytes.saturating_sub(before)
+    }
+}
+
+/// Bytes of a slot, its key and its number, in tables that are three quarters full.
+const SLOT_BYTES: usize = (size_of::<(ProfileKey, Slot)>() + size_of::<(ProfileKey, SlotNumber)>() + 1) * 4 / 3;
 
 /// A profile's number in one overlay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -58,6 +58,10 @@ pub struct State {
     pub credentials: Keyspace,
 }
 
+/// Bytes of a keyspace that wait in memory to be written out. Each has its own, and commits come in large pieces: more would
+/// only be kept longer.
+const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
+
 impl State {
     /// Opens the store, or creates it. A store of another format is refused untouched.
     pub fn open(dir: &Path, cache_bytes: u64) -> Result<State, OpenError> {
@@ -72,10 +76,11 @@ impl State {
             fjall::Error::Locked => OpenError::InUse { dir: dir.to_owned() },
             other => other.into(),
         })?;
-        let keyspace = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default);
+        let usual = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
+        let keyspace = |name: &str| database.keyspace(name, usual);
         let sparse = || {
             let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(12.0));
-            KeyspaceCreateOptions::default().filter_policy(FilterPolicy::all(bloom))
+            usual().filter_policy(FilterPolicy::all(bloom))
         };
         let state = State {
             meta: keyspace("meta")?,

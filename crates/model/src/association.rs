@@ -8,7 +8,7 @@
 //! Two facts make the short cut exact. A user who was only ever linked to one parent belongs to it at every instant.
 //! And at or after the latest statement, the registers alone decide.
 
-use crate::{id::RecordId, register::Stamp, time::Micros};
+use crate::{id::RecordId, register::Stamp, time::Micros, traits::allocated_bytes};
 
 /// One statement about a user and a parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +128,8 @@ impl Associations {
         let first_heard = known.is_err();
         let at = known.unwrap_or_else(|at| {
             let (linked, unlinked) = (Stamp::NEVER, Stamp::NEVER);
+            // Nearly every user has one parent of a kind; growing would make room for four.
+            self.links.reserve_exact(1);
             self.links.insert(at, Link { parent: statement.parent, external_id: external_id.into(), linked, unlinked });
             at
         });
@@ -145,6 +147,13 @@ impl Associations {
     pub fn forget(&mut self, parent: RecordId) -> Option<Link> {
         let known = self.links.binary_search_by_key(&parent, |link| link.parent).ok()?;
         Some(self.links.remove(known))
+    }
+
+    /// Bytes that they take on the heap, about.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let names = self.links.iter().map(|link| allocated_bytes(link.external_id.len()));
+        self.links.capacity() * size_of::<Link>() + names.sum::<usize>()
     }
 
     /// The stamp of the latest statement of all.

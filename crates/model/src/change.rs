@@ -104,6 +104,7 @@ pub(crate) fn named_profile<'l, L: Ledger>(
 pub(crate) fn describe(profile: &mut Profile, message: &Message<'_>) {
     profile.stated = true;
     let stamp = message.stamp();
+    profile.traits.expect_keys(message.traits.len());
     for stated in &message.traits {
         profile.traits.state(stamp, &stated.key, stated.value);
     }

@@ -10,7 +10,7 @@ use crate::{
     nps::{Answers, Tally},
     register::Register,
     time::Micros,
-    traits::Traits,
+    traits::{Traits, allocated_bytes},
 };
 
 /// The first and the last instant of something, if there was any.
@@ -249,10 +249,13 @@ impl Profile {
         if let Body::NpsResponse(response) = &self.body { Some(response) } else { None }
     }
 
-    /// A rough count of the bytes this profile holds in memory, for bounds.
+    /// Bytes that this profile takes in memory, about, for bounds.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
-        let links = self.as_user().map_or(0, |user| user.accounts.links().len() + user.organizations.links().len());
-        256 + self.external_id.len() + self.traits.text_bytes() + 72 * self.traits.registers().len() + 112 * links
+        let user = self.as_user().map_or(0, |user| user.accounts.heap_bytes() + user.organizations.heap_bytes());
+        allocated_bytes(size_of::<Profile>())
+            + allocated_bytes(self.external_id.len())
+            + self.traits.heap_bytes()
+            + user
     }
 }

@@ -5,6 +5,11 @@
 
 use crate::register::{Register, Stamp};
 
+/// Bytes that an allocator takes for so many, about: it rounds up and keeps something about each piece.
+pub(crate) fn allocated_bytes(bytes: usize) -> usize {
+    (bytes + 8).next_multiple_of(16).max(32)
+}
+
 /// A key and its value as JSON text; `None` once it was removed.
 type Entry = (Box<str>, Register<Option<Box<str>>>);
 
@@ -44,7 +49,23 @@ impl Traits {
         self.entries.iter().map(|(key, register)| (key.as_ref(), register.stamp(), register.value().as_deref()))
     }
 
-    /// Bytes of keys and values, for bounds on memory.
+    /// Makes room for so many keys, and not for more as growing would, if there is none yet.
+    pub fn expect_keys(&mut self, keys: usize) {
+        if self.entries.capacity() == 0 {
+            self.entries.reserve_exact(keys);
+        }
+    }
+
+    /// Bytes that they take on the heap, about.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let text = |(key, register): &Entry| {
+            allocated_bytes(key.len()) + register.value().as_ref().map_or(0, |value| allocated_bytes(value.len()))
+        };
+        self.entries.capacity() * size_of::<Entry>() + self.entries.iter().map(text).sum::<usize>()
+    }
+
+    /// Bytes of keys and values, for bounds on what is made of them.
     #[must_use]
     pub fn text_bytes(&self) -> usize {
         self.entries.iter().map(|(key, register)| key.len() + register.value().as_ref().map_or(0, |v| v.len())).sum()

@@ -386,8 +386,9 @@ impl Changes {
             match live.profiles.number(&key) {
                 Some(number) => live.profiles.at_mut(number).profile = profile,
                 None => {
-                    live.grow(profile.weight_bytes());
-                    live.profiles.insert(key, Slot { profile, below, rows: Vec::new() });
+                    let slot = Slot::new(profile, below, Vec::new());
+                    live.grow(slot.weight_bytes());
+                    live.profiles.insert(key, slot);
                 }
             }
         }

@@ -167,7 +167,8 @@ impl Sorted<'_> {
     /// Looks at messages that are about to be decoded: sorted, they lie anywhere, and the processor fetches several at
     /// once sooner than one after the other.
     fn warm(&self, rows: &[(Row, u32)]) {
-        let look = |row: &Row| self.overlay.row_slice(*row).iter().step_by(CACHE_LINE_BYTES).fold(0, |all, one| all ^ one);
+        let look =
+            |row: &Row| self.overlay.row_slice(*row).iter().step_by(CACHE_LINE_BYTES).fold(0, |all, one| all ^ one);
         std::hint::black_box(rows.iter().fold(0, |all, (row, _)| all ^ look(row)));
     }
 

@@ -146,7 +146,7 @@ pub fn fetch_slot(
     state: &State,
     new: impl FnOnce() -> Profile,
 ) -> Result<Slot, ReadError> {
-    let anew = |rows| Slot { profile: Arc::new(new()), below: None, rows };
+    let anew = |rows| Slot::new(Arc::new(new()), None, rows);
     if let Some(gone) = live.gone.get(key) {
         return Ok(anew(gone.rows.clone()));
     }
@@ -163,6 +163,6 @@ pub fn load_slot(key: &ProfileKey, frozen: Option<&Overlay>, state: &State) -> R
     Ok(found.map(|profile| {
         let place = |at| TimePlace { at, id: profile.id };
         let below = Some((place(profile.created_at), place(profile.updated_at)));
-        Slot { profile, below, rows: Vec::new() }
+        Slot::new(profile, below, Vec::new())
     }))
 }

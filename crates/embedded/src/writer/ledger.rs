@@ -10,23 +10,27 @@ use muster_model::{
     profile::Profile,
 };
 use muster_store::error::ReadError;
+use rustc_hash::FxHashSet;
 
 use super::apply::{Places, fetch_slot};
 use crate::{
     keys::ProfileKey,
-    overlay::Overlay,
+    overlay::{Overlay, StatementsKey},
     slots::{Slot, SlotNumber},
     state::State,
     views::{self, Latest},
 };
 
-/// Bytes that a statement and a child take in memory, roughly.
-const STATEMENT_BYTES: usize = 64;
-const CHILD_BYTES: usize = 48;
+/// Bytes that a statement and a child take in memory, about; and the first ones of a record besides, in tables that are
+/// three quarters full.
+const STATEMENT_BYTES: usize = size_of::<Statement>();
+const STATEMENTS_BYTES: usize = size_of::<(StatementsKey, Vec<Statement>)>() * 4 / 3 + 32;
+const CHILD_BYTES: usize = size_of::<(RecordKind, RecordId)>() * 4 / 3;
+const CHILDREN_BYTES: usize = size_of::<(ProfileKey, FxHashSet<(RecordKind, RecordId)>)>() * 4 / 3 + 128;
 
 /// Adds a profile that the overlay does not have yet.
 pub fn add(live: &mut Overlay, key: ProfileKey, slot: Slot) -> SlotNumber {
-    live.grow(slot.profile.weight_bytes());
+    live.grow(slot.weight_bytes());
     live.profiles.insert(key, slot)
 }
 
@@ -70,8 +74,13 @@ impl Ledger for OverlayLedger<'_> {
     }
 
     fn keep_statement(&mut self, user: RecordId, parents: RecordKind, statement: Statement) {
-        self.live.grow(STATEMENT_BYTES);
-        self.live.statements.entry((self.workspace, parents, user)).or_default().push(statement);
+        let kept = self.live.statements.entry((self.workspace, parents, user)).or_default();
+        let first = kept.is_empty();
+        if first {
+            kept.reserve_exact(1);
+        }
+        kept.push(statement);
+        self.live.grow(STATEMENT_BYTES + if first { STATEMENTS_BYTES } else { 0 });
     }
 
     fn children(&mut self, parent: (RecordKind, RecordId), kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
@@ -100,7 +109,9 @@ impl Ledger for OverlayLedger<'_> {
     }
 
     fn relate(&mut self, parent: (RecordKind, RecordId), child: (RecordKind, RecordId)) {
-        self.live.grow(CHILD_BYTES);
-        self.live.children.entry(ProfileKey::new(self.workspace, parent.0, parent.1)).or_default().insert(child);
+        let children = self.live.children.entry(ProfileKey::new(self.workspace, parent.0, parent.1)).or_default();
+        let first = children.is_empty();
+        children.insert(child);
+        self.live.grow(CHILD_BYTES + if first { CHILDREN_BYTES } else { 0 });
     }
 }

@@ -90,7 +90,12 @@ fn fold(
 ) -> Result<(), ReadError> {
     let mut ledger =
         OverlayLedger { workspace, live: &mut current.live, frozen: current.frozen.as_deref(), state, places };
-    apply(&mut ledger, message)
+    apply(&mut ledger, message)?;
+    // A track says nothing that stays with a record but instants.
+    if message.kind != Kind::Track {
+        current.live.weigh(places.numbers());
+    }
+    Ok(())
 }
 
 fn keep_row(
