@@ -82,12 +82,12 @@ pub fn prepare<'a>(batches: &'a [Batch], views: &Views) -> Result<Prepared<'a>, 
         Loader { current: &current, state: &views.state, loaded: Vec::new(), numbers: FxHashMap::default() };
     let mut changes = Vec::with_capacity(batches.iter().map(Batch::messages).sum());
     for (place, batch) in batches.iter().enumerate() {
+        let first = changes.len();
         for entry in batch.entries() {
             let change = match entry {
                 Entry::Message(bytes) => {
                     let message = record::decode(bytes).map_err(not_a_record("a batch"))?;
-                    let places = loader.places(batch.workspace(), &message)?;
-                    Change::Fold(message, bytes, places)
+                    Change::Fold(message, bytes, Places::default())
                 }
                 Entry::Refused(bytes) => Change::SetAside(decode_refused(bytes).map_err(not_a_record("a batch"))?),
                 Entry::Forget(id) => Change::Forget(id),
@@ -98,6 +98,12 @@ pub fn prepare<'a>(batches: &'a [Batch], views: &Views) -> Result<Prepared<'a>, 
                 Entry::Owners(_) => continue,
             };
             changes.push((place, change));
+        }
+        // Apart from decoding, so that the processor looks for several records at once.
+        for (_, change) in &mut changes[first..] {
+            if let Change::Fold(message, _, places) = change {
+                *places = loader.places(batch.workspace(), message)?;
+            }
         }
     }
     Ok(Prepared { batches, changes, loaded: loader.loaded })

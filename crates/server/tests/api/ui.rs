@@ -50,6 +50,7 @@ fn nobody_gets_in_without_a_key() {
         "/admin/deletions",
         "/admin/deletions/x",
         "/admin/health",
+        "/admin/workspace",
         "/admin/destinations",
         "/admin/destinations/x",
         "/admin/imports",
@@ -262,7 +263,7 @@ fn keys_and_members_are_managed_by_those_who_may() {
         assert_eq!(post(&api, &revoke, who, "").status, status);
     }
     assert!(api.store.keys().last().unwrap().revoked_at.is_some());
-    for path in ["/admin/keys", "/admin/team", "/admin/health", "/admin/destinations"] {
+    for path in ["/admin/keys", "/admin/team", "/admin/health", "/admin/destinations", "/admin/workspace"] {
         assert_eq!(ask(&api, &format!("GET {path}"), &reader, "").status, 403, "{path}");
         assert!(!ask(&api, "GET /accounts", &reader, "").body.contains(path), "{path}");
     }
@@ -277,6 +278,20 @@ fn keys_and_members_are_managed_by_those_who_may() {
     assert_eq!(post(&api, &format!("/admin/team/{id}/remove"), &other, "").status, 404);
     assert_eq!(post(&api, &format!("/admin/team/{id}/remove"), &cookie, "").status, 303);
     assert!(!ask(&api, "GET /admin/team", &cookie, "").body.contains("ada@example.com"));
+}
+
+#[test]
+fn the_page_of_a_workspace_tells_of_it_alone() {
+    let api = Api::new();
+    api.key("neighbour", "of-the-other", Scopes::ALL);
+    let body = r#"{"type":"track","userId":"u","event":"opened","messageId":"m"}"#;
+    assert_eq!(api.ask_with("POST /analytics/v1/track", &[("content-type", "application/json")], body).status, 200);
+    let page = |token| ask(&api, "GET /admin/workspace", &signed_in(&api, token), "").body;
+    let (own, other) = (page(TOKEN), page("of-the-other"));
+    assert!(own.contains("Workspace default") && own.contains("<dt>Events</dt><dd>1</dd>"), "{own}");
+    assert!(other.contains("Workspace neighbour") && other.contains("<dt>Events</dt><dd>0</dd>"), "{other}");
+    assert!(!own.contains("neighbour") && !other.contains("Workspace default"));
+    assert!(other.contains("1 key"));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! What operators manage: keys, team, imports, deletions, health. Every page asks for the scope `admin`, but for deletions, which
-//! readers may look at.
+//! What operators manage: keys, team, imports, deletions, health, the workspace. Every page asks for the scope `admin`, but
+//! for deletions, which readers may look at.
 
 /// Keys: made, shown once, revoked.
 mod keys;
@@ -18,6 +18,9 @@ mod destinations;
 
 /// How the server does.
 mod health;
+
+/// The workspace, and how another is made.
+mod workspace;
 
 /// Samples of how the server does, a minute apart.
 mod samples;
@@ -51,4 +54,5 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/destinations/{name}/resend", post(destinations::resend))
         .route("/admin/destinations/{name}/drop", post(destinations::drop_letters))
         .route("/admin/health", get(health::show))
+        .route("/admin/workspace", get(workspace::show))
 }
