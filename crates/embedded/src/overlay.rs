@@ -25,7 +25,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::{
     keys::ProfileKey,
     slots::{SlotNumber, Slots},
-    writer::dedupe::{IdentityKey, Known},
+    writer::known::{IdentityKey, Known},
 };
 
 /// A profile that was deleted; whatever lies below this overlay of it does not count.
