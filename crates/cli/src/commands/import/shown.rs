@@ -9,7 +9,8 @@ pub fn table(imports: &[Value]) -> String {
     let row = |one: &Value| {
         let of = one["total"].as_u64().or_else(|| one["bytesTotal"].as_u64());
         let come = if one["total"].is_null() { &one["bytes"] } else { &one["read"] };
-        let share = of.zip(come.as_u64()).filter(|(of, _)| *of > 0 && one["state"] != "complete");
+        let is_under_way = matches!(one["state"].as_str(), Some("running" | "interrupted"));
+        let share = of.zip(come.as_u64()).filter(|(of, _)| *of > 0 && is_under_way);
         let state = match share {
             Some((of, come)) => format!("{} ({} %)", text(&one["state"]), (come.min(of) * 100) / of),
             None => text(&one["state"]),
@@ -35,7 +36,9 @@ mod tests {
         let one = json!({"id": 3, "state": "running", "read": 50, "total": 200, "stored": 40, "duplicates": 9,
                          "refused": 1, "startedAt": "2026-01-01T00:00:00Z", "format": "muster", "name": "a.ndjson"});
         let other = json!({"id": 4, "state": "interrupted", "bytes": 30, "total": null, "bytesTotal": 40, "name": "b"});
-        let shown = table(&[one, other]);
+        let last = json!({"id": 5, "state": "undone", "bytes": 40, "total": null, "bytesTotal": 40, "name": "c"});
+        let shown = table(&[one, other, last]);
+        assert!(!shown.contains("undone ("), "{shown}");
         assert!(shown.contains("running (25 %)") && shown.contains("interrupted (75 %)"), "{shown}");
     }
 }
