@@ -30,7 +30,7 @@ use crate::{
 /// Messages whose profiles are looked at together before they are changed.
 const WARM_AHEAD: usize = 16;
 
-/// Folds a prepared group into the live overlay; `true` when something was deleted by it.
+/// Folds a prepared group into the live overlay; `true` when something was deleted or is taken back by it.
 pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Result<bool, ReadError> {
     let Prepared { batches, changes, loaded } = prepared;
     let mut set_aside = 0;
@@ -63,10 +63,11 @@ pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Re
         Ok(())
     })?;
     counters.set_aside(set_aside);
+    // An import that is taken back waits for a checkpoint, as a deletion does.
+    let mut deleted = notes.iter().any(|(_, note)| note.undoes());
     for (workspace, note) in notes {
         imports::take(workspace, note, views)?;
     }
-    let mut deleted = false;
     for (workspace, decree) in decrees {
         deleted |= carry_out(workspace, decree, views)?;
     }
