@@ -129,6 +129,7 @@ pub fn recover(layout: &Layout, state: State, counters: &Counters) -> Result<Rec
         messages += fold(&batches, &views, &mut identities, counters)?;
         Ok(())
     })?;
+    views.change(|current| current.applied = replayed.next_sequence - 1);
     views.book.begin(replayed.next_sequence - 1, &views.names)?;
     let report = Recovery {
         groups: replayed.frames,
@@ -147,7 +148,8 @@ fn fold(batches: &[Batch], views: &Views, identities: &mut Identities, counters:
     for batch in batches {
         messages += identities.replay(batch)?;
     }
-    publish::publish(apply::prepare(batches, views)?, views, counters)?;
+    // Which frame it is counts once all of them are in.
+    publish::publish(apply::prepare(batches, views)?, 0, views, counters)?;
     Ok(messages)
 }
 

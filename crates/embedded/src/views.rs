@@ -60,6 +60,8 @@ pub struct Current {
     pub manifest: Arc<Manifest>,
     /// How often the live overlay was frozen.
     pub freezes: u64,
+    /// The last frame of the journal that all of this holds.
+    pub applied: u64,
 }
 
 /// What a reader keeps after letting go of the lock: everything but the live overlay.
@@ -77,7 +79,7 @@ impl Views {
         (tombstones, closed_imports): (Tombstones, ClosedImports),
         book: Book,
     ) -> Self {
-        let current = RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest), freezes: 0 });
+        let current = RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest), freezes: 0, applied: 0 });
         let (correcting, files, committing) = (Mutex::new(()), Mutex::new(()), Mutex::new(()));
         let (texts, hearings) = (Texts::default(), Mutex::default());
         let (names, footers) = (Mutex::new(()), Arc::new(Footers::default()));

@@ -25,6 +25,9 @@ pub const SETTINGS_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of the reason that is kept with a letter; longer ones are cut.
 pub const REASON_BYTES_MAX: usize = 1_000;
 
+/// Bytes of a place that its reader keeps.
+pub const PLACE_BYTES_MAX: usize = 64;
+
 /// A follower's number; another follower never has it, also not after this one is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FollowerId(pub u64);
@@ -159,6 +162,16 @@ pub trait Following: Send {
 
     /// Whether a crash would bring back the place where it stands, and no earlier one.
     fn is_kept(&self) -> bool;
+
+    /// The place where it stands, for a reader that keeps it: at most [`PLACE_BYTES_MAX`] bytes that
+    /// [`Following::go_to`] reads.
+    fn place(&self) -> Vec<u8>;
+
+    /// Goes on from a place where it stood before, or where a [`Moment`](crate::scan::Moment) ended that was taken after
+    /// the follower was made. Durable: what is before the place may be let go of. Where the store had to move the
+    /// follower meanwhile it goes on from there, and some of it comes again. `false`, and nothing is changed, when
+    /// what comes after the place is not kept any more, or the bytes are no place.
+    fn go_to(&mut self, place: &[u8]) -> Result<bool, ReadError>;
 
     /// Letters that are to be handed out again, oldest first.
     fn due(&mut self, limit: PageLimit) -> Result<Vec<Letter>, ReadError>;

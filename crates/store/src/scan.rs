@@ -145,6 +145,10 @@ pub trait Moment: Send + Sync {
     /// Begins to read messages, in no particular order; each message once.
     fn scan(self: Arc<Self>, wanted: Wanted) -> Result<Box<dyn Scan>, ReadError>;
 
+    /// Where a follower goes on that has had everything of this moment and nothing else; see
+    /// [`Following::go_to`](crate::follow::Following::go_to).
+    fn place(&self) -> Vec<u8>;
+
     /// What was looked at so far, by all scans together.
     fn work(&self) -> Work;
 }

@@ -248,6 +248,28 @@ impl Following for Follow {
         self.kept == self.here.place
     }
 
+    fn place(&self) -> Vec<u8> {
+        self.here.place.encode()
+    }
+
+    fn go_to(&mut self, place: &[u8]) -> Result<bool, ReadError> {
+        let Ok(wanted) = Place::decode(place) else { return Ok(false) };
+        let known = there(self.views.book.known(self.follower.id))?;
+        let ahead = wanted.sequence > self.views.book.last() + 1;
+        let Some(place) = known.place.resumed(wanted).filter(|_| !ahead) else { return Ok(false) };
+        letters::keep(&self.views, &self.follower, (known.moves, place), &[], Vec::new())?;
+        self.views.book.trim(&self.views.names);
+        // Somebody may have moved it just now; then it stands where it was moved to.
+        let known = there(self.views.book.known(self.follower.id))?;
+        self.moves = known.moves;
+        self.here = Mark { place: known.place, passed: 0 };
+        (self.kept, self.end) = (known.place, self.here);
+        (self.near, self.counted) = (None, None);
+        self.piece.clear();
+        self.marks.clear();
+        Ok(true)
+    }
+
     fn due(&mut self, limit: PageLimit) -> Result<Vec<Letter>, ReadError> {
         letters::due(&self.views, &self.follower, limit)
     }

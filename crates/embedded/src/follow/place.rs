@@ -59,6 +59,22 @@ impl Place {
         Place { sequence, entry: 0, past: None }
     }
 
+    /// Where to go on who kept `kept` while this is the place on disk; nothing when what comes after `kept` may be gone.
+    pub fn resumed(self, kept: Place) -> Option<Place> {
+        let further = (kept.sequence, kept.entry) >= (self.sequence, self.entry);
+        match (self.past, kept.past) {
+            // Everything before `kept` was had, and what is to be read again of the history lies before the place on disk.
+            (_, None) if further => Some(kept),
+            (None, _) => None,
+            (Some(on_disk), Some(had)) => {
+                let same = (kept.sequence, kept.entry) == (self.sequence, self.entry)
+                    && (on_disk.until.is_none() || on_disk.until == had.until);
+                Some(if same && had.after >= on_disk.after { kept } else { self })
+            }
+            (Some(_), None) => Some(self),
+        }
+    }
+
     pub fn encode(&self) -> Vec<u8> {
         let mut value = Vec::with_capacity(48);
         value.put_u8(VERSION);
@@ -191,6 +207,44 @@ mod tests {
         let value = encode_follower(&follower);
         assert_eq!(decode_follower(workspace, id, &value), Ok(follower));
         assert_eq!(decode_follower(workspace, id, &value[1..]), Err(Malformed));
+    }
+
+    /// A reader goes on from what it kept, or from where it was moved to; never past what it has not had.
+    #[test]
+    fn whoever_kept_a_place_goes_on_from_it() {
+        let at = |sequence, entry| Place { entry, ..Place::at(sequence) };
+        let past =
+            |from: i64, until: Option<i64>| Past { after: (Micros(from), Identity(0)), until: until.map(Micros) };
+        let with = |place: Place, past| Place { past: Some(past), ..place };
+        for (on_disk, kept, expected) in [
+            (at(5, 2), at(5, 2), Some(at(5, 2))),
+            (at(5, 2), at(5, 3), Some(at(5, 3))),
+            (at(5, 2), at(9, 0), Some(at(9, 0))),
+            (at(5, 2), at(5, 1), None),
+            (at(5, 2), with(at(4, 0), past(1, None)), None),
+            (at(5, 2), with(at(5, 2), past(1, Some(2))), None),
+            // It was moved: what it kept is of before, or it had more than what was let go of.
+            (with(at(8, 0), past(1, Some(9))), at(5, 2), Some(with(at(8, 0), past(1, Some(9))))),
+            (with(at(8, 0), past(1, Some(9))), at(8, 0), Some(at(8, 0))),
+            (
+                with(at(8, 0), past(1, Some(9))),
+                with(at(8, 0), past(4, Some(9))),
+                Some(with(at(8, 0), past(4, Some(9)))),
+            ),
+            (with(at(8, 0), past(1, None)), with(at(8, 0), past(4, Some(9))), Some(with(at(8, 0), past(4, Some(9))))),
+            (
+                with(at(8, 0), past(4, Some(9))),
+                with(at(8, 0), past(1, Some(9))),
+                Some(with(at(8, 0), past(4, Some(9)))),
+            ),
+            (
+                with(at(8, 0), past(1, Some(9))),
+                with(at(7, 0), past(4, Some(5))),
+                Some(with(at(8, 0), past(1, Some(9)))),
+            ),
+        ] {
+            assert_eq!(on_disk.resumed(kept), expected, "{on_disk:?} {kept:?}");
+        }
     }
 
     /// What was dropped is read again whatever was read of the history before.

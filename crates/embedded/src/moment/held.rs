@@ -26,6 +26,7 @@ use crate::{
     engine::{Embedded, Reader},
     erase::tombstones::Veil,
     error::{damaged, state_failed},
+    follow::place::Place,
     history::{footers::Footers, manifest::Segment},
     keys::{self, ProfileKey},
     overlay::{HiddenChildren, KeptRows, Overlay, StatementsKey},
@@ -43,6 +44,8 @@ pub struct Held {
     pub(super) frozen_rows: KeptRows,
     pub(super) segments: Vec<Arc<Segment>>,
     pub(super) footers: Arc<Footers>,
+    /// The last frame of the journal that the moment holds.
+    applied: u64,
     /// What was deleted and lies in rows and files still.
     pub(super) veil: Veil,
     /// Records in memory by kind, sorted by id; made when they are first asked for.
@@ -103,10 +106,10 @@ impl Scans for Embedded {
 impl Held {
     fn take(reader: &Reader, workspace: WorkspaceId) -> Result<Held, ReadError> {
         let ids = reader.id_space(workspace)?;
-        let (live, below, veil) = {
+        let (live, below, veil, applied) = {
             let current = reader.views.look();
             let veil = reader.views.tombstones.veil(workspace);
-            (Live::of(&current.live, workspace), reader.views.below(&current), veil)
+            (Live::of(&current.live, workspace), reader.views.below(&current), veil, current.applied)
         };
         let frozen_rows = below.frozen.as_ref().map(|frozen| frozen.rows_of(workspace)).unwrap_or_default();
         let segments = below.manifest.of(workspace).cloned().collect();
@@ -119,6 +122,7 @@ impl Held {
             frozen_rows,
             segments,
             footers: Arc::clone(&reader.views.footers),
+            applied,
             veil,
             sorted: std::array::from_fn(|_| OnceLock::new()),
             children: OnceLock::new(),
@@ -269,6 +273,10 @@ impl Live {
 }
 
 impl Moment for Held {
+    fn place(&self) -> Vec<u8> {
+        Place::at(self.applied + 1).encode()
+    }
+
     fn profile(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ReadError> {
         self.profiles.fetch_add(1, Ordering::Relaxed);
         self.find(kind, id)

@@ -174,9 +174,10 @@ impl Writer {
                 return acknowledge::refuse_sifted(sifted, &AppendError::Stopped { reason });
             }
         };
+        let frame = self.log.last_sequence();
         let alone = self.views.correcting.lock();
         let published = apply::prepare(&durable.kept, &self.views)
-            .and_then(|prepared| publish::publish(prepared, &self.views, &self.counters));
+            .and_then(|prepared| publish::publish(prepared, frame, &self.views, &self.counters));
         drop(alone);
         match published {
             // What was deleted should leave the journal soon.
@@ -188,7 +189,7 @@ impl Writer {
             }
         }
         self.changed_at.get_or_insert_with(Instant::now);
-        self.views.book.appended(self.log.last_sequence(), &durable.kept);
+        self.views.book.appended(frame, &durable.kept);
         acknowledge::acknowledge(durable.replies, &self.counters);
         self.keep_within_bounds();
     }

@@ -30,8 +30,9 @@ use crate::{
 /// Messages whose profiles are looked at together before they are changed.
 const WARM_AHEAD: usize = 16;
 
-/// Folds a prepared group into the live overlay; `true` when something was deleted or is taken back by it.
-pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Result<bool, ReadError> {
+/// Folds a prepared group, a frame of the journal, into the live overlay; `true` when something was deleted or is
+/// taken back by it.
+pub fn publish(prepared: Prepared<'_>, frame: u64, views: &Views, counters: &Counters) -> Result<bool, ReadError> {
     let Prepared { batches, changes, loaded } = prepared;
     let mut set_aside = 0;
     let (mut decrees, mut notes) = (Vec::new(), Vec::new());
@@ -60,6 +61,7 @@ pub fn publish(prepared: Prepared<'_>, views: &Views, counters: &Counters) -> Re
                 Change::Import(note) => notes.push((workspace, note.clone())),
             }
         }
+        current.applied = frame;
         Ok(())
     })?;
     counters.set_aside(set_aside);

@@ -31,8 +31,9 @@ pub struct Follows {
 #[derive(Debug)]
 struct Followed {
     follower: Follower,
-    /// Messages that had arrived where it stands.
+    /// Messages that had arrived where it stands, and where what is before the place was let go of.
     arrived: u64,
+    kept: u64,
     letters: BTreeMap<LetterId, Letter>,
 }
 
@@ -92,7 +93,7 @@ impl Followers for MemoryStore {
             let NewFollower { workspace, name, settings, start, created_at } = new;
             let arrived = if start == Start::Now { held.arrived(workspace) } else { 0 };
             let follower = Follower { id, workspace, name, settings, created_at };
-            let followed = Followed { follower: follower.clone(), arrived, letters: BTreeMap::new() };
+            let followed = Followed { follower: follower.clone(), arrived, kept: arrived, letters: BTreeMap::new() };
             held.follows.followers.insert(id, followed);
             Ok(follower)
         })
@@ -194,11 +195,14 @@ impl Following for TwinsFollowing {
         Ok(page)
     }
 
-    fn settle(&mut self, done: usize, letters: Vec<Letter>, _durably: bool) -> Result<(), ReadError> {
+    fn settle(&mut self, done: usize, letters: Vec<Letter>, durably: bool) -> Result<(), ReadError> {
         let mut held = self.held.lock();
         let followed = held.followed(self.id).map_err(|_| gone())?;
         if let Some(arrived) = done.checked_sub(1).and_then(|last| self.page.get(last)) {
             followed.arrived = *arrived;
+        }
+        if durably || !letters.is_empty() {
+            followed.kept = followed.arrived;
         }
         followed.letters.extend(letters.into_iter().map(|letter| (letter.id, letter)));
         Ok(())
@@ -206,6 +210,25 @@ impl Following for TwinsFollowing {
 
     fn is_kept(&self) -> bool {
         true
+    }
+
+    fn place(&self) -> Vec<u8> {
+        let held = self.held.lock();
+        held.follows.followers.get(&self.id).map_or(0, |followed| followed.arrived).to_be_bytes().to_vec()
+    }
+
+    fn go_to(&mut self, place: &[u8]) -> Result<bool, ReadError> {
+        let Ok(arrived) = place.try_into().map(u64::from_be_bytes) else { return Ok(false) };
+        let mut held = self.held.lock();
+        let workspace = held.followed(self.id).map_err(|_| gone())?.follower.workspace;
+        let there = held.arrived(workspace);
+        let followed = held.followed(self.id).map_err(|_| gone())?;
+        let kept = (followed.kept..=there).contains(&arrived);
+        if kept {
+            (followed.arrived, followed.kept) = (arrived, arrived);
+            self.page.clear();
+        }
+        Ok(kept)
     }
 
     fn due(&mut self, limit: PageLimit) -> Result<Vec<Letter>, ReadError> {

@@ -37,10 +37,10 @@ impl Scans for MemoryStore {
     }
 
     fn moment(&self, workspace: WorkspaceId) -> Result<Arc<dyn Moment>, ReadError> {
-        let take = |accepted: &mut Accepted| (accepted.records().to_vec(), accepted.folded());
-        let (records, folded) = self.accepted(workspace, take).unwrap_or_default();
+        let take = |accepted: &mut Accepted| (accepted.records().to_vec(), accepted.folded(), accepted.arrived());
+        let (records, folded, arrived) = self.accepted(workspace, take).unwrap_or_default();
         let (rows, profiles) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Arc::new(TwinsMoment { records, folded, rows, profiles }))
+        Ok(Arc::new(TwinsMoment { records, folded, arrived, rows, profiles }))
     }
 }
 
@@ -48,11 +48,17 @@ impl Scans for MemoryStore {
 struct TwinsMoment {
     records: Vec<Box<[u8]>>,
     folded: Arc<Folded>,
+    /// Messages that had arrived.
+    arrived: u64,
     rows: AtomicU64,
     profiles: AtomicU64,
 }
 
 impl Moment for TwinsMoment {
+    fn place(&self) -> Vec<u8> {
+        self.arrived.to_be_bytes().to_vec()
+    }
+
     fn profile(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ReadError> {
         self.profiles.fetch_add(1, Ordering::Relaxed);
         Ok(self.folded.profiles.get(&(kind, id)).cloned())

@@ -168,6 +168,8 @@ macro_rules! conformance {
             a_follower_gets_what_is_accepted_from_now_on
             a_follower_may_begin_with_everything
             a_place_moves_when_it_is_told_to
+            a_reader_goes_on_from_a_place_it_kept
+            a_moment_and_what_follows_it_are_everything_once
             a_page_is_bounded_in_bytes
             what_was_deleted_is_not_handed_out
             letters_are_kept

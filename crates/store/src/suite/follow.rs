@@ -15,6 +15,8 @@ use crate::{
         FOLLOWERS_MAX, Follower, FollowerId, Followers, Letter, LetterId, NewFollower, PageLimit, Standing, Start,
     },
     record,
+    rows::{Column, RowBatch},
+    scan::{Scans as _, Wanted},
 };
 
 const LIMIT: PageLimit = PageLimit { messages: 2, bytes: 1 << 20 };
@@ -103,6 +105,79 @@ pub async fn a_place_moves_when_it_is_told_to<S: Subject>(subject: &S, pace: Pac
     assert_eq!(read(&desk, 0), [""; 0]);
     desk.send(&[does("u", "e4", 4)]).await;
     assert_eq!(read(&desk, 1), ["e4"]);
+}
+
+/// A reader that keeps places itself goes on from the last one it kept; older ones are over.
+pub async fn a_reader_goes_on_from_a_place_it_kept<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    let id = add(&desk, "theirs", Start::Now).await;
+    desk.send(&[does("u", "e1", 1), does("u", "e2", 2)]).await;
+    desk.send(&[does("u", "e3", 3), does("u", "e4", 4)]).await;
+    let open = |desk: &Desk<'_, S>| desk.store().follow(id).expect("the follower is there");
+    let read = |following: &mut Box<dyn crate::follow::Following>, done: usize| {
+        let page = following.read(LIMIT).expect("a page");
+        following.settle(done, Vec::new(), false).expect("the place moves");
+        page.records.iter().map(|record| called(record)).collect::<Vec<_>>()
+    };
+    let mut following = open(&desk);
+    let first = following.place();
+    assert_eq!(read(&mut following, 1), ["e1", "e2"]);
+    let second = following.place();
+    assert_eq!(read(&mut following, 2), ["e2", "e3"]);
+    let third = following.place();
+    assert!(third.len() <= crate::follow::PLACE_BYTES_MAX);
+    drop(following);
+    desk.pause().await;
+    // What was read since is read again, from another process too.
+    let mut following = open(&desk);
+    assert_eq!(following.go_to(&second), Ok(true));
+    assert_eq!(read(&mut following, 0), ["e2", "e3"]);
+    assert_eq!(following.go_to(&third), Ok(true));
+    assert_eq!(read(&mut following, 0), ["e4"]);
+    for over in [&first, &second] {
+        assert_eq!(following.go_to(over), Ok(false), "what came after it may be gone");
+    }
+    for wrong in [&b""[..], &[0xff; 9], &[0xff; 100]] {
+        assert_eq!(following.go_to(wrong), Ok(false));
+    }
+    assert_eq!(read(&mut following, 1), ["e4"], "nothing was changed");
+    let last = following.place();
+    drop(following);
+    desk.settle().await;
+    let mut following = open(&desk);
+    assert_eq!(following.go_to(&last), Ok(true));
+    assert_eq!(read(&mut following, 0), [""; 0]);
+    drop(following);
+    desk.send(&[does("u", "e5", 5)]).await;
+    assert_eq!(read(&mut open(&desk), 1), ["e5"]);
+}
+
+/// Everything of a moment and everything after it is each message once, wherever the moment lies.
+pub async fn a_moment_and_what_follows_it_are_everything_once<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    desk.send(&[does("u", "e1", 1), does("u", "e2", 2)]).await;
+    let id = add(&desk, "theirs", Start::Now).await;
+    desk.send(&[does("u", "e3", 3)]).await;
+    desk.pause().await;
+    desk.send_each(&[does("u", "e4", 4), does("u", "e5", 5)]).await;
+    let moment = desk.store().moment(desk.workspace().id).expect("a moment");
+    let place = moment.place();
+    let wanted = Wanted { columns: vec![Column::Event], ..Wanted::everything() };
+    let mut scan = moment.scan(wanted).expect("a scan");
+    let (mut batch, mut found) = (RowBatch::default(), Vec::new());
+    while scan.next(&mut batch).expect("rows") {
+        found.extend((0..batch.len()).filter_map(|row| batch.text(Column::Event, row).map(str::to_owned)));
+    }
+    found.sort_unstable();
+    assert_eq!(found, ["e1", "e2", "e3", "e4", "e5"]);
+    drop(scan);
+    desk.send(&[does("u", "e6", 6)]).await;
+    desk.settle().await;
+    desk.send(&[does("u", "e7", 7)]).await;
+    let mut following = desk.store().follow(id).expect("the follower is there");
+    assert_eq!(following.go_to(&place), Ok(true));
+    drop(following);
+    assert_eq!(take(&desk, id), ["e6", "e7"]);
 }
 
 /// One message may be larger than a page.
