@@ -32,6 +32,10 @@ mod import_export;
 #[path = "operate/import_goes_on.rs"]
 mod import_goes_on;
 
+/// `muster export --follow`: what is stored afterwards.
+#[path = "operate/follow.rs"]
+mod follow;
+
 /// `muster import` of what others kept.
 #[path = "operate/import_forms.rs"]
 mod import_forms;

@@ -53,6 +53,9 @@ pub(crate) enum ApiError {
     Invalid(Vec<Violation>),
     NoSuchRecord { kind: &'static str },
     NotKnownThen { kind: &'static str },
+    NoSuchTail,
+    PlaceGone,
+    TailTaken,
     NoSuchPath,
     WrongMethod,
     OutOfScope,
@@ -91,9 +94,11 @@ impl ApiError {
             | ApiError::Parameter(_)
             | ApiError::Cursor
             | ApiError::Invalid(_) => StatusCode::BAD_REQUEST,
-            ApiError::NoSuchRecord { .. } | ApiError::NotKnownThen { .. } | ApiError::NoSuchPath => {
-                StatusCode::NOT_FOUND
-            }
+            ApiError::NoSuchRecord { .. }
+            | ApiError::NotKnownThen { .. }
+            | ApiError::NoSuchTail
+            | ApiError::NoSuchPath => StatusCode::NOT_FOUND,
+            ApiError::PlaceGone | ApiError::TailTaken => StatusCode::CONFLICT,
             ApiError::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::OutOfScope => StatusCode::NOT_IMPLEMENTED,
             ApiError::NoRoom | ApiError::StoreTimeout | ApiError::QueriesFull | ApiError::WatchersFull => {
@@ -163,6 +168,13 @@ impl ApiError {
             ApiError::NotKnownThen { kind } => {
                 format!("this {kind} was not known yet at the time that asOf names; ask for a later one")
             }
+            ApiError::NoSuchTail => "nothing is kept for a tail of this name: it was ended, or nobody asked for it in the time that \
+                 it is kept; begin with a new export"
+                .to_owned(),
+            ApiError::PlaceGone => "what was stored after this position is not kept any more, because a later position was told \
+                 here before; begin with a new export"
+                .to_owned(),
+            ApiError::TailTaken => "somebody else reads this tail; a tail has one reader".to_owned(),
             ApiError::NoSuchPath => "there is nothing at this path; /docs lists what there is".to_owned(),
             ApiError::WrongMethod => {
                 "this path does not take this method; the Allow header lists the ones it takes".to_owned()

@@ -19,6 +19,7 @@ use crate::{
     ingest::Budget,
     keys::{LastUsed, Limiter, password::Passwords},
     metrics::Metrics,
+    query::tail::Seats,
     settings::ServerSettings,
     ui::admin::Samples,
 };
@@ -42,6 +43,8 @@ pub struct Shared {
     pub(crate) importing: Mutex<()>,
     /// In which order parts of imports reach the journal.
     pub(crate) turns: Turns,
+    /// Who follows which export.
+    pub(crate) seats: Seats,
     /// Told when a deletion was scheduled.
     pub(crate) due: Notify,
     /// Requests of each key.
@@ -77,6 +80,7 @@ impl AppState {
             budget: Budget::new(settings.in_flight_bytes_max, metrics.in_flight_bytes.clone()),
             heavy_jobs: Arc::new(Semaphore::new(settings.heavy_jobs_max.max(1))),
             queries: Arc::new(Semaphore::new(settings.queries_max.max(1))),
+            seats: Seats::default(),
             limiter: Limiter::new(settings.requests_per_minute),
             importing: Mutex::new(()),
             turns: Turns::default(),

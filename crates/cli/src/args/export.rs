@@ -23,6 +23,15 @@ pub struct Export {
     /// In a directory: bytes after which a file ends and the next one begins, before it is compressed
     #[arg(long, value_name = "BYTES", default_value_t = 256 << 20, value_parser = clap::value_parser!(u64).range(1 << 20..=16 << 30))]
     pub part_bytes: u64,
+    /// Go on with what is stored after the export, until stopped; needs a server that runs
+    #[arg(long, conflicts_with_all = ["replace", "part_bytes"])]
+    pub follow: bool,
+    /// With --follow: keep in this file how far it has come, and go on from there
+    #[arg(long, value_name = "FILE")]
+    pub position: Option<PathBuf>,
+    /// End what the server keeps for a position, and remove its file
+    #[arg(long, requires = "position", conflicts_with = "follow")]
+    pub forget: bool,
     /// Only messages of this kind; give it again for others
     #[arg(long, value_delimiter = ',')]
     pub kind: Vec<String>,

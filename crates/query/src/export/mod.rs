@@ -18,12 +18,18 @@ pub mod frame;
 /// The files of a directory, by kind and month.
 mod parts;
 
+/// What is stored after a moment.
+mod after;
+
+pub use after::followed;
+
 pub use parts::{Parts, export_parts};
 
-use muster_model::id::WorkspaceId;
+use std::sync::Arc;
+
 use muster_store::{
     rows::RowBatch,
-    scan::{Scans, Wanted},
+    scan::{Moment, Wanted},
 };
 
 use crate::{
@@ -103,18 +109,17 @@ trait Form {
 /// Bytes that are gathered before they go out.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Hands out the messages of a workspace that are wanted; how many there were. An export that fails has no end: what went
+/// Hands out the messages of a moment that are wanted; how many there were. An export that fails has no end: what went
 /// out before is cut off.
 pub fn export(
-    store: &dyn Scans,
-    workspace: WorkspaceId,
+    moment: Arc<dyn Moment>,
     wanted: Wanted,
     form: ExportForm,
     stop: &Stop,
     out: &mut dyn Out,
 ) -> Result<u64, QueryError> {
     let mut form = form.open()?;
-    let mut scan = store.moment(workspace)?.scan(Wanted { columns: form.columns(), ..wanted })?;
+    let mut scan = moment.scan(Wanted { columns: form.columns(), ..wanted })?;
     let (mut batch, mut buffer, mut count) = (RowBatch::default(), Vec::new(), 0);
     let mut rows: Vec<usize> = Vec::new();
     form.begin(&mut buffer);

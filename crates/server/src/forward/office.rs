@@ -25,6 +25,8 @@ use muster_store::{
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
 
+use crate::query::tail::is_tail;
+
 use super::{
     control::{Control, Phase, Said, Tally},
     courier::Courier,
@@ -121,6 +123,9 @@ impl Office {
 
     /// Starts the thread of a destination.
     fn open(&self, follower: &Follower) {
+        if is_tail(&follower.settings) {
+            return;
+        }
         let Some(destination) = Destination::read(&follower.settings) else {
             tracing::error!(destination = follower.name, "a destination is kept in a form that is not known here");
             return;

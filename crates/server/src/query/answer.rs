@@ -121,7 +121,18 @@ pub(crate) async fn stream(
     work: impl FnOnce(Stop, &mut dyn Out) -> Result<(), QueryError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let place = Arc::clone(&state.queries).try_acquire_owned().map_err(|_| ApiError::QueriesFull)?;
-    let stop = Stop::after(time_max);
+    stream_at(state, place, Stop::after(time_max), media_type, ending, work).await
+}
+
+/// The same at a place that is taken already: `place` is let go of when the work has ended.
+pub(super) async fn stream_at(
+    state: &AppState,
+    place: impl Send + 'static,
+    stop: Stop,
+    media_type: &'static str,
+    ending: Ending,
+    work: impl FnOnce(Stop, &mut dyn Out) -> Result<(), QueryError> + Send + 'static,
+) -> Result<Response, ApiError> {
     let leaving = Leaving(stop.clone());
     let (pieces, mut taken) = mpsc::channel::<Piece>(PIECES_MAX);
     let running = tokio::task::spawn_blocking(move || {

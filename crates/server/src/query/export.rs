@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use muster_model::kind::Kind;
-use muster_query::{ExportForm, Parts, export, export_parts};
+use muster_query::{ExportForm, Parts, QueryError, export, export_parts};
 use muster_store::{
     credentials::Workspace,
     scan::{Names, Wanted},
@@ -21,7 +21,7 @@ use utoipa::openapi::content::Content;
 
 use super::{
     answer::{Ending, stream},
-    ask,
+    ask, tail,
 };
 use crate::{
     error::ApiError,
@@ -61,12 +61,26 @@ pub(super) fn route() -> Route {
     let part = "With `layout=directory`: bytes after which a file ends and the next one begins.";
     let words = Words::new("Import and export", "Exports messages", about)
         .query("format", form, schema::one_of(&ExportForm::ALL.map(ExportForm::as_str)))
+        .query(
+            "tail",
+            "With `ndjson`: a tail that was made before; the last line is the position where it goes on.",
+            schema::text(),
+        )
         .query("layout", "One file, or the files of a directory.", schema::one_of(&["file", "directory"]))
         .query(
             "partBytes",
             part,
             schema::between(PART_BYTES_MIN as i64, PART_BYTES_MAX as i64, PART_BYTES_DEFAULT as i64),
         )
+        .query("workspace", "For the local operator: the workspace to export.", schema::text())
+        .answer_as(200, "The file.", "application/x-ndjson", Content::new(Some(schema::text())))
+        .answer(400, "A parameter is wrong.", named("Error"));
+    Route::new(Method::GET, PATH, Access::ReadOrOperator, answer, selecting(words))
+}
+
+/// Adds the parameters that select messages.
+pub(super) fn selecting(words: Words) -> Words {
+    words
         .query("kind", "Only messages of these kinds, with commas between.", schema::text())
         .query("organization", "Only messages that name this organization, by the sender's id.", schema::text())
         .query("account", "Only messages that name this account, by the sender's id.", schema::text())
@@ -74,10 +88,6 @@ pub(super) fn route() -> Route {
         .query("event", "Only tracks of this name.", schema::text())
         .query("after", "Only messages whose timestamp is this instant or later.", schema::text())
         .query("before", "Only messages whose timestamp is earlier than this instant.", schema::text())
-        .query("workspace", "For the local operator: the workspace to export.", schema::text())
-        .answer_as(200, "The file.", "application/x-ndjson", Content::new(Some(schema::text())))
-        .answer(400, "A parameter is wrong.", named("Error"));
-    Route::new(Method::GET, PATH, Access::ReadOrOperator, answer, words)
 }
 
 async fn answer(
@@ -91,17 +101,37 @@ async fn answer(
         let workspace = ask::workspace(&state, caller, &parameters)?;
         let (wanted, form) = (wanted(&parameters)?, form(&parameters)?);
         match parameters.word("layout", &[("file", Layout::File), ("directory", Layout::Directory)])? {
-            Layout::File => begin(&state, workspace, wanted, form).await,
+            Layout::File => begin(&state, &workspace, wanted, form, parameters.filled("tail")).await,
             Layout::Directory => begin_parts(&state, workspace, wanted, form, part_bytes(&parameters)?).await,
         }
     };
     asked.await.map_err(|error: ApiError| unread(body, error.into_response()))
 }
 
-async fn begin(state: &AppState, workspace: Workspace, wanted: Wanted, form: ExportForm) -> Result<Response, ApiError> {
-    let asked = state.clone();
+async fn begin(
+    state: &AppState,
+    workspace: &Workspace,
+    wanted: Wanted,
+    form: ExportForm,
+    tail: Option<&str>,
+) -> Result<Response, ApiError> {
+    if let Some(name) = tail {
+        tail::find(&*state.store, workspace, name)?;
+        if form != ExportForm::Ndjson {
+            return Err(ApiError::parameter("format must be ndjson for an export that is followed"));
+        }
+    }
+    let (asked, workspace, is_followed) = (state.clone(), workspace.id, tail.is_some());
     stream(state, form.media_type(), TIME_MAX, Ending::BrokenOff, move |stop, out| {
-        export(&*asked.store, workspace.id, wanted, form, &stop, out).map(|_| ())
+        let moment = asked.store.moment(workspace)?;
+        let place = moment.place();
+        export(moment, wanted, form, &stop, out)?;
+        if !is_followed {
+            return Ok(());
+        }
+        let mut line = Vec::new();
+        tail::position_line(&place, &mut line);
+        out.take(line).map_err(|_| QueryError::Cancelled)
     })
     .await
 }
@@ -134,7 +164,7 @@ fn form(parameters: &Query) -> Result<ExportForm, ApiError> {
     parameters.word("format", &ExportForm::ALL.map(|form| (form.as_str(), form)))
 }
 
-fn wanted(parameters: &Query) -> Result<Wanted, ApiError> {
+pub(super) fn wanted(parameters: &Query) -> Result<Wanted, ApiError> {
     let kinds = match parameters.filled("kind") {
         None => Kind::ALL.to_vec(),
         Some(names) => names.split(',').map(|name| kind(name.trim())).collect::<Result<Vec<Kind>, ApiError>>()?,

@@ -1,4 +1,4 @@
-//! Reading much at once: SQL in and rows out, `POST /query`; messages as a file, `GET /export`.
+//! Reading much at once: SQL in and rows out, `POST /query`; messages as a file, `GET /export`, and what follows them.
 //!
 //! A query runs on a thread of its own and hands its answer to the connection in pieces; a client that takes them slowly
 //! slows it down, and one that goes away ends it. So many run at one time; further ones are told to come back.
@@ -11,6 +11,9 @@ pub(crate) mod answer;
 
 /// Messages as a file.
 mod export;
+
+/// What is stored after an export.
+pub(crate) mod tail;
 
 /// The routes of this part, with their words in the API document.
 pub(crate) mod routes;

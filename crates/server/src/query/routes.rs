@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde_json::json;
 use utoipa::openapi::{ArrayBuilder, ObjectBuilder, Schema, Type, schema::SchemaType};
 
-use super::{answer, export};
+use super::{answer, export, tail};
 use crate::{
     openapi::{Words, named, schema},
     router::{Access, Route},
@@ -24,7 +24,7 @@ pub(crate) const CODES: [&str; 9] = [
 ];
 
 /// The routes.
-pub(crate) fn routes() -> [Route; 2] {
+pub(crate) fn routes() -> Vec<Route> {
     let description = "One statement in SQLite's SQL over the tables `organizations`, `accounts`, `users`, `links`, \
                        `events`, `messages`, `traits` and `daily` of the caller's workspace, as of one moment; docs/sql.md \
                        describes them. As `format=csv` and `format=parquet` the answer has another form; one that is not \
@@ -44,7 +44,10 @@ pub(crate) fn routes() -> [Route; 2] {
             "The query takes more time or memory than it may, or its answer is too large.",
             named("QueryError"),
         );
-    [Route::new(Method::POST, "/query", Access::ReadOrOperator, answer::answer, words), export::route()]
+    let mut routes =
+        vec![Route::new(Method::POST, "/query", Access::ReadOrOperator, answer::answer, words), export::route()];
+    routes.extend(tail::routes::routes());
+    routes
 }
 
 fn ask_schema() -> Schema {
@@ -59,7 +62,7 @@ fn ask_schema() -> Schema {
 }
 
 /// Schemas of what is answered.
-pub(crate) fn schemas() -> [(&'static str, Schema); 2] {
+pub(crate) fn schemas() -> [(&'static str, Schema); 4] {
     let typed = |kind: Type| ObjectBuilder::new().schema_type(kind);
     let told = |kind: Type, says: &str| ObjectBuilder::new().schema_type(kind).description(Some(says.to_owned()));
     let column = typed(Type::Object).property("name", schema::text()).property(
@@ -90,5 +93,6 @@ pub(crate) fn schemas() -> [(&'static str, Schema); 2] {
     let error =
         typed(Type::Object).property("message", schema::text()).property("errors", ArrayBuilder::new().items(one));
     let error = typed(Type::Object).property("error", error);
-    [("QueryAnswer", answer.into()), ("QueryError", error.into())]
+    let [one, all] = tail::routes::schemas();
+    [("QueryAnswer", answer.into()), ("QueryError", error.into()), one, all]
 }

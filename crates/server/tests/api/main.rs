@@ -36,5 +36,8 @@ mod query;
 /// Everything out, and in again.
 mod export;
 
+/// What is stored after an export.
+mod tails;
+
 /// Real connections: slow ones, too many of them, the last ones.
 mod listener;

@@ -8,6 +8,12 @@ pub mod file;
 /// The files of a directory.
 pub mod directory;
 
+/// How far `--follow` has come.
+pub mod position;
+
+/// What is stored after an export.
+pub mod follow;
+
 /// The command: what is asked, and what is said.
 pub mod run;
 

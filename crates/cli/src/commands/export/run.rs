@@ -12,11 +12,12 @@ use super::{
     },
     directory::{self, Directory},
     file::Place,
+    follow,
 };
 use crate::{
     args::{self, ExportFormat},
     config::settings::Settings,
-    exit::Exit,
+    exit::{Exit, Failure},
     output::{self, Progress, Unit},
 };
 
@@ -26,6 +27,15 @@ const ERROR_BYTES_MAX: u64 = 1 << 20;
 
 /// Writes the file, or the directory.
 pub fn run(settings: &Settings, args: &args::Export) -> anyhow::Result<Exit> {
+    match (args.follow, args.forget) {
+        (true, _) => return follow::run(settings, args),
+        (false, true) => return follow::forget(settings, args),
+        (false, false) if args.position.is_some() => {
+            let says = "a position is kept with --follow, and ended with --forget".to_owned();
+            return Err(Failure::error(Exit::Usage, says));
+        }
+        (false, false) => {}
+    }
     match args.out.as_deref() {
         Some(path) if directory::is_meant(path) => to_directory(settings, args, path),
         _ => to_file(settings, args),
@@ -107,7 +117,7 @@ fn about(args: &args::Export) -> Map<String, Value> {
 }
 
 /// Which messages are asked for, as parameters; an empty one asks for nothing.
-fn selection(args: &args::Export) -> Vec<(&'static str, String)> {
+pub(super) fn selection(args: &args::Export) -> Vec<(&'static str, String)> {
     let given = |value: &Option<String>| value.clone().unwrap_or_default();
     vec![
         ("kind", args.kind.join(",")),

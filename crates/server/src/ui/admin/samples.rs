@@ -11,7 +11,7 @@ use std::{
 use muster_model::time::Micros;
 use muster_store::status::Figures;
 
-use crate::{spawn::spawn, state::AppState};
+use crate::{query::tail::sweep, spawn::spawn, state::AppState};
 
 /// Samples that are kept: a day.
 const SAMPLES_MAX: usize = 24 * 60;
@@ -59,7 +59,7 @@ impl Samples {
     }
 }
 
-/// Takes a sample each minute, for as long as the server runs.
+/// Takes a sample each minute, for as long as the server runs, and looks for tails that nobody follows.
 pub(crate) fn start(state: &AppState) {
     let kept = state.clone();
     spawn("samples", &state.metrics, async move {
@@ -68,6 +68,7 @@ pub(crate) fn start(state: &AppState) {
         while !kept.is_draining() {
             ticks.tick().await;
             kept.samples.add(Sample::now(&kept));
+            sweep(&kept).await;
         }
     });
 }
