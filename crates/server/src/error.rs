@@ -98,12 +98,14 @@ impl ApiError {
             | ApiError::NotKnownThen { .. }
             | ApiError::NoSuchTail
             | ApiError::NoSuchPath => StatusCode::NOT_FOUND,
-            ApiError::PlaceGone | ApiError::TailTaken => StatusCode::CONFLICT,
+            ApiError::PlaceGone => StatusCode::CONFLICT,
             ApiError::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             ApiError::OutOfScope => StatusCode::NOT_IMPLEMENTED,
-            ApiError::NoRoom | ApiError::StoreTimeout | ApiError::QueriesFull | ApiError::WatchersFull => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            ApiError::NoRoom
+            | ApiError::StoreTimeout
+            | ApiError::QueriesFull
+            | ApiError::WatchersFull
+            | ApiError::TailTaken => StatusCode::SERVICE_UNAVAILABLE,
             ApiError::Query(error) => refusal::status(error),
             ApiError::Append(
                 AppendError::Full { .. }
@@ -128,7 +130,7 @@ impl ApiError {
         match self {
             ApiError::OverRate { retry_after_seconds } => Some(*retry_after_seconds),
             ApiError::Append(error) => Some(whole(error.retry_after())),
-            ApiError::NoRoom | ApiError::QueriesFull | ApiError::WatchersFull => Some(1),
+            ApiError::NoRoom | ApiError::QueriesFull | ApiError::WatchersFull | ApiError::TailTaken => Some(1),
             ApiError::StoreTimeout => Some(5),
             _ => None,
         }
@@ -174,7 +176,7 @@ impl ApiError {
             ApiError::PlaceGone => "what was stored after this position is not kept any more, because a later position was told \
                  here before; begin with a new export"
                 .to_owned(),
-            ApiError::TailTaken => "somebody else reads this tail; a tail has one reader".to_owned(),
+            ApiError::TailTaken => "somebody else still reads this tail, which has one reader; ask again in a moment".to_owned(),
             ApiError::NoSuchPath => "there is nothing at this path; /docs lists what there is".to_owned(),
             ApiError::WrongMethod => {
                 "this path does not take this method; the Allow header lists the ones it takes".to_owned()

@@ -44,7 +44,8 @@ pub(in crate::query) fn routes() -> [Route; 4] {
         .query("position", "The last position that was told.", schema::text())
         .answer_as(200, "Lines.", "application/x-ndjson", Content::new(Some(schema::text())))
         .answer(400, "A parameter is wrong.", named("Error"))
-        .answer(409, "The position is over, or somebody else reads the tail.", named("Error"));
+        .answer(409, "The position is over.", named("Error"))
+        .answer(503, "Somebody else still reads the tail.", named("Error"));
     let ended = one("Ends a tail", "").bare(204, "It is gone.");
     [
         Route::new(Method::POST, PATH, Access::ReadOrOperator, manage::create, made),

@@ -44,6 +44,8 @@ const ANSWER_BYTES_MAX: usize = 128 << 20;
 const TAKING_TIME_MAX: Duration = Duration::from_secs(300);
 /// How often is looked whether to go on.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long it may be silent after lines, so that a reader keeps the place that the last of them led to.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
 /// How long an answer may be silent, so that nobody in between takes it for dead.
 const SILENT_MAX: Duration = Duration::from_secs(10);
 
@@ -144,7 +146,7 @@ impl Tour {
     ) -> Result<(), QueryError> {
         let (began, mut said_at) = (Instant::now(), Instant::now());
         self.say(Vec::new(), out)?;
-        let (mut bytes, mut said) = (0, self.following.place());
+        let (mut bytes, mut said, mut silent_max) = (0, self.following.place(), SILENT_MAX);
         loop {
             let page = self.following.read(PAGE)?;
             let mut lines = Vec::new();
@@ -158,7 +160,8 @@ impl Tour {
                 || stop.reason().is_some()
                 || state.is_draining();
             let moved = ends && self.following.place() != said;
-            if !lines.is_empty() || moved || said_at.elapsed() >= SILENT_MAX {
+            if !lines.is_empty() || moved || said_at.elapsed() >= silent_max {
+                silent_max = if lines.is_empty() { SILENT_MAX } else { SETTLED_AFTER };
                 (said_at, said) = (Instant::now(), self.following.place());
                 self.say(lines, out)?;
             }
