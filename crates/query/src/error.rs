@@ -27,6 +27,11 @@ pub enum QueryError {
     /// It needed too much memory.
     #[error("the query needs more than {bytes} bytes of memory; group or filter earlier, or ask for fewer columns")]
     TooMuchMemory { bytes: usize },
+    /// It needed too much room in temporary files.
+    #[error(
+        "the query sorts or groups more than may be written to temporary files; group or filter earlier, or ask for fewer columns"
+    )]
+    TooMuchSorted,
     /// The answer is larger than a form that cannot say so may be.
     #[error("the answer has more than {rows_max} rows or {bytes_max} bytes; add a LIMIT, or ask for less")]
     TooLarge { rows_max: u64, bytes_max: usize },
@@ -51,7 +56,7 @@ impl QueryError {
             QueryError::Parameters(_) => "invalid_parameters",
             QueryError::TooLong { .. } => "sql_too_long",
             QueryError::TooSlow { .. } => "query_too_slow",
-            QueryError::TooMuchMemory { .. } => "query_too_large",
+            QueryError::TooMuchMemory { .. } | QueryError::TooMuchSorted => "query_too_large",
             QueryError::TooLarge { .. } => "answer_too_large",
             QueryError::Cancelled => "cancelled",
             QueryError::Read(_) | QueryError::Internal(_) => "failed",

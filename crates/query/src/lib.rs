@@ -34,7 +34,7 @@ mod export;
 
 pub use error::QueryError;
 pub use export::{ExportForm, Parts, export, export_parts, followed, frame::Frame};
-pub use limits::Limits;
+pub use limits::{Limits, Spill};
 pub use output::{Format, Gone, Out};
 pub use request::{Params, Request};
 pub use run::{Engine, Summary, TraitNames, run};

@@ -1,6 +1,6 @@
 //! What a query may cost.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// Bytes of one value for each byte that a message may have: a row may hold a whole message, its properties and more.
 pub const VALUE_BYTES_PER_MESSAGE_BYTE: usize = 3;
@@ -21,6 +21,15 @@ pub const PARAMETERS_MAX: i32 = 1_000;
 /// Instructions between two looks at the clock.
 pub const INSTRUCTIONS_PER_LOOK: i32 = 2_000;
 
+/// Where queries may write what does not fit in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spill {
+    /// A directory of their own; made when it is first needed.
+    pub dir: PathBuf,
+    /// Bytes of its disk that have to stay free.
+    pub free_bytes_min: u64,
+}
+
 /// What one query may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -28,6 +37,9 @@ pub struct Limits {
     pub time_max: Duration,
     /// Bytes of memory that SQLite may hold for it.
     pub memory_bytes_max: usize,
+    /// Bytes of temporary files that it may have at one time, and where; without a place there are none.
+    pub spill_bytes_max: u64,
+    pub spill: Option<Spill>,
     /// Rows of its answer.
     pub rows_max: u64,
     /// Bytes of its answer.
@@ -43,6 +55,8 @@ impl Default for Limits {
         Limits {
             time_max: Duration::from_secs(30),
             memory_bytes_max: 256 << 20,
+            spill_bytes_max: 4 << 30,
+            spill: None,
             rows_max: 1_000_000,
             answer_bytes_max: 256 << 20,
             value_bytes_max: 4 << 20,

@@ -15,7 +15,7 @@ use crate::{
     limits::Limits,
     output::{Ended, Format, Out, Writer},
     request::Request,
-    sqlite::{connection, faults, heap::Budget, permissions::Refusal},
+    sqlite::{connection, faults, heap::Budget, permissions::Refusal, spill::Allowance},
     stop::Stop,
     tables::Session,
 };
@@ -52,10 +52,11 @@ pub fn run(
         return Err(QueryError::TooLong { bytes: request.sql.len(), bytes_max: limits.sql_bytes_max });
     }
     let budget = Budget::start(limits.memory_bytes_max);
+    let allowance = Allowance::start(limits.spill.as_ref(), limits.spill_bytes_max);
     let session = Arc::new(Session::new(engine.store, engine.workspace, engine.names.clone(), stop));
     let refusal: Refusal = Arc::new(Mutex::new(None));
     let connection = connection::open(&session, limits, &refusal)?;
-    let context = Context { session: &session, refusal: &refusal, budget: &budget };
+    let context = Context { session: &session, refusal: &refusal, bounds: (&budget, &allowance) };
     let mut statement = context.prepare(&connection, request)?;
     session.take_moment(engine.store, engine.workspace.0)?;
     let mut writer = Writer::new(format, &statement, limits, out)?;
@@ -73,12 +74,12 @@ pub fn run(
 struct Context<'c> {
     session: &'c Arc<Session>,
     refusal: &'c Refusal,
-    budget: &'c Budget,
+    bounds: (&'c Budget, &'c Allowance),
 }
 
 impl Context<'_> {
     fn meaning(&self, error: &rusqlite::Error) -> QueryError {
-        faults::meaning(error, self.session, self.refusal, self.budget)
+        faults::meaning(error, self.session, self.refusal, self.bounds)
     }
 
     fn prepare<'c>(&self, connection: &'c Connection, request: &Request) -> Result<Statement<'c>, QueryError> {

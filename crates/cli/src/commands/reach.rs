@@ -111,7 +111,7 @@ fn within<T>(
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let store = opened.store;
     let operator = Token::mint();
-    let mut server = settings.server.clone();
+    let mut server = settings.server();
     server.operator_token = Some(operator.clone());
     // What is asked of a directory at rest is no reason to send anything anywhere.
     server.forwards = false;

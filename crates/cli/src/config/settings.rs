@@ -1,5 +1,6 @@
 //! Every setting, typed and checked.
 
+use muster_query::Spill;
 use muster_server::{ServerSettings, forward::Configured};
 
 use super::{
@@ -15,6 +16,9 @@ use super::{
     trait_names,
     values::Values,
 };
+
+/// Where queries write what does not fit in memory, in the data directory. Files in it have no names.
+const TEMPORARY_DIR: &str = "temporary";
 
 /// What the program was told, in force.
 #[derive(Clone, Debug)]
@@ -57,6 +61,14 @@ impl Settings {
             return Err(values.refuse("intake.queue_bytes_max", &says));
         }
         Ok(Settings { place, log, tls, server, engine, destinations, values })
+    }
+
+    /// The server's part, with what follows from the data directory.
+    pub fn server(&self) -> ServerSettings {
+        let mut server = self.server.clone();
+        let dir = self.place.data_dir.join(TEMPORARY_DIR);
+        server.query_limits.spill = Some(Spill { dir, free_bytes_min: self.engine.free_bytes_min });
+        server
     }
 }
 

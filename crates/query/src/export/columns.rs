@@ -62,6 +62,7 @@ fn text(cell: Cell<'_>) -> Option<String> {
         Cell::Integer(integer) => Some(integer.to_string()),
         Cell::Real(real) => Some(real.to_string()),
         Cell::Text(text) => Some(text.into_owned()),
+        Cell::Day(at) => InstantText::of(at).map(|text| text.day().to_owned()),
         Cell::Instant(at) => {
             Some(InstantText::of(at).map_or_else(|| at.to_millis_text(), |text| text.as_str().to_owned()))
         }

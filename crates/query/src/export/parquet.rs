@@ -67,7 +67,7 @@ impl Columns {
                 Field::new(*name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false)
             }
             Shown::Kind => Field::new(*name, DataType::Utf8, false),
-            Shown::Text(_) => Field::new(*name, DataType::Utf8, true),
+            Shown::Text(_) | Shown::Day => Field::new(*name, DataType::Utf8, true),
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
         let properties = WriterProperties::builder()
@@ -123,15 +123,15 @@ fn array(shown: Shown, batch: &RowBatch, rows: &[usize]) -> ArrayRef {
             let mut instants = TimestampMicrosecondBuilder::with_capacity(rows.len()).with_timezone("UTC");
             cells.for_each(|cell| match cell {
                 Cell::Instant(at) => instants.append_value(at.0),
-                Cell::Null | Cell::Integer(_) | Cell::Real(_) | Cell::Text(_) => instants.append_null(),
+                Cell::Null | Cell::Integer(_) | Cell::Real(_) | Cell::Text(_) | Cell::Day(_) => instants.append_null(),
             });
             Arc::new(instants.finish())
         }
-        Shown::Kind | Shown::Text(_) => {
+        Shown::Kind | Shown::Text(_) | Shown::Day => {
             let mut texts = StringBuilder::new();
             cells.for_each(|cell| match cell {
                 Cell::Text(text) => texts.append_value(text),
-                Cell::Null | Cell::Integer(_) | Cell::Real(_) | Cell::Instant(_) => texts.append_null(),
+                Cell::Null | Cell::Integer(_) | Cell::Real(_) | Cell::Instant(_) | Cell::Day(_) => texts.append_null(),
             });
             Arc::new(texts.finish())
         }

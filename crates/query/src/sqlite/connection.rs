@@ -8,6 +8,7 @@ use super::{
     functions::replace_quadratic,
     heap,
     permissions::{Refusal, authorize},
+    spill,
 };
 use crate::{
     error::QueryError,
@@ -18,9 +19,12 @@ use crate::{
     tables::{self, Session},
 };
 
+/// The part of the memory that one sort may have before it goes to a file; it takes up to twice as much for a moment.
+const SORTED_SHARE: usize = 5;
+
 /// An empty database in memory with the tables of a session in it, closed to everything else.
 pub fn open(session: &Arc<Session>, limits: &Limits, refusal: &Refusal) -> Result<Connection, QueryError> {
-    if !heap::install() {
+    if !(heap::install() && spill::install()) {
         let says = "SQLite was set up by something else in this process, so memory cannot be bounded";
         return Err(QueryError::Internal(says.to_owned()));
     }
@@ -29,9 +33,13 @@ pub fn open(session: &Arc<Session>, limits: &Limits, refusal: &Refusal) -> Resul
 
 fn build(session: &Arc<Session>, limits: &Limits, refusal: &Refusal) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_in_memory_with_flags(flags)?;
-    // Nothing is written to a file while sorting or grouping; what does not fit the budget is an error.
-    connection.execute_batch("pragma temp_store = memory; pragma trusted_schema = off;")?;
+    let mut connection = Connection::open_in_memory_with_flags_and_vfs(flags, spill::NAME)?;
+    // What is sorted goes to a file beyond a share of the budget, if there is a place for files; else it ends at the budget.
+    let store = if limits.spill.is_some() && limits.spill_bytes_max > 0 { "file" } else { "memory" };
+    let sorted_kib = limits.memory_bytes_max / SORTED_SHARE / 1_024;
+    connection.execute_batch(&format!(
+        "pragma temp_store = {store}; pragma cache_size = -{sorted_kib}; pragma trusted_schema = off;"
+    ))?;
     replace_quadratic(&connection, limits.value_bytes_max)?;
     tables::register(&connection, session)?;
     for (config, on) in [

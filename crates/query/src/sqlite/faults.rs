@@ -7,12 +7,18 @@ use rusqlite::{Error, ErrorCode};
 use super::{
     heap::Budget,
     permissions::{ONLY_READS, Refusal},
+    spill::Allowance,
 };
 use crate::{error::QueryError, tables::Session};
 
 /// What a failed call means. A reason to stop and a failure of a table come first: SQLite knows of them only that it was
 /// interrupted or that a table failed.
-pub fn meaning(error: &Error, session: &Session, refusal: &Refusal, budget: &Budget) -> QueryError {
+pub fn meaning(
+    error: &Error,
+    session: &Session,
+    refusal: &Refusal,
+    (budget, allowance): (&Budget, &Allowance),
+) -> QueryError {
     if let Some(failure) = session.failure() {
         return failure;
     }
@@ -30,6 +36,7 @@ pub fn meaning(error: &Error, session: &Session, refusal: &Refusal, budget: &Bud
     };
     match code {
         Some(ErrorCode::OperationInterrupted) => session.stop.reason().unwrap_or(QueryError::Cancelled),
+        _ if allowance.was_exceeded() => QueryError::TooMuchSorted,
         Some(ErrorCode::OutOfMemory) => QueryError::TooMuchMemory { bytes: budget.bytes_max() },
         _ if budget.was_exceeded() => QueryError::TooMuchMemory { bytes: budget.bytes_max() },
         Some(ErrorCode::AuthorizationForStatementDenied) => {

@@ -2,7 +2,8 @@
 //!
 //! SQLite's own limit counts for a whole process, so that one query could starve the others. Here every allocation of
 //! a thread that runs a query counts against that query's budget; beyond it SQLite is told that there is no memory,
-//! which it handles everywhere. A query runs on one thread from opening its connection to closing it.
+//! which it handles everywhere. A query runs on one thread from opening its connection to closing it. What it groups by is
+//! kept in memory up to a part of the budget before it goes to a file, where SQLite by itself would keep next to nothing.
 #![expect(unsafe_code, reason = "SQLite takes its allocator as C functions; these wrap its own and add counting")]
 
 use std::{
@@ -16,9 +17,26 @@ use rusqlite::ffi;
 thread_local! {
     /// Bytes that the query on this thread may still allocate; `None` when none runs.
     static LEFT: Cell<Option<i64>> = const { Cell::new(None) };
+    /// Bytes that it may allocate altogether; nothing when none runs.
+    static BUDGET: Cell<i64> = const { Cell::new(0) };
     /// Whether it was refused any.
     static REFUSED: Cell<bool> = const { Cell::new(false) };
 }
+
+/// Bytes of a page of a temporary table, as SQLite chooses them.
+const PAGE_BYTES: i64 = 4_096;
+/// The part of a budget that one temporary table may have in memory.
+const SHARE: i64 = 5;
+
+/// How SQLite keeps pages by itself.
+struct PlainPages(ffi::sqlite3_pcache_methods2);
+
+// SAFETY: as for `Plain`.
+unsafe impl Send for PlainPages {}
+// SAFETY: as for `Plain`.
+unsafe impl Sync for PlainPages {}
+
+static PLAIN_PAGES: OnceLock<PlainPages> = OnceLock::new();
 
 /// The functions that SQLite would use by itself.
 struct Plain(ffi::sqlite3_mem_methods);
@@ -46,7 +64,14 @@ pub fn install() -> bool {
             let counting =
                 ffi::sqlite3_mem_methods { xMalloc: Some(malloc), xFree: Some(free), xRealloc: Some(realloc), ..plain };
             let _ = PLAIN.set(Plain(plain));
-            ffi::sqlite3_config(ffi::SQLITE_CONFIG_MALLOC, &raw const counting) == ffi::SQLITE_OK
+            let mut pages: ffi::sqlite3_pcache_methods2 = std::mem::zeroed();
+            if ffi::sqlite3_config(ffi::SQLITE_CONFIG_GETPCACHE2, &raw mut pages) != ffi::SQLITE_OK {
+                return false;
+            }
+            let roomy = ffi::sqlite3_pcache_methods2 { xCachesize: Some(pages_max), ..pages };
+            let _ = PLAIN_PAGES.set(PlainPages(pages));
+            ffi::sqlite3_config(ffi::SQLITE_CONFIG_PCACHE2, &raw const roomy) == ffi::SQLITE_OK
+                && ffi::sqlite3_config(ffi::SQLITE_CONFIG_MALLOC, &raw const counting) == ffi::SQLITE_OK
         }
     })
 }
@@ -61,6 +86,7 @@ impl Budget {
     /// Starts to count.
     pub fn start(bytes_max: usize) -> Budget {
         LEFT.set(Some(i64::try_from(bytes_max).unwrap_or(i64::MAX)));
+        BUDGET.set(i64::try_from(bytes_max).unwrap_or(i64::MAX));
         REFUSED.set(false);
         Budget { bytes_max }
     }
@@ -79,7 +105,18 @@ impl Budget {
 impl Drop for Budget {
     fn drop(&mut self) {
         LEFT.set(None);
+        BUDGET.set(0);
     }
+}
+
+/// Sets how many pages are kept: at least a share of the budget of the query on this thread.
+unsafe extern "C" fn pages_max(pages: *mut ffi::sqlite3_pcache, count: c_int) {
+    let Some(PlainPages(plain)) = PLAIN_PAGES.get() else { return };
+    let Some(set) = plain.xCachesize else { return };
+    let share = BUDGET.get() / SHARE / PAGE_BYTES;
+    let count = count.max(c_int::try_from(share).unwrap_or(c_int::MAX));
+    // SAFETY: the arguments are SQLite's own, but for a larger number.
+    unsafe { set(pages, count) };
 }
 
 /// Whether so many more bytes fit.

@@ -6,6 +6,9 @@
 /// A bound on the memory of each query.
 pub mod heap;
 
+/// Temporary files for what does not fit in memory.
+pub mod spill;
+
 /// What a statement may name.
 pub mod permissions;
 

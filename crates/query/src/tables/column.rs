@@ -49,6 +49,8 @@ pub enum Lookup {
     Name { share: u32 },
     /// Bounds of time.
     Time,
+    /// Bounds of time, by whole days; nobody sees the column who does not name it.
+    Day,
 }
 
 /// A column of a table.
@@ -73,6 +75,16 @@ impl Column {
     /// A column that names one row.
     pub const fn key(name: &'static str) -> Column {
         Column::names(name, 0)
+    }
+
+    /// A column of the days of instants, which shows only where it is named.
+    pub const fn day(name: &'static str) -> Column {
+        Column { name, kind: Kind::Text, lookup: Lookup::Day }
+    }
+
+    /// Whether it shows only where it is named.
+    pub fn is_hidden(&self) -> bool {
+        self.lookup == Lookup::Day
     }
 
     /// A column of instants that can be looked up.

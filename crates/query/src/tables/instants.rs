@@ -10,6 +10,9 @@ use muster_model::time::Micros;
 const FIRST_MILLIS: i64 = -62_167_219_200_000;
 const LAST_MILLIS: i64 = 253_402_300_799_999;
 
+/// Bytes of the day in an instant's text.
+const DAY_BYTES: usize = 10;
+
 /// An instant's text, without an allocation where it has its usual form.
 #[derive(Clone, Copy, Debug)]
 pub struct InstantText {
@@ -48,6 +51,11 @@ impl InstantText {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes).unwrap_or_default()
     }
+
+    /// The day in it.
+    pub fn day(&self) -> &str {
+        self.as_str().get(..DAY_BYTES).unwrap_or_default()
+    }
 }
 
 /// Year, month and day of a number of days since 1970, by counting from the first of March, when leap days are last.
@@ -84,13 +92,22 @@ pub struct Bounds {
 impl Bounds {
     /// Narrows the bounds to the instants whose texts compare so; nothing when the text does not begin like one.
     pub fn narrow(&mut self, compared: Compared, text: &str) {
+        self.narrow_by(compared, text, |shown| shown);
+    }
+
+    /// Narrows the bounds to the instants whose days compare so.
+    pub fn narrow_days(&mut self, compared: Compared, text: &str) {
+        self.narrow_by(compared, text, |shown| shown.get(..DAY_BYTES).unwrap_or_default());
+    }
+
+    fn narrow_by(&mut self, compared: Compared, text: &str, part: impl Fn(&str) -> &str) {
         if !text.starts_with(|first: char| first.is_ascii_digit()) {
             return;
         }
         let least = |millis: i64| Micros(millis * 1_000);
         let most = |millis: i64| Micros(millis * 1_000 + 999);
-        let from = first_millis(|shown| shown >= text);
-        let after = first_millis(|shown| shown > text);
+        let from = first_millis(|shown| part(shown) >= text);
+        let after = first_millis(|shown| part(shown) > text);
         let (first, last) = match compared {
             Compared::Equal => (Some(from), Some(after - 1)),
             Compared::AtLeast => (Some(from), None),
@@ -173,14 +190,18 @@ mod tests {
                 (Compared::More, |one, other| one > other),
                 (Compared::AtLeast, |one, other| one >= other),
             ] {
-                let mut bounds = Bounds::default();
+                let (mut bounds, mut of_days) = (Bounds::default(), Bounds::default());
                 bounds.narrow(compared, text);
+                of_days.narrow_days(compared, text);
                 for shown in instants {
                     for micros in [0, 999] {
                         let at = Micros::parse(shown).unwrap().plus_micros(micros);
-                        let within =
-                            bounds.first.is_none_or(|first| first <= at) && bounds.last.is_none_or(|last| at <= last);
-                        assert_eq!(within, holds(shown, text), "{shown} {compared:?} {text}");
+                        let within = |bounds: Bounds| {
+                            bounds.first.is_none_or(|first| first <= at) && bounds.last.is_none_or(|last| at <= last)
+                        };
+                        assert_eq!(within(bounds), holds(shown, text), "{shown} {compared:?} {text}");
+                        let day = InstantText::of(at).unwrap();
+                        assert_eq!(within(of_days), holds(day.day(), text), "the day of {shown} {compared:?} {text}");
                     }
                 }
             }

@@ -27,6 +27,7 @@ pub const EVENTS: &[Column] = &[
     Column::names("organization_id", 200),
     Column::plain("properties", Kind::Json),
     Column::plain("message_id", Kind::Text),
+    Column::day("day"),
 ];
 
 /// Columns of `messages`.
@@ -97,6 +98,7 @@ pub enum Shown {
     Kind,
     Timestamp,
     ReceivedAt,
+    Day,
     Text(Stored),
 }
 
@@ -106,6 +108,7 @@ impl Shown {
             (_, Some(column)) => Shown::Text(column),
             ("kind", None) => Shown::Kind,
             ("received_at", None) => Shown::ReceivedAt,
+            ("day", None) => Shown::Day,
             _ => Shown::Timestamp,
         }
     }
@@ -114,7 +117,7 @@ impl Shown {
     pub fn stored(self) -> Option<Stored> {
         match self {
             Shown::Text(column) => Some(column),
-            Shown::Kind | Shown::Timestamp | Shown::ReceivedAt => None,
+            Shown::Kind | Shown::Timestamp | Shown::ReceivedAt | Shown::Day => None,
         }
     }
 
@@ -123,6 +126,7 @@ impl Shown {
         match self {
             Shown::Text(column) => Cell::text(batch.text(column, row)),
             Shown::Timestamp => Cell::instant(batch.timestamps.get(row).copied()),
+            Shown::Day => batch.timestamps.get(row).copied().map_or(Cell::Null, Cell::Day),
             Shown::ReceivedAt => Cell::instant(batch.received_at.get(row).copied()),
             Shown::Kind => Cell::text(batch.kinds.get(row).map(|kind| kind.as_str())),
         }

@@ -49,7 +49,7 @@ const OF_VALUES: [&str; 4] = ["json_each", "json_tree", "jsonb_each", "jsonb_tre
 
 /// `daily` follows from `events`; conditions on it reach them.
 const VIEWS: &str = "create view daily(day, account_id, event, events, users) as \
-     select date(timestamp), account_id, event, count(*), count(distinct user_id) from events group by 1, 2, 3";
+     select day, account_id, event, count(*), count(distinct user_id) from events group by 1, 2, 3";
 
 /// The columns of that view.
 const DAILY: [(&str, &str); 5] =
@@ -58,7 +58,8 @@ const DAILY: [(&str, &str); 5] =
 /// Every table with the names and the types of its columns, for people.
 #[must_use]
 pub fn outline() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
-    let kinds = |table: Table| table.columns().iter().map(|column| (column.name, column.kind.told())).collect();
+    let shown = |table: Table| table.columns().iter().filter(|column| !column.is_hidden());
+    let kinds = |table: Table| shown(table).map(|column| (column.name, column.kind.told())).collect();
     let mut tables: Vec<_> = Table::ALL.iter().map(|table| (table.name(), kinds(*table))).collect();
     tables.push((NAMES[NAMES.len() - 1], DAILY.to_vec()));
     tables
@@ -113,7 +114,9 @@ impl Table {
 
     /// Its declaration, for SQLite.
     pub fn declaration(self) -> String {
-        let columns = self.columns().iter().map(|column| format!("{} {}", column.name, column.kind.declared()));
+        let hidden = |column: &Column| if column.is_hidden() { " hidden" } else { "" };
+        let columns = self.columns().iter();
+        let columns = columns.map(|column| format!("{} {}{}", column.name, column.kind.declared(), hidden(column)));
         format!("create table {}({})", self.name(), columns.collect::<Vec<String>>().join(", "))
     }
 

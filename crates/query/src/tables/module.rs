@@ -134,6 +134,10 @@ unsafe impl VTabCursor for Cursor {
             Cell::Integer(integer) => context.set_result(integer),
             Cell::Real(real) => context.set_result(real),
             Cell::Text(shown) => text(&shown, context),
+            Cell::Day(at) => match InstantText::of(at) {
+                Some(shown) => text(shown.day(), context),
+                None => context.set_result(Null),
+            },
             Cell::Instant(at) => match InstantText::of(at) {
                 Some(shown) => text(shown.as_str(), context),
                 None => text(&at.to_millis_text(), context),

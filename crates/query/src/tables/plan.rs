@@ -87,7 +87,7 @@ pub fn choose(table: Table, rows: u64, info: &mut IndexInfo) -> Result<()> {
         let taken = match known.lookup {
             Looked::None => false,
             Looked::Name { .. } => compared == Compared::Equal,
-            Looked::Time => true,
+            Looked::Time | Looked::Day => true,
         };
         if taken && info.collation(at)? == "BINARY" {
             let literal = info.rhs_value(at)?.is_some();
@@ -134,6 +134,10 @@ fn estimate(columns: &[Column], rows: u64, terms: &[Term]) -> (f64, u64) {
                 left /= if term.compared == Compared::Equal { 1_000.0 } else { 3.0 };
                 looked_at /= if term.compared == Compared::Equal { 100.0 } else { 2.0 };
             }
+            Looked::Day => {
+                left /= if term.compared == Compared::Equal { 200.0 } else { 3.0 };
+                looked_at /= if term.compared == Compared::Equal { 100.0 } else { 2.0 };
+            }
             Looked::None => {}
         }
     }
@@ -174,7 +178,10 @@ pub fn lookup(table: Table, written: &str, values: &Filters<'_>) -> Result<Looku
             }
         } else if let ValueRef::Text(text) = value {
             if let Ok(text) = std::str::from_utf8(text) {
-                lookup.bounds.narrow(term.compared, text);
+                match columns[term.column].lookup {
+                    Looked::Day => lookup.bounds.narrow_days(term.compared, text),
+                    Looked::Time | Looked::Name { .. } | Looked::None => lookup.bounds.narrow(term.compared, text),
+                }
             }
         } else if value == ValueRef::Null {
             lookup.nothing = true;

@@ -1,9 +1,15 @@
 //! Values of a row, and where rows come from.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    io,
+    sync::mpsc::{self, Receiver, Sender},
+    thread::{self, JoinHandle},
+};
 
 use muster_model::time::Micros;
 use muster_store::{
+    error::ReadError,
     rows::RowBatch,
     scan::{Scan, Wanted},
 };
@@ -19,6 +25,8 @@ pub enum Cell<'a> {
     Real(f64),
     Text(Cow<'a, str>),
     Instant(Micros),
+    /// The day of an instant; nothing outside the years 0 to 9999.
+    Day(Micros),
 }
 
 impl<'a> Cell<'a> {
@@ -65,9 +73,90 @@ impl Source for Nothing {
     }
 }
 
+/// Batches that are read here before a thread goes on reading ahead: most scans have fewer.
+const BATCHES_HERE: usize = 12;
+/// Batches that wait to be looked at.
+const BATCHES_AHEAD: usize = 3;
+
+/// A scan, read here or ahead.
+enum Reading {
+    Here { scan: Box<dyn Scan>, batches: usize },
+    Ahead(Ahead),
+    Ended,
+}
+
+/// A scan that is read ahead on a thread of its own, so that decoding and SQLite's work go on at one time.
+struct Ahead {
+    batches: Option<Receiver<Result<Option<RowBatch>, ReadError>>>,
+    /// Batches that were looked at, to be filled again.
+    used: Sender<RowBatch>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ahead {
+    fn start(mut scan: Box<dyn Scan>) -> io::Result<Ahead> {
+        let (filled, batches) = mpsc::sync_channel(BATCHES_AHEAD);
+        let (used, empty) = mpsc::channel::<RowBatch>();
+        let work = move || {
+            loop {
+                let mut batch = empty.try_recv().unwrap_or_default();
+                let read = scan.next(&mut batch).map(|more| more.then_some(batch));
+                let ended = !matches!(read, Ok(Some(_)));
+                // Nobody takes it when the query has ended.
+                if filled.send(read).is_err() || ended {
+                    return;
+                }
+            }
+        };
+        let thread = thread::Builder::new().name("scan".to_owned()).spawn(work)?;
+        Ok(Ahead { batches: Some(batches), used, thread: Some(thread) })
+    }
+
+    /// Puts the next rows in place of those of `batch`; `false` at the end.
+    fn next(&mut self, batch: &mut RowBatch) -> Result<bool, QueryError> {
+        let read = self.batches.as_ref().and_then(|batches| batches.recv().ok());
+        let read =
+            read.ok_or_else(|| QueryError::Internal("a scan ended without a word; please report it".to_owned()))?;
+        let Some(next) = read? else { return Ok(false) };
+        let _ = self.used.send(std::mem::replace(batch, next));
+        Ok(true)
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        // Whoever waits for room for a batch is told that there is none any more.
+        drop(self.batches.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic in there showed as an end without a word.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Reading {
+    fn next(&mut self, batch: &mut RowBatch) -> Result<bool, QueryError> {
+        match self {
+            Reading::Ended => Ok(false),
+            Reading::Ahead(ahead) => ahead.next(batch),
+            Reading::Here { scan, batches } if *batches < BATCHES_HERE => {
+                *batches += 1;
+                Ok(scan.next(batch)?)
+            }
+            Reading::Here { .. } => {
+                let Reading::Here { scan, .. } = std::mem::replace(self, Reading::Ended) else { return Ok(false) };
+                let ahead = Ahead::start(scan);
+                let ahead = ahead.map_err(|error| QueryError::Internal(format!("no thread to read ahead: {error}")))?;
+                *self = Reading::Ahead(ahead);
+                self.next(batch)
+            }
+        }
+    }
+}
+
 /// Messages of a scan, row by row.
 pub struct Messages {
-    scan: Box<dyn Scan>,
+    reading: Reading,
     pub batch: RowBatch,
     /// One more than the row it stands at.
     next: usize,
@@ -77,7 +166,8 @@ pub struct Messages {
 impl Messages {
     pub fn open(session: &std::sync::Arc<Session>, wanted: Wanted) -> Result<Messages, QueryError> {
         let scan = std::sync::Arc::clone(session.moment()?).scan(wanted)?;
-        Ok(Messages { scan, batch: RowBatch::default(), next: 0, session: std::sync::Arc::clone(session) })
+        let reading = Reading::Here { scan, batches: 0 };
+        Ok(Messages { reading, batch: RowBatch::default(), next: 0, session: std::sync::Arc::clone(session) })
     }
 
     /// The row it stands at, within the batch.
@@ -89,7 +179,7 @@ impl Messages {
     pub fn advance(&mut self) -> Result<bool, QueryError> {
         while self.next >= self.batch.len() {
             self.session.stop.check()?;
-            if !self.scan.next(&mut self.batch)? {
+            if !self.reading.next(&mut self.batch)? {
                 return Ok(false);
             }
             self.next = 0;

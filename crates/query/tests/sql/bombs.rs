@@ -134,6 +134,41 @@ async fn memory_is_bounded_for_each_query() {
     assert_eq!(asked.rows(sql).len(), 1);
 }
 
+/// With a place for files a query sorts and groups more than fits in memory, up to a bound, and leaves nothing behind.
+#[tokio::test]
+async fn what_does_not_fit_in_memory_goes_to_files() {
+    let home = tempfile::tempdir().unwrap();
+    let mut asked = twin(&many_events()).await;
+    let pairs = "from events a, events b";
+    let statements = [
+        format!(
+            "select a.message_id, b.message_id, a.properties || b.properties as p {pairs} order by 3, 1, 2 limit 9 offset 150000"
+        ),
+        format!(
+            "select a.message_id || b.event as k, count(*), count(distinct b.message_id) {pairs} group by 1 order by 1 limit 9 offset 700"
+        ),
+        format!("select count(*) from (select distinct printf('%060d', a.message_id) || '-' || b.message_id {pairs})"),
+    ];
+    let expected: Vec<Vec<String>> = statements.iter().map(|sql| asked.lines(sql)).collect();
+    asked.limits.memory_bytes_max = 4 << 20;
+    for sql in &statements {
+        assert_eq!(asked.error(sql), QueryError::TooMuchMemory { bytes: 4 << 20 }, "{sql}");
+    }
+    let dir = home.path().join("temporary");
+    asked.limits.spill = Some(muster_query::Spill { dir: dir.clone(), free_bytes_min: 0 });
+    for (sql, expected) in statements.iter().zip(&expected) {
+        assert_eq!(&asked.lines(sql), expected, "{sql}");
+    }
+    assert_eq!(std::fs::read_dir(&dir).expect("it was made").count(), 0);
+    asked.limits.spill_bytes_max = 1 << 20;
+    assert_eq!(asked.error(&statements[0]), QueryError::TooMuchSorted);
+    // What cannot be a file is no error while nothing has to go there.
+    std::fs::remove_dir(&dir).unwrap();
+    std::fs::write(&dir, "in the way").unwrap();
+    assert_eq!(asked.lines("select count(*) from events group by event order by 1 limit 1"), ["57"]);
+    assert!(asked.answer(muster_query::Format::Json, &statements[0], muster_query::Params::None).is_err());
+}
+
 #[tokio::test]
 async fn answers_end_at_their_bounds() {
     let mut asked = twin(&texts(&[])).await;

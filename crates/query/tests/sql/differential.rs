@@ -102,7 +102,7 @@ fn ordinary<S: Store>(asked: &Asked<S>) -> Connection {
     }
     plain
         .execute_batch(
-            "create view daily(day, account_id, event, events, users) as select date(timestamp), account_id, event, \
+            "create view daily(day, account_id, event, events, users) as select cast(date(timestamp) as text), account_id, event, \
              count(*), count(distinct user_id) from events group by 1, 2, 3",
         )
         .unwrap();

@@ -77,8 +77,15 @@ async fn files_are_read_in_part() {
     assert_eq!(rows("select count(*) from events where account_id = 'a03' and timestamp >= '2024-03'"), (1, 1_024));
     let found = asked.lines("select count(*), count(distinct user_id) from events where account_id = 'a03'");
     assert_eq!(found, ["200|10"]);
-    // A condition on the days reaches the files through the view.
+    // Conditions reach the files through the view, those on days too.
     let (_, of_daily) = work(&asked, "select * from daily where account_id = 'nobody'");
     assert_eq!(of_daily.rows, 0);
+    assert_eq!(work(&asked, "select * from daily where day >= '2024-02-01' and day < '2024-03'").1.rows, 2_000);
+    assert_eq!(work(&asked, "select * from daily where day = '2024-03-05'").1.rows, 2_000);
+    assert_eq!(work(&asked, "select * from daily where day > '2024-04'").1.rows, 0);
+    let by_day =
+        asked.lines("select day, sum(events) from daily where day between '2024-03-05' and '2024-03-06' group by 1");
+    let by_hand = "select date(timestamp), count(*) from events group by 1 having date(timestamp) in ('2024-03-05', '2024-03-06')";
+    assert_eq!(by_day, asked.lines(by_hand));
     asked.store.close().await.unwrap();
 }

@@ -13,9 +13,10 @@ pub(crate) fn status(error: &QueryError) -> StatusCode {
         | QueryError::NotAllowed { .. }
         | QueryError::Parameters(_)
         | QueryError::TooLong { .. } => StatusCode::BAD_REQUEST,
-        QueryError::TooSlow { .. } | QueryError::TooMuchMemory { .. } | QueryError::TooLarge { .. } => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        QueryError::TooSlow { .. }
+        | QueryError::TooMuchMemory { .. }
+        | QueryError::TooMuchSorted
+        | QueryError::TooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         QueryError::Read(ReadError::TooLarge { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
         QueryError::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
         QueryError::Read(ReadError::Damaged { .. } | ReadError::Failed { .. }) | QueryError::Internal(_) => {
@@ -36,6 +37,7 @@ pub(crate) fn says(error: &QueryError) -> String {
         | QueryError::TooLong { .. }
         | QueryError::TooSlow { .. }
         | QueryError::TooMuchMemory { .. }
+        | QueryError::TooMuchSorted
         | QueryError::TooLarge { .. }
         | QueryError::Cancelled => error.to_string(),
     }

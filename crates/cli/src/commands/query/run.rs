@@ -60,7 +60,7 @@ fn carry_out(
             if opened.dropped {
                 output::talk(&opened.recovery);
             }
-            offline::carry_out(&opened.store, &settings.server, order, take)
+            offline::carry_out(&opened.store, &settings.server(), order, take)
         }
         Err(NotOpened::InUse) => {
             let client = over(data_dir, beside::TIMEOUT)?;

@@ -70,7 +70,7 @@ async fn serve(
     let address = listener.local_addr().context("the address listened on is not known")?;
     let made = first_key::ensure(store.as_ref(), clock.as_ref(), bootstrap).await?;
     let operator = Token::mint();
-    let mut server = settings.server;
+    let mut server = settings.server();
     server.operator_token = Some(operator.clone());
     let speaks_tls = tls.is_some();
     server.tls = tls;
