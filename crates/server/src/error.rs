@@ -170,13 +170,7 @@ impl ApiError {
             ApiError::NotKnownThen { kind } => {
                 format!("this {kind} was not known yet at the time that asOf names; ask for a later one")
             }
-            ApiError::NoSuchTail => "nothing is kept for a tail of this name: it was ended, or nobody asked for it in the time that \
-                 it is kept; begin with a new export"
-                .to_owned(),
-            ApiError::PlaceGone => "what was stored after this position is not kept any more, because a later position was told \
-                 here before; begin with a new export"
-                .to_owned(),
-            ApiError::TailTaken => "somebody else still reads this tail, which has one reader; ask again in a moment".to_owned(),
+            ApiError::NoSuchTail | ApiError::PlaceGone | ApiError::TailTaken => self.says_of_tail(),
             ApiError::NoSuchPath => "there is nothing at this path; /docs lists what there is".to_owned(),
             ApiError::WrongMethod => {
                 "this path does not take this method; the Allow header lists the ones it takes".to_owned()
@@ -212,6 +206,21 @@ impl ApiError {
             | ApiError::Admin(AdminError::Failed(_))
             | ApiError::Internal => self.says_of_server(),
         }
+    }
+
+    fn says_of_tail(&self) -> String {
+        let says = match self {
+            ApiError::NoSuchTail => {
+                "nothing is kept for a tail of this name: it was ended, or nobody asked for it in the time that it is kept; begin \
+                 with a new export"
+            }
+            ApiError::PlaceGone => {
+                "what was stored after this position is not kept any more, because a later position was told here before; begin \
+                 with a new export"
+            }
+            _ => "somebody else still reads this tail, which has one reader; ask again in a moment",
+        };
+        says.to_owned()
     }
 
     fn says_of_body(&self) -> String {
