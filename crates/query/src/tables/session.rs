@@ -1,6 +1,9 @@
 //! What the tables of one query share: the moment they read from, when to stop, and what went wrong in one of them.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{
+    Arc, Mutex, OnceLock, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use muster_model::id::{IdSpace, WorkspaceId};
 use muster_store::{
@@ -19,6 +22,9 @@ pub struct TraitNames {
     pub trial_end_date: String,
 }
 
+/// Scans of one query that are read ahead at one time.
+const AHEAD_MAX: usize = 2;
+
 /// One query's view of its workspace.
 pub struct Session {
     pub ids: IdSpace,
@@ -27,13 +33,31 @@ pub struct Session {
     pub names: TraitNames,
     moment: OnceLock<Arc<dyn Moment>>,
     failure: Mutex<Option<QueryError>>,
+    /// Scans that are read ahead.
+    ahead: AtomicUsize,
+}
+
+/// A place for a scan that is read ahead; free again when this is dropped.
+pub struct AheadPlace(Arc<Session>);
+
+impl Drop for AheadPlace {
+    fn drop(&mut self) {
+        self.0.ahead.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Session {
     pub fn new(store: &dyn Scans, workspace: (WorkspaceId, &str), names: TraitNames, stop: Stop) -> Session {
         let extent = store.extent(workspace.0);
         let (moment, failure) = (OnceLock::new(), Mutex::new(None));
-        Session { ids: IdSpace::new(workspace.1), extent, stop, names, moment, failure }
+        Session { ids: IdSpace::new(workspace.1), extent, stop, names, moment, failure, ahead: AtomicUsize::new(0) }
+    }
+
+    /// Takes a place for a scan to be read ahead, if there is one.
+    pub fn take_ahead(self: &Arc<Self>) -> Option<AheadPlace> {
+        let taken = self.ahead.fetch_add(1, Ordering::Relaxed);
+        let place = AheadPlace(Arc::clone(self));
+        (taken < AHEAD_MAX).then_some(place)
     }
 
     /// Takes hold of what is true now; from here on the tables have rows.

@@ -3,7 +3,10 @@
 use std::{
     borrow::Cow,
     io,
-    sync::mpsc::{self, Receiver, Sender},
+    sync::{
+        Arc,
+        mpsc::{self, Receiver, Sender},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -14,7 +17,7 @@ use muster_store::{
     scan::{Scan, Wanted},
 };
 
-use super::session::Session;
+use super::session::{AheadPlace, Session};
 use crate::error::QueryError;
 
 /// A value.
@@ -91,10 +94,11 @@ struct Ahead {
     /// Batches that were looked at, to be filled again.
     used: Sender<RowBatch>,
     thread: Option<JoinHandle<()>>,
+    _place: AheadPlace,
 }
 
 impl Ahead {
-    fn start(mut scan: Box<dyn Scan>) -> io::Result<Ahead> {
+    fn start(mut scan: Box<dyn Scan>, place: AheadPlace) -> io::Result<Ahead> {
         let (filled, batches) = mpsc::sync_channel(BATCHES_AHEAD);
         let (used, empty) = mpsc::channel::<RowBatch>();
         let work = move || {
@@ -109,7 +113,7 @@ impl Ahead {
             }
         };
         let thread = thread::Builder::new().name("scan".to_owned()).spawn(work)?;
-        Ok(Ahead { batches: Some(batches), used, thread: Some(thread) })
+        Ok(Ahead { batches: Some(batches), used, thread: Some(thread), _place: place })
     }
 
     /// Puts the next rows in place of those of `batch`; `false` at the end.
@@ -135,7 +139,7 @@ impl Drop for Ahead {
 }
 
 impl Reading {
-    fn next(&mut self, batch: &mut RowBatch) -> Result<bool, QueryError> {
+    fn next(&mut self, batch: &mut RowBatch, session: &Arc<Session>) -> Result<bool, QueryError> {
         match self {
             Reading::Ended => Ok(false),
             Reading::Ahead(ahead) => ahead.next(batch),
@@ -143,12 +147,17 @@ impl Reading {
                 *batches += 1;
                 Ok(scan.next(batch)?)
             }
-            Reading::Here { .. } => {
+            Reading::Here { scan, batches } => {
+                let Some(place) = session.take_ahead() else {
+                    // It is looked for a place again after as many batches.
+                    *batches = 0;
+                    return Ok(scan.next(batch)?);
+                };
                 let Reading::Here { scan, .. } = std::mem::replace(self, Reading::Ended) else { return Ok(false) };
-                let ahead = Ahead::start(scan);
+                let ahead = Ahead::start(scan, place);
                 let ahead = ahead.map_err(|error| QueryError::Internal(format!("no thread to read ahead: {error}")))?;
                 *self = Reading::Ahead(ahead);
-                self.next(batch)
+                self.next(batch, session)
             }
         }
     }
@@ -160,14 +169,14 @@ pub struct Messages {
     pub batch: RowBatch,
     /// One more than the row it stands at.
     next: usize,
-    session: std::sync::Arc<Session>,
+    session: Arc<Session>,
 }
 
 impl Messages {
-    pub fn open(session: &std::sync::Arc<Session>, wanted: Wanted) -> Result<Messages, QueryError> {
-        let scan = std::sync::Arc::clone(session.moment()?).scan(wanted)?;
+    pub fn open(session: &Arc<Session>, wanted: Wanted) -> Result<Messages, QueryError> {
+        let scan = Arc::clone(session.moment()?).scan(wanted)?;
         let reading = Reading::Here { scan, batches: 0 };
-        Ok(Messages { reading, batch: RowBatch::default(), next: 0, session: std::sync::Arc::clone(session) })
+        Ok(Messages { reading, batch: RowBatch::default(), next: 0, session: Arc::clone(session) })
     }
 
     /// The row it stands at, within the batch.
@@ -179,7 +188,7 @@ impl Messages {
     pub fn advance(&mut self) -> Result<bool, QueryError> {
         while self.next >= self.batch.len() {
             self.session.stop.check()?;
-            if !self.reading.next(&mut self.batch)? {
+            if !self.reading.next(&mut self.batch, &self.session)? {
                 return Ok(false);
             }
             self.next = 0;
