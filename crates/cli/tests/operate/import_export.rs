@@ -73,7 +73,11 @@ fn a_directory_moves_to_another_server_and_reads_the_same_to_the_byte() {
     let launch = Launch::new(&home).restless(150);
     let server = launch.start();
     let ledger = Mutex::new(Ledger::default());
-    run_all(&mut Sender::several(1, 12), server.address, &ledger, || sleep(Duration::from_millis(800)));
+    run_all(&mut Sender::several(1, 12), server.address, &ledger, || {
+        while ledger.lock().unwrap().promised_count() < 200 {
+            sleep(Duration::from_millis(20));
+        }
+    });
     let before = Snapshot::take(&mut server.client());
     let data_dir = home.data_dir();
     let export =
