@@ -136,10 +136,11 @@ pub(super) async fn stream_at(
     let leaving = Leaving(stop.clone());
     let (pieces, mut taken) = mpsc::channel::<Piece>(PIECES_MAX);
     let running = tokio::task::spawn_blocking(move || {
-        // The place is free again when the work has ended, not when its client has gone.
-        let _place = place;
         let mut out = Connection { pieces: &pieces, begun: false };
-        let Err(error) = work(stop, &mut out) else { return };
+        let ended = work(stop, &mut out);
+        // The place is free again when the work has ended, not when its client has gone; and before the client hears of an error.
+        drop(place);
+        let Err(error) = ended else { return };
         if !(out.begun && ending == Ending::Told) {
             let _ = pieces.blocking_send(Err(error));
         }
