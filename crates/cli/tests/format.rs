@@ -1,8 +1,8 @@
 //! Data directories of every format that was ever released are opened, and say what they said.
 //!
 //! Each archive in `data` holds a data directory as a kill left it, with something in every part of it (several history
-//! files, a journal that is not folded in, state, set-aside messages, keys; imports in the second one), and the answers of
-//! the server that made it. A later version must give the same answers; it may add members to them. When the format changes before a release, the
+//! files, a journal that is not folded in, state, set-aside messages, keys; imports in the second one, anonymous ids in the
+//! third), and the answers of the server that made it. A later version must give the same answers; it may add members to them. When the format changes before a release, the
 //! archive is made anew: `cargo test -p muster-cli --test format -- --ignored make_the_archive`. Once a format has been
 //! released its archive never changes again.
 
@@ -31,12 +31,13 @@ use serde_json::{Value, json};
 const DIRECTORY: &str = "data";
 const ANSWERS: &str = "answers.json";
 
-/// The archives, oldest first: of before there were imports, and with some.
-const ARCHIVES: [&str; 2] = ["data/format-1.tar.zst", "data/format-1-imports.tar.zst"];
+/// The archives, oldest first: of before there were imports, with some, and with anonymous ids and their users.
+const ARCHIVES: [&str; 3] = ["data/format-1.tar.zst", "data/format-1-imports.tar.zst", "data/format-2.tar.zst"];
 
 fn archives() -> impl Iterator<Item = PathBuf> {
     ARCHIVES.iter().map(|archive| of_tests(archive))
 }
+
 
 /// The messages of the archive, the same in every version of this test.
 fn messages() -> Vec<Message> {
@@ -57,6 +58,8 @@ fn a_directory_of_this_format_is_opened_and_says_what_it_said() {
 }
 
 fn open_and_check(archive: PathBuf) {
+    // What was stored before there were anonymous ids stays nobody's.
+    let knows_anonymous = Some(&archive) == archives().last().as_ref();
     let home = Home::new();
     let packed = fs::read(archive).expect("the archive is there");
     let unpacked = zstd::decode_all(&packed[..]).unwrap();
@@ -76,6 +79,11 @@ fn open_and_check(archive: PathBuf) {
     assert!(client.read("/resources/refused")["results"].as_array().is_some_and(|refused| refused.len() == 2));
     let more = Generator::new("later", 2, Arc::new(AtomicU64::new(10_000))).batch(300);
     send(&server, &more);
+    // Nobody's so far, in every archive.
+    call(&server, json!({"type": "alias", "userId": "turned-up", "previousId": "waits", "messageId": "late alias"}));
+    let events = client.read("/resources/users/turned-up/events");
+    let expected = usize::from(knows_anonymous);
+    assert_eq!(events["results"].as_array().map(Vec::len), Some(expected), "{events}");
     server.stop();
     let said = run(home.path(), &["doctor", "--data-dir", home.data_dir().to_str().unwrap()]).said();
     assert!(!said.contains("FAULT"), "{said}");
@@ -105,6 +113,31 @@ fn contains(now: &Value, before: &Value) -> bool {
     }
 }
 
+/// Sends one call of the Segment spec.
+fn call(server: &Server, call: Value) {
+    let batch = json!({ "batch": [call] });
+    server.client().post_json("/v1/batch", &batch).unwrap().expect(200);
+}
+
+/// Someone anonymous who turns out to be a user, one who was two, and one who waits.
+fn anonymous(server: &Server) {
+    let event = |anonymous: &str, day: u32| {
+        let id = format!("{anonymous} on the {day}th");
+        json!({"type": "track", "anonymousId": anonymous, "event": "strolled", "messageId": id,
+               "timestamp": format!("2024-01-{day:02}T00:00:00Z")})
+    };
+    let is = |user: &str, anonymous: &str, day: u32| {
+        json!({"type": "identify", "anonymousId": anonymous, "userId": user, "messageId": format!("{user} is {anonymous}"),
+               "context": {"groupId": "strollers"}, "timestamp": format!("2024-01-{day:02}T00:00:00Z")})
+    };
+    for one in [event("one", 1), is("ann", "one", 2), event("one", 3), is("bob", "one", 4), event("one", 5)] {
+        call(server, one);
+    }
+    for other in [event("waits", 6), event("other", 6), is("ann", "other", 7)] {
+        call(server, other);
+    }
+}
+
 #[test]
 #[ignore = "makes the archive anew; only while its format is not released"]
 fn make_the_archive() {
@@ -112,6 +145,7 @@ fn make_the_archive() {
     let messages = messages();
     let server = Launch::new(&home).restless(100).start();
     send(&server, &messages[..500]);
+    anonymous(&server);
     let mut client = server.client();
     // A refused message and a conflict.
     client.batch(&[json!({"type": "user", "userId": "nobody"})]).unwrap().expect(400);

@@ -122,6 +122,10 @@ impl Scene {
         let said =
             "select properties ->> 'category', properties ->> 'name' from events where event like 'Viewed%' order by 1";
         assert_eq!(self.rows(said), json!([["Docs", "Home"], ["Phone", "Welcome"]]));
+        // One of them came before the library knew who it was.
+        let whose = "select distinct user_id, account_id from events";
+        assert_eq!(self.rows(whose), json!([["ada", "acme"]]));
+        assert_eq!(client.read("/resources/users/ada/events?limit=100")["results"].as_array().map(Vec::len), Some(43));
         let off = "select count(*) from events where abs(julianday(timestamp) - julianday(received_at)) > 1.0 / 24";
         assert_eq!(self.rows(off), json!([[0]]), "clocks agree here");
     }
@@ -199,6 +203,9 @@ fn check_page(page: &str, faults: &[Fault], users: u64, from: &str) {
     let anonymous =
         "select count(*), count(distinct message ->> 'anonymousId') from messages where event = 'Visited Before'";
     assert_eq!(scene.rows(anonymous), json!([[1, 1]]));
+    // It belongs to whom the page turned out to be for, and so does everything else.
+    assert_eq!(scene.rows("select distinct user_id, account_id from events"), json!([["ada", "acme"]]));
+    assert_eq!(scene.rows("select count(*) from events where user_id = 'ada'"), json!([[7]]));
     let orders = "select distinct user_id from messages where event = 'Order Completed'";
     assert_eq!(scene.rows(orders), json!([["ada"]]));
     let origin = format!("select count(*) from messages where message ->> '$.context.page.url' like '{from}%'");

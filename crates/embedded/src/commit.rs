@@ -153,9 +153,12 @@ impl<const N: usize> Stored for [u8; N] {
     }
 }
 
-/// Moves a record to its places in the two list orders.
+/// Moves a record to its places in the two list orders. Anonymous ids are in no list.
 fn put_places(batch: &mut OwnedWriteBatch, state: &State, key: &ProfileKey, slot: &Slot) {
     let profile = &slot.profile;
+    if profile.as_anonymous().is_some() {
+        return;
+    }
     let place = |at: Micros| TimePlace { at, id: profile.id };
     let (created, updated) = (place(profile.created_at), place(profile.updated_at));
     let list_key = |cursor| keys::list_key(key.workspace, key.kind, cursor);

@@ -13,8 +13,9 @@ use muster_model::{
 };
 use muster_store::{catalogue::Model, refused::RefusedCursor};
 
-/// The format of the data directory as a whole.
-pub const FORMAT: u64 = 1;
+/// The format of the data directory as a whole, and the first one, which is read as well: it holds no anonymous ids.
+pub const FORMAT: u64 = 2;
+pub const FORMAT_WITHOUT_ANONYMOUS: u64 = 1;
 
 /// The key of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -112,8 +112,23 @@ impl KeptRows {
     }
 }
 
-/// The user a statement is about, in a workspace, with the kind of the parents.
+/// The user a statement is about, in a workspace, with the kind of the parents; where those are users, an anonymous id.
 pub type StatementsKey = (WorkspaceId, RecordKind, RecordId);
+
+/// The record that statements are about.
+pub fn told_of((workspace, parents, id): StatementsKey) -> ProfileKey {
+    let kind = if parents == RecordKind::User { RecordKind::Anonymous } else { RecordKind::User };
+    ProfileKey::new(workspace, kind, id)
+}
+
+/// The kinds of parents that statements about records of a kind name.
+pub fn parents_of(kind: RecordKind) -> &'static [RecordKind] {
+    match kind {
+        RecordKind::User => &[RecordKind::Account, RecordKind::Organization],
+        RecordKind::Anonymous => &[RecordKind::User],
+        _ => &[],
+    }
+}
 
 /// Bytes that an import takes in memory, at the most roughly.
 const IMPORT_BYTES: usize = 2_048;
@@ -204,9 +219,7 @@ impl Overlay {
 
     /// Whether a statement below this overlay does not count any more.
     pub fn hides_statement(&self, key: &StatementsKey, parent: RecordId) -> bool {
-        let (workspace, _, user) = *key;
-        self.gone.contains_key(&ProfileKey::new(workspace, RecordKind::User, user))
-            || self.unsaid.get(key).is_some_and(|parents| parents.contains(&parent))
+        self.gone.contains_key(&told_of(*key)) || self.unsaid.get(key).is_some_and(|parents| parents.contains(&parent))
     }
 
     /// Rows applied.

@@ -112,6 +112,11 @@ impl State {
         }
         match state.number("format")? {
             Some(keys::FORMAT) => {}
+            Some(keys::FORMAT_WITHOUT_ANONYMOUS) => {
+                let mut batch = state.batch();
+                batch.insert(&state.meta, "format", keys::FORMAT.to_be_bytes());
+                batch.commit()?;
+            }
             Some(found) => return Err(OpenError::Format { found, known: keys::FORMAT }),
             None => {
                 let mut batch = state.batch();

@@ -24,7 +24,7 @@ use crate::{
     imports::ClosedImports,
     keys::{self, ProfileKey},
     lists::{catalogue::Hearings, texts::Texts},
-    overlay::{HiddenChildren, Overlay, StatementsKey},
+    overlay::{HiddenChildren, Overlay, StatementsKey, told_of},
     state::State,
 };
 
@@ -143,8 +143,7 @@ impl Views {
     pub fn statements(&self, key: StatementsKey) -> Result<Vec<Statement>, ReadError> {
         let (mut statements, hidden, below) = {
             let current = self.look();
-            let user = ProfileKey::new(key.0, RecordKind::User, key.2);
-            let hidden = match current.live.gone.contains_key(&user) {
+            let hidden = match current.live.gone.contains_key(&told_of(key)) {
                 true => None,
                 false => Some(current.live.unsaid.get(&key).cloned().unwrap_or_default()),
             };

@@ -22,7 +22,7 @@ use muster_model::{
 };
 use muster_store::{
     batch::BatchBuilder,
-    deletion::{Decree, Delete, Deletions, Stage, cover},
+    deletion::{Covered, Decree, Delete, Deletions, Stage, cover},
     journal::Journal,
     profiles::Profiles,
     receipt::Outcome,
@@ -36,10 +36,10 @@ const MARKER: &str = "Zq7x-marker-9Kd2-of-the-deleted";
 
 async fn delete(engine: &Embedded, workspace: WorkspaceId, kind: RecordKind, name: &str, at: Micros) -> DeletionId {
     let root = (kind, id(kind, name));
-    let (subjects, latest) = cover(engine, workspace, root).await.expect("the record is there");
+    let Covered { subjects, parts, latest } = cover(engine, workspace, root).await.expect("the record is there");
     let (deletion, at) = (DeletionId::of(root, at), at.max(latest));
     let mut batch = BatchBuilder::new(workspace, 0);
-    batch.decree(&Decree::Delete(Delete { id: deletion, root, requested_at: at, key_id: 1, at, subjects }));
+    batch.decree(&Decree::Delete(Delete { id: deletion, root, requested_at: at, key_id: 1, at, subjects, parts }));
     engine.append(batch.build()).await.expect("the deletion is taken");
     deletion
 }

@@ -190,11 +190,12 @@ async fn deletions_reach_what_is_kept() {
     engine.checkpoint().await;
     assert_eq!(kept(dir.path()), 1);
     let root = (RecordKind::User, support::id(RecordKind::User, MARKER));
-    let (subjects, _) = cover(&engine, workspace, root).await.unwrap();
+    let covered = cover(&engine, workspace, root).await.unwrap();
+    let (subjects, parts) = (covered.subjects, covered.parts);
     let at: Micros = NOW.plus_micros(1);
     let deletion = DeletionId::of(root, at);
     let mut batch = BatchBuilder::new(workspace, 0);
-    batch.decree(&Decree::Delete(Delete { id: deletion, root, requested_at: at, key_id: 1, at, subjects }));
+    batch.decree(&Decree::Delete(Delete { id: deletion, root, requested_at: at, key_id: 1, at, subjects, parts }));
     engine.append(batch.build()).await.unwrap();
     let now = following.read(LIMIT).unwrap();
     assert_eq!(now.records.len(), 1, "gone at once, for followers too");

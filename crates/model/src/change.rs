@@ -12,6 +12,7 @@ use crate::{
     message::{Message, Named},
     nps,
     profile::{Body, Profile, Span, User},
+    ties,
     time::Micros,
 };
 
@@ -23,7 +24,8 @@ pub trait Ledger {
     /// The profile, created empty if there is none yet.
     fn profile(&mut self, new: NewProfile<'_>) -> Result<&mut Profile, Self::Error>;
 
-    /// All statements ever recorded about a user and parents of one kind, in any order.
+    /// All statements ever recorded about a user and parents of one kind, in any order; with users for parents, about an
+    /// anonymous id.
     fn statements(&mut self, user: RecordId, parents: RecordKind) -> Result<Vec<Statement>, Self::Error>;
 
     /// Keeps a statement for [`Ledger::statements`].
@@ -122,7 +124,7 @@ pub(crate) fn associate<L: Ledger>(
     let statement = Statement { stamp: message.stamp(), parent: parent.id, links };
     ledger.keep_statement(user.id, parents, statement);
     let Body::User(body) = &mut named_profile(ledger, RecordKind::User, user, message)?.body else { return Ok(()) };
-    let loose = body.seen_loose;
+    let (loose, tied) = (Loose { span: body.seen_loose, exact: !body.loose_stale }, body.tied);
     let merged = associations(body, parents).merge(statement, &parent.external_id);
     let others: Vec<RecordId> = associations(body, parents).links().iter().map(|link| link.parent).collect();
     let answered = body.nps;
@@ -130,6 +132,9 @@ pub(crate) fn associate<L: Ledger>(
         ledger.relate((parents, parent.id), (RecordKind::User, user.id));
         if answered.heard {
             nps::parent_heard(ledger, user.id, (parents, parent.id))?;
+        }
+        if tied {
+            ties::parent_heard(ledger, user.id, (parents, parent.id))?;
         }
     }
     if merged.stood != merged.stands
@@ -160,8 +165,16 @@ fn associations(user: &mut User, parents: RecordKind) -> &mut Associations {
         | RecordKind::User
         | RecordKind::Instance
         | RecordKind::CustomObject
-        | RecordKind::NpsResponse => &mut user.accounts,
+        | RecordKind::NpsResponse
+        | RecordKind::Anonymous => &mut user.accounts,
     }
+}
+
+/// When a user did something that named no account.
+#[derive(Clone, Copy)]
+struct Loose {
+    span: Span,
+    exact: bool,
 }
 
 /// Keeps accounts' `seen` true when a statement changes which account a user's tracks belong to, or says that it is
@@ -171,10 +184,10 @@ fn move_loose_tracks<L: Ledger>(
     received_at: Micros,
     statement: Statement,
     merged: Merged,
-    loose: Span,
+    loose: Loose,
     accounts: &[RecordId],
 ) -> Result<(), L::Error> {
-    let Some(last) = loose.last() else { return Ok(()) };
+    let Some(last) = loose.span.last() else { return Ok(()) };
     let mut with_account = |id: RecordId, change: &mut dyn FnMut(&mut crate::profile::Account)| {
         let new = NewProfile { kind: RecordKind::Account, id, external_id: "", received_at };
         let profile = ledger.profile(new)?;
@@ -186,7 +199,10 @@ fn move_loose_tracks<L: Ledger>(
     };
     match (merged.before, merged.after) {
         // The first account of all takes the tracks that waited for one.
-        (None, Some(first)) => with_account(first, &mut |account| account.seen.join(loose)),
+        (None, Some(first)) => with_account(first, &mut |account| {
+            account.seen.join(loose.span);
+            account.seen_stale |= !loose.exact;
+        }),
         _ if merged.rewrites_past => {
             accounts.iter().try_for_each(|id| with_account(*id, &mut |account| account.seen_stale = true))
         }
@@ -198,16 +214,17 @@ fn move_loose_tracks<L: Ledger>(
     }
 }
 
-/// The account of a track that names none, from its user's associations at that instant.
+/// The account of a track of this user that names none, from the user's associations at that instant.
 pub(crate) fn account_of_user<L: Ledger>(
     ledger: &mut L,
-    message: &Message<'_>,
+    received_at: Micros,
+    user: RecordId,
     at: Micros,
 ) -> Result<Option<RecordId>, L::Error> {
-    let Some(user) = &message.user else { return Ok(None) };
-    let Body::User(body) = &named_profile(ledger, RecordKind::User, user, message)?.body else { return Ok(None) };
+    let new = NewProfile { kind: RecordKind::User, id: user, external_id: "", received_at };
+    let Body::User(body) = &ledger.profile(new)?.body else { return Ok(None) };
     match body.accounts.at(at) {
         Answer::Known(account) => Ok(account),
-        Answer::NeedsStatements => Ok(resolve(&ledger.statements(user.id, RecordKind::Account)?, at)),
+        Answer::NeedsStatements => Ok(resolve(&ledger.statements(user, RecordKind::Account)?, at)),
     }
 }

@@ -8,6 +8,8 @@
 //! * A covered message goes if the record it describes is deleted. A track, a custom object instance and an NPS response
 //!   belong to every record they name, and go with any of them; the end of a membership goes with either of the two.
 //! * Every other covered message that names a deleted record stays, without the name of the one that is.
+//! * An anonymous id is deleted with the only user that it was ever tied to. Of one that was several users', the stretches
+//!   are deleted in which it was the one that is ([`Part`]).
 
 use std::{borrow::Cow, fmt};
 
@@ -18,7 +20,9 @@ use crate::{
     json::Walk,
     kind::{Kind, RecordKind},
     kinds::fields::named,
+    limits::FUTURE_MICROS_MAX,
     message::Message,
+    ties::Stretch,
     time::Micros,
 };
 
@@ -76,35 +80,62 @@ pub fn described(kind: Kind) -> Option<RecordKind> {
     }
 }
 
-/// The instant that a message reaches back to.
-#[must_use]
-pub fn reach(timestamp: Micros, received_at: Micros) -> Micros {
-    timestamp.min(received_at)
+/// What of a message's times decides whether a deletion covers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The instant that it reaches back to.
+    pub back: Micros,
+    /// Its place in the order of statements.
+    pub at: Micros,
 }
 
-/// What deletions leave of a message of this kind that names these records and reaches back to `reach`; `deleted_at`
-/// tells the latest instant at which a record was deleted.
+/// What counts of a message of this timestamp and receipt.
+#[must_use]
+pub fn reach(timestamp: Micros, received_at: Micros) -> Reach {
+    let at = timestamp.min(received_at.plus_micros(FUTURE_MICROS_MAX));
+    Reach { back: timestamp.min(received_at), at }
+}
+
+/// What an anonymous id did while it was a user who is deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    pub anonymous: RecordId,
+    pub stretch: Stretch,
+}
+
+impl Part {
+    /// Whether it holds what an anonymous id did, covered by a deletion at an instant.
+    #[must_use]
+    pub fn hides(&self, id: RecordId, reach: Reach, deleted_at: Micros) -> bool {
+        self.anonymous == id && reach.back <= deleted_at && self.stretch.holds(reach.at)
+    }
+}
+
+/// What deletions leave of a message of this kind that names these records; `hides` tells whether a record is deleted as
+/// far as a message of such a reach is concerned.
 #[must_use]
 pub fn fate(
     kind: Kind,
     names: impl IntoIterator<Item = Subject>,
-    reach: Micros,
-    deleted_at: impl Fn(RecordId) -> Option<Micros>,
+    reach: Reach,
+    hides: impl Fn(RecordId, Reach) -> bool,
 ) -> Fate {
-    let (mut fate, mut has_user, mut account_goes) = (Fate::Keep, false, false);
+    let (mut fate, mut has_user, mut account_goes, mut anonymous_goes) = (Fate::Keep, false, false, false);
     for (named, id) in names {
         has_user |= named == RecordKind::User;
-        if deleted_at(id).is_some_and(|at| reach <= at) {
+        if hides(id, reach) {
             match (kind, named) {
                 (Kind::Leave, RecordKind::Account) => account_goes = true,
+                (Kind::User, RecordKind::Anonymous) => anonymous_goes = true,
                 _ if is_about(kind, named) => return Fate::Drop,
                 _ => fate = Fate::Redact,
             }
         }
     }
-    match (account_goes, has_user) {
+    match (account_goes || anonymous_goes, has_user) {
         (false, _) => fate,
-        // A user leaves an organization; an account named besides is not part of that.
+        // A user leaves an organization; an account named besides is not part of that. Nor is an anonymous id what is said
+        // of a user.
         (true, true) => Fate::Redact,
         (true, false) => Fate::Drop,
     }
@@ -116,38 +147,42 @@ fn is_about(kind: Kind, named: RecordKind) -> bool {
 }
 
 impl<'a> Message<'a> {
-    /// The instant that this message reaches back to.
+    /// What of its times decides whether deletions cover it.
     #[must_use]
-    pub fn reach(&self) -> Micros {
+    pub fn reach(&self) -> Reach {
         reach(self.timestamp, self.received_at)
     }
 
     /// What deletions leave of it.
     #[must_use]
-    pub fn fate(&self, deleted_at: impl Fn(RecordId) -> Option<Micros>) -> Fate {
-        fate(self.kind, named(self).map(|(kind, id, _)| (kind, id)), self.reach(), deleted_at)
+    pub fn fate(&self, hides: impl Fn(RecordId, Reach) -> bool) -> Fate {
+        fate(self.kind, named(self).map(|(kind, id, _)| (kind, id)), self.reach(), hides)
     }
 
     /// What deletions leave of it, if they leave anything.
     #[must_use]
-    pub fn left(self, deleted_at: impl Fn(RecordId) -> Option<Micros>) -> Option<Message<'a>> {
-        match self.fate(&deleted_at) {
+    pub fn left(self, hides: impl Fn(RecordId, Reach) -> bool) -> Option<Message<'a>> {
+        match self.fate(&hides) {
             Fate::Keep => Some(self),
-            Fate::Redact => Some(self.redacted(deleted_at)),
+            Fate::Redact => Some(self.redacted(hides)),
             Fate::Drop => None,
         }
     }
 
     /// The message without the names of the records that are deleted. Its identity stays what it was.
     #[must_use]
-    pub fn redacted(mut self, deleted_at: impl Fn(RecordId) -> Option<Micros>) -> Message<'a> {
+    pub fn redacted(mut self, hides: impl Fn(RecordId, Reach) -> bool) -> Message<'a> {
         let reach = self.reach();
-        let deleted = |id: RecordId| deleted_at(id).is_some_and(|at| reach <= at);
-        let mut fields = Vec::new();
-        for (field, member) in [("organizationId", &mut self.organization), ("accountId", &mut self.account)] {
-            if member.as_ref().is_some_and(|named| deleted(named.id)) {
-                *member = None;
-                fields.push(field);
+        let mut fields: Vec<&str> = Vec::new();
+        let named: [(&[&str], _); 3] = [
+            (&["organizationId"], &mut self.organization),
+            (&["accountId"], &mut self.account),
+            (&["anonymousId", "previousId"], &mut self.anonymous),
+        ];
+        for (members, named) in named {
+            if named.as_ref().is_some_and(|named| hides(named.id, reach)) {
+                *named = None;
+                fields.extend(members);
             }
         }
         self.rest = Cow::Owned(without(&self.rest, &fields));
@@ -192,8 +227,9 @@ mod tests {
         let message = check_typed(&draft, &context).unwrap();
         let deleted_at =
             |id| deleted.iter().find(|(kind, name, _)| ids.record(*kind, name) == id).map(|(_, _, at)| Micros(*at));
-        assert_eq!(message.fate(deleted_at), expected, "{text} after {deleted:?}");
-        (expected == Fate::Redact).then(|| message.redacted(deleted_at).as_sent())
+        let hides = |id, reach: Reach| deleted_at(id).is_some_and(|at| reach.back <= at);
+        assert_eq!(message.fate(hides), expected, "{text} after {deleted:?}");
+        (expected == Fate::Redact).then(|| message.redacted(hides).as_sent())
     }
 
     #[test]

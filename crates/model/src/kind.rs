@@ -82,17 +82,29 @@ pub enum RecordKind {
     Instance = 4,
     CustomObject = 5,
     NpsResponse = 6,
+    /// Someone who did something and whose user is not known, or was not at first. Never shown as a record of its own.
+    Anonymous = 7,
 }
 
 impl RecordKind {
-    /// Every kind of record.
-    pub const ALL: [RecordKind; 6] = [
+    /// The kinds that are shown and listed.
+    pub const SHOWN: [RecordKind; 6] = [
         RecordKind::Organization,
         RecordKind::Account,
         RecordKind::User,
         RecordKind::Instance,
         RecordKind::CustomObject,
         RecordKind::NpsResponse,
+    ];
+    /// Every kind of record, that of anonymous ids included.
+    pub const ALL: [RecordKind; 7] = [
+        RecordKind::Organization,
+        RecordKind::Account,
+        RecordKind::User,
+        RecordKind::Instance,
+        RecordKind::CustomObject,
+        RecordKind::NpsResponse,
+        RecordKind::Anonymous,
     ];
 
     /// One record of this kind, in a sentence.
@@ -105,6 +117,7 @@ impl RecordKind {
             RecordKind::Instance => "custom object instance",
             RecordKind::CustomObject => "custom object",
             RecordKind::NpsResponse => "NPS response",
+            RecordKind::Anonymous => "anonymous id",
         }
     }
 

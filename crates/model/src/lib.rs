@@ -49,6 +49,9 @@ pub mod association;
 /// NPS: the last answer of each user, and how accounts and organizations count them.
 pub mod nps;
 
+/// Which user an anonymous id is, and when.
+pub mod ties;
+
 /// What is true now of one record.
 pub mod profile;
 

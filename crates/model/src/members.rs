@@ -26,7 +26,8 @@ pub fn link<L: Ledger>(
         | RecordKind::User
         | RecordKind::Instance
         | RecordKind::CustomObject
-        | RecordKind::NpsResponse => organization_of(ledger, parent.1)?,
+        | RecordKind::NpsResponse
+        | RecordKind::Anonymous => organization_of(ledger, parent.1)?,
     };
     let Some(organization) = organization else { return Ok(()) };
     if ways(ledger, user, parent)?.contains(&organization) {

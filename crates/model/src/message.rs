@@ -50,6 +50,9 @@ pub struct Message<'a> {
     pub instance: Option<Named<'a>>,
     /// The NPS response.
     pub response: Option<Named<'a>>,
+    /// Someone anonymous: of a track, or of a user message, without a user, whom it is about; of a user message with one,
+    /// whom it says that the user is.
+    pub anonymous: Option<Named<'a>>,
     pub message_id: Option<Cow<'a, str>>,
     /// The event's name, or a custom object instance's.
     pub name: Option<Cow<'a, str>>,

@@ -293,7 +293,7 @@ fn recount(profile: &mut Profile, group: Option<Group>, counts: bool) {
     match &mut profile.body {
         Body::Account(account) => account.nps.count(group, counts),
         Body::Organization(organization) => organization.nps.count(group, counts),
-        Body::User(_) | Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_) => {}
+        Body::User(_) | Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_) | Body::Anonymous(_) => {}
     }
 }
 

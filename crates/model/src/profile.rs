@@ -91,6 +91,7 @@ pub enum Body {
     Instance(Instance),
     CustomObject,
     NpsResponse(NpsResponse),
+    Anonymous(Anonymous),
 }
 
 /// What only organizations have.
@@ -138,10 +139,16 @@ fn standing(register: &Option<Register<Option<Parent>>>) -> Option<&Parent> {
 pub struct User {
     pub accounts: Associations,
     pub organizations: Associations,
-    /// All tracks of this user.
+    /// All tracks of this user, those included that an anonymous id of its own did. Exact unless `seen_stale`.
     pub seen: Span,
-    /// Tracks of this user that name no account: those that follow its associations.
+    /// A tie about the past moved tracks away from or to this user; `seen` must be computed from them.
+    pub seen_stale: bool,
+    /// Tracks of this user that name no account: those that follow its associations. Exact unless `loose_stale`, and never
+    /// too short.
     pub seen_loose: Span,
+    pub loose_stale: bool,
+    /// Whether an anonymous id was ever tied to this user.
+    pub tied: bool,
     /// What this user answered to NPS surveys.
     pub nps: Answers,
 }
@@ -177,6 +184,19 @@ pub struct NpsResponse {
     pub user: Option<Register<Parent>>,
 }
 
+/// What only anonymous ids have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Anonymous {
+    /// The users that it was ever tied to.
+    pub users: Associations,
+    /// All tracks that name it and no user.
+    pub seen: Span,
+    /// Those of them that name no account either.
+    pub seen_loose: Span,
+    /// Some of its tracks were deleted; both spans may be too long.
+    pub stale: bool,
+}
+
 impl Profile {
     /// An empty profile, first heard of at `received_at`.
     #[must_use]
@@ -188,6 +208,7 @@ impl Profile {
             RecordKind::Instance => Body::Instance(Instance::default()),
             RecordKind::CustomObject => Body::CustomObject,
             RecordKind::NpsResponse => Body::NpsResponse(NpsResponse::default()),
+            RecordKind::Anonymous => Body::Anonymous(Anonymous::default()),
         };
         Profile {
             id,
@@ -211,6 +232,7 @@ impl Profile {
             Body::Instance(_) => RecordKind::Instance,
             Body::CustomObject => RecordKind::CustomObject,
             Body::NpsResponse(_) => RecordKind::NpsResponse,
+            Body::Anonymous(_) => RecordKind::Anonymous,
         }
     }
 
@@ -249,13 +271,23 @@ impl Profile {
         if let Body::NpsResponse(response) = &self.body { Some(response) } else { None }
     }
 
+    /// The part that only anonymous ids have.
+    #[must_use]
+    pub fn as_anonymous(&self) -> Option<&Anonymous> {
+        if let Body::Anonymous(anonymous) = &self.body { Some(anonymous) } else { None }
+    }
+
     /// Bytes that this profile takes in memory, about, for bounds.
     #[must_use]
     pub fn weight_bytes(&self) -> usize {
-        let user = self.as_user().map_or(0, |user| user.accounts.heap_bytes() + user.organizations.heap_bytes());
+        let links = match &self.body {
+            Body::User(user) => user.accounts.heap_bytes() + user.organizations.heap_bytes(),
+            Body::Anonymous(anonymous) => anonymous.users.heap_bytes(),
+            _ => 0,
+        };
         allocated_bytes(size_of::<Profile>())
             + allocated_bytes(self.external_id.len())
             + self.traits.heap_bytes()
-            + user
+            + links
     }
 }

@@ -84,7 +84,9 @@ impl ListOrder {
             ListOrder::UsersCount => match &profile.body {
                 Body::Account(account) => Some(count(account.users_count)),
                 Body::Organization(organization) => Some(count(organization.users_count)),
-                Body::User(_) | Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_) => None,
+                Body::User(_) | Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_) | Body::Anonymous(_) => {
+                    None
+                }
             },
             ListOrder::AccountsCount => {
                 profile.as_organization().map(|organization| count(organization.accounts_count))
@@ -116,7 +118,7 @@ fn tally(profile: &Profile) -> Option<Tally> {
     match &profile.body {
         Body::Account(account) => Some(account.nps),
         Body::Organization(organization) => Some(organization.nps),
-        Body::User(_) | Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_) => None,
+        Body::User(_) | Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_) | Body::Anonymous(_) => None,
     }
 }
 
@@ -125,8 +127,8 @@ fn tally(profile: &Profile) -> Option<Tally> {
 pub fn kept_seen(profile: &Profile) -> (Span, bool) {
     match &profile.body {
         Body::Account(account) => (account.seen, !account.seen_stale),
-        Body::User(user) => (user.seen, true),
-        Body::Organization(_) | Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_) => {
+        Body::User(user) => (user.seen, !user.seen_stale),
+        Body::Organization(_) | Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_) | Body::Anonymous(_) => {
             (Span::default(), true)
         }
     }
@@ -290,7 +292,9 @@ pub fn belongs<E>(
                 RecordKind::Account => &instance.account,
                 RecordKind::Organization => &instance.organization,
                 RecordKind::CustomObject => return Ok(instance.custom_object == Some(parent.1)),
-                RecordKind::User | RecordKind::Instance | RecordKind::NpsResponse => return Ok(false),
+                RecordKind::User | RecordKind::Instance | RecordKind::NpsResponse | RecordKind::Anonymous => {
+                    return Ok(false);
+                }
             };
             Ok(of.as_ref().and_then(|of| of.value().as_ref()).is_some_and(|of| of.id == parent.1))
         }
@@ -304,7 +308,7 @@ pub fn belongs<E>(
                 None => Ok(false),
             }
         }
-        Body::Organization(_) | Body::CustomObject => Ok(false),
+        Body::Organization(_) | Body::CustomObject | Body::Anonymous(_) => Ok(false),
     }
 }
 

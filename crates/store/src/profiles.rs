@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use muster_model::{
+    association::Statement,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
     profile::{Profile, Span},
@@ -34,7 +35,10 @@ pub trait Profiles: Send + Sync {
         children: RecordKind,
     ) -> Answer<'_, Vec<RecordId>, ReadError>;
 
-    /// First and last track attributed to an account, exact also where [`muster_model::profile::Account::seen`] is
-    /// stale.
-    fn account_seen(&self, workspace: WorkspaceId, account: RecordId) -> Answer<'_, Span, ReadError>;
+    /// First and last track of an account or a user, exact also where [`muster_model::profile::Account::seen`] or
+    /// [`muster_model::profile::User::seen`] is stale.
+    fn seen(&self, workspace: WorkspaceId, subject: (RecordKind, RecordId)) -> Answer<'_, Span, ReadError>;
+
+    /// Every tie ever stated between an anonymous id and a user, in any order.
+    fn ties(&self, workspace: WorkspaceId, anonymous: RecordId) -> Answer<'_, Vec<Statement>, ReadError>;
 }

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 
 use muster_model::{
-    deletion::{self, Fate, Subject},
+    deletion::{self, Fate, Reach, Subject},
     id::{Identity, RecordId},
     kind::{Kind, RecordKind},
     message::{Message, Named, Trait},
@@ -21,7 +21,7 @@ pub const VERSION: u16 = 1;
 const HAS_ORGANIZATION: u8 = 1;
 const HAS_ACCOUNT: u8 = 1 << 1;
 const HAS_USER: u8 = 1 << 2;
-/// An instance or an NPS response; the kind says which.
+/// An instance, an NPS response or someone anonymous; the kind says which.
 const HAS_EXTERNAL: u8 = 1 << 3;
 const HAS_MESSAGE_ID: u8 = 1 << 4;
 const HAS_NAME: u8 = 1 << 5;
@@ -73,9 +73,29 @@ pub fn encode(message: &Message<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// What `externalId` names.
+/// What else a message names; the kind says what that is.
 fn external<'m, 'a>(message: &'m Message<'a>) -> &'m Option<Named<'a>> {
-    if message.kind == Kind::NpsResponse { &message.response } else { &message.instance }
+    match external_kind(message.kind) {
+        RecordKind::NpsResponse => &message.response,
+        RecordKind::Anonymous => &message.anonymous,
+        _ => &message.instance,
+    }
+}
+
+/// What the name is of that messages of a kind have besides those that have a member of their own: of an NPS response, of
+/// someone anonymous, of an instance.
+#[must_use]
+pub fn external_kind(kind: Kind) -> RecordKind {
+    match kind {
+        Kind::NpsResponse => RecordKind::NpsResponse,
+        Kind::User | Kind::Track => RecordKind::Anonymous,
+        Kind::Organization
+        | Kind::Account
+        | Kind::Unlink
+        | Kind::CustomObjectInstance
+        | Kind::CustomObject
+        | Kind::Leave => RecordKind::Instance,
+    }
 }
 
 /// What decides whether a record is new.
@@ -107,13 +127,13 @@ pub struct Names {
 
 impl Names {
     /// What deletions leave of the message; `reach` is its own ([`muster_model::deletion::reach`]) or another instant.
-    pub fn fate(&self, reach: Micros, deleted_at: impl Fn(RecordId) -> Option<Micros>) -> Fate {
-        deletion::fate(self.kind, self.subjects.into_iter().flatten(), reach, deleted_at)
+    pub fn fate(&self, reach: Reach, hides: impl Fn(RecordId, Reach) -> bool) -> Fate {
+        deletion::fate(self.kind, self.subjects.into_iter().flatten(), reach, hides)
     }
 
-    /// The instant that the message reaches back to.
+    /// What of the message's times decides whether a deletion covers it.
     #[must_use]
-    pub fn reach(&self) -> Micros {
+    pub fn reach(&self) -> Reach {
         deletion::reach(self.timestamp, self.received_at)
     }
 }
@@ -127,12 +147,11 @@ pub fn names(record: &[u8]) -> Result<Names, NotARecord> {
     let timestamp = Micros(reader.u64()? as i64);
     let received_at = Micros(reader.u64()? as i64);
     let mut subjects = [None; 5];
-    let external = if kind == Kind::NpsResponse { RecordKind::NpsResponse } else { RecordKind::Instance };
     let members = [
         (HAS_ORGANIZATION, RecordKind::Organization),
         (HAS_ACCOUNT, RecordKind::Account),
         (HAS_USER, RecordKind::User),
-        (HAS_EXTERNAL, external),
+        (HAS_EXTERNAL, external_kind(kind)),
         (HAS_CUSTOM_OBJECT, RecordKind::CustomObject),
     ];
     for ((flag, record), subject) in members.into_iter().zip(&mut subjects) {
@@ -157,7 +176,11 @@ pub fn decode(record: &[u8]) -> Result<Message<'_>, NotARecord> {
     let account = has(HAS_ACCOUNT).then(|| reader.named()).transpose()?;
     let user = has(HAS_USER).then(|| reader.named()).transpose()?;
     let external = has(HAS_EXTERNAL).then(|| reader.named()).transpose()?;
-    let (instance, response) = if kind == Kind::NpsResponse { (None, external) } else { (external, None) };
+    let (instance, response, anonymous) = match external_kind(kind) {
+        RecordKind::NpsResponse => (None, external, None),
+        RecordKind::Anonymous => (None, None, external),
+        _ => (external, None, None),
+    };
     let custom_object = has(HAS_CUSTOM_OBJECT).then(|| reader.named()).transpose()?;
     let message_id = has(HAS_MESSAGE_ID).then(|| reader.text().map(Cow::Borrowed)).transpose()?;
     let name = has(HAS_NAME).then(|| reader.text().map(Cow::Borrowed)).transpose()?;
@@ -181,6 +204,7 @@ pub fn decode(record: &[u8]) -> Result<Message<'_>, NotARecord> {
         custom_object,
         instance,
         response,
+        anonymous,
         message_id,
         name,
         data,

@@ -90,6 +90,26 @@ impl Texts {
     }
 }
 
+/// Where a track belongs, by the senders' own ids.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Whereabouts<'a> {
+    pub user: Option<&'a str>,
+    pub account: Option<&'a str>,
+    pub organization: Option<&'a str>,
+}
+
+impl<'a> Whereabouts<'a> {
+    /// What a message names itself.
+    #[must_use]
+    pub fn named_in(message: &'a Message<'_>) -> Whereabouts<'a> {
+        Whereabouts {
+            user: name_of(&message.user),
+            account: name_of(&message.account),
+            organization: name_of(&message.organization),
+        }
+    }
+}
+
 /// Rows of messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowBatch {
@@ -140,15 +160,9 @@ impl RowBatch {
         self.column(column).get(row)
     }
 
-    /// Adds a message with the columns that are wanted of it. `place` is the account and the organization it belongs
-    /// to, in place of those it names.
-    pub fn push(
-        &mut self,
-        number: u64,
-        message: &Message<'_>,
-        place: Option<(Option<&str>, Option<&str>)>,
-        columns: &[Column],
-    ) {
+    /// Adds a message with the columns that are wanted of it. `place` is whom it belongs to, which may be others than it
+    /// names.
+    pub fn push(&mut self, number: u64, message: &Message<'_>, place: Whereabouts<'_>, columns: &[Column]) {
         self.numbers.push(number);
         self.kinds.push(message.kind);
         self.timestamps.push(message.timestamp);
@@ -157,15 +171,9 @@ impl RowBatch {
         for column in columns {
             let out = &mut self.texts[*column as usize];
             match column {
-                Column::Organization => match place {
-                    Some((_, organization)) => out.push(organization),
-                    None => out.push(name_of(&message.organization)),
-                },
-                Column::Account => match place {
-                    Some((account, _)) => out.push(account),
-                    None => out.push(name_of(&message.account)),
-                },
-                Column::User => out.push(name_of(&message.user)),
+                Column::Organization => out.push(place.organization),
+                Column::Account => out.push(place.account),
+                Column::User => out.push(place.user),
                 Column::External => out.push(name_of(&message.instance).or(name_of(&message.response))),
                 Column::CustomObject => out.push(name_of(&message.custom_object)),
                 Column::Event => out.push(message.name.as_deref().filter(|_| track)),

@@ -27,8 +27,8 @@ pub const SCAN_ROWS_MAX: usize = 8 * 1024;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
     pub messages: u64,
-    /// Records of each kind, in the order of [`RecordKind::ALL`].
-    pub records: [u64; RecordKind::ALL.len()],
+    /// Records of each kind, in the order of [`RecordKind::SHOWN`].
+    pub records: [u64; RecordKind::SHOWN.len()],
 }
 
 /// What was looked at through a moment so far.
@@ -50,7 +50,7 @@ pub type Names = Option<BTreeSet<Box<str>>>;
 pub struct Wanted {
     /// Kinds of message. With `attributed` only tracks come, whatever stands here.
     pub kinds: Vec<Kind>,
-    /// Whether account and organization are those a track belongs to, as a timeline has it, instead of those it names.
+    /// Whether user, account and organization are those a track belongs to, as a timeline has it, instead of those it names.
     /// The conditions on them are then conditions on where it belongs.
     pub attributed: bool,
     pub organizations: Names,
@@ -138,9 +138,10 @@ pub trait Moment: Send + Sync {
     /// maybe others too. Whether they still belong to it is in their profiles.
     fn children(&self, parent: (RecordKind, RecordId), children: RecordKind) -> Result<Vec<Arc<Profile>>, ReadError>;
 
-    /// First and last track attributed to an account, exact also where [`muster_model::profile::Account::seen`] is
-    /// stale. `go_on` is asked now and then whether anybody still waits; after `false` the answer is an error.
-    fn account_seen(&self, account: &Profile, go_on: &dyn Fn() -> bool) -> Result<Span, ReadError>;
+    /// First and last track of an account or a user, exact also where [`muster_model::profile::Account::seen`] or
+    /// [`muster_model::profile::User::seen`] is stale. `go_on` is asked now and then whether anybody still waits; after
+    /// `false` the answer is an error.
+    fn seen(&self, profile: &Profile, go_on: &dyn Fn() -> bool) -> Result<Span, ReadError>;
 
     /// Begins to read messages, in no particular order; each message once.
     fn scan(self: Arc<Self>, wanted: Wanted) -> Result<Box<dyn Scan>, ReadError>;

@@ -96,6 +96,18 @@ impl Hashed {
         }
     }
 
+    /// The user that an anonymous id was at an instant, likewise.
+    fn user_at(&self, anonymous: RecordId, at: Micros) -> Option<RecordId> {
+        let ties = self.statements.get(&(RecordKind::User, anonymous)).map_or(&[][..], Vec::as_slice);
+        let resolved = resolve(ties, at);
+        let body = self.profiles.get(&(RecordKind::Anonymous, anonymous)).and_then(Profile::as_anonymous);
+        match body.map_or(Answer::Known(None), |body| body.users.at(at)) {
+            Answer::Known(known) => assert_eq!(known, resolved, "the short cut at {at:?}"),
+            Answer::NeedsStatements => assert!(ties.len() > 1),
+        }
+        resolved
+    }
+
     /// The user's parent at an instant, by the short cut where it answers and by all statements where it does not; and
     /// the two agree.
     fn parent_at(&self, user: RecordId, parents: RecordKind, at: Micros) -> Option<RecordId> {
@@ -115,7 +127,8 @@ impl Hashed {
 }
 
 fn parents_match(ledger: &Hashed, event: &Event, at: Micros, message: &Message<'_>) -> Result<(), String> {
-    let user = message.user.as_ref().map(|named| named.id);
+    let tied = || ledger.user_at(message.anonymous.as_ref()?.id, at);
+    let user = message.user.as_ref().map(|named| named.id).or_else(tied);
     let account = message.account.as_ref().map(|named| named.id);
     let of_user = |parents| ledger.parent_at(user?, parents, at);
     let account = account.or_else(|| of_user(RecordKind::Account));
@@ -126,8 +139,8 @@ fn parents_match(ledger: &Hashed, event: &Event, at: Micros, message: &Message<'
     let organization = joined
         .or_else(|| message.organization.as_ref().map(|named| named.id))
         .or_else(|| of_user(RecordKind::Organization));
-    let found = (event.account.as_ref().map(|one| one.id), event.organization.as_ref().map(|one| one.id));
-    if (account, organization) == found { Ok(()) } else { Err(format!("{message:?} belongs to {found:?}")) }
+    let found = [&event.user, &event.account, &event.organization].map(|one| one.as_ref().map(|one| one.id));
+    if [user, account, organization] == found { Ok(()) } else { Err(format!("{message:?} belongs to {found:?}")) }
 }
 
 async fn compare(ledger: &Hashed, twin: &Desk<'_, Twin>, arrival: &Arrival, same_order: bool) -> Result<(), String> {
@@ -143,6 +156,14 @@ async fn compare(ledger: &Hashed, twin: &Desk<'_, Twin>, arrival: &Arrival, same
                 && found.seen_stale
             {
                 (found.seen, found.seen_stale) = (exact.seen, false);
+            }
+            if let (Body::User(found), Some(exact)) = (&mut found.body, expected.as_user()) {
+                if found.seen_stale {
+                    (found.seen, found.seen_stale) = (exact.seen, false);
+                }
+                if found.loose_stale {
+                    (found.seen_loose, found.loose_stale) = (exact.seen_loose, false);
+                }
             }
             if !same_order {
                 (found.created_at, found.updated_at) = (expected.created_at, expected.updated_at);

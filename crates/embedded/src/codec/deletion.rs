@@ -1,17 +1,19 @@
 //! Deletions, and their receipts.
 
 use muster_model::{
-    deletion::{DeletionId, Subject},
+    deletion::{DeletionId, Part, Subject},
     id::RecordId,
     kind::RecordKind,
+    ties::Stretch,
     time::Micros,
 };
 use muster_store::deletion::{Deletion, Erasure, Removed, Seal, Stage};
 
 use super::bytes::{Input, Malformed, Output};
 
-/// The version of this layout.
-pub const VERSION: u8 = 1;
+/// The version of this layout, and the one before, which knew no anonymous ids.
+pub const VERSION: u8 = 2;
+const WITHOUT_ANONYMOUS: u8 = 1;
 
 const SCHEDULED: u8 = 0;
 const CANCELLED: u8 = 1;
@@ -50,7 +52,8 @@ pub fn encode(deletion: &Deletion, out: &mut Vec<u8>) {
 /// Reads a deletion.
 pub fn decode(bytes: &[u8]) -> Result<Deletion, Malformed> {
     let mut input = Input::new(bytes);
-    if input.u8()? != VERSION {
+    let version = input.u8()?;
+    if !matches!(version, WITHOUT_ANONYMOUS | VERSION) {
         return Err(Malformed);
     }
     let id = DeletionId(input.u128()?);
@@ -61,9 +64,9 @@ pub fn decode(bytes: &[u8]) -> Result<Deletion, Malformed> {
     let stage = match input.u8()? {
         SCHEDULED => Stage::Scheduled,
         CANCELLED => Stage::Cancelled { at: Micros(input.i64()?) },
-        ERASING => Stage::Erasing(take_erasure(&mut input)?),
+        ERASING => Stage::Erasing(take_erasure(&mut input, version)?),
         FINISHED => {
-            let erasure = take_erasure(&mut input)?;
+            let erasure = take_erasure(&mut input, version)?;
             let (number, finished_at) = (input.u64()?, Micros(input.i64()?));
             Stage::Finished(erasure, Seal { number, finished_at, previous: hash(&mut input)?, hash: hash(&mut input)? })
         }
@@ -95,11 +98,19 @@ fn put_erasure(out: &mut Vec<u8>, erasure: &Erasure) {
     }
     out.put_u32(erasure.subjects.len() as u32);
     erasure.subjects.iter().for_each(|subject| put_subject(out, *subject));
+    out.put_u64(erasure.removed.anonymous);
+    out.put_u32(erasure.parts.len() as u32);
+    for part in &erasure.parts {
+        out.put_u128(part.anonymous.0);
+        out.put_i64(part.stretch.first.0);
+        out.put_i64(part.stretch.last.0);
+    }
 }
 
-fn take_erasure(input: &mut Input<'_>) -> Result<Erasure, Malformed> {
+fn take_erasure(input: &mut Input<'_>, version: u8) -> Result<Erasure, Malformed> {
     let at = Micros(input.i64()?);
-    let removed = Removed {
+    let mut removed = Removed {
+        anonymous: 0,
         organizations: input.u64()?,
         accounts: input.u64()?,
         users: input.u64()?,
@@ -114,7 +125,16 @@ fn take_erasure(input: &mut Input<'_>) -> Result<Erasure, Malformed> {
     };
     let count = input.count(17)?;
     let subjects = (0..count).map(|_| take_subject(input)).collect::<Result<_, _>>()?;
-    Ok(Erasure { at, subjects, removed })
+    let mut parts = Vec::new();
+    if version != WITHOUT_ANONYMOUS {
+        removed.anonymous = input.u64()?;
+        for _ in 0..input.count(32)? {
+            let anonymous = RecordId(input.u128()?);
+            let (first, last) = (Micros(input.i64()?), Micros(input.i64()?));
+            parts.push(Part { anonymous, stretch: Stretch { first, last } });
+        }
+    }
+    Ok(Erasure { at, subjects, parts, removed })
 }
 
 fn hash(input: &mut Input<'_>) -> Result<[u8; 32], Malformed> {
@@ -128,8 +148,10 @@ mod tests {
     #[test]
     fn every_stage_reads_back() {
         let root = (RecordKind::Account, RecordId(7));
-        let removed = Removed { users: 2, messages: 3, files: 4, ..Removed::default() };
-        let erasure = Erasure { at: Micros(-3), subjects: vec![root, (RecordKind::User, RecordId(8))], removed };
+        let removed = Removed { users: 2, messages: 3, files: 4, anonymous: 5, ..Removed::default() };
+        let subjects = vec![root, (RecordKind::User, RecordId(8))];
+        let part = Part { anonymous: RecordId(9), stretch: Stretch { first: Micros::MIN, last: Micros(3) } };
+        let erasure = Erasure { at: Micros(-3), subjects, parts: vec![part], removed };
         let seal = Seal { number: 4, finished_at: Micros(9), previous: [1; 32], hash: [2; 32] };
         let stages = [
             Stage::Scheduled,

@@ -28,6 +28,9 @@ pub mod custom_object_instance;
 /// What only NPS responses have.
 pub mod nps_response;
 
+/// What only anonymous ids have.
+pub mod anonymous;
+
 /// Deletions.
 pub mod deletion;
 

@@ -9,15 +9,16 @@ use muster_model::{
 };
 
 use super::{
-    account,
+    account, anonymous,
     bytes::{Input, Malformed, Output},
     custom_object_instance, nps_response, organization,
     stamps::{put_stamp, take_stamp},
     user,
 };
 
-/// The version of this layout.
-pub const VERSION: u8 = 1;
+/// The version of this layout, and the one before, which knew no anonymous ids.
+pub const VERSION: u8 = 2;
+const WITHOUT_ANONYMOUS: u8 = 1;
 
 /// Appends a profile.
 pub fn encode(profile: &Profile, out: &mut Vec<u8>) {
@@ -42,13 +43,15 @@ pub fn encode(profile: &Profile, out: &mut Vec<u8>) {
         Body::Instance(body) => custom_object_instance::encode(body, out),
         Body::CustomObject => {}
         Body::NpsResponse(body) => nps_response::encode(body, out),
+        Body::Anonymous(body) => anonymous::encode(body, out),
     }
 }
 
 /// Reads a profile.
 pub fn decode(bytes: &[u8]) -> Result<Profile, Malformed> {
     let mut input = Input::new(bytes);
-    if input.u8()? != VERSION {
+    let version = input.u8()?;
+    if !matches!(version, WITHOUT_ANONYMOUS | VERSION) {
         return Err(Malformed);
     }
     let kind = RecordKind::from_number(input.u8()?).ok_or(Malformed)?;
@@ -68,10 +71,11 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Malformed> {
     let body = match kind {
         RecordKind::Organization => Body::Organization(organization::decode(&mut input)?),
         RecordKind::Account => Body::Account(account::decode(&mut input)?),
-        RecordKind::User => Body::User(user::decode(&mut input)?),
+        RecordKind::User => Body::User(user::decode(&mut input, version != WITHOUT_ANONYMOUS)?),
         RecordKind::Instance => Body::Instance(custom_object_instance::decode(&mut input)?),
         RecordKind::CustomObject => Body::CustomObject,
         RecordKind::NpsResponse => Body::NpsResponse(nps_response::decode(&mut input)?),
+        RecordKind::Anonymous => Body::Anonymous(anonymous::decode(&mut input)?),
     };
     input.end()?;
     let external_id = external_id.into();
@@ -84,7 +88,7 @@ mod tests {
         association::{Associations, Link},
         id::Identity,
         nps::{Answer, Answers, Tally},
-        profile::{Account, Instance, NpsResponse, Organization, Parent, Span, User},
+        profile::{Account, Anonymous, Instance, NpsResponse, Organization, Parent, Span, User},
         register::{Register, Stamp},
     };
 
@@ -120,7 +124,10 @@ mod tests {
                 accounts: Associations::from_links(vec![link(2), link(1)]),
                 organizations: Associations::default(),
                 seen,
+                seen_stale: true,
                 seen_loose: seen,
+                loose_stale: true,
+                tied: true,
                 nps: Answers { heard: true, last: Some(answer) },
             }),
             Body::Instance(Instance {
@@ -131,6 +138,12 @@ mod tests {
             }),
             Body::CustomObject,
             Body::NpsResponse(NpsResponse { user: Some(Register::new(stamp(6), named())) }),
+            Body::Anonymous(Anonymous {
+                users: Associations::from_links(vec![link(3)]),
+                seen,
+                seen_loose: Span::default(),
+                stale: true,
+            }),
         ];
         let profile = |body| {
             let mut profile = Profile::new(RecordKind::User, RecordId(7), "ext ö", Micros(5));
@@ -148,6 +161,23 @@ mod tests {
             let mut bytes = Vec::new();
             encode(&profile, &mut bytes);
             assert_eq!(decode(&bytes).as_ref(), Ok(&profile));
+        }
+    }
+
+    /// As it was kept before there were anonymous ids.
+    #[test]
+    fn the_version_before_is_read() {
+        for profile in samples().into_iter().filter(|profile| profile.as_anonymous().is_none()) {
+            let mut bytes = Vec::new();
+            encode(&profile, &mut bytes);
+            bytes[0] = WITHOUT_ANONYMOUS;
+            let mut expected = profile.clone();
+            if let Body::User(user) = &mut expected.body {
+                // What came with anonymous ids stands at the end.
+                bytes.truncate(bytes.len() - 3);
+                (user.seen_stale, user.loose_stale, user.tied) = (false, false, false);
+            }
+            assert_eq!(decode(&bytes).as_ref(), Ok(&expected));
         }
     }
 

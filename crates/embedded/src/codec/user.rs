@@ -19,16 +19,27 @@ pub fn encode(body: &User, out: &mut Vec<u8>) {
     put_span(out, body.seen);
     put_span(out, body.seen_loose);
     put_answers(out, body.nps);
+    out.put_flag(body.seen_stale);
+    out.put_flag(body.loose_stale);
+    out.put_flag(body.tied);
 }
 
-pub fn decode(input: &mut Input<'_>) -> Result<User, Malformed> {
-    Ok(User {
+/// Of a layout without what came with anonymous ids, none were tied.
+pub fn decode(input: &mut Input<'_>, with_ties: bool) -> Result<User, Malformed> {
+    let mut user = User {
         accounts: take_associations(input)?,
         organizations: take_associations(input)?,
         seen: take_span(input)?,
         seen_loose: take_span(input)?,
         nps: take_answers(input)?,
-    })
+        ..User::default()
+    };
+    if with_ties {
+        user.seen_stale = input.flag()?;
+        user.loose_stale = input.flag()?;
+        user.tied = input.flag()?;
+    }
+    Ok(user)
 }
 
 fn put_answers(out: &mut Vec<u8>, answers: Answers) {
@@ -49,7 +60,7 @@ fn take_answers(input: &mut Input<'_>) -> Result<Answers, Malformed> {
     Ok(Answers { heard, last })
 }
 
-fn put_associations(out: &mut Vec<u8>, associations: &Associations) {
+pub(super) fn put_associations(out: &mut Vec<u8>, associations: &Associations) {
     out.put_u32(associations.links().len() as u32);
     for link in associations.links() {
         out.put_u128(link.parent.0);
@@ -59,7 +70,7 @@ fn put_associations(out: &mut Vec<u8>, associations: &Associations) {
     }
 }
 
-fn take_associations(input: &mut Input<'_>) -> Result<Associations, Malformed> {
+pub(super) fn take_associations(input: &mut Input<'_>) -> Result<Associations, Malformed> {
     let count = input.count(68)?;
     let mut links = Vec::with_capacity(count);
     for _ in 0..count {

@@ -16,11 +16,7 @@ use muster_store::{
 };
 use rustc_hash::FxHashSet;
 
-use super::{
-    known::deletion,
-    tombstones::{Instants, note},
-    wipe::Wipe,
-};
+use super::{known::deletion, tombstones::Instants, wipe::Wipe};
 use crate::{
     error::not_a_record,
     history::restore,
@@ -78,7 +74,7 @@ impl Left {
         views: &Views,
     ) -> Result<Left, ReadError> {
         let mut deleted: Instants = views.tombstones.of(workspace).map(|known| (*known).clone()).unwrap_or_default();
-        note(&mut deleted, &delete.subjects, delete.at);
+        deleted.note(&delete.subjects, &delete.parts, delete.at);
         let names: FxHashSet<RecordId> = doubtful.iter().map(|((_, id), _)| *id).collect();
         let mut left = Left::default();
         let mut take = |message: Message<'_>| {
@@ -110,7 +106,7 @@ impl Left {
     }
 
     fn take(&mut self, message: Message<'_>, deleted: &Instants) {
-        let Some(message) = message.left(|id| deleted.get(&id).copied()) else { return };
+        let Some(message) = message.left(|id, reach| deleted.hides(id, reach)) else { return };
         let mut bytes = Vec::new();
         record::encode(&message, &mut bytes);
         self.records.push(bytes);

@@ -13,7 +13,7 @@ use crate::{
     error::{damaged, state_failed},
     keys::{self, ProfileKey, TimePlace},
     lists::entries,
-    overlay::{Overlay, StatementsKey},
+    overlay::{Overlay, StatementsKey, parents_of, told_of},
     state::State,
     views::{Latest, read_profile, read_statements},
 };
@@ -23,10 +23,8 @@ pub fn remove(batch: &mut OwnedWriteBatch, overlay: &Overlay, state: &State) -> 
     for key in overlay.gone.keys() {
         remove_record(batch, overlay, state, key)?;
         remove_children(batch, overlay, state, key)?;
-        if key.kind == RecordKind::User {
-            for parents in [RecordKind::Account, RecordKind::Organization] {
-                remove_statements(batch, overlay, state, (key.workspace, parents, key.id), |_| true)?;
-            }
+        for parents in parents_of(key.kind) {
+            remove_statements(batch, overlay, state, (key.workspace, *parents, key.id), |_| true)?;
         }
     }
     for (parent, children) in &overlay.unrelated {
@@ -37,8 +35,7 @@ pub fn remove(batch: &mut OwnedWriteBatch, overlay: &Overlay, state: &State) -> 
         }
     }
     for (key, parents) in &overlay.unsaid {
-        let (workspace, _, user) = *key;
-        if !overlay.gone.contains_key(&ProfileKey::new(workspace, RecordKind::User, user)) {
+        if !overlay.gone.contains_key(&told_of(*key)) {
             remove_statements(batch, overlay, state, *key, |parent| parents.contains(&parent))?;
         }
     }
@@ -64,6 +61,9 @@ fn remove_record(
     if anew.is_none() {
         batch.remove(&state.profiles, key.bytes());
         entries::remove(batch, state, key, &below);
+    }
+    if key.kind == RecordKind::Anonymous {
+        return Ok(());
     }
     let place = |at| keys::list_key(key.workspace, key.kind, TimePlace { at, id: key.id });
     if anew.is_none_or(|slot| slot.profile.created_at != below.created_at) {

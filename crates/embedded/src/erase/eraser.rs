@@ -22,6 +22,7 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use muster_model::{
     id::{Identity, RecordId, WorkspaceId},
+    kind::RecordKind,
     time::Micros,
 };
 use muster_store::{
@@ -41,7 +42,7 @@ use super::{
     purge::purge,
     rebuild::Rebuild,
     rewrite::{Place, rewrite},
-    tombstones::{Instants, note},
+    tombstones::Instants,
 };
 use crate::{
     codec, credentials, disk,
@@ -186,10 +187,13 @@ impl Eraser {
         let mut concerned = Concerned::default();
         let manifest = Arc::clone(&self.views.look().manifest);
         let erasures = jobs.iter().filter_map(|job| job.deletion.erasure());
-        let filter = find::filter(erasures.flat_map(|erasure| erasure.subjects.iter().copied()));
+        let filter = find::filter(erasures.flat_map(|erasure| {
+            let parts = erasure.parts.iter().map(|part| (RecordKind::Anonymous, part.anonymous));
+            erasure.subjects.iter().copied().chain(parts)
+        }));
         for segment in manifest.of(workspace) {
             self.go_on()?;
-            concerned.look_through(segment, ids, &|id| deleted.get(&id).copied(), filter.as_ref())?;
+            concerned.look_through(segment, ids, &deleted, filter.as_ref())?;
         }
         let rebuild = Rebuild::new(&self.views, workspace, Arc::clone(&deleted), &concerned)?;
         if !rebuild.is_empty() {
@@ -330,7 +334,7 @@ impl Eraser {
             let refused = decode_refused(&value).map_err(not_a_record("the state store"))?;
             let hit = std::cell::Cell::new(None);
             let named = |id: RecordId| {
-                let named = deleted.get(&id).is_some_and(|at| refused.received_at <= *at);
+                let named = deleted.deleted_at(id).is_some_and(|at| refused.received_at <= at);
                 if named {
                     hit.set(Some(id));
                 }
@@ -400,7 +404,7 @@ fn put(batch: &mut fjall::OwnedWriteBatch, views: &Views, workspace: WorkspaceId
 fn instants(jobs: &[Job]) -> Instants {
     let mut instants = Instants::default();
     for erasure in jobs.iter().filter_map(|job| job.deletion.erasure()) {
-        note(&mut instants, &erasure.subjects, erasure.at);
+        instants.note(&erasure.subjects, &erasure.parts, erasure.at);
     }
     instants
 }
@@ -409,8 +413,9 @@ fn instants(jobs: &[Job]) -> Instants {
 fn by_subject(jobs: &[Job]) -> FxHashMap<RecordId, usize> {
     let mut because = FxHashMap::default();
     for (number, job) in jobs.iter().enumerate() {
-        let subjects = job.deletion.erasure().into_iter().flat_map(|erasure| &erasure.subjects);
-        because.extend(subjects.map(|(_, id)| (*id, number)));
+        let Some(erasure) = job.deletion.erasure() else { continue };
+        because.extend(erasure.subjects.iter().map(|(_, id)| (*id, number)));
+        because.extend(erasure.parts.iter().map(|part| (part.anonymous, number)));
     }
     because
 }

@@ -17,10 +17,7 @@ use muster_store::{
 };
 use rustc_hash::FxHashMap;
 
-use super::{
-    find, known,
-    tombstones::{Instants, note},
-};
+use super::{find, known, tombstones::Instants};
 use crate::{
     codec, credentials,
     error::{damaged, not_a_record, state_failed},
@@ -68,7 +65,7 @@ pub fn examine(state: &State, manifest: &Manifest, layout: &Layout) -> Result<Re
                 Stage::Erasing(_) => report.erasing += 1,
                 Stage::Finished(erasure, _) => {
                     report.finished += 1;
-                    note(&mut deleted, &erasure.subjects, erasure.at);
+                    deleted.note(&erasure.subjects, &erasure.parts, erasure.at);
                 }
             }
         }
@@ -89,27 +86,27 @@ pub fn examine(state: &State, manifest: &Manifest, layout: &Layout) -> Result<Re
 
 impl Workspace {
     fn hidden(&self, id: RecordId, at: Micros) -> bool {
-        self.deleted.get(&id).is_some_and(|deleted| at <= *deleted)
+        self.deleted.deleted_at(id).is_some_and(|deleted| at <= deleted)
     }
 
     fn examine_state(&self, state: &State, report: &mut Report) -> Result<(), ReadError> {
-        for id in self.deleted.keys() {
+        for id in self.deleted.ids() {
             for kind in RecordKind::ALL {
-                let key = ProfileKey::new(self.id, kind, *id);
+                let key = ProfileKey::new(self.id, kind, id);
                 let Some(value) = state.profiles.get(key.bytes()).map_err(|error| state_failed(&error))? else {
                     continue;
                 };
                 let profile = codec::profile::decode(&value).map_err(|_| damaged("a profile"))?;
-                if self.hidden(*id, profile.updated_at) {
+                if self.hidden(id, profile.updated_at) {
                     report.faults.push(format!("the {} {id} was deleted and is in the state store", kind.as_str()));
                 }
             }
-            for parents in [RecordKind::Account, RecordKind::Organization] {
+            for parents in [RecordKind::Account, RecordKind::Organization, RecordKind::User] {
                 let mut statements = Vec::new();
-                read_statements(&Latest, state, (self.id, parents, *id), &mut statements)?;
-                let left = |at: Micros| self.hidden(*id, at);
+                read_statements(&Latest, state, (self.id, parents, id), &mut statements)?;
+                let left = |at: Micros| self.hidden(id, at);
                 if statements.iter().any(|statement| left(statement.stamp.at)) {
-                    report.faults.push(format!("statements about the deleted user {id} are in the state store"));
+                    report.faults.push(format!("statements about the deleted record {id} are in the state store"));
                 }
             }
         }
@@ -128,11 +125,11 @@ impl Workspace {
     }
 
     fn examine_history(&self, manifest: &Manifest, report: &mut Report) -> Result<(), ReadError> {
-        let deleted_at = |id| self.deleted.get(&id).copied();
+        let hides = |id, reach| self.deleted.hides(id, reach);
         for segment in manifest.of(self.id) {
             let mut left = 0u64;
-            find::heads(segment, self.ids, &|id| deleted_at(id).is_some(), &mut |_, head| {
-                left += u64::from(head.fate(deleted_at) != Fate::Keep);
+            find::heads(segment, self.ids, &|id| self.deleted.concerns(id), &mut |_, head| {
+                left += u64::from(head.fate(hides) != Fate::Keep);
             })?;
             if left > 0 {
                 let path = &segment.relative_path;
@@ -156,8 +153,8 @@ fn examine_journal(
         for entry in batch.entries() {
             match entry {
                 Entry::Message(bytes) => {
-                    let deleted_at = |id| workspace.deleted.get(&id).copied();
-                    let fate = record::names(bytes).map(|names| names.fate(names.reach(), deleted_at));
+                    let hides = |id, reach| workspace.deleted.hides(id, reach);
+                    let fate = record::names(bytes).map(|names| names.fate(names.reach(), hides));
                     left += u64::from(fate != Ok(Fate::Keep));
                 }
                 Entry::Refused(bytes) => {
@@ -192,8 +189,8 @@ fn examine_letters(
     let mut left = 0u64;
     letters::each(state, &mut |workspace, letter| {
         let Some(workspace) = workspaces.get(&workspace) else { return };
-        let deleted_at = |id| workspace.deleted.get(&id).copied();
-        let fate = record::names(&letter.record).map(|names| names.fate(names.reach(), deleted_at));
+        let hides = |id, reach| workspace.deleted.hides(id, reach);
+        let fate = record::names(&letter.record).map(|names| names.fate(names.reach(), hides));
         left += u64::from(fate != Ok(Fate::Keep));
     })?;
     if left > 0 {

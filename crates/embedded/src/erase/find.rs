@@ -7,24 +7,25 @@ use std::sync::Arc;
 
 use arrow_array::{Array, DictionaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, types::Int32Type};
 use muster_model::{
-    deletion::{self, Fate, Subject, reach},
+    deletion::{self, Fate, Reach, Subject, reach},
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
     limits::FUTURE_MICROS_MAX,
     profile::Span,
     time::Micros,
 };
-use muster_store::error::ReadError;
+use muster_store::{error::ReadError, record::external_kind};
 use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::tombstones::Instants;
 use crate::history::{
-    directory::Key,
+    directory::{By, Key},
     footers::Footer,
     manifest::{Segment, unreadable},
     rows::BATCH_ROWS,
     scan::{self, Filter},
-    schema, told,
+    schema,
     verified::VerifiedFile,
 };
 
@@ -49,8 +50,8 @@ pub struct Head {
 
 impl Head {
     /// What deletions leave of it.
-    pub fn fate(&self, deleted_at: impl Fn(RecordId) -> Option<Micros>) -> Fate {
-        deletion::fate(self.kind, self.subjects.iter().copied(), reach(self.timestamp, self.received_at), deleted_at)
+    pub fn fate(&self, hides: impl Fn(RecordId, Reach) -> bool) -> Fate {
+        deletion::fate(self.kind, self.subjects.iter().copied(), reach(self.timestamp, self.received_at), hides)
     }
 
     /// Which record it names as a child of which.
@@ -69,7 +70,9 @@ impl Head {
         let child = self.subjects.iter().copied().find(|(kind, _)| Some(*kind) == child);
         let parents = self.subjects.iter().copied();
         child.into_iter().flat_map(move |child| {
-            parents.clone().filter(move |parent| *parent != child).map(move |parent| (parent, child))
+            // Whom it says to be someone anonymous is no parent.
+            let of = |parent: &Subject| parent.0 != RecordKind::Anonymous;
+            parents.clone().filter(of).filter(move |parent| *parent != child).map(move |parent| (parent, child))
         })
     }
 
@@ -77,6 +80,12 @@ impl Head {
     fn loose_user(&self) -> Option<RecordId> {
         let named = |wanted| self.subjects.iter().find(|(kind, _)| *kind == wanted).map(|(_, id)| *id);
         named(RecordKind::User).filter(|_| self.kind == Kind::Track && named(RecordKind::Account).is_none())
+    }
+
+    /// The anonymous id of a track that names no user: it may belong to any of those that it was.
+    fn anonymous(&self) -> Option<RecordId> {
+        let mut named = self.subjects.iter().filter(|(kind, _)| *kind == RecordKind::Anonymous);
+        named.next().map(|(_, id)| *id).filter(|_| self.kind == Kind::Track)
     }
 
     fn ordered_at(&self) -> Micros {
@@ -145,6 +154,7 @@ fn visit_batch(
     let accounts = Names::of(batch, schema::ACCOUNT_ID, |name| ids.record(RecordKind::Account, name))?;
     let users = Names::of(batch, schema::USER_ID, |name| ids.record(RecordKind::User, name))?;
     let responses = Names::of(batch, schema::EXTERNAL_ID, |name| ids.record(RecordKind::NpsResponse, name))?;
+    let anonymous = Names::of(batch, schema::EXTERNAL_ID, |name| ids.record(RecordKind::Anonymous, name))?;
     let objects = Names::of(batch, schema::CUSTOM_OBJECT_ID, |name| ids.custom_object(name))?;
     let kinds = Names::of(batch, schema::KIND, |_| RecordId(0))?;
     let time = |at: usize| -> Option<&TimestampMicrosecondArray> {
@@ -152,11 +162,16 @@ fn visit_batch(
     };
     let (timestamps, receipts) = (time(schema::TIMESTAMP)?, time(schema::RECEIVED_AT)?);
     for row in 0..batch.num_rows() {
-        // A response and an instance share a column; which one it is follows from the object beside it.
-        let external = match (objects.text(row), responses.text(row)) {
-            (Some(object), Some(name)) => Some((RecordKind::Instance, ids.instance(object, name))),
-            (None, Some(_)) => responses.id(row).map(|id| (RecordKind::NpsResponse, id)),
-            (_, None) => None,
+        // What else is named shares a column; what it is follows from the kind.
+        let kind = kinds.text(row)?;
+        let kind = Kind::ALL.into_iter().find(|known| known.as_str() == kind)?;
+        let external = match (external_kind(kind), objects.text(row), responses.text(row)) {
+            (RecordKind::Instance, Some(object), Some(name)) => {
+                Some((RecordKind::Instance, ids.instance(object, name)))
+            }
+            (RecordKind::NpsResponse, _, Some(_)) => responses.id(row).map(|id| (RecordKind::NpsResponse, id)),
+            (RecordKind::Anonymous, _, Some(_)) => anonymous.id(row).map(|id| (RecordKind::Anonymous, id)),
+            _ => None,
         };
         let named = |kind, id: Option<RecordId>| id.map(|id| (kind, id));
         let subjects = [
@@ -167,9 +182,8 @@ fn visit_batch(
             external,
         ];
         if subjects.iter().flatten().any(|(_, id)| wanted(*id)) {
-            let kind = kinds.text(row)?;
             visit(Head {
-                kind: Kind::ALL.into_iter().find(|known| known.as_str() == kind)?,
+                kind,
                 timestamp: Micros(timestamps.value(row)),
                 received_at: Micros(receipts.value(row)),
                 subjects: subjects.into_iter().flatten().collect(),
@@ -181,7 +195,7 @@ fn visit_batch(
 
 /// What finds records in directories of files; nothing if there are kinds among them that no directory has.
 pub fn filter(subjects: impl IntoIterator<Item = Subject>) -> Option<Filter> {
-    let key = |(kind, id): Subject| told::way(kind).map(|by| (by, Key::of_record(id)));
+    let key = |(kind, id): Subject| By::of(kind).map(|by| (by, Key::of_record(id)));
     let any = subjects.into_iter().map(key).collect::<Option<Vec<_>>>()?;
     Some(Filter { any: Some(any), ..Filter::default() })
 }
@@ -199,6 +213,8 @@ pub struct Concerned {
     pub spans: FxHashMap<Subject, Span>,
     /// When users did something that named no account.
     pub loose: FxHashMap<RecordId, Span>,
+    /// Anonymous ids that did something which went.
+    pub anonymous: FxHashSet<RecordId>,
     /// Records about which a message lost a name.
     pub redacted: FxHashSet<Subject>,
     /// Who was named as whose child by them, of parents that stay.
@@ -213,17 +229,17 @@ impl Concerned {
         &mut self,
         segment: &Arc<Segment>,
         ids: IdSpace,
-        deleted_at: &dyn Fn(RecordId) -> Option<Micros>,
+        deleted: &Instants,
         filter: Option<&Filter>,
     ) -> Result<(), ReadError> {
         let mut found = false;
         if !may_hold(segment, filter)? {
             return Ok(());
         }
-        heads(segment, ids, &|id| deleted_at(id).is_some(), &mut |_, head| {
-            let fate = head.fate(deleted_at);
+        heads(segment, ids, &|id| deleted.concerns(id), &mut |_, head| {
+            let fate = head.fate(|id, reach| deleted.hides(id, reach));
             found |= fate != Fate::Keep;
-            let hidden = |id| deleted_at(id).is_some_and(|at| reach(head.timestamp, head.received_at) <= at);
+            let hidden = |id| deleted.hides(id, reach(head.timestamp, head.received_at));
             let others = head.subjects.iter().filter(|(_, id)| !hidden(*id));
             match fate {
                 Fate::Keep => {}
@@ -236,6 +252,11 @@ impl Concerned {
                     }
                     if let Some(user) = head.loose_user().filter(|user| !hidden(*user)) {
                         self.loose.entry(user).or_default().take_in(at);
+                    }
+                    if let Some(anonymous) = head.anonymous() {
+                        self.anonymous.insert(anonymous);
+                        // One that goes in part stays.
+                        self.spans.entry((RecordKind::Anonymous, anonymous)).or_default().take_in(at);
                     }
                     others.for_each(|subject| self.spans.entry(*subject).or_default().take_in(at));
                     self.relations.extend(head.relations().filter(|((_, parent), _)| !hidden(*parent)));

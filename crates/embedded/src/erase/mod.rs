@@ -17,6 +17,9 @@ pub mod screen;
 /// What must change in memory for a deletion, worked out before anything does.
 pub mod wipe;
 
+/// What a deletion changes about anonymous ids.
+mod untie;
+
 /// Finding the rows that deletions concern, and what else they concern.
 pub mod find;
 

@@ -44,7 +44,7 @@ const BEGINNINGS_MAX: usize = 20;
 /// Whether a removed message may have decided a field of a record that stays.
 pub fn is_needed(profile: &Profile, removed: Option<Span>, redacted: bool) -> bool {
     let own = match &profile.body {
-        Body::Instance(_) | Body::NpsResponse(_) => removed.is_some() || redacted,
+        Body::Instance(_) | Body::NpsResponse(_) | Body::Anonymous(_) => removed.is_some() || redacted,
         Body::Account(_) => redacted,
         Body::Organization(_) | Body::User(_) | Body::CustomObject => false,
     };
@@ -53,7 +53,9 @@ pub fn is_needed(profile: &Profile, removed: Option<Span>, redacted: bool) -> bo
     let seen = match &profile.body {
         Body::Account(account) => edge(account.seen_named) || edge(account.seen),
         Body::User(user) => edge(user.seen) || edge(user.seen_loose),
-        Body::Organization(_) | Body::Instance(_) | Body::NpsResponse(_) | Body::CustomObject => false,
+        Body::Organization(_) | Body::Instance(_) | Body::NpsResponse(_) | Body::Anonymous(_) | Body::CustomObject => {
+            false
+        }
     };
     own || seen || !profile.stated || first <= profile.first_known
 }
@@ -72,6 +74,8 @@ pub struct Rebuild<'v> {
     children: FxHashSet<RecordId>,
     /// When users who stay did something that went and named no account.
     loose: FxHashMap<RecordId, Span>,
+    /// Anonymous ids that did something which went.
+    anonymous: FxHashSet<RecordId>,
     /// What accounts last said of their organization, and all that NPS responses said: heard again, so that counts follow.
     joins: FxHashMap<RecordId, (Stamp, Vec<u8>)>,
     answers: Vec<Vec<u8>>,
@@ -99,7 +103,7 @@ impl<'v> Rebuild<'v> {
         let (related, read) = (FxHashSet::default(), FxHashSet::default());
         let doubtful = concerned.relations.clone();
         let children = doubtful.iter().map(|(_, (_, id))| *id).collect();
-        let loose = concerned.loose.clone();
+        let (loose, anonymous) = (concerned.loose.clone(), concerned.anonymous.clone());
         let (joins, answers) = (FxHashMap::default(), Vec::new());
         Ok(Rebuild {
             views,
@@ -111,6 +115,7 @@ impl<'v> Rebuild<'v> {
             doubtful,
             children,
             loose,
+            anonymous,
             joins,
             answers,
             read,
@@ -119,7 +124,7 @@ impl<'v> Rebuild<'v> {
 
     /// Whether nothing needs to be corrected.
     pub fn is_empty(&self) -> bool {
-        self.profiles.is_empty() && self.doubtful.is_empty() && self.loose.is_empty()
+        self.profiles.is_empty() && self.doubtful.is_empty() && self.loose.is_empty() && self.anonymous.is_empty()
     }
 
     fn wanted(&self) -> FxHashSet<RecordId> {
@@ -188,7 +193,15 @@ impl<'v> Rebuild<'v> {
         let gone = self.profiles.iter().filter(|(_, left)| left.is_none()).map(|(subject, _)| *subject);
         let root = (RecordKind::User, RecordId(0));
         let never = Micros::MAX;
-        Delete { id: DeletionId(0), root, requested_at: never, key_id: 0, at: never, subjects: gone.collect() }
+        Delete {
+            id: DeletionId(0),
+            root,
+            requested_at: never,
+            key_id: 0,
+            at: never,
+            subjects: gone.collect(),
+            parts: Vec::new(),
+        }
     }
 
     /// The present version of each record that is left, with its own fields as the messages that are left say.
@@ -205,18 +218,33 @@ impl<'v> Rebuild<'v> {
                 corrected.insert(key(*kind, *id), (known, below));
             }
         }
+        let look = |corrected: &FxHashMap<ProfileKey, Known>, key: ProfileKey| match corrected.get(&key) {
+            Some(known) => Ok(Some(known.clone())),
+            None => wipe::known(current, state, &key),
+        };
+        // Nor is it known any more when the users that these were did something first or last.
+        let mut loose: Vec<(RecordId, Option<Span>)> =
+            self.loose.iter().map(|(user, span)| (*user, Some(*span))).collect();
+        for anonymous in &self.anonymous {
+            let Some((anonymous, _)) = look(&corrected, key(RecordKind::Anonymous, *anonymous))? else { continue };
+            for link in anonymous.as_anonymous().map_or(&[][..], |anonymous| anonymous.users.links()) {
+                let user = key(RecordKind::User, link.parent);
+                let Some((mut known, below)) = look(&corrected, user)? else { continue };
+                if let Body::User(body) = &mut Arc::make_mut(&mut known).body {
+                    (body.seen_stale, body.loose_stale) = (true, true);
+                }
+                corrected.insert(user, (known, below));
+                loose.push((link.parent, None));
+            }
+        }
         // The first or the last track of an account may have been one of those.
-        for (user, span) in &self.loose {
-            let Some((user, _)) = wipe::known(current, state, &key(RecordKind::User, *user))? else { continue };
+        for (user, span) in loose {
+            let Some((user, _)) = look(&corrected, key(RecordKind::User, user))? else { continue };
             for link in user.as_user().map_or(&[][..], |user| user.accounts.links()) {
                 let account = key(RecordKind::Account, link.parent);
-                let known = match corrected.get(&account) {
-                    Some(known) => Some(known.clone()),
-                    None => wipe::known(current, state, &account)?,
-                };
-                let Some((mut known, below)) = known else { continue };
+                let Some((mut known, below)) = look(&corrected, account)? else { continue };
                 if let Body::Account(body) = &mut Arc::make_mut(&mut known).body {
-                    body.seen_stale |= wipe::reaches_edge(body.seen, *span);
+                    body.seen_stale |= span.is_none_or(|span| wipe::reaches_edge(body.seen, span));
                 }
                 corrected.insert(account, (known, below));
             }
@@ -296,7 +324,7 @@ impl<'v> Rebuild<'v> {
 
     fn take(&mut self, message: Message<'_>) -> Result<(), ReadError> {
         let deleted = Arc::clone(&self.deleted);
-        let Some(message) = message.left(|id| deleted.get(&id).copied()) else { return Ok(()) };
+        let Some(message) = message.left(|id, reach| deleted.hides(id, reach)) else { return Ok(()) };
         let mut wanted = false;
         for (kind, id, name) in named(&message) {
             if let Some(profile) = self.profiles.get_mut(&(kind, id)) {
@@ -321,7 +349,7 @@ fn hear_again(workspace: WorkspaceId, views: &Views, current: &mut Current, byte
     // More may have been deleted since it was read.
     let deleted = views.tombstones.of(workspace).unwrap_or_default();
     let message = record::decode(bytes).map_err(not_a_record("an overlay"))?;
-    let Some(message) = message.left(|id| deleted.get(&id).copied()) else { return Ok(()) };
+    let Some(message) = message.left(|id, reach| deleted.hides(id, reach)) else { return Ok(()) };
     let (frozen, live) = (current.frozen.as_deref(), &mut current.live);
     let mut ledger = OverlayLedger { workspace, live, frozen, state: &views.state, places: Places::default() };
     apply(&mut ledger, &message)
@@ -343,6 +371,13 @@ fn adopt(known: &mut Profile, rebuilt: &Profile) -> bool {
             known.seen_named = rebuilt.seen_named;
             // Its first or last track may have gone; which one follows is in its users' tracks.
             known.seen_stale = true;
+        }
+        // What its anonymous ids did is not in what was rebuilt.
+        (Body::User(known), Body::User(_)) if known.tied => {
+            (known.seen_stale, known.loose_stale) = (true, true);
+        }
+        (Body::Anonymous(known), Body::Anonymous(rebuilt)) => {
+            (known.seen, known.seen_loose, known.stale) = (rebuilt.seen, rebuilt.seen_loose, false);
         }
         (Body::User(known), Body::User(rebuilt)) => {
             known.seen = rebuilt.seen;

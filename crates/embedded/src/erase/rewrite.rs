@@ -69,7 +69,7 @@ pub fn rewrite(
         for row in 0..batch.num_rows() {
             let subjects = rows.subjects(row, ids);
             let reach = rows.reach(row);
-            let hidden = |id: &RecordId| deleted.get(id).is_some_and(|at| reach <= *at);
+            let hidden = |id: &RecordId| deleted.hides(*id, reach);
             let because: Vec<RecordId> = subjects.iter().flatten().map(|(_, id)| *id).filter(hidden).collect();
             if because.is_empty() {
                 keep.push(true);
@@ -77,7 +77,7 @@ pub fn rewrite(
             }
             let kind = rows.kind(row).ok_or_else(odd)?;
             let names = subjects.into_iter().flatten();
-            let fate = muster_model::deletion::fate(kind, names, reach, |id| deleted.get(&id).copied());
+            let fate = muster_model::deletion::fate(kind, names, reach, |id, reach| deleted.hides(id, reach));
             keep.push(fate == Fate::Keep);
             match fate {
                 Fate::Keep => {}
@@ -125,9 +125,9 @@ impl Aside {
         ids: IdSpace,
         deleted: &Instants,
     ) -> Option<Result<(), arrow_schema::ArrowError>> {
-        let message = rows.message(row, ids)?.redacted(|id| deleted.get(&id).copied());
+        let message = rows.message(row, ids)?.redacted(|id, reach| deleted.hides(id, reach));
         let filed = rows.text(schema::ATTRIBUTED_ACCOUNT_ID, row);
-        let filed = filed.filter(|name| !deleted.contains_key(&ids.record(RecordKind::Account, name)));
+        let filed = filed.filter(|name| deleted.deleted_at(ids.record(RecordKind::Account, name)).is_none());
         let user = message.user.as_ref().map(|user| user.external_id.clone().into_owned());
         let key = (filed.map(str::to_owned), user, message.timestamp.0);
         let mut columns = Columns::new(1);

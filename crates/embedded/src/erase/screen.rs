@@ -5,7 +5,7 @@
 
 use muster_model::{
     deletion::{Fate, reach},
-    id::{IdSpace, RecordId},
+    id::IdSpace,
     time::Micros,
 };
 use muster_store::{
@@ -32,7 +32,7 @@ pub fn screen(
     deleted: &Instants,
     ids: impl Fn() -> Result<IdSpace, ReadError>,
 ) -> Result<Option<Screened>, ReadError> {
-    let deleted_at = |id: RecordId| deleted.get(&id).copied();
+    let hides = |id, reach| deleted.hides(id, reach);
     let unreadable = not_a_record("a batch");
     let mut fates = Vec::with_capacity(batch.messages());
     let mut set_aside = Vec::new();
@@ -40,11 +40,11 @@ pub fn screen(
         match entry {
             Entry::Message(bytes) => {
                 let names = record::names(bytes).map_err(&unreadable)?;
-                fates.push(names.fate(names.reach(), deleted_at));
+                fates.push(names.fate(names.reach(), hides));
             }
             Entry::Refused(bytes) => {
                 let refused = decode_refused(bytes).map_err(&unreadable)?;
-                let named = |id| deleted_at(id).is_some_and(|at| refused.received_at <= at);
+                let named = |id| deleted.deleted_at(id).is_some_and(|at| refused.received_at <= at);
                 set_aside.push(!mentions(&refused.body, ids()?, named));
             }
             Entry::Forget(_) | Entry::Decree(_) | Entry::Import(_) | Entry::Owners(_) | Entry::TakeBack(_) => {}
@@ -60,7 +60,7 @@ pub fn screen(
         match entry {
             Entry::Message(bytes) => match next.next() {
                 Some(Fate::Redact) => {
-                    left.message(&record::decode(bytes).map_err(&unreadable)?.redacted(deleted_at));
+                    left.message(&record::decode(bytes).map_err(&unreadable)?.redacted(hides));
                 }
                 Some(Fate::Drop) => {}
                 Some(Fate::Keep) | None => left.encoded_message(bytes),
@@ -92,13 +92,13 @@ pub fn left(deleted: Option<&Instants>, record: &[u8], whose: &str) -> Result<Op
     let Some(deleted) = deleted else { return Ok(Some(record.to_vec())) };
     let unreadable = not_a_record(whose);
     let names = record::names(record).map_err(&unreadable)?;
-    let deleted_at = |id: RecordId| deleted.get(&id).copied();
-    Ok(match names.fate(names.reach(), deleted_at) {
+    let hides = |id, reach| deleted.hides(id, reach);
+    Ok(match names.fate(names.reach(), hides) {
         Fate::Keep => Some(record.to_vec()),
         Fate::Drop => None,
         Fate::Redact => {
             let mut left = Vec::with_capacity(record.len());
-            record::encode(&record::decode(record).map_err(&unreadable)?.redacted(deleted_at), &mut left);
+            record::encode(&record::decode(record).map_err(&unreadable)?.redacted(hides), &mut left);
             Some(left)
         }
     })
@@ -107,6 +107,7 @@ pub fn left(deleted: Option<&Instants>, record: &[u8], whose: &str) -> Result<Op
 /// Whether a message that was stored under this record's identity at an instant is gone: whoever sends it again, at a
 /// time after the deletion, starts anew.
 pub fn is_gone(record: &[u8], stored_at: Micros, deleted: &Instants) -> bool {
-    record::names(record)
-        .is_ok_and(|names| names.fate(reach(names.timestamp, stored_at), |id| deleted.get(&id).copied()) == Fate::Drop)
+    record::names(record).is_ok_and(|names| {
+        names.fate(reach(names.timestamp, stored_at), |id, reach| deleted.hides(id, reach)) == Fate::Drop
+    })
 }

@@ -25,7 +25,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     keys::{ProfileKey, TimePlace},
-    overlay::{Overlay, StatementsKey},
+    overlay::{Overlay, StatementsKey, parents_of},
     slots::Slot,
     state::State,
     views::{Current, children_now, statements_now},
@@ -89,10 +89,14 @@ impl<'a> Wipe<'a> {
                     parents.for_each(|parent| wipe.unrelate(parent, *subject));
                 }
                 Body::NpsResponse(_) => wipe.response(*subject, &profile)?,
+                Body::Anonymous(anonymous) => wipe.anonymous(*subject, anonymous)?,
                 Body::CustomObject => {}
             }
             let key = wipe.key(*subject);
             wipe.changes.gone.push(key);
+        }
+        for part in &delete.parts {
+            wipe.part(part.anonymous)?;
         }
         let subjects = std::mem::take(&mut wipe.subjects);
         let survives = |(key, _): &(ProfileKey, Known)| !subjects.contains(&(key.kind, key.id));
@@ -120,6 +124,11 @@ impl<'a> Wipe<'a> {
         }
         for link in user.organizations.links() {
             self.unrelate((RecordKind::Organization, link.parent), child);
+        }
+        if user.tied {
+            for anonymous in Wipe::children(self, child, RecordKind::Anonymous)? {
+                self.untie(anonymous, id, user)?;
+            }
         }
         for response in Wipe::children(self, child, RecordKind::NpsResponse)? {
             self.response_of((RecordKind::NpsResponse, response), id, user)?;
@@ -246,7 +255,7 @@ impl<'a> Wipe<'a> {
                 members::link(self, Micros::MIN, user, (kind, parent), false)?;
             }
         }
-        let mut left: Option<(Vec<RecordId>, Span)> = None;
+        let mut left: Option<(Vec<RecordId>, Span, bool)> = None;
         self.change((RecordKind::User, user), |body| {
             if let Body::User(user) = body {
                 if kind == RecordKind::Organization {
@@ -255,12 +264,14 @@ impl<'a> Wipe<'a> {
                 }
                 user.accounts.forget(parent);
                 let linked = user.accounts.links().iter().filter(|link: &&Link| link.linked > Stamp::NEVER);
-                left = Some((linked.map(|link| link.parent).collect(), user.seen_loose));
+                left = Some((linked.map(|link| link.parent).collect(), user.seen_loose, !user.loose_stale));
             }
         })?;
-        let Some((accounts, loose)) = left.filter(|(_, loose)| loose.bounds().is_some()) else { return Ok(()) };
+        let Some((accounts, loose, exact)) = left.filter(|(_, loose, _)| loose.bounds().is_some()) else {
+            return Ok(());
+        };
         for account in &accounts {
-            let only = accounts.len() == 1;
+            let only = accounts.len() == 1 && exact;
             self.change((RecordKind::Account, *account), |body| match body {
                 Body::Account(account) if only => account.seen.join(loose),
                 Body::Account(account) => account.seen_stale = true,
@@ -270,7 +281,22 @@ impl<'a> Wipe<'a> {
         Ok(())
     }
 
-    fn unrelate(&mut self, parent: Subject, child: Subject) {
+    /// Whether a record is covered.
+    pub(super) fn goes(&self, subject: Subject) -> bool {
+        self.subjects.contains(&subject)
+    }
+
+    /// A record as it is now, without anything else.
+    pub(super) fn present(&self, subject: Subject) -> Result<Option<Arc<Profile>>, ReadError> {
+        Ok(self.known(subject)?.map(|(profile, _)| profile))
+    }
+
+    /// Takes back everything said about a record, under its parents' kind, and this parent.
+    pub(super) fn unsay(&mut self, (parents, of): Subject, parent: RecordId) {
+        self.changes.unsaid.push(((self.workspace, parents, of), parent));
+    }
+
+    pub(super) fn unrelate(&mut self, parent: Subject, child: Subject) {
         let key = self.key(parent);
         self.changes.unrelated.push((key, child));
     }
@@ -288,7 +314,7 @@ impl<'a> Wipe<'a> {
         known(self.current, self.state, &key)
     }
 
-    fn change(&mut self, subject: Subject, change: impl FnOnce(&mut Body)) -> Result<(), ReadError> {
+    pub(super) fn change(&mut self, subject: Subject, change: impl FnOnce(&mut Body)) -> Result<(), ReadError> {
         if self.subjects.contains(&subject) {
             return Ok(());
         }
@@ -377,8 +403,8 @@ impl Changes {
             let gone = live.gone.entry(key).or_default();
             gone.rows.extend(rows.unwrap_or_default());
             live.children.remove(&key);
-            for parents in [RecordKind::Account, RecordKind::Organization] {
-                live.statements.remove(&(key.workspace, parents, key.id));
+            for parents in parents_of(key.kind) {
+                live.statements.remove(&(key.workspace, *parents, key.id));
             }
             live.grow(256);
         }

@@ -10,7 +10,7 @@ use std::{
 
 use muster_model::{
     deletion::Fate,
-    id::{IdSpace, RecordId, WorkspaceId},
+    id::{IdSpace, WorkspaceId},
 };
 use muster_store::{
     batch::{Batch, BatchBuilder, Entry, decode_refused},
@@ -99,16 +99,16 @@ fn holds(kept: &Kept, workspace: WorkspaceId, ids: IdSpace, deleted: &Instants) 
 
 /// Whether deletions take anything of a batch.
 pub fn concerned(batch: &Batch, ids: IdSpace, deleted: &Instants) -> Result<bool, ReadError> {
-    let deleted_at = |id: RecordId| deleted.get(&id).copied();
+    let hides = |id, reach| deleted.hides(id, reach);
     for entry in batch.entries() {
         let goes = match entry {
             Entry::Message(bytes) => {
                 let names = record::names(bytes).map_err(not_a_record("the journal"))?;
-                names.fate(names.reach(), deleted_at) != Fate::Keep
+                names.fate(names.reach(), hides) != Fate::Keep
             }
             Entry::Refused(bytes) => {
                 let refused = decode_refused(bytes).map_err(not_a_record("the journal"))?;
-                let named = |id| deleted_at(id).is_some_and(|at| refused.received_at <= at);
+                let named = |id| deleted.deleted_at(id).is_some_and(|at| refused.received_at <= at);
                 mentions(&refused.body, ids, named)
             }
             Entry::Forget(_) | Entry::Decree(_) | Entry::Import(_) | Entry::Owners(_) | Entry::TakeBack(_) => false,
@@ -156,7 +156,7 @@ fn stripped(batch: &Batch, ids: IdSpace, deleted: &Instants) -> Result<Batch, Re
             },
             Entry::Refused(bytes) => {
                 let refused = decode_refused(bytes).map_err(not_a_record("the journal"))?;
-                let named = |id| deleted.get(&id).is_some_and(|at| refused.received_at <= *at);
+                let named = |id| deleted.deleted_at(id).is_some_and(|at| refused.received_at <= at);
                 match mentions(&refused.body, ids, named) {
                     true => builder.forget(NOTHING),
                     false => builder.encoded_refused(bytes),

@@ -14,7 +14,9 @@ use crate::codec::bytes::{Input, Malformed, Output};
 /// The key in a file's metadata whose value is the place of the cells: first byte, length of the cells, length of their
 /// index right after them, in decimal digits.
 pub const PLACE_KEY: &str = "muster.daily";
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// The version before, which knew no anonymous ids.
+const WITHOUT_ANONYMOUS: u8 = 2;
 
 /// A user, as far as cells tell: the first half of its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +46,8 @@ pub struct Cell {
     /// The other half of the user's id where nothing else leads to the user: of tracks that name an organization and no
     /// account.
     pub user_rest: Option<u64>,
+    /// The anonymous id, of tracks that name no user.
+    pub anonymous: Option<RecordId>,
     pub day: Day,
     /// The number of the event's name in the file.
     pub event: u32,
@@ -56,6 +60,7 @@ const ORGANIZATION_FOLLOWS: u8 = 1 << 3;
 const NO_ORGANIZATION: u8 = 1 << 4;
 const HAS_USER: u8 = 1 << 5;
 const HAS_USER_REST: u8 = 1 << 6;
+const HAS_ANONYMOUS: u8 = 1 << 7;
 
 /// All tracks of one name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -180,7 +185,8 @@ fn put_group(group: &Cell, before: Option<&Cell>, out: &mut Vec<u8>) {
             | organization
             | flag(group.named, NAMED)
             | flag(group.user.is_some(), HAS_USER)
-            | flag(group.user_rest.is_some(), HAS_USER_REST),
+            | flag(group.user_rest.is_some(), HAS_USER_REST)
+            | flag(group.anonymous.is_some(), HAS_ANONYMOUS),
     );
     for (id, follows) in
         [(group.account, account == ACCOUNT_FOLLOWS), (group.organization, organization == ORGANIZATION_FOLLOWS)]
@@ -194,6 +200,9 @@ fn put_group(group: &Cell, before: Option<&Cell>, out: &mut Vec<u8>) {
     }
     if let Some(rest) = group.user_rest {
         out.put_u64(rest);
+    }
+    if let Some(anonymous) = group.anonymous {
+        out.put_u128(anonymous.0);
     }
 }
 
@@ -209,7 +218,7 @@ impl DailyIndex {
     /// Reads an index over so many bytes of cells.
     pub fn read(bytes: &[u8], blocks_bytes: usize) -> Result<DailyIndex, Malformed> {
         let mut input = Input::new(bytes);
-        if input.u8()? != VERSION {
+        if !matches!(input.u8()?, WITHOUT_ANONYMOUS | VERSION) {
             return Err(Malformed);
         }
         let count = input.count(29)?;
@@ -277,8 +286,16 @@ fn take_days(input: &mut Input<'_>) -> Result<Vec<(Day, u64)>, Malformed> {
 /// Calls `visit` with every cell of a chunk and its count.
 pub fn cells(block: &Bytes, mut visit: impl FnMut(&Cell, u64)) -> Result<(), Malformed> {
     let mut input = Input::new(block);
-    let mut cell =
-        Cell { account: None, named: false, organization: None, user: None, user_rest: None, day: Day(0), event: 0 };
+    let mut cell = Cell {
+        account: None,
+        named: false,
+        organization: None,
+        user: None,
+        user_rest: None,
+        anonymous: None,
+        day: Day(0),
+        event: 0,
+    };
     while input.left() > 0 {
         let flags = input.u8()?;
         if flags & ACCOUNT_FOLLOWS != 0 {
@@ -294,6 +311,7 @@ pub fn cells(block: &Bytes, mut visit: impl FnMut(&Cell, u64)) -> Result<(), Mal
         cell.named = flags & NAMED != 0;
         cell.user = if flags & HAS_USER != 0 { Some(UserKey(input.u64()?)) } else { None };
         cell.user_rest = if flags & HAS_USER_REST != 0 { Some(input.u64()?) } else { None };
+        cell.anonymous = if flags & HAS_ANONYMOUS != 0 { Some(RecordId(input.u128()?)) } else { None };
         let mut day: i64 = 0;
         for _ in 0..take_varint(&mut input)? {
             day = unzigzag(take_varint(&mut input)?).checked_add(day).ok_or(Malformed)?;
@@ -347,6 +365,7 @@ mod tests {
                 organization: some(9).filter(|_| number % 4 == 0),
                 user: Some(UserKey(u64::from(number % 11))).filter(|_| number % 6 > 0),
                 user_rest: Some(7).filter(|_| number % 12 == 1),
+                anonymous: some(u128::from(number % 13)).filter(|_| number % 6 == 0),
                 day: Day((number % 9) as i32 - 4),
                 event: number % 2,
             });

@@ -30,7 +30,7 @@ const VERSION: u8 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 pub enum By {
-    /// The user that a row names.
+    /// The user that a row names, and the anonymous id.
     User,
     /// The account that a row names or, if it names none, is filed under.
     Account,
@@ -46,7 +46,17 @@ pub const WAYS: usize = 4;
 impl By {
     pub const ALL: [By; WAYS] = [By::User, By::Account, By::Organization, By::Event];
 
-    /// The kind of record found in this way; events are none.
+    /// The way in which rows that name records of a kind are found, if there is one.
+    pub fn of(kind: RecordKind) -> Option<By> {
+        match kind {
+            RecordKind::Organization => Some(By::Organization),
+            RecordKind::Account => Some(By::Account),
+            RecordKind::User | RecordKind::Anonymous => Some(By::User),
+            RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => None,
+        }
+    }
+
+    /// The kind of record found in this way; events are none. Anonymous ids are found as users are.
     pub fn kind(self) -> Option<RecordKind> {
         match self {
             By::User => Some(RecordKind::User),

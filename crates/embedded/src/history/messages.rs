@@ -12,7 +12,7 @@ use muster_model::{
     message::{Message, Named},
     time::Micros,
 };
-use muster_store::error::ReadError;
+use muster_store::{error::ReadError, record::external_kind};
 
 use super::{
     footers::Footer,
@@ -47,6 +47,7 @@ pub const OF_TRACKS: &[usize] = &[
     schema::ORGANIZATION_ID,
     schema::ACCOUNT_ID,
     schema::USER_ID,
+    schema::EXTERNAL_ID,
     schema::EVENT,
     schema::MESSAGE_ID,
     schema::PROPERTIES,
@@ -145,7 +146,8 @@ impl StoredMessage {
             organization_id: self.organization.as_deref(),
             account_id: self.account.as_deref(),
             user_id: self.user.as_deref(),
-            external_id: self.external.as_deref(),
+            // Who is anonymous is no part of an identity.
+            external_id: self.external.as_deref().filter(|_| external_kind(self.kind) != RecordKind::Anonymous),
             custom_object_id: self.custom_object.as_deref(),
             message_id: Some(self.message_id.as_deref()?),
             content: 0,
@@ -161,8 +163,7 @@ impl StoredMessage {
             Some(Named { id: id(name), external_id: Cow::Borrowed(name) })
         }
         let record = |kind: RecordKind| move |name: &str| ids.record(kind, name);
-        let response = if self.kind == Kind::NpsResponse { &self.external } else { &None };
-        let instance = if self.kind == Kind::NpsResponse { &None } else { &self.external };
+        let external = |kind| if external_kind(self.kind) == kind { &self.external } else { &None };
         let object = self.custom_object.as_deref().unwrap_or_default();
         let traits = if self.kind == Kind::Track { Vec::new() } else { traits_of(&self.data) };
         Message {
@@ -176,8 +177,9 @@ impl StoredMessage {
             account: named(&self.account, record(RecordKind::Account)),
             user: named(&self.user, record(RecordKind::User)),
             custom_object: named(&self.custom_object, |name| ids.custom_object(name)),
-            instance: named(instance, |name| ids.instance(object, name)),
-            response: named(response, record(RecordKind::NpsResponse)),
+            instance: named(external(RecordKind::Instance), |name| ids.instance(object, name)),
+            response: named(external(RecordKind::NpsResponse), record(RecordKind::NpsResponse)),
+            anonymous: named(external(RecordKind::Anonymous), record(RecordKind::Anonymous)),
             message_id: self.message_id.as_deref().map(Cow::Borrowed),
             name: self.name.as_deref().map(Cow::Borrowed),
             data: &self.data,

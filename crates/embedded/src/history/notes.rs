@@ -8,6 +8,7 @@ use muster_model::{
     limits::FUTURE_MICROS_MAX,
     time::Micros,
 };
+use muster_store::record::external_kind;
 use rustc_hash::FxHashSet;
 
 use super::{
@@ -35,6 +36,8 @@ struct Named {
     id: Option<RecordId>,
 }
 
+/// The place of anonymous ids among those; what stands before are the columns of records.
+const ANONYMOUS: usize = 3;
 /// Nothing yet.
 const NEVER: (i64, i64) = (i64::MAX, i64::MIN);
 
@@ -56,7 +59,7 @@ impl Notes {
             (text(schema::ATTRIBUTED_ACCOUNT_ID)?, RecordKind::Account),
             (text(schema::ORGANIZATION_ID)?, RecordKind::Organization),
         ];
-        let accounts_named = text(schema::ACCOUNT_ID)?;
+        let (accounts_named, externals) = (text(schema::ACCOUNT_ID)?, text(schema::EXTERNAL_ID)?);
         for row in 0..rows.num_rows() {
             let mut ids = [None; 3];
             for (place, (column, kind)) in columns.iter().enumerate() {
@@ -64,6 +67,7 @@ impl Notes {
                 ids[place] = name.map(|name| self.named[place].id(self.ids, *kind, name));
                 self.keys[place].extend(ids[place].map(Key::of_record));
             }
+            let anonymous = self.anonymous(kinds.value(row), (!externals.is_null(row)).then(|| externals.value(row)));
             let at = timestamps.value(row);
             self.times = (self.times.0.min(at), self.times.1.max(at));
             if kinds.value(row) == Kind::Track.as_str() && !events.is_null(row) {
@@ -79,6 +83,7 @@ impl Notes {
                     organization,
                     user: user.map(UserKey::of),
                     user_rest: user.filter(|_| alone).map(|user| user.0 as u64),
+                    anonymous: anonymous.filter(|_| user.is_none()),
                     day: Day::of(ordered_at),
                     event,
                 });
@@ -89,6 +94,17 @@ impl Notes {
             }
         }
         Some(())
+    }
+
+    /// The anonymous id that a row of this kind names.
+    fn anonymous(&mut self, kind: &str, external: Option<&str>) -> Option<RecordId> {
+        let external = external?;
+        if external_kind(Kind::from_name(kind)?) != RecordKind::Anonymous {
+            return None;
+        }
+        let id = self.named[ANONYMOUS].id(self.ids, RecordKind::Anonymous, external);
+        self.keys[By::User as usize].insert(Key::of_record(id));
+        Some(id)
     }
 
     fn end_chunk(&mut self) {

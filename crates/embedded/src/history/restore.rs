@@ -7,14 +7,14 @@ use std::{borrow::Cow, sync::Arc};
 
 use arrow_array::{Array, BooleanArray, FixedSizeBinaryArray, RecordBatch, StringArray, TimestampMicrosecondArray};
 use muster_model::{
-    deletion::{Subject, reach},
-    id::{IdSpace, Identity, IdentityParts, RecordId},
+    deletion::{Reach, Subject, reach},
+    id::{IdSpace, Identity, IdentityParts},
     json::{self, Walk},
     kind::{Kind, RecordKind},
     message::{Message, Named, Trait},
     time::Micros,
 };
-use muster_store::error::ReadError;
+use muster_store::{error::ReadError, record::external_kind};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
@@ -114,30 +114,33 @@ impl<'a> Rows<'a> {
         Micros(self.receipts.value(row))
     }
 
-    /// The instant that a row's message reaches back to.
-    pub fn reach(&self, row: usize) -> Micros {
+    /// What of a row's times decides whether a deletion covers it.
+    pub fn reach(&self, row: usize) -> Reach {
         reach(self.timestamp(row), self.received_at(row))
     }
 
     /// Every record that a row's message names.
-    pub fn subjects(&self, row: usize, ids: IdSpace) -> [Option<Subject>; 6] {
+    pub fn subjects(&self, row: usize, ids: IdSpace) -> [Option<Subject>; 5] {
         let of = |kind, column| self.text(column, row).map(|name| (kind, ids.record(kind, name)));
         let object = self.text(schema::CUSTOM_OBJECT_ID, row).map(|name| ids.custom_object(name));
-        let response = self.kind(row) == Some(Kind::NpsResponse);
-        let response = self.text(schema::EXTERNAL_ID, row).filter(|_| response);
         [
             of(RecordKind::Organization, schema::ORGANIZATION_ID),
             of(RecordKind::Account, schema::ACCOUNT_ID),
             of(RecordKind::User, schema::USER_ID),
             object.map(|id| (RecordKind::CustomObject, id)),
-            self.instance(row, ids).map(|id| (RecordKind::Instance, id)),
-            response.map(|name| (RecordKind::NpsResponse, ids.record(RecordKind::NpsResponse, name))),
+            self.external(row, ids),
         ]
     }
 
-    fn instance(&self, row: usize, ids: IdSpace) -> Option<RecordId> {
-        let (object, name) = (self.text(schema::CUSTOM_OBJECT_ID, row)?, self.text(schema::EXTERNAL_ID, row)?);
-        Some(ids.instance(object, name))
+    /// What else it names; its kind says what that is.
+    fn external(&self, row: usize, ids: IdSpace) -> Option<Subject> {
+        let name = self.text(schema::EXTERNAL_ID, row)?;
+        match external_kind(self.kind(row)?) {
+            RecordKind::Instance => {
+                Some((RecordKind::Instance, ids.instance(self.text(schema::CUSTOM_OBJECT_ID, row)?, name)))
+            }
+            kind => Some((kind, ids.record(kind, name))),
+        }
     }
 
     /// The identity of a row's message; `None` when the columns are not those of a message.
@@ -150,7 +153,7 @@ impl<'a> Rows<'a> {
             organization_id: self.text(schema::ORGANIZATION_ID, row),
             account_id: self.text(schema::ACCOUNT_ID, row),
             user_id: self.text(schema::USER_ID, row),
-            external_id: self.text(schema::EXTERNAL_ID, row),
+            external_id: self.text(schema::EXTERNAL_ID, row).filter(|_| !names_anonymous(self.kind(row))),
             custom_object_id: self.text(schema::CUSTOM_OBJECT_ID, row),
             message_id: Some(self.text(schema::MESSAGE_ID, row)?),
             content: 0,
@@ -165,7 +168,11 @@ impl<'a> Rows<'a> {
             let name = self.text(column, row)?;
             Some(Named { id: ids.record(kind, name), external_id: Cow::Borrowed(name) })
         };
-        let external = |id| Some(Named { id, external_id: Cow::Borrowed(self.text(schema::EXTERNAL_ID, row)?) });
+        let external = self.external(row, ids).zip(self.text(schema::EXTERNAL_ID, row));
+        let of_kind = |wanted| {
+            let ((_, id), name) = external.filter(|((kind, _), _)| *kind == wanted)?;
+            Some(Named { id, external_id: Cow::Borrowed(name) })
+        };
         let custom_object = self.text(schema::CUSTOM_OBJECT_ID, row);
         let custom_object =
             custom_object.map(|name| Named { id: ids.custom_object(name), external_id: Cow::Borrowed(name) });
@@ -182,8 +189,9 @@ impl<'a> Rows<'a> {
             account: named(RecordKind::Account, schema::ACCOUNT_ID),
             user: named(RecordKind::User, schema::USER_ID),
             custom_object,
-            instance: self.instance(row, ids).and_then(external),
-            response: named(RecordKind::NpsResponse, schema::EXTERNAL_ID).filter(|_| kind == Kind::NpsResponse),
+            instance: of_kind(RecordKind::Instance),
+            response: of_kind(RecordKind::NpsResponse),
+            anonymous: of_kind(RecordKind::Anonymous),
             message_id: self.text(schema::MESSAGE_ID, row).map(Cow::Borrowed),
             name: self.text(if track { schema::EVENT } else { schema::NAME }, row).map(Cow::Borrowed),
             data,
@@ -191,6 +199,11 @@ impl<'a> Rows<'a> {
             rest: Cow::Borrowed(self.text(schema::OTHER, row).unwrap_or_default()),
         })
     }
+}
+
+/// Whether what messages of a kind name besides is someone anonymous, who is no part of an identity.
+fn names_anonymous(kind: Option<Kind>) -> bool {
+    kind.is_some_and(|kind| external_kind(kind) == RecordKind::Anonymous)
 }
 
 /// Sorted by key, each key once: of keys given twice the last one counts.

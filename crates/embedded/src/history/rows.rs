@@ -229,7 +229,7 @@ impl Columns {
             message.organization.as_ref().map(|named| named.external_id.as_ref()),
             message.account.as_ref().map(|named| named.external_id.as_ref()),
             message.user.as_ref().map(|named| named.external_id.as_ref()),
-            message.instance.as_ref().or(message.response.as_ref()).map(|named| named.external_id.as_ref()),
+            external(message),
             message.custom_object.as_ref().map(|named| named.external_id.as_ref()),
             name.filter(|_| track),
             name.filter(|_| !track),
@@ -261,4 +261,10 @@ impl Columns {
         columns.push(Arc::new(self.identity.finish()));
         RecordBatch::try_new(schema::WRITTEN.clone(), columns)
     }
+}
+
+/// What else a message names: an instance, an NPS response or someone anonymous; the kind says which.
+fn external<'m>(message: &'m Message<'_>) -> Option<&'m str> {
+    let named = message.instance.as_ref().or(message.response.as_ref()).or(message.anonymous.as_ref());
+    named.map(|named| named.external_id.as_ref())
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use arrow_array::RecordBatch;
 use muster_model::{
-    deletion::reach,
+    deletion::{Reach, reach},
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
     limits::FUTURE_MICROS_MAX,
@@ -27,8 +27,8 @@ pub struct Told {
     pub kind: Kind,
     /// The instant in the order of statements.
     pub ordered_at: Micros,
-    /// The instant that it reaches back to.
-    pub reach: Micros,
+    /// What of its times decides whether a deletion covers it.
+    pub reach: Reach,
 }
 
 /// Where in files rows that tell of a record are found; `None` for kinds of record that have no past of their own.
@@ -37,7 +37,7 @@ pub fn way(kind: RecordKind) -> Option<By> {
         RecordKind::Organization => Some(By::Organization),
         RecordKind::Account => Some(By::Account),
         RecordKind::User => Some(By::User),
-        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => None,
+        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse | RecordKind::Anonymous => None,
     }
 }
 
@@ -86,7 +86,9 @@ fn kinds(batch: &RecordBatch, ids: IdSpace, (record, id): (RecordKind, RecordId)
         RecordKind::Organization => named(schema::ORGANIZATION_ID)?,
         RecordKind::Account => named(schema::ACCOUNT_ID)?,
         RecordKind::User => named(schema::USER_ID)?,
-        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => vec![false; batch.num_rows()],
+        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse | RecordKind::Anonymous => {
+            vec![false; batch.num_rows()]
+        }
     };
     let of_row = |row: usize| {
         kinds[row].filter(|kind| {

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use muster_model::{
-    deletion::{Fate, reach},
+    deletion::{Fate, Subject, reach},
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
     limits::FUTURE_MICROS_MAX,
-    message::{Message, Named},
+    message::{self, Message},
     time::Micros,
 };
 use muster_store::error::ReadError;
@@ -29,6 +29,10 @@ pub struct Wanted {
     pub users: FxHashSet<RecordId>,
     /// Tracks of these users that name no account.
     pub loose_users: FxHashSet<RecordId>,
+    /// Tracks of these anonymous ids that name no user, whatever account they name.
+    pub anonymous: FxHashSet<RecordId>,
+    /// Tracks of these anonymous ids that name neither.
+    pub loose_anonymous: FxHashSet<RecordId>,
     /// Tracks that name these accounts.
     pub accounts: FxHashSet<RecordId>,
     /// Tracks that name these organizations.
@@ -46,6 +50,8 @@ pub struct TrackHead<'a> {
     pub timestamp: Micros,
     pub received_at: Micros,
     pub user: Option<&'a str>,
+    /// The anonymous id, if it names no user.
+    pub anonymous: Option<&'a str>,
     pub account: Option<&'a str>,
     pub organization: Option<&'a str>,
 }
@@ -57,14 +63,25 @@ impl TrackHead<'_> {
     }
 }
 
+/// The records that a track names.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    user: Option<RecordId>,
+    anonymous: Option<RecordId>,
+    account: Option<RecordId>,
+    organization: Option<RecordId>,
+}
+
 impl Wanted {
     /// Whether a track that names these records may be wanted.
-    pub fn names(&self, user: Option<RecordId>, account: Option<RecordId>, organization: Option<RecordId>) -> bool {
+    fn names(&self, named: &Named) -> bool {
         let among = |ids: &FxHashSet<RecordId>, id: Option<RecordId>| id.is_some_and(|id| ids.contains(&id));
-        among(&self.users, user)
-            || among(&self.accounts, account)
-            || among(&self.organizations, organization)
-            || (account.is_none() && among(&self.loose_users, user))
+        let loose = || among(&self.loose_users, named.user) || among(&self.loose_anonymous, named.anonymous);
+        among(&self.users, named.user)
+            || among(&self.anonymous, named.anonymous)
+            || among(&self.accounts, named.account)
+            || among(&self.organizations, named.organization)
+            || (named.account.is_none() && loose())
     }
 
     /// Whether an instant lies within the bounds.
@@ -74,44 +91,48 @@ impl Wanted {
 
     /// Whether a message may be wanted.
     pub fn matches(&self, message: &Message<'_>) -> bool {
-        let id = |named: &Option<Named<'_>>| named.as_ref().map(|named| named.id);
+        let id = |named: &Option<message::Named<'_>>| named.as_ref().map(|named| named.id);
+        let (user, account, organization) = (id(&message.user), id(&message.account), id(&message.organization));
+        let named = Named { user, anonymous: id(&message.anonymous), account, organization };
         message.kind == Kind::Track
             && self.in_time(message.timestamp)
             && (self.event.is_none() || self.event.as_deref() == message.name.as_deref())
-            && self.names(id(&message.user), id(&message.account), id(&message.organization))
+            && self.names(&named)
             && self.veil.fate(message) != Fate::Drop
     }
 
     /// Whether a track was deleted and only its bytes are left.
-    fn hides(
-        &self,
-        (user, account, organization): (Option<RecordId>, Option<RecordId>, Option<RecordId>),
-        head: &TrackHead<'_>,
-    ) -> bool {
+    fn hides(&self, named: &Named, head: &TrackHead<'_>) -> bool {
         if self.veil.is_empty() {
             return false;
         }
-        let names =
-            [(RecordKind::Organization, organization), (RecordKind::Account, account), (RecordKind::User, user)];
+        let names = [
+            (RecordKind::Organization, named.organization),
+            (RecordKind::Account, named.account),
+            (RecordKind::User, named.user),
+            (RecordKind::Anonymous, named.anonymous),
+        ];
         let names = names.into_iter().filter_map(|(kind, id)| Some((kind, id?)));
         self.veil.hides_track(names, reach(head.timestamp, head.received_at))
     }
 
-    /// Every record that a wanted track may name, with the way it is found in a file.
-    pub fn records(&self) -> impl Iterator<Item = (By, RecordId)> {
+    /// Every record that a wanted track may name.
+    pub fn records(&self) -> impl Iterator<Item = Subject> {
         let of = [
-            (By::User, &self.users),
-            (By::User, &self.loose_users),
-            (By::Account, &self.accounts),
-            (By::Organization, &self.organizations),
+            (RecordKind::User, &self.users),
+            (RecordKind::User, &self.loose_users),
+            (RecordKind::Anonymous, &self.anonymous),
+            (RecordKind::Anonymous, &self.loose_anonymous),
+            (RecordKind::Account, &self.accounts),
+            (RecordKind::Organization, &self.organizations),
         ];
-        of.into_iter().flat_map(|(by, ids)| ids.iter().map(move |id| (by, *id)))
+        of.into_iter().flat_map(|(kind, ids)| ids.iter().map(move |id| (kind, *id)))
     }
 
     /// The same as a filter on files.
     pub fn filter(&self) -> Filter {
         Filter {
-            any: Some(self.records().map(|(by, id)| (by, Key::of_record(id))).collect()),
+            any: Some(self.records().filter_map(|(kind, id)| Some((By::of(kind)?, Key::of_record(id)))).collect()),
             event: self.event.clone(),
             first: self.first,
             last: self.last,
@@ -134,6 +155,7 @@ pub fn heads(
         schema::ORGANIZATION_ID,
         schema::ACCOUNT_ID,
         schema::USER_ID,
+        schema::EXTERNAL_ID,
     ];
     columns.extend(wanted.event.is_some().then_some(schema::EVENT));
     let rows: Vec<Range<u64>> = scan::chunks(footer, filter).ranges();
@@ -145,7 +167,9 @@ pub fn heads(
         let organizations = text(schema::ORGANIZATION_ID)?;
         let timestamps = times(batch, schema::TIMESTAMP).ok_or_else(unexpected)?;
         let receipts = times(batch, schema::RECEIVED_AT).ok_or_else(unexpected)?;
+        let anonymous = text(schema::EXTERNAL_ID)?;
         let user_ids = users.ids(ids, RecordKind::User);
+        let anonymous_ids = anonymous.ids(ids, RecordKind::Anonymous);
         let account_ids = accounts.ids(ids, RecordKind::Account);
         let organization_ids = organizations.ids(ids, RecordKind::Organization);
         let of_event = match &wanted.event {
@@ -154,17 +178,23 @@ pub fn heads(
         };
         for (row, number) in numbers.iter().enumerate() {
             let at = Micros(timestamps.value(row));
-            let named = (user_ids[row], account_ids[row], organization_ids[row]);
-            let names = || wanted.names(named.0, named.1, named.2);
+            let named = Named {
+                user: user_ids[row],
+                anonymous: anonymous_ids[row],
+                account: account_ids[row],
+                organization: organization_ids[row],
+            };
+            let names = || wanted.names(&named);
             if tracks[row] && of_event[row] && wanted.in_time(at) && names() {
                 let head = TrackHead {
                     timestamp: at,
                     received_at: Micros(receipts.value(row)),
                     user: users.get(row),
+                    anonymous: anonymous.get(row),
                     account: accounts.get(row),
                     organization: organizations.get(row),
                 };
-                if !wanted.hides(named, &head) {
+                if !wanted.hides(&named, &head) {
                     visit(*number, head)?;
                 }
             }

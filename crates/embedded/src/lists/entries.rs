@@ -132,8 +132,11 @@ pub fn is_found_otherwise(kind: RecordKind, key: &str) -> bool {
     muster_store::catalogue::is_one_of_a_kind(kind, key)
 }
 
-/// Every entry of a record, sorted, each once.
+/// Every entry of a record, sorted, each once. Anonymous ids are in no list.
 pub fn entries(profile: &Profile) -> Vec<Entry> {
+    if profile.as_anonymous().is_some() {
+        return Vec::new();
+    }
     let (seen, _) = kept_seen(profile);
     let mut entries: Vec<Entry> = Vec::with_capacity(8 + profile.traits.registers().len());
     for order in &ListOrder::FIELDS {

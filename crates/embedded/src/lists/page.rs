@@ -112,7 +112,7 @@ impl Pager<'_> {
             }
         })?;
         for profile in uncertain {
-            let seen = self.reader.account_seen(self.workspace, profile.id)?;
+            let seen = self.reader.seen(self.workspace, (profile.kind(), profile.id))?;
             self.seen.insert(profile.id, seen);
             let cursor = query.order.place(&profile, seen);
             if is_after(&cursor, query) && now.iter().all(|condition| condition.holds(&profile, seen)) {

@@ -1,9 +1,9 @@
-//! Accounts whose first and last track were uncertain, made certain before they are indexed.
+//! Accounts and users whose first and last track were uncertain, made certain before they are indexed.
 //!
-//! A statement about the past may move tracks between accounts; what an account keeps of its first and last track is
-//! then stale, and read from its events by whoever asks. A list by last seen cannot do that for each record, so a
-//! checkpoint does it once for each such account that changed. Whatever moves an account's tracks touches the account
-//! as well, so what was made certain stays so until the account changes again; and since more recent messages only add
+//! A statement about the past may move tracks between accounts, or between users; what each keeps of its first and last
+//! track is then stale, and read from its events by whoever asks. A list by last seen cannot do that for each record, so a
+//! checkpoint does it once for each such record that changed. Whatever moves a record's tracks touches the record
+//! as well, so what was made certain stays so until it changes again; and since more recent messages only add
 //! to it or make it stale anew, it does not matter that some of them may be counted in already.
 
 use muster_model::{
@@ -15,17 +15,18 @@ use rustc_hash::FxHashMap;
 
 use crate::{engine::Reader, keys::ProfileKey, overlay::Overlay};
 
-/// Accounts that one checkpoint makes certain; the others are listed where they were last known to be until they change
+/// Records that one checkpoint makes certain; the others are listed where they were last known to be until they change
 /// again.
 const SETTLED_MAX: usize = 1_000;
 
-/// First and last track of accounts that were uncertain.
+/// First and last track of records that were uncertain.
 pub type Settled = FxHashMap<ProfileKey, Span>;
 
-/// Makes the uncertain accounts of a frozen overlay certain.
+/// Makes the uncertain records of a frozen overlay certain.
 pub(crate) fn settle(reader: &Reader, frozen: &Overlay) -> Settled {
     let mut settled = Settled::default();
-    for (key, slot) in frozen.profiles.iter().filter(|(key, _)| key.kind == RecordKind::Account) {
+    let seen = |kind| matches!(kind, RecordKind::Account | RecordKind::User);
+    for (key, slot) in frozen.profiles.iter().filter(|(key, _)| seen(key.kind)) {
         let (_, certain) = kept_seen(&slot.profile);
         // One that has changed since is made certain by the next checkpoint.
         if certain || reader.views.look().live.profiles.contains_key(key) {
@@ -35,18 +36,20 @@ pub(crate) fn settle(reader: &Reader, frozen: &Overlay) -> Settled {
             break;
         }
         // History that cannot be read now is no reason to leave profiles out of the state.
-        if let Ok(seen) = reader.account_seen(key.workspace, key.id) {
+        if let Ok(seen) = reader.seen(key.workspace, (key.kind, key.id)) {
             settled.insert(*key, seen);
         }
     }
     settled
 }
 
-/// An account whose first and last track are certain.
+/// A record whose first and last track are certain.
 pub fn settled(profile: &Profile, seen: Span) -> Profile {
     let mut profile = profile.clone();
-    if let Body::Account(account) = &mut profile.body {
-        (account.seen, account.seen_stale) = (seen, false);
+    match &mut profile.body {
+        Body::Account(account) => (account.seen, account.seen_stale) = (seen, false),
+        Body::User(user) => (user.seen, user.seen_stale) = (seen, false),
+        _ => {}
     }
     profile
 }

@@ -1,7 +1,8 @@
 //! Which names rows must carry to be looked at at all.
 //!
 //! Candidates are a superset: a track that names no account may belong to one by its user, so the users who ever were
-//! linked to a wanted account are wanted too. Where a track belongs is decided afterwards.
+//! linked to a wanted account are wanted too; and one that names no user may belong to one by its anonymous id. Where a
+//! track belongs is decided afterwards.
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,8 @@ pub struct Candidates {
     pub organizations: Option<NameSet>,
     pub accounts: Option<NameSet>,
     pub users: Option<NameSet>,
+    /// Where names of users are wanted, the anonymous ids that will do instead.
+    pub anonymous: NameSet,
     pub events: Option<NameSet>,
     /// Of tracks by where they belong: one of these names is enough.
     pub belonging: Option<Belonging>,
@@ -32,6 +35,7 @@ pub struct Belonging {
     pub organizations: NameSet,
     pub accounts: NameSet,
     pub users: NameSet,
+    pub anonymous: NameSet,
 }
 
 impl Candidates {
@@ -40,14 +44,19 @@ impl Candidates {
         let (users, events) = (wanted.users.clone(), wanted.events.clone());
         if !wanted.attributed {
             let (organizations, accounts) = (wanted.organizations.clone(), wanted.accounts.clone());
-            return Ok(Candidates { organizations, accounts, users, events, belonging: None });
+            let anonymous = NameSet::new();
+            return Ok(Candidates { organizations, accounts, users, anonymous, events, belonging: None });
         }
         let belonging = match (&wanted.accounts, &wanted.organizations) {
             (Some(accounts), _) => Some(Belonging::to_accounts(held, accounts)?),
             (None, Some(organizations)) => Some(Belonging::to_organizations(held, organizations)?),
             (None, None) => None,
         };
-        Ok(Candidates { organizations: None, accounts: None, users, events, belonging })
+        let mut anonymous = NameSet::new();
+        for user in users.iter().flatten() {
+            add_anonymous(held, RecordKind::User, user, &mut anonymous)?;
+        }
+        Ok(Candidates { organizations: None, accounts: None, users, anonymous, events, belonging })
     }
 
     /// Whether every row has to be looked at.
@@ -64,17 +73,18 @@ impl Candidates {
         &self,
         organization: Option<&str>,
         account: Option<&str>,
-        user: Option<&str>,
+        (user, anonymous): (Option<&str>, Option<&str>),
         event: Option<&str>,
     ) -> bool {
         let has = |names: &NameSet, name: Option<&str>| name.is_some_and(|name| names.contains(name));
         among(&self.organizations, organization)
             && among(&self.accounts, account)
-            && among(&self.users, user)
+            && (among(&self.users, user) || has(&self.anonymous, anonymous))
             && among(&self.events, event)
             && self.belonging.as_ref().is_none_or(|belonging| {
                 has(&belonging.accounts, account)
                     || has(&belonging.users, user)
+                    || has(&belonging.anonymous, anonymous)
                     || has(&belonging.organizations, organization)
             })
     }
@@ -102,9 +112,17 @@ impl Belonging {
         Ok(belonging)
     }
 
+    /// Adds the users of a record, and their anonymous ids.
     fn add_users(&mut self, held: &Held, kind: RecordKind, name: &str) -> Result<(), ReadError> {
         let users = held.children_of((kind, held.ids.record(kind, name)), RecordKind::User)?;
         self.users.extend(users.into_iter().map(|user| user.external_id.clone()));
-        Ok(())
+        add_anonymous(held, kind, name, &mut self.anonymous)
     }
+}
+
+/// Adds the names of the anonymous ids that are found from a record.
+fn add_anonymous(held: &Held, kind: RecordKind, name: &str, names: &mut NameSet) -> Result<(), ReadError> {
+    let found = held.children_of((kind, held.ids.record(kind, name)), RecordKind::Anonymous)?;
+    names.extend(found.into_iter().map(|anonymous| anonymous.external_id.clone()));
+    Ok(())
 }

@@ -9,10 +9,12 @@ use arrow_array::{
 };
 use muster_model::{
     id::{Identity, RecordId},
-    kind::Kind,
+    kind::{Kind, RecordKind},
     message::{Message, Named},
     time::Micros,
 };
+
+use muster_store::record::external_kind;
 
 use crate::history::schema;
 
@@ -105,9 +107,11 @@ pub fn message(batch: &RecordBatch, row: usize) -> Option<Message<'_>> {
         account: named(schema::ACCOUNT_ID)?,
         user: named(schema::USER_ID)?,
         custom_object: named(schema::CUSTOM_OBJECT_ID)?,
-        // What `externalId` names is written in one way, whatever it is.
-        instance: named(schema::EXTERNAL_ID)?,
+        // Who is anonymous stands among the other members as well; what else it names is written in one way, whatever it
+        // is.
+        instance: named(schema::EXTERNAL_ID)?.filter(|_| external_kind(kind) != RecordKind::Anonymous),
         response: None,
+        anonymous: named(schema::EXTERNAL_ID)?.filter(|_| external_kind(kind) == RecordKind::Anonymous),
         message_id: text(schema::MESSAGE_ID)?.map(Into::into),
         name: text(if track { schema::EVENT } else { schema::NAME })?.map(Into::into),
         data: text(if track { schema::PROPERTIES } else { schema::TRAITS })?.unwrap_or_default(),

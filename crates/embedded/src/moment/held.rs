@@ -15,6 +15,7 @@ use muster_model::{
 };
 use muster_store::{
     error::ReadError,
+    lists::kept_seen,
     rows::RowBatch,
     scan::{Extent, Moment, Scan, Scans, Wanted, Work},
 };
@@ -29,7 +30,8 @@ use crate::{
     follow::place::Place,
     history::{footers::Footers, manifest::Segment},
     keys::{self, ProfileKey},
-    overlay::{HiddenChildren, KeptRows, Overlay, StatementsKey},
+    overlay::{HiddenChildren, KeptRows, Overlay, StatementsKey, told_of},
+    reader::attribution::associations,
     state::State,
     views::{Below, children_below},
 };
@@ -70,6 +72,8 @@ struct Live {
     gone: FxHashSet<ProfileKey>,
     unrelated: FxHashMap<ProfileKey, FxHashSet<(RecordKind, RecordId)>>,
     unsaid: FxHashMap<StatementsKey, FxHashSet<RecordId>>,
+    /// Anonymous ids by the records that they are found from.
+    anonymous: FxHashMap<ProfileKey, Vec<RecordId>>,
 }
 
 impl Scans for Embedded {
@@ -89,8 +93,9 @@ impl Scans for Embedded {
             RecordKind::Organization => records / 16,
             RecordKind::Instance | RecordKind::NpsResponse => records / 4,
             RecordKind::CustomObject => records / 64,
+            RecordKind::Anonymous => 0,
         };
-        Extent { messages, records: RecordKind::ALL.each_ref().map(share) }
+        Extent { messages, records: RecordKind::SHOWN.each_ref().map(share) }
     }
 
     fn moment(&self, workspace: WorkspaceId) -> Result<Arc<dyn Moment>, ReadError> {
@@ -140,7 +145,7 @@ impl Held {
     pub(super) fn statements(&self, parents: RecordKind, user: RecordId) -> Result<Vec<Statement>, ReadError> {
         let key = (self.workspace, parents, user);
         let mut statements = self.live.statements.get(&key).cloned().unwrap_or_default();
-        if self.live.gone.contains(&ProfileKey::new(self.workspace, RecordKind::User, user)) {
+        if self.live.gone.contains(&told_of(key)) {
             return Ok(statements);
         }
         let known = statements.len();
@@ -168,6 +173,9 @@ impl Held {
         let in_memory = self.children.get_or_init(|| self.live.by_parent());
         let live = in_memory.get(&parent.1).into_iter().flatten().filter(|profile| profile.kind() == children);
         ids.extend(live.map(|profile| profile.id));
+        if children == RecordKind::Anonymous {
+            ids.extend(self.live.anonymous.get(&key).into_iter().flatten());
+        }
         ids.sort_unstable();
         ids.dedup();
         let found = ids.into_iter().filter_map(|id| self.find(children, id).transpose());
@@ -240,17 +248,23 @@ impl Live {
             gone: overlay.gone.keys().filter(|key| key.workspace == workspace).copied().collect(),
             unrelated: overlay.unrelated.clone(),
             unsaid: overlay.unsaid.clone(),
+            anonymous: FxHashMap::default(),
         };
         for (key, slot) in overlay.profiles.iter().filter(|(key, _)| key.workspace == workspace) {
             live.profiles.insert(*key, Arc::clone(&slot.profile));
-            let Some(user) = slot.profile.as_user() else { continue };
-            for (parents, associations) in
-                [(RecordKind::Account, &user.accounts), (RecordKind::Organization, &user.organizations)]
-            {
+            for parents in [RecordKind::Account, RecordKind::Organization, RecordKind::User] {
+                let Some(associations) = associations(&slot.profile, parents) else { continue };
                 let statements = overlay.statements.get(&(workspace, parents, key.id));
                 if let Some(statements) = statements.filter(|_| associations.links().len() > 1) {
                     live.statements.insert((workspace, parents, key.id), statements.clone());
                 }
+            }
+        }
+        for (parent, children) in overlay.children.iter().filter(|(parent, _)| parent.workspace == workspace) {
+            let anonymous = children.iter().filter(|(kind, _)| *kind == RecordKind::Anonymous);
+            let anonymous: Vec<RecordId> = anonymous.map(|(_, id)| *id).collect();
+            if !anonymous.is_empty() {
+                live.anonymous.insert(*parent, anonymous);
             }
         }
         live.rows = overlay.rows_of(workspace);
@@ -323,20 +337,23 @@ impl Moment for Held {
         Ok(found)
     }
 
-    fn account_seen(&self, account: &Profile, go_on: &dyn Fn() -> bool) -> Result<Span, ReadError> {
-        let Some(body) = account.as_account() else { return Ok(Span::default()) };
-        if !body.seen_stale {
-            return Ok(body.seen);
+    fn seen(&self, profile: &Profile, go_on: &dyn Fn() -> bool) -> Result<Span, ReadError> {
+        if let (seen, true) = kept_seen(profile) {
+            return Ok(seen);
         }
-        let accounts = Some([account.external_id.clone()].into());
-        let mut scan = Everything::new(self, Wanted { accounts, ..Wanted::events() })?;
+        let names = Some([profile.external_id.clone()].into());
+        let wanted = match profile.kind() {
+            RecordKind::User => Wanted { users: names, ..Wanted::events() },
+            _ => Wanted { accounts: names, ..Wanted::events() },
+        };
+        let mut scan = Everything::new(self, wanted)?;
         let (mut seen, mut batch) = (Span::default(), RowBatch::default());
         while scan.read(self, &mut batch)? {
             for (at, received_at) in batch.timestamps.iter().zip(&batch.received_at) {
                 seen.take_in((*at).min(received_at.plus_micros(FUTURE_MICROS_MAX)));
             }
             if !go_on() {
-                return Err(ReadError::TooLarge { what: "an account's first and last track".to_owned() });
+                return Err(ReadError::TooLarge { what: "a record's first and last track".to_owned() });
             }
         }
         Ok(seen)

@@ -19,6 +19,9 @@ mod columns;
 /// Which rows of a file may be wanted, by its directory.
 mod pruned;
 
+/// What deletions leave of stored rows.
+mod fates;
+
 /// Reading one file.
 mod segment;
 

@@ -6,16 +6,21 @@
 use std::sync::Arc;
 
 use muster_model::{
-    association::{Answer, Associations, Statement, resolve},
+    association::{Answer, Statement, resolve},
     id::RecordId,
     kind::RecordKind,
     profile::Profile,
     time::Micros,
 };
-use muster_store::error::ReadError;
+use muster_store::{
+    error::ReadError,
+    rows::Whereabouts,
+    scan::{Wanted, among},
+};
 use rustc_hash::FxHashMap;
 
 use super::held::Held;
+use crate::reader::attribution::associations;
 
 /// Records kept of each kind; when there are more, all are forgotten and looked up anew.
 const KEPT_MAX: usize = 200_000;
@@ -26,6 +31,8 @@ pub struct Track<'a> {
     pub organization: Option<&'a str>,
     pub account: Option<&'a str>,
     pub user: Option<&'a str>,
+    /// Whom it is about if it names no user.
+    pub anonymous: Option<&'a str>,
     pub at: Micros,
 }
 
@@ -37,14 +44,28 @@ pub struct Places {
 }
 
 impl Places {
-    /// Calls `with` with the account and the organization that a track belongs to.
+    /// Calls `with` with where a track belongs; unless `attributes`, with its user and the names in it.
     pub fn of<T>(
         &mut self,
         held: &Held,
         track: Track<'_>,
-        with: impl FnOnce(Option<&str>, Option<&str>) -> T,
+        attributes: bool,
+        with: impl FnOnce(Whereabouts<'_>) -> T,
     ) -> Result<T, ReadError> {
-        let user = match track.user {
+        let anonymous = match track.anonymous.filter(|_| track.user.is_none()) {
+            Some(name) => self.record(held, RecordKind::Anonymous, name)?,
+            None => None,
+        };
+        let tied = match &anonymous {
+            Some(anonymous) => self.parent_of(held, anonymous, RecordKind::User, track.at)?,
+            None => None,
+        };
+        let whose = track.user.or_else(|| name_in(anonymous.as_deref(), RecordKind::User, tied?));
+        if !attributes {
+            let Track { account, organization, .. } = track;
+            return Ok(with(Whereabouts { user: whose, account, organization }));
+        }
+        let user = match whose {
             Some(name) if track.account.is_none() || track.organization.is_none() => {
                 self.record(held, RecordKind::User, name)?
             }
@@ -66,7 +87,7 @@ impl Places {
             _ => None,
         };
         let organization = stated.or_else(|| name_in(user.as_deref(), RecordKind::Organization, loose?));
-        Ok(with(account, organization))
+        Ok(with(Whereabouts { user: whose, account, organization }))
     }
 
     fn record(&mut self, held: &Held, kind: RecordKind, name: &str) -> Result<Option<Arc<Profile>>, ReadError> {
@@ -109,12 +130,14 @@ impl Places {
     }
 }
 
-fn associations(user: &Profile, parents: RecordKind) -> Option<&Associations> {
-    let user = user.as_user()?;
-    Some(if parents == RecordKind::Account { &user.accounts } else { &user.organizations })
-}
-
 fn name_in(user: Option<&Profile>, parents: RecordKind, id: RecordId) -> Option<&str> {
     let link = associations(user?, parents)?.links().iter().find(|link| link.parent == id)?;
     Some(&link.external_id)
+}
+
+/// Whether a track that belongs here is wanted.
+pub fn belongs(wanted: &Wanted, place: &Whereabouts<'_>) -> bool {
+    among(&wanted.accounts, place.account)
+        && among(&wanted.organizations, place.organization)
+        && among(&wanted.users, place.user)
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use muster_model::id::IdSpace;
+use muster_model::{id::IdSpace, kind::RecordKind};
 
 use super::segment::Plan;
 use crate::history::{
@@ -30,15 +30,23 @@ pub fn rows(footer: &Footer, ids: IdSpace, plan: &Plan) -> Vec<Range<u64>> {
         (By::User, &candidates.users),
         (By::Event, &candidates.events),
     ];
+    let anonymous = |names: &NameSet, chunks: &mut Chunks| {
+        let key = |name: &str| Key::of_record(ids.record(RecordKind::Anonymous, name));
+        names.iter().for_each(|name| directory.find(By::User, key(name), chunks));
+    };
     for (by, names) in each.into_iter().filter_map(|(by, names)| Some((by, names.as_ref()?))) {
         let mut holding = directory.none();
         find(by, names, &mut holding);
+        if by == By::User {
+            anonymous(&candidates.anonymous, &mut holding);
+        }
         found.keep(&holding);
     }
     if let Some(belonging) = &candidates.belonging {
         let mut holding = directory.none();
         find(By::Account, &belonging.accounts, &mut holding);
         find(By::User, &belonging.users, &mut holding);
+        anonymous(&belonging.anonymous, &mut holding);
         find(By::Organization, &belonging.organizations, &mut holding);
         found.keep(&holding);
     }

@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use muster_model::{deletion::Fate, kind::Kind, message::Message};
 use muster_store::{
     error::ReadError,
-    rows::{RowBatch, name_of},
-    scan::{SCAN_ROWS_MAX, Wanted, among},
+    rows::{RowBatch, Whereabouts, name_of},
+    scan::{SCAN_ROWS_MAX, Wanted},
 };
 
 use super::{
     candidates::Candidates,
     held::Held,
-    places::{Places, Track},
+    places::{Places, Track, belongs},
     segment::{FileScan, Plan},
 };
 use crate::{error::not_a_record, overlay::KeptRows};
@@ -96,28 +96,29 @@ impl Everything {
             Fate::Keep => message,
             Fate::Drop => return Ok(()),
             Fate::Redact => {
-                redacted = message.clone().redacted(|id| held.veil.deleted_at(id));
+                redacted = message.clone().redacted(|id, reach| held.veil.hides(id, reach));
                 &redacted
             }
         };
         let wanted = &self.plan.wanted;
-        let (organization, account, user) =
-            (name_of(&message.organization), name_of(&message.account), name_of(&message.user));
+        let own = Whereabouts::named_in(message);
+        let Whereabouts { user, account, organization } = own;
+        let anonymous = name_of(&message.anonymous);
         let event = message.name.as_deref().filter(|_| message.kind == Kind::Track);
         if !wanted.kinds.contains(&message.kind)
             || !wanted.in_time(message.timestamp)
-            || !self.plan.candidates.may(organization, account, user, event)
+            || !self.plan.candidates.may(organization, account, (user, anonymous), event)
         {
             return Ok(());
         }
         if !self.plan.placed {
-            batch.push(number, message, None, &wanted.columns);
+            batch.push(number, message, own, &wanted.columns);
             return Ok(());
         }
-        let track = Track { organization, account, user, at: message.ordered_at() };
-        self.places.of(held, track, |account, organization| {
-            if among(&wanted.accounts, account) && among(&wanted.organizations, organization) {
-                batch.push(number, message, Some((account, organization)), &wanted.columns);
+        let track = Track { organization, account, user, anonymous, at: message.ordered_at() };
+        self.places.of(held, track, self.plan.attributes, |place| {
+            if belongs(wanted, &place) {
+                batch.push(number, message, place, &wanted.columns);
             }
         })
     }

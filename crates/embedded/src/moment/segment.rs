@@ -8,17 +8,12 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use arrow_array::{RecordBatch, TimestampMicrosecondArray};
-use muster_model::{
-    deletion::{self, Fate, reach},
-    kind::RecordKind,
-    limits::FUTURE_MICROS_MAX,
-    message::Message,
-};
+use arrow_array::RecordBatch;
+use muster_model::{deletion::Fate, limits::FUTURE_MICROS_MAX};
 use muster_store::{
     error::ReadError,
     rows::{Column, RowBatch, identity_of_its_own},
-    scan::{Wanted, among},
+    scan::Wanted,
 };
 use parquet::{
     arrow::{
@@ -31,8 +26,9 @@ use parquet::{
 use super::{
     candidates::Candidates,
     columns::{Kinds, Texts, instants, message},
+    fates::{fates, redacted, shows},
     held::Held,
-    places::{Places, Track},
+    places::{Places, Track, belongs},
     pruned,
 };
 use crate::history::{
@@ -49,8 +45,9 @@ use muster_model::time::Micros;
 pub struct Plan {
     pub wanted: Wanted,
     pub candidates: Candidates,
-    /// Whether it matters where a track belongs.
+    /// Whether it matters where a track belongs, and whether more of that than its user.
     pub placed: bool,
+    pub attributes: bool,
     /// Columns that decide in the first pass; none when there is no need of one.
     deciding: Vec<usize>,
     /// Columns of the second pass.
@@ -61,11 +58,12 @@ impl Plan {
     /// `veiled` when some rows may have been deleted, which their names tell.
     pub fn new(wanted: Wanted, candidates: Candidates, veiled: bool) -> Plan {
         let asks = |column| wanted.columns.contains(&column);
-        let placed = wanted.attributed
+        let attributes = wanted.attributed
             && (wanted.accounts.is_some()
                 || wanted.organizations.is_some()
                 || asks(Column::Account)
                 || asks(Column::Organization));
+        let placed = attributes || wanted.attributed && (wanted.users.is_some() || asks(Column::User));
         let names = [schema::ORGANIZATION_ID, schema::ACCOUNT_ID, schema::USER_ID, schema::EVENT];
         let mut deciding = Vec::new();
         if !candidates.is_everything() {
@@ -78,11 +76,14 @@ impl Plan {
             ];
             deciding.extend([schema::KIND, schema::TIMESTAMP]);
             deciding.extend(names.into_iter().zip(used).filter(|(_, used)| *used).map(|(column, _)| column));
+            let anonymous = belonging || !candidates.anonymous.is_empty();
+            deciding.extend(anonymous.then_some(schema::EXTERNAL_ID));
         }
         let mut reading = vec![schema::KIND, schema::TIMESTAMP, schema::RECEIVED_AT];
         reading.extend(wanted.columns.iter().filter_map(|column| stored(*column)));
         if placed {
             reading.extend(&names[..3]);
+            reading.push(schema::EXTERNAL_ID);
         }
         if veiled {
             reading.extend(&names[..3]);
@@ -91,7 +92,7 @@ impl Plan {
         if asks(Column::Sent) || asks(Column::Identity) {
             reading = (0..schema::WRITTEN.fields().len()).collect();
         }
-        Plan { wanted, candidates, placed, deciding, reading }
+        Plan { wanted, candidates, placed, attributes, deciding, reading }
     }
 
     /// Whether a row group may hold anything wanted.
@@ -105,18 +106,21 @@ impl Plan {
             names.iter().any(|name| first.data() <= name.as_bytes() && name.as_bytes() <= last.data())
         };
         let candidates = &self.candidates;
+        // A user's track may name an anonymous id instead.
+        let users = candidates.users.as_ref().filter(|_| candidates.anonymous.is_empty());
         let named = [
-            (schema::ORGANIZATION_ID, &candidates.organizations),
-            (schema::ACCOUNT_ID, &candidates.accounts),
-            (schema::USER_ID, &candidates.users),
-            (schema::EVENT, &candidates.events),
+            (schema::ORGANIZATION_ID, candidates.organizations.as_ref()),
+            (schema::ACCOUNT_ID, candidates.accounts.as_ref()),
+            (schema::USER_ID, users),
+            (schema::EVENT, candidates.events.as_ref()),
         ];
         self.may_be_in_time(group)
             && self.may_be_of_kind(group)
-            && named.iter().all(|(column, names)| names.as_ref().is_none_or(|names| within(*column, names)))
+            && named.iter().all(|(column, names)| names.is_none_or(|names| within(*column, names)))
             && candidates.belonging.as_ref().is_none_or(|belonging| {
                 within(schema::ACCOUNT_ID, &belonging.accounts)
                     || within(schema::USER_ID, &belonging.users)
+                    || within(schema::EXTERNAL_ID, &belonging.anonymous)
                     || within(schema::ORGANIZATION_ID, &belonging.organizations)
             })
     }
@@ -141,10 +145,18 @@ impl Plan {
         let times = instants(batch, schema::TIMESTAMP)?;
         may.iter_mut().enumerate().for_each(|(row, may)| *may &= self.wanted.in_time(Micros(times.value(row))));
         let candidates = &self.candidates;
+        if let Some(names) = &candidates.users {
+            let mut answers = Texts::of(batch, schema::USER_ID)?.answers(rows, |text| names.contains(text));
+            if !candidates.anonymous.is_empty() {
+                let named = |text: &str| candidates.anonymous.contains(text);
+                let anonymous = Texts::of(batch, schema::EXTERNAL_ID)?.answers(rows, named);
+                answers.iter_mut().zip(anonymous).for_each(|(answer, anonymous)| *answer |= anonymous);
+            }
+            may.iter_mut().zip(answers).for_each(|(may, answer)| *may &= answer);
+        }
         let names = [
             (schema::ORGANIZATION_ID, &candidates.organizations),
             (schema::ACCOUNT_ID, &candidates.accounts),
-            (schema::USER_ID, &candidates.users),
             (schema::EVENT, &candidates.events),
         ];
         for (column, names) in names {
@@ -158,8 +170,9 @@ impl Plan {
             };
             let accounts = one(schema::ACCOUNT_ID, &belonging.accounts)?;
             let users = one(schema::USER_ID, &belonging.users)?;
+            let anonymous = one(schema::EXTERNAL_ID, &belonging.anonymous)?;
             let organizations = one(schema::ORGANIZATION_ID, &belonging.organizations)?;
-            let any = |row: usize| accounts[row] || users[row] || organizations[row];
+            let any = |row: usize| accounts[row] || users[row] || anonymous[row] || organizations[row];
             may.iter_mut().enumerate().for_each(|(row, may)| *may = *may && any(row));
         }
         Some(may)
@@ -358,20 +371,12 @@ fn copy(
     for column in &wanted.columns {
         let out = batch.column_mut(*column);
         match (column, stored(*column)) {
-            (Column::Account | Column::Organization, _) if plan.placed => {}
+            (Column::User | Column::Account | Column::Organization, _) if plan.placed => {}
             (_, Some(at)) => {
                 let Some(texts) = Texts::of(stored_rows, at) else { return Ok(None) };
-                let named = match column {
-                    Column::Account => Some(RecordKind::Account),
-                    Column::Organization => Some(RecordKind::Organization),
-                    _ => None,
-                };
+                let shown = |row: usize, text: &str| shows(held, *column, (kinds.get(row), fates.get(row)), text);
                 for row in chosen.iter().map(|row| *row as usize) {
-                    let text = texts.get(row).filter(|text| match (fates.get(row), named) {
-                        (Some(Fate::Redact), Some(kind)) => held.veil.deleted_at(held.ids.record(kind, text)).is_none(),
-                        _ => true,
-                    });
-                    out.push(text);
+                    out.push(texts.get(row).filter(|text| shown(row, text)));
                 }
             }
             (_, None) => {
@@ -391,55 +396,6 @@ fn copy(
     Ok(Some(()))
 }
 
-/// A stored message without the names of deleted records.
-fn redacted<'a>(held: &Held, mut message: Message<'a>) -> Message<'a> {
-    let names = [(RecordKind::Organization, &mut message.organization), (RecordKind::Account, &mut message.account)];
-    for (kind, named) in names {
-        if let Some(named) = named {
-            named.id = held.ids.record(kind, &named.external_id);
-        }
-    }
-    message.redacted(|id| held.veil.deleted_at(id))
-}
-
-/// What deletions leave of each row; nothing when nothing is being deleted. `None` when the columns are not what they
-/// should be.
-fn fates(
-    held: &Held,
-    rows: &RecordBatch,
-    kinds: &Kinds<'_>,
-    times: &TimestampMicrosecondArray,
-    receipts: &TimestampMicrosecondArray,
-) -> Option<Vec<Fate>> {
-    if held.veil.is_empty() {
-        return Some(Vec::new());
-    }
-    let organizations = Texts::of(rows, schema::ORGANIZATION_ID)?;
-    let (accounts, users) = (Texts::of(rows, schema::ACCOUNT_ID)?, Texts::of(rows, schema::USER_ID)?);
-    let (externals, objects) = (Texts::of(rows, schema::EXTERNAL_ID)?, Texts::of(rows, schema::CUSTOM_OBJECT_ID)?);
-    let ids = held.ids;
-    let fate = |row: usize| {
-        let of = |kind, name: Option<&str>| name.map(|name| (kind, ids.record(kind, name)));
-        let external = match (objects.get(row), externals.get(row)) {
-            (Some(object), Some(name)) => Some((RecordKind::Instance, ids.instance(object, name))),
-            (_, name) => of(RecordKind::NpsResponse, name),
-        };
-        let object = objects.get(row).map(|name| (RecordKind::CustomObject, ids.custom_object(name)));
-        let names = [
-            of(RecordKind::Organization, organizations.get(row)),
-            of(RecordKind::Account, accounts.get(row)),
-            of(RecordKind::User, users.get(row)),
-            external,
-            object,
-        ];
-        let reach = reach(Micros(times.value(row)), Micros(receipts.value(row)));
-        // A kind that no scan asks for is not looked at.
-        let Some(kind) = kinds.get(row) else { return Some(Fate::Keep) };
-        Some(deletion::fate(kind, names.into_iter().flatten(), reach, |id| held.veil.deleted_at(id)))
-    };
-    (0..rows.num_rows()).map(fate).collect()
-}
-
 /// Of rows that may be wanted those that are, by where they belong; and where that is, as far as it is asked for. `None`
 /// when the columns are not what they should be.
 fn placed(
@@ -451,30 +407,29 @@ fn placed(
     batch: &mut RowBatch,
 ) -> Result<Option<Vec<u32>>, ReadError> {
     let wanted = &plan.wanted;
-    let named = [schema::ORGANIZATION_ID, schema::ACCOUNT_ID, schema::USER_ID];
-    let [Some(organizations), Some(accounts), Some(users)] = named.map(|column| Texts::of(stored_rows, column)) else {
-        return Ok(None);
-    };
+    let named = [schema::ORGANIZATION_ID, schema::ACCOUNT_ID, schema::USER_ID, schema::EXTERNAL_ID];
+    let named = named.map(|column| Texts::of(stored_rows, column));
+    let [Some(organizations), Some(accounts), Some(users), Some(anonymous)] = named else { return Ok(None) };
     let (Some(times), Some(receipts)) =
         (instants(stored_rows, schema::TIMESTAMP), instants(stored_rows, schema::RECEIVED_AT))
     else {
         return Ok(None);
     };
-    let asks_account = wanted.columns.contains(&Column::Account);
-    let asks_organization = wanted.columns.contains(&Column::Organization);
     let mut kept = Vec::with_capacity(chosen.len());
     for row in chosen {
         let at = row as usize;
         let ordered = Micros(times.value(at)).min(Micros(receipts.value(at)).plus_micros(FUTURE_MICROS_MAX));
         let (organization, account, user) = (organizations.get(at), accounts.get(at), users.get(at));
-        let track = Track { organization, account, user, at: ordered };
-        let keeps = places.of(held, track, |account, organization| {
-            let keeps = among(&wanted.accounts, account) && among(&wanted.organizations, organization);
-            if keeps && asks_account {
-                batch.column_mut(Column::Account).push(account);
-            }
-            if keeps && asks_organization {
-                batch.column_mut(Column::Organization).push(organization);
+        let track = Track { organization, account, user, anonymous: anonymous.get(at), at: ordered };
+        let keeps = places.of(held, track, plan.attributes, |place| {
+            let keeps = belongs(wanted, &place);
+            let texts = [
+                (Column::User, place.user),
+                (Column::Account, place.account),
+                (Column::Organization, place.organization),
+            ];
+            for (column, text) in texts.into_iter().filter(|(column, _)| keeps && wanted.columns.contains(column)) {
+                batch.column_mut(column).push(text);
             }
             keeps
         })?;

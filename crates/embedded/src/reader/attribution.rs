@@ -1,7 +1,7 @@
 //! Where an event belongs.
 //!
-//! The rules are the ingest contract's, applied to what is known now: an event keeps the ids it was sent with, and the
-//! rest follows from its user's associations at that instant and from its account's organization. Nothing about an
+//! The rules are the ingest contract's, applied to what is known now: an event keeps the ids it was sent with; the user of
+//! one that names none follows from the ties of its anonymous id, and the rest from its user's associations at that instant and from its account's organization. Nothing about an
 //! event's place is ever stored as the truth.
 
 use std::sync::Arc;
@@ -11,18 +11,20 @@ use muster_model::{
     day::Day,
     id::{IdSpace, RecordId, WorkspaceId},
     kind::RecordKind,
-    profile::{Parent, Profile},
+    profile::{Body, Parent, Profile},
     time::Micros,
 };
 use muster_store::error::ReadError;
 use rustc_hash::FxHashMap;
 
-use crate::{keys::ProfileKey, views::Views};
+use crate::{keys::ProfileKey, overlay::told_of, views::Views};
 
 /// What of an event decides where it belongs.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     pub user: Option<&'a str>,
+    /// Whom it is about if it names no user.
+    pub anonymous: Option<&'a str>,
     pub account: Option<&'a str>,
     pub organization: Option<&'a str>,
     /// The instant in the order of statements.
@@ -65,10 +67,13 @@ impl<'a> Attributor<'a> {
         let named = |ids: IdSpace, kind, external_id: Option<&str>| {
             external_id.map(|external_id| Parent { id: ids.record(kind, external_id), external_id: external_id.into() })
         };
-        let user = named(self.ids, RecordKind::User, event.user);
+        let user = match (named(self.ids, RecordKind::User, event.user), event.anonymous) {
+            (None, Some(name)) => self.user_of(self.ids.record(RecordKind::Anonymous, name), event.at)?,
+            (user, _) => user,
+        };
         let account = match named(self.ids, RecordKind::Account, event.account) {
             Some(account) => Some(account),
-            None => self.parent_of_user(user.as_ref(), RecordKind::Account, event.at)?,
+            None => self.parent_of(user.as_ref(), RecordKind::Account, event.at)?,
         };
         let joined = match &account {
             Some(account) => self.joined(account.id)?,
@@ -78,7 +83,7 @@ impl<'a> Attributor<'a> {
             Some(organization) => Some(organization),
             None => match named(self.ids, RecordKind::Organization, event.organization) {
                 Some(organization) => Some(organization),
-                None => self.parent_of_user(user.as_ref(), RecordKind::Organization, event.at)?,
+                None => self.parent_of(user.as_ref(), RecordKind::Organization, event.at)?,
             },
         };
         Ok(Place { user, account, organization })
@@ -100,11 +105,18 @@ impl<'a> Attributor<'a> {
         Ok(self.joined(account)?.map(|organization| organization.id))
     }
 
-    /// The parent that a user's events of a day follow, if it is the same from the day's beginning to its end.
+    /// The user that an anonymous id was at an instant.
+    pub fn user_of(&mut self, anonymous: RecordId, at: Micros) -> Result<Option<Parent>, ReadError> {
+        let about = Parent { id: anonymous, external_id: Box::default() };
+        self.parent_of(Some(&about), RecordKind::User, at)
+    }
+
+    /// The parent that a user's events of a day follow, or the user that those of an anonymous id do, if it is the same from
+    /// the day's beginning to its end.
     pub fn steady(&mut self, user: RecordId, parents: RecordKind, day: Day) -> Result<Steady, ReadError> {
-        let Some(profile) = self.profile(RecordKind::User, user)? else { return Ok(Steady::Is(None)) };
-        let Some(body) = profile.as_user() else { return Ok(Steady::Is(None)) };
-        let associations = if parents == RecordKind::Account { &body.accounts } else { &body.organizations };
+        let told_of = told_of((self.workspace, parents, user));
+        let Some(profile) = self.profile(told_of.kind, user)? else { return Ok(Steady::Is(None)) };
+        let Some(associations) = associations(&profile, parents) else { return Ok(Steady::Is(None)) };
         if let Answer::Known(id) = associations.at(day.start()) {
             // Known at its beginning means at every instant from then on.
             return Ok(Steady::Is(id));
@@ -122,16 +134,16 @@ impl<'a> Attributor<'a> {
         Ok(profile.as_ref().and_then(|profile| profile.as_account()?.parent().cloned()))
     }
 
-    fn parent_of_user(
+    fn parent_of(
         &mut self,
         user: Option<&Parent>,
         parents: RecordKind,
         at: Micros,
     ) -> Result<Option<Parent>, ReadError> {
         let Some(user) = user else { return Ok(None) };
-        let Some(profile) = self.profile(RecordKind::User, user.id)? else { return Ok(None) };
-        let Some(body) = profile.as_user() else { return Ok(None) };
-        let associations = if parents == RecordKind::Account { &body.accounts } else { &body.organizations };
+        let told_of = told_of((self.workspace, parents, user.id));
+        let Some(profile) = self.profile(told_of.kind, user.id)? else { return Ok(None) };
+        let Some(associations) = associations(&profile, parents) else { return Ok(None) };
         let id = match associations.at(at) {
             Answer::Known(id) => id,
             Answer::NeedsStatements => resolve(self.statements(parents, user.id)?, at),
@@ -146,6 +158,16 @@ impl<'a> Attributor<'a> {
                 Ok(unknown.insert(self.views.statements((self.workspace, parents, user))?))
             }
         }
+    }
+}
+
+/// What is known of a user's parents of one kind, or of the users that an anonymous id was.
+pub fn associations(profile: &Profile, parents: RecordKind) -> Option<&Associations> {
+    match (&profile.body, parents) {
+        (Body::User(user), RecordKind::Account) => Some(&user.accounts),
+        (Body::User(user), RecordKind::Organization) => Some(&user.organizations),
+        (Body::Anonymous(anonymous), RecordKind::User) => Some(&anonymous.users),
+        _ => None,
     }
 }
 

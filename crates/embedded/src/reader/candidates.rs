@@ -1,7 +1,8 @@
 //! What may belong to a record: which tracks to look for, and where.
 //!
 //! Candidates are a superset; attribution decides which of them belong. A track that names an account is looked for
-//! under that account, one that names none under its user: links that came late may have moved it.
+//! under that account, one that names none under its user: links that came late may have moved it. So may ties, so one that
+//! names no user is looked for under its anonymous id; those of users are noted with users, accounts and organizations.
 
 use std::sync::Arc;
 
@@ -18,7 +19,6 @@ use crate::{
     erase::tombstones::Veil,
     error::damaged,
     history::{
-        directory::By,
         footers::Footer,
         manifest::{Manifest, Segment},
         wanted::Wanted,
@@ -62,9 +62,13 @@ impl Reader {
         let key = |kind, id| ProfileKey::new(workspace, kind, id);
         let mut wanted = Wanted::default();
         match kind {
-            RecordKind::User => drop(wanted.users.insert(id)),
+            RecordKind::User => {
+                wanted.users.insert(id);
+                wanted.anonymous.extend(self.children_of(&[key(kind, id)], RecordKind::Anonymous)?);
+            }
             RecordKind::Account => {
                 wanted.accounts.insert(id);
+                wanted.loose_anonymous.extend(self.children_of(&[key(kind, id)], RecordKind::Anonymous)?);
                 wanted.loose_users.extend(self.children_of(&[key(kind, id)], RecordKind::User)?);
             }
             RecordKind::Organization => {
@@ -75,8 +79,12 @@ impl Reader {
                 let accounts: Vec<ProfileKey> =
                     wanted.accounts.iter().map(|account| key(RecordKind::Account, *account)).collect();
                 wanted.loose_users.extend(self.children_of(&accounts, RecordKind::User)?);
+                wanted.anonymous.extend(self.children_of(&[key(kind, id)], RecordKind::Anonymous)?);
+                wanted.loose_anonymous.extend(self.children_of(&accounts, RecordKind::Anonymous)?);
             }
-            RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => return Ok(None),
+            RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse | RecordKind::Anonymous => {
+                return Ok(None);
+            }
         }
         Ok(Some(wanted))
     }
@@ -100,8 +108,7 @@ impl Reader {
 
     /// Where to look for tracks: those in memory that name anything wanted, and the files.
     pub fn sources(&self, workspace: WorkspaceId, wanted: &mut Wanted) -> Sources {
-        let key = |(by, id): (By, RecordId)| Some(ProfileKey::new(workspace, by.kind()?, id));
-        let keys: Vec<ProfileKey> = wanted.records().filter_map(key).collect();
+        let keys: Vec<ProfileKey> = wanted.records().map(|(kind, id)| ProfileKey::new(workspace, kind, id)).collect();
         let sources = self.sources_of(workspace, &keys);
         wanted.veil = sources.veil.clone();
         sources

@@ -68,10 +68,11 @@ struct DayTally {
 
 /// Whether a cell belongs to the record.
 enum Belongs {
-    Yes,
+    /// It does, and its user is this one.
+    Yes(Option<UserKey>),
     No,
-    /// Where its user belonged changed within the day.
-    CountRows(RecordId),
+    /// Where its user belonged changed within the day, or who its anonymous id was.
+    CountRows((RecordKind, RecordId)),
 }
 
 impl Counted {
@@ -85,9 +86,10 @@ impl Counted {
         if message.kind != Kind::Track || !self.in_days(day) || !self.subject.wanted.matches(message) {
             return Ok(());
         }
-        if belongs(&attributor.place(subject(&head(message)))?, self.subject.record) {
+        let place = attributor.place(subject(&head(message)))?;
+        if belongs(&place, self.subject.record) {
             let name = self.name(message.name.as_deref().unwrap_or_default());
-            self.add(day, name, message.user.as_ref().map(|user| UserKey::of(user.id)), 1)?;
+            self.add(day, name, place.user.map(|user| UserKey::of(user.id)), 1)?;
         }
         Ok(())
     }
@@ -104,27 +106,27 @@ impl Counted {
             return self.all_rows(footer, attributor);
         }
         let mut names: Vec<Option<u32>> = vec![None; index.events.len()];
-        let mut by_row: FxHashSet<(RecordId, Day)> = FxHashSet::default();
+        let mut by_row: FxHashSet<((RecordKind, RecordId), Day)> = FxHashSet::default();
         let mut failed = Ok(());
         footer.cells(&chunks, |cell, count| {
             if failed.is_err() || !self.in_days(cell.day) {
                 return;
             }
             failed = self.cell(cell, attributor).and_then(|found| match found {
-                Belongs::Yes => {
+                Belongs::Yes(user) => {
                     let Some((name, _)) = index.events.get(cell.event as usize) else { return Ok(()) };
                     let name = *names[cell.event as usize].get_or_insert_with(|| self.name(name));
-                    self.add(cell.day, name, cell.user, count)
+                    self.add(cell.day, name, user, count)
                 }
                 Belongs::No => Ok(()),
-                Belongs::CountRows(user) => {
-                    by_row.insert((user, cell.day));
+                Belongs::CountRows(whose) => {
+                    by_row.insert((whose, cell.day));
                     Ok(())
                 }
             });
         })?;
         failed?;
-        by_row.into_iter().try_for_each(|(user, day)| self.rows_of(footer, user, day, attributor))
+        by_row.into_iter().try_for_each(|(whose, day)| self.rows_of(footer, whose, day, attributor))
     }
 
     /// Counts the rows of a file one by one, whose cells count what was deleted.
@@ -144,21 +146,29 @@ impl Counted {
 
     fn cell(&self, cell: &Cell, attributor: &mut Attributor<'_>) -> Result<Belongs, ReadError> {
         let (kind, id) = self.subject.record;
-        let when = |is: bool| if is { Belongs::Yes } else { Belongs::No };
+        let known = || self.subject.users.get(&cell.user?).copied();
+        let user = known().or_else(|| Some(cell.user?.whole(cell.user_rest?)));
+        let (user, key, whose) = match cell.anonymous {
+            None => (user, cell.user, user.map(|user| (RecordKind::User, user))),
+            Some(anonymous) => match attributor.steady(anonymous, RecordKind::User, cell.day)? {
+                Steady::Is(user) => (user, user.map(UserKey::of), Some((RecordKind::Anonymous, anonymous))),
+                Steady::Changes => return Ok(Belongs::CountRows((RecordKind::Anonymous, anonymous))),
+            },
+        };
+        let when = |is: bool| if is { Belongs::Yes(key) } else { Belongs::No };
+        let changes = || whose.map_or(Belongs::No, Belongs::CountRows);
         if kind == RecordKind::User {
-            return Ok(when(cell.user == Some(UserKey::of(id))));
+            return Ok(when(key == Some(UserKey::of(id))));
         }
         if kind == RecordKind::Account && cell.named {
             return Ok(when(cell.account == Some(id)));
         }
-        let known = || self.subject.users.get(&cell.user?).copied();
-        let user = known().or_else(|| Some(cell.user?.whole(cell.user_rest?)));
         let account = match (cell.named, user) {
             (true, _) => cell.account,
             (false, None) => None,
             (false, Some(user)) => match attributor.steady(user, RecordKind::Account, cell.day)? {
                 Steady::Is(account) => account,
-                Steady::Changes => return Ok(Belongs::CountRows(user)),
+                Steady::Changes => return Ok(changes()),
             },
         };
         if kind == RecordKind::Account {
@@ -174,19 +184,22 @@ impl Counted {
         let Some(user) = user else { return Ok(Belongs::No) };
         match attributor.steady(user, RecordKind::Organization, cell.day)? {
             Steady::Is(organization) => Ok(when(organization == Some(id))),
-            Steady::Changes => Ok(Belongs::CountRows(user)),
+            Steady::Changes => Ok(changes()),
         }
     }
 
-    /// Counts the rows of a user on a day whose cells could not tell: exactly those that [`Counted::cell`] left out.
+    /// Counts the rows of a user or an anonymous id on a day whose cells could not tell: exactly those that
+    /// [`Counted::cell`] left out.
     fn rows_of(
         &mut self,
         footer: &Footer,
-        user: RecordId,
+        whose: (RecordKind, RecordId),
         day: Day,
         attributor: &mut Attributor<'_>,
     ) -> Result<(), ReadError> {
-        let wanted = Wanted { users: [user].into_iter().collect(), first: Some(day.start()), ..Wanted::default() };
+        let mut wanted = Wanted { first: Some(day.start()), ..Wanted::default() };
+        let of_whom = if whose.0 == RecordKind::Anonymous { &mut wanted.anonymous } else { &mut wanted.users };
+        of_whom.insert(whose.1);
         let mut numbers = Vec::new();
         heads(footer, self.ids, (&wanted, &wanted.filter()), |number, head| {
             numbers.extend((Day::of(head.ordered_at()) == day).then_some(number));
@@ -198,15 +211,19 @@ impl Counted {
                 account: message.account.as_ref().map(|account| account.id),
                 named: message.account.is_some(),
                 organization: message.organization.as_ref().map(|organization| organization.id),
-                user: Some(UserKey::of(user)),
-                user_rest: Some(user.0 as u64),
+                user: message.user.as_ref().map(|user| UserKey::of(user.id)),
+                user_rest: message.user.as_ref().map(|user| user.id.0 as u64),
+                anonymous: message.anonymous.as_ref().map(|anonymous| anonymous.id),
                 day,
                 event: 0,
             };
-            let left_out = matches!(self.cell(&cell, attributor)?, Belongs::CountRows(_));
-            if left_out && belongs(&attributor.place(subject(&head(&message)))?, self.subject.record) {
+            if !matches!(self.cell(&cell, attributor)?, Belongs::CountRows(_)) {
+                continue;
+            }
+            let place = attributor.place(subject(&head(&message)))?;
+            if belongs(&place, self.subject.record) {
                 let name = self.name(message.name.as_deref().unwrap_or_default());
-                self.add(day, name, cell.user, 1)?;
+                self.add(day, name, place.user.map(|user| UserKey::of(user.id)), 1)?;
             }
         }
         Ok(())

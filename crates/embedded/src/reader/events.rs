@@ -16,6 +16,7 @@ use muster_store::{
     Answer,
     error::ReadError,
     history::{Event, EventCursor, EventPage, EventsQuery, History},
+    lists::kept_seen,
     record,
 };
 
@@ -78,22 +79,21 @@ impl Reader {
         Ok(page.into_page(None))
     }
 
-    /// First and last track of an account, from the tracks themselves where the profile cannot tell.
-    pub fn account_seen(&self, workspace: WorkspaceId, account: RecordId) -> Result<Span, ReadError> {
+    /// First and last track of an account or a user, from the tracks themselves where the profile cannot tell.
+    pub fn seen(&self, workspace: WorkspaceId, record: (RecordKind, RecordId)) -> Result<Span, ReadError> {
         let ids = self.id_space(workspace)?;
         let mut attributor = Attributor::new(&self.views, workspace, ids);
-        let profile = attributor.profile(RecordKind::Account, account)?;
-        let Some(body) = profile.as_ref().and_then(|profile| profile.as_account()) else { return Ok(Span::default()) };
-        if !body.seen_stale {
-            return Ok(body.seen);
+        let Some(profile) = attributor.profile(record.0, record.1)? else { return Ok(Span::default()) };
+        if let (seen, true) = kept_seen(&profile) {
+            return Ok(seen);
         }
-        let Some(mut wanted) = self.wanted(workspace, (RecordKind::Account, account), &mut attributor)? else {
+        let Some(mut wanted) = self.wanted(workspace, record, &mut attributor)? else {
             return Ok(Span::default());
         };
         let mut seen = Span::default();
         let mut take = |head: &TrackHead<'_>| {
             let track = subject(head);
-            if belongs(&attributor.place(track)?, (RecordKind::Account, account)) {
+            if belongs(&attributor.place(track)?, record) {
                 seen.take_in(track.at);
             }
             Ok(())
@@ -194,7 +194,7 @@ pub(super) fn belongs(place: &Place, (kind, id): (RecordKind, RecordId)) -> bool
         RecordKind::User => is(&place.user),
         RecordKind::Account => is(&place.account),
         RecordKind::Organization => is(&place.organization),
-        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => false,
+        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse | RecordKind::Anonymous => false,
     }
 }
 
@@ -206,13 +206,15 @@ pub(super) fn head<'m>(message: &'m Message<'_>) -> TrackHead<'m> {
         timestamp: message.timestamp,
         received_at: message.received_at,
         user: text(&message.user),
+        anonymous: text(&message.anonymous),
         account: text(&message.account),
         organization: text(&message.organization),
     }
 }
 
 pub(super) fn subject<'h>(head: &TrackHead<'h>) -> Subject<'h> {
-    Subject { user: head.user, account: head.account, organization: head.organization, at: head.ordered_at() }
+    let TrackHead { user, anonymous, account, organization, .. } = *head;
+    Subject { user, anonymous, account, organization, at: head.ordered_at() }
 }
 
 fn event_of(message: &Message<'_>, place: Place) -> Event {

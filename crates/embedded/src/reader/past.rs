@@ -3,10 +3,10 @@
 //! Both read the messages that tell of one record, from memory and from files. Folding them is the model's business; it
 //! commutes, so that they are taken as they lie.
 
-use std::{cmp::Reverse, convert::Infallible, sync::Arc};
+use std::{cmp::Reverse, collections::hash_map::Entry, convert::Infallible, sync::Arc};
 
 use muster_model::{
-    association::Statement,
+    association::{Statement, resolve},
     change::{Ledger, NewProfile, apply},
     id::{RecordId, WorkspaceId},
     kind::{Kind, RecordKind},
@@ -23,7 +23,11 @@ use muster_store::{
 };
 use rustc_hash::FxHashMap;
 
-use super::newest::{Newest, offer_newest};
+use super::{
+    attribution::Attributor,
+    events::head,
+    newest::{Newest, offer_newest},
+};
 use crate::{
     engine::{Embedded, Reader},
     error::not_a_record,
@@ -31,10 +35,11 @@ use crate::{
         manifest::Segment,
         messages,
         told::{self, told},
-        wanted::{Wanted, heads},
+        wanted::{TrackHead, heads},
     },
     keys::ProfileKey,
     overlay::SharedRows,
+    views::Views,
 };
 
 /// Messages that a record is folded from at the most.
@@ -138,38 +143,74 @@ impl Reader {
         Ok(Some(Arc::new(fold.into_profile(&now, seen))))
     }
 
-    /// First and last track of a user up to an instant; of other records nothing is told.
+    /// First and last track of a user up to an instant, by what was said of the user's anonymous ids by then; of other
+    /// records nothing is told.
     fn seen_until(&self, workspace: WorkspaceId, now: &Profile, at: Micros) -> Result<Span, ReadError> {
         let Some(user) = now.as_user() else { return Ok(Span::default()) };
         let mut seen = Span::default();
-        match user.seen.bounds() {
-            Some((_, last)) if last <= at => return Ok(user.seen),
-            Some((first, _)) if first <= at => seen.take_in(first),
-            _ => return Ok(seen),
+        if !user.tied {
+            match user.seen.bounds() {
+                Some((_, last)) if last <= at => return Ok(user.seen),
+                Some((first, _)) if first <= at => seen.take_in(first),
+                _ => return Ok(seen),
+            }
         }
         let ids = self.id_space(workspace)?;
-        let mut wanted = Wanted { users: [now.id].into_iter().collect(), ..Wanted::default() };
+        let mut attributor = Attributor::new(&self.views, workspace, ids);
+        let record = (RecordKind::User, now.id);
+        let Some(mut wanted) = self.wanted(workspace, record, &mut attributor)? else { return Ok(seen) };
         let sources = self.sources(workspace, &mut wanted);
+        let mut ties = Ties { views: &self.views, workspace, at, known: FxHashMap::default() };
+        let mut take = |head: &TrackHead<'_>| {
+            let tied = head.anonymous.map(|name| ids.record(RecordKind::Anonymous, name));
+            let is = tied.map_or(Ok(true), |anonymous| ties.is(anonymous, now.id, head.ordered_at()))?;
+            if is && head.ordered_at() <= at {
+                seen.take_in(head.ordered_at());
+            }
+            Ok(seen)
+        };
         for row in sources.rows.iter().flat_map(SharedRows::iter) {
             let message = record::decode(row).map_err(not_a_record("an overlay"))?;
-            if wanted.matches(&message) && message.ordered_at() <= at {
-                seen.take_in(message.ordered_at());
+            if wanted.matches(&message) {
+                take(&head(&message))?;
             }
         }
         let filter = wanted.filter();
+        let mut last = None;
         for segment in sources.manifest.of(workspace) {
-            // A file that holds nothing after the last track found has nothing to add.
-            if seen.last().is_some_and(|last| segment.last <= last) {
+            // A file that holds nothing after the last track found has nothing to add where the first one is known.
+            if !user.tied && last.is_some_and(|last| segment.last <= last) {
                 continue;
             }
             heads(&*self.footer(segment)?, ids, (&wanted, &filter), |_, head| {
-                if head.ordered_at() <= at {
-                    seen.take_in(head.ordered_at());
-                }
+                last = take(&head)?.last();
                 Ok(())
             })?;
         }
         Ok(seen)
+    }
+}
+
+/// Ties as they were known at an instant.
+struct Ties<'v> {
+    views: &'v Views,
+    workspace: WorkspaceId,
+    at: Micros,
+    known: FxHashMap<RecordId, Vec<Statement>>,
+}
+
+impl Ties<'_> {
+    /// Whether an anonymous id was this user when it did something.
+    fn is(&mut self, anonymous: RecordId, user: RecordId, did_at: Micros) -> Result<bool, ReadError> {
+        let ties = match self.known.entry(anonymous) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let mut ties = self.views.statements((self.workspace, RecordKind::User, anonymous))?;
+                ties.retain(|tie| tie.stamp.at <= self.at);
+                unknown.insert(ties)
+            }
+        };
+        Ok(resolve(ties, did_at) == Some(user))
     }
 }
 
@@ -234,7 +275,7 @@ impl Fold {
                 Body::User(User { accounts, organizations, seen, ..User::default() })
             }
             Body::Organization(_) => Body::Organization(Organization::default()),
-            other @ (Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_)) => other,
+            other @ (Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_) | Body::Anonymous(_)) => other,
         };
         profile
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use muster_model::{
+    association::Statement,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
     profile::{Profile, Span},
@@ -43,8 +44,12 @@ impl Profiles for Embedded {
         self.blocking(move |reader| reader.children(&ProfileKey::new(workspace, parent.0, parent.1), children))
     }
 
-    fn account_seen(&self, workspace: WorkspaceId, account: RecordId) -> Answer<'_, Span, ReadError> {
-        self.blocking(move |reader| reader.account_seen(workspace, account))
+    fn seen(&self, workspace: WorkspaceId, subject: (RecordKind, RecordId)) -> Answer<'_, Span, ReadError> {
+        self.blocking(move |reader| reader.seen(workspace, subject))
+    }
+
+    fn ties(&self, workspace: WorkspaceId, anonymous: RecordId) -> Answer<'_, Vec<Statement>, ReadError> {
+        self.blocking(move |reader| reader.views.statements((workspace, RecordKind::User, anonymous)))
     }
 }
 

@@ -42,6 +42,7 @@ pub fn events(footer: &Footer, ids: IdSpace, veil: &Veil, mut tell: impl FnMut(&
         schema::ORGANIZATION_ID,
         schema::ACCOUNT_ID,
         schema::USER_ID,
+        schema::EXTERNAL_ID,
         schema::EVENT,
     ];
     let whole = 0..footer.segment.rows;
@@ -56,6 +57,7 @@ pub fn events(footer: &Footer, ids: IdSpace, veil: &Veil, mut tell: impl FnMut(&
             (RecordKind::Organization, text(schema::ORGANIZATION_ID)?.ids(ids, RecordKind::Organization)),
             (RecordKind::Account, text(schema::ACCOUNT_ID)?.ids(ids, RecordKind::Account)),
             (RecordKind::User, text(schema::USER_ID)?.ids(ids, RecordKind::User)),
+            (RecordKind::Anonymous, text(schema::EXTERNAL_ID)?.ids(ids, RecordKind::Anonymous)),
         ];
         for row in (0..numbers.len()).filter(|row| tracks[*row]) {
             let (timestamp, received_at) = (Micros(timestamps.value(row)), Micros(receipts.value(row)));

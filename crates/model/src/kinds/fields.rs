@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    draft::Draft,
+    draft::{CALL_TYPE, CALL_TYPES, Draft},
     id::{Identity, IdentityParts, RecordId},
     json::{self, Walk, member_digest},
     kind::{Kind, RecordKind},
@@ -189,6 +189,8 @@ impl<'d, 'a> Fields<'d, 'a> {
         let content = self.content();
         let identity = self.identity(content);
         let ids = self.context.ids;
+        let anonymous = anonymous(&self)
+            .map(|external_id| Named { id: ids.record(RecordKind::Anonymous, &external_id), external_id });
         let named = |kind, given: Given<'a>| {
             given.text().map(|external_id| Named { id: ids.record(kind, &external_id), external_id })
         };
@@ -219,6 +221,7 @@ impl<'d, 'a> Fields<'d, 'a> {
             custom_object,
             instance,
             response,
+            anonymous,
             message_id: self.message_id,
             name,
             data,
@@ -260,6 +263,33 @@ impl<'d, 'a> Fields<'d, 'a> {
             Some(origin) => parts.of_call(origin.call).identity(),
         }
     }
+}
+
+/// The anonymous id that a call is about, or that it says a user is; what was made from another form alone has one. One
+/// that is no id as others are is content like any other.
+fn anonymous<'a>(fields: &Fields<'_, 'a>) -> Option<Cow<'a, str>> {
+    let draft = fields.draft;
+    let member = |name: &str| draft.unknown.iter().rev().find(|(key, _)| *key == name).map(|(_, raw)| *raw);
+    let call = match draft.origin {
+        Some(origin) => origin.call,
+        None if draft.taken_before => CALL_TYPES.into_iter().find(|call| quotes(member(CALL_TYPE), call))?,
+        None => return None,
+    };
+    let given = |name| {
+        let raw: &'a str = member(name)?;
+        id("anonymousId", Some(raw), &mut Rest { members: Vec::new() }).ok()?.text()
+    };
+    match (fields.kind, &fields.user_id, call) {
+        (Kind::User, Given::Text(_), "alias") => given("previousId").or_else(|| given("anonymousId")),
+        (Kind::User, _, "identify") => given("anonymousId"),
+        (Kind::Track, Given::Missing | Given::Empty, _) => given("anonymousId"),
+        _ => None,
+    }
+}
+
+/// Whether this is the JSON text of a plain word.
+fn quotes(raw: Option<&str>, word: &str) -> bool {
+    raw.and_then(|raw| raw.strip_prefix('"')?.strip_suffix('"')) == Some(word)
 }
 
 /// The kind that a batch's element states.
@@ -439,6 +469,7 @@ pub fn named<'m, 'a>(message: &'m Message<'a>) -> impl Iterator<Item = (RecordKi
         record(RecordKind::CustomObject, &message.custom_object),
         record(RecordKind::Instance, &message.instance),
         record(RecordKind::NpsResponse, &message.response),
+        record(RecordKind::Anonymous, &message.anonymous),
     ]
     .into_iter()
     .flatten()

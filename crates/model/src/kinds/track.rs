@@ -7,6 +7,7 @@ use crate::{
     message::Message,
     profile::{Body, Profile},
     rejection::{Code, Rejection},
+    ties,
     time::Micros,
 };
 
@@ -35,10 +36,17 @@ pub(super) fn check<'a>(fields: Fields<'_, 'a>) -> Result<Message<'a>, Rejection
 
 /// Moves first and last seen; makes no link.
 pub(crate) fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<(), L::Error> {
-    let at = message.ordered_at();
-    if let Some(user) = &message.user {
-        let loose = message.account.is_none();
-        if let Body::User(user) = &mut named_profile(ledger, RecordKind::User, user, message)?.body {
+    let (at, received_at) = (message.ordered_at(), message.received_at);
+    let loose = message.account.is_none();
+    let user = match (&message.user, &message.anonymous) {
+        (Some(user), _) => Some(user.id),
+        (None, Some(anonymous)) => ties::take_track(ledger, message, anonymous)?,
+        (None, None) => None,
+    };
+    if let Some(id) = user {
+        let profile = ledger.profile(NewProfile { kind: RecordKind::User, id, external_id: "", received_at })?;
+        profile.touch(received_at);
+        if let Body::User(user) = &mut profile.body {
             user.seen.take_in(at);
             if loose {
                 user.seen_loose.take_in(at);
@@ -47,8 +55,9 @@ pub(crate) fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<
     }
     if let Some(account) = &message.account {
         see(named_profile(ledger, RecordKind::Account, account, message)?, at, true);
-    } else if let Some(id) = account_of_user(ledger, message, at)? {
-        let received_at = message.received_at;
+    } else if let Some(user) = user
+        && let Some(id) = account_of_user(ledger, received_at, user, at)?
+    {
         let profile = ledger.profile(NewProfile { kind: RecordKind::Account, id, external_id: "", received_at })?;
         profile.touch(received_at);
         see(profile, at, false);

@@ -6,6 +6,7 @@ use crate::{
     kind::RecordKind,
     message::Message,
     rejection::{Code, Rejection},
+    ties,
 };
 
 /// `userId` is required, and the field `accountId` or `organizationId` must be there: an explicit `null` or `""` states
@@ -28,7 +29,7 @@ pub(super) fn check<'a>(mut fields: Fields<'_, 'a>) -> Result<Message<'a>, Rejec
     fields.into_message(None)
 }
 
-/// States the user's traits and links it to the parents named.
+/// States the user's traits, links it to the parents named, and ties an anonymous id to it.
 pub(crate) fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<(), L::Error> {
     let Some(named) = &message.user else { return Ok(()) };
     describe(named_profile(ledger, RecordKind::User, named, message)?, message);
@@ -37,6 +38,9 @@ pub(crate) fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<
     }
     if let Some(organization) = &message.organization {
         associate(ledger, message, RecordKind::Organization, organization, true)?;
+    }
+    if let Some(anonymous) = &message.anonymous {
+        ties::tie(ledger, message, named, anonymous)?;
     }
     Ok(())
 }

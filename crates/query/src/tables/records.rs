@@ -92,7 +92,7 @@ pub fn open(table: Table, session: &Arc<Session>, lookup: Lookup) -> Opened {
         walk = Walk::children(session, RecordKind::Organization, parents, kind)?;
     }
     let position = |name: &str| table.columns().iter().position(|column| column.name == name);
-    let seen = kind == RecordKind::Account
+    let seen = kind != RecordKind::Organization
         && ["first_seen_at", "last_seen_at"].iter().filter_map(|name| position(name)).any(|at| lookup.uses(at));
     Ok(Box::new(Records { table, session: Arc::clone(session), walk, asks_seen: seen, seen: Span::default() }))
 }
@@ -181,7 +181,7 @@ struct Records {
     session: Arc<Session>,
     walk: Walk,
     asks_seen: bool,
-    /// First and last track of the account it stands at.
+    /// First and last track of the account or the user it stands at.
     seen: Span,
 }
 
@@ -190,7 +190,7 @@ impl Source for Records {
         let more = self.walk.advance()?;
         if let Some(profile) = self.walk.record().filter(|_| self.asks_seen) {
             let stop = &self.session.stop;
-            let seen = self.session.moment()?.account_seen(profile, &|| stop.reason().is_none());
+            let seen = self.session.moment()?.seen(profile, &|| stop.reason().is_none());
             self.seen = match (seen, stop.reason()) {
                 (Err(_), Some(reason)) => return Err(reason),
                 (seen, _) => seen?,
@@ -235,8 +235,8 @@ impl Records {
                 Some(organization) => i64::from(organization.accounts_count),
                 None => user.map_or(0, |user| user.accounts.standing().len() as i64),
             }),
-            "first_seen_at" => Cell::instant(user.map_or(self.seen, |user| user.seen).first()),
-            "last_seen_at" => Cell::instant(user.map_or(self.seen, |user| user.seen).last()),
+            "first_seen_at" => Cell::instant(self.seen.first()),
+            "last_seen_at" => Cell::instant(self.seen.last()),
             "first_known_at" => Cell::instant(Some(profile.first_known).filter(|at| *at != Micros::MAX)),
             "created_at" => Cell::Instant(profile.created_at),
             "updated_at" => Cell::Instant(profile.updated_at),

@@ -14,7 +14,7 @@ use muster_model::{
 use muster_store::{
     batch::BatchBuilder,
     credentials::Workspace,
-    deletion::{CoverError, Decree, Delete, cover},
+    deletion::{CoverError, Covered, Decree, Delete, cover},
 };
 
 use crate::{
@@ -83,10 +83,10 @@ pub(super) async fn delete_as(
     key_id: u64,
 ) -> Result<(), ApiError> {
     let covered = cover(&*state.store, workspace.id, root).await;
-    let (subjects, latest) = covered.map_err(|error| not_covered(root.0, error))?;
+    let Covered { subjects, parts, latest } = covered.map_err(|error| not_covered(root.0, error))?;
     // A clock that was set back must not leave anything behind that was received before.
     let at = latest.max(state.clock.now());
-    let decree = Decree::Delete(Delete { id, root, requested_at, key_id, at, subjects });
+    let decree = Decree::Delete(Delete { id, root, requested_at, key_id, at, subjects, parts });
     send(state, workspace, &decree, key_id).await
 }
 

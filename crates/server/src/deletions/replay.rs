@@ -11,14 +11,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use muster_model::{
-    deletion::{DeletionId, Subject},
+    deletion::{DeletionId, Part, Subject},
     id::RecordId,
     kind::RecordKind,
+    ties::Stretch,
     time::Micros,
 };
 use muster_store::{
     credentials::Workspace,
-    deletion::{Decree, Delete, decree::SUBJECTS_MAX},
+    deletion::{
+        Decree, Delete,
+        decree::{PARTS_MAX, SUBJECTS_MAX},
+    },
 };
 use serde_json::Value;
 
@@ -89,7 +93,23 @@ fn read(line: &str) -> Result<Option<Delete>, ()> {
     if subjects.len() > SUBJECTS_MAX {
         return Err(());
     }
-    Ok(Some(Delete { id, root, requested_at, key_id, at, subjects }))
+    // Only receipts of anonymous ids that were somebody else as well have it.
+    let parts = receipt.get("parts").map_or(Some(&[][..]), |parts| parts.as_array().map(Vec::as_slice)).ok_or(())?;
+    let parts: Vec<Part> = parts.iter().map(part).collect::<Option<_>>().ok_or(())?;
+    if parts.len() > PARTS_MAX {
+        return Err(());
+    }
+    Ok(Some(Delete { id, root, requested_at, key_id, at, subjects, parts }))
+}
+
+/// What a receipt says of an anonymous id; an edge that is not given lies beyond every instant.
+fn part(part: &Value) -> Option<Part> {
+    let edge = |name: &str, beyond| match part.get(name)? {
+        Value::Null => Some(beyond),
+        given => Micros::parse(given.as_str()?),
+    };
+    let anonymous = RecordId::parse(part.get("id")?.as_str()?)?;
+    Some(Part { anonymous, stretch: Stretch { first: edge("from", Micros::MIN)?, last: edge("until", Micros::MAX)? } })
 }
 
 fn subject(record: &Value) -> Option<Subject> {

@@ -219,6 +219,7 @@ fn page(one: &'static str) -> ObjectBuilder {
 fn deletion() -> ObjectBuilder {
     let record = || object(&[("kind", Field::Text), ("id", Field::Uuid)]);
     let removed = typed(Type::Object).additional_properties(Some(of(Field::Count)));
+    let part = object(&[("id", Field::Uuid), ("from", Field::InstantOrNull), ("until", Field::InstantOrNull)]);
     object(&[("id", Field::Text)])
         .property("status", typed(Type::String).enum_values(Some(["scheduled", "cancelled", "erasing", "finished"])))
         .property("record", record())
@@ -230,6 +231,7 @@ fn deletion() -> ObjectBuilder {
         .property("finishedAt", of(Field::InstantOrNull))
         .property("removed", removed)
         .property("records", ArrayBuilder::new().items(record()))
+        .property("parts", ArrayBuilder::new().items(part))
         .property("number", of(Field::NumberOrNull))
         .property("previous", of(Field::TextOrNull))
         .property("hash", of(Field::TextOrNull))

@@ -192,7 +192,7 @@ pub(super) fn fields(kind: RecordKind, names: &TraitNames) -> Vec<(&'static str,
         ]),
         RecordKind::Instance => fields.push(("archivedAt", by("archivedAt"))),
         RecordKind::NpsResponse => fields.extend([("score", by("score")), ("respondedAt", by("respondedAt"))]),
-        RecordKind::CustomObject => {}
+        RecordKind::CustomObject | RecordKind::Anonymous => {}
     }
     fields
 }
@@ -204,7 +204,11 @@ fn seen(kind: RecordKind, parameters: &Query) -> Result<Option<Condition>, ApiEr
     }
     match kind {
         RecordKind::Account | RecordKind::User => Ok(Some(Condition::LastSeen { after, before })),
-        RecordKind::Organization | RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => {
+        RecordKind::Organization
+        | RecordKind::Instance
+        | RecordKind::CustomObject
+        | RecordKind::NpsResponse
+        | RecordKind::Anonymous => {
             Err(ApiError::parameter("seenBefore and seenAfter are for lists of accounts and users"))
         }
     }

@@ -127,6 +127,8 @@ pub(super) async fn show(
         accounts: Vec::new(),
         organizations: Vec::new(),
         last_response: None,
+        // What was true then was worked out for then.
+        seen: profile.as_user().map(|user| user.seen).unwrap_or_default(),
     };
     if kind == RecordKind::User {
         then.add_parents(&mut view).await?;

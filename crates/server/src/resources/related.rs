@@ -1,15 +1,16 @@
 //! What is shown of a record besides itself, within bounds.
 //!
 //! One `Gatherer` serves one answer: it remembers what it has read, so that users of one account read it once. All
-//! counts and the times at which an account was seen are exact.
+//! counts and the times at which an account or a user was seen are exact.
 
 use std::{collections::HashMap, sync::Arc};
 
 use muster_model::{
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
-    profile::Profile,
+    profile::{Profile, Span},
 };
+use muster_store::lists::kept_seen;
 
 use crate::{
     error::ApiError,
@@ -51,16 +52,21 @@ impl<'s> Gatherer<'s> {
         if let Some(known) = self.accounts.get(&profile.id) {
             return Ok(Arc::clone(known));
         }
-        let seen = match profile.as_account() {
-            Some(account) if account.seen_stale => {
-                self.state.store.account_seen(self.workspace, profile.id).await.map_err(ApiError::Read)?
-            }
-            Some(account) => account.seen,
-            None => muster_model::profile::Span::default(),
-        };
+        let seen = self.seen(&profile).await?;
         let view = Arc::new(AccountView { seen, profile });
         self.accounts.insert(view.profile.id, Arc::clone(&view));
         Ok(view)
+    }
+
+    /// First and last track of an account or a user, exactly.
+    pub(crate) async fn seen(&self, profile: &Profile) -> Result<Span, ApiError> {
+        match kept_seen(profile) {
+            (seen, true) => Ok(seen),
+            (_, false) => {
+                let record = (profile.kind(), profile.id);
+                self.state.store.seen(self.workspace, record).await.map_err(ApiError::Read)
+            }
+        }
     }
 
     /// What is shown of a user.
@@ -69,6 +75,7 @@ impl<'s> Gatherer<'s> {
             accounts: Vec::new(),
             organizations: Vec::new(),
             last_response: None,
+            seen: self.seen(&profile).await?,
             profile: Arc::clone(&profile),
         };
         let Some(user) = profile.as_user() else { return Ok(view) };

@@ -8,10 +8,7 @@ use axum::{
     response::Response,
 };
 use muster_model::{find::fold, id::IdSpace, kind::RecordKind, profile::Profile};
-use muster_store::{
-    credentials::Workspace,
-    lists::{Condition, kept_seen},
-};
+use muster_store::{credentials::Workspace, lists::Condition};
 
 use super::{
     answer::{self, json, page},
@@ -86,7 +83,7 @@ async fn listed(
     let request = ListRequest::read(state, workspace, parameters, of).await?;
     let found = request.page(state, workspace).await?;
     let next = found.next.map(|at| request.cursor(at));
-    let after = move |profile: &Profile| request.after(profile, kept_seen(profile).0);
+    let after = move |view: &UserView| request.after(&view.profile, view.seen);
     written(state, workspace, found.profiles, next, after).await
 }
 
@@ -95,16 +92,17 @@ async fn written(
     workspace: &Workspace,
     profiles: Vec<Arc<Profile>>,
     mut next: Option<String>,
-    after: impl Fn(&Profile) -> String + Send + 'static,
+    after: impl Fn(&UserView) -> String + Send + 'static,
 ) -> Result<Response, ApiError> {
     let mut gatherer = Gatherer::new(state, workspace.id);
     let mut views = Vec::with_capacity(profiles.len());
     let last = profiles.len().saturating_sub(1);
     for (nth, profile) in profiles.into_iter().enumerate() {
-        let place = after(&profile);
-        views.push(gatherer.user(profile).await?);
-        if gatherer.is_full() && nth < last {
-            next = Some(place);
+        let view = gatherer.user(profile).await?;
+        let place = (nth < last && gatherer.is_full()).then(|| after(&view));
+        views.push(view);
+        if place.is_some() {
+            next = place;
             break;
         }
     }
@@ -113,7 +111,7 @@ async fn written(
     let write = move || {
         let (names, bytes_max) = (&shared.settings.trait_names, shared.settings.page_bytes_max);
         let one = |object: &mut Object<'_>, view: &UserView| user::write(object, view, names);
-        page(&views, next, bytes_max, one, |view| after(&view.profile))
+        page(&views, next, bytes_max, one, after)
     };
     answer::write(state, weight, write).await
 }

@@ -100,9 +100,10 @@ fn about(kind: CallKind) -> (&'static str, &'static str) {
         }
         CallKind::Page => ("Reports that a page was viewed", "An event named `Viewed {name} Page`."),
         CallKind::Screen => ("Reports that a screen was viewed", "An event named `Viewed {name} Screen`."),
-        CallKind::Alias => {
-            ("States which user an anonymous id is", "`previousId` is the anonymous one; kept with the user's message.")
-        }
+        CallKind::Alias => (
+            "States which user an anonymous id is",
+            "`previousId` is the anonymous one; what it did belongs to the user.",
+        ),
     }
 }
 

@@ -18,7 +18,11 @@ pub(super) fn list(kind: RecordKind) -> &'static str {
     match kind {
         RecordKind::Organization => "/organizations",
         RecordKind::User => "/users",
-        RecordKind::Account | RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => "/accounts",
+        RecordKind::Account
+        | RecordKind::Instance
+        | RecordKind::CustomObject
+        | RecordKind::NpsResponse
+        | RecordKind::Anonymous => "/accounts",
     }
 }
 

@@ -96,7 +96,7 @@ impl Lists<'_> {
         for profile in &page.profiles {
             let at = match by_seen {
                 true => {
-                    let seen = self.state.store.account_seen(self.session.workspace().id, profile.id).await;
+                    let seen = self.state.store.seen(self.session.workspace().id, (kind, profile.id)).await;
                     seen.map_err(ApiError::Read)?.last()
                 }
                 false => Some(profile.created_at),

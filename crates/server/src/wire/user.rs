@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use muster_model::{nps::FEEDBACK, profile::Profile};
+use muster_model::{
+    nps::FEEDBACK,
+    profile::{Profile, Span},
+};
 
 use super::{
     account::{self, AccountView},
@@ -26,6 +29,8 @@ pub(crate) struct UserView {
     pub accounts: Vec<Arc<AccountView>>,
     /// Organizations whose link stands, by external id.
     pub organizations: Vec<Arc<OrganizationView>>,
+    /// First and last track, exactly.
+    pub seen: Span,
     /// The response with the user's last answer to an NPS survey.
     pub last_response: Option<Arc<Profile>>,
 }
@@ -64,7 +69,7 @@ pub(crate) fn write(object: &mut Object<'_>, view: &UserView, names: &TraitNames
     value::put_text(object, "avatar", traits, "avatar");
     object.members("traits", traits.iter());
     object.instant_or_null("firstKnown", value::known(profile.first_known));
-    object.instant_or_null("lastSeenTimestamp", profile.as_user().and_then(|user| user.seen.last()));
+    object.instant_or_null("lastSeenTimestamp", view.seen.last());
     object.nulls(&["lastInboundMessageTimestamp", "lastOutboundMessageTimestamp"]);
     write_last_answer(object, view);
     let unsubscribed = traits.get(UNSUBSCRIBED).filter(|json| matches!(*json, "true" | "false"));

@@ -1,20 +1,22 @@
 //! Which records the deletion of one record covers.
 //!
 //! Deleting an account or an organization removes what belongs to it alone: an organization's accounts; users linked to
-//! it whom no other account has; its custom object instances. What a user answered to surveys goes with the user. It is decided here, once, from what is true now, and
-//! written down in the decree; what arrives later changes nothing about it.
+//! it whom no other account has; its custom object instances. What a user answered to surveys goes with the user, and what
+//! anonymous ids did while they were the user's: ids that nobody else ever was go whole. It is decided here, once, from
+//! what is true now, and written down in the decree; what arrives later changes nothing about it.
 
 use std::collections::BTreeSet;
 
 use muster_model::{
-    deletion::Subject,
+    deletion::{Part, Subject},
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
     profile::{Profile, User},
+    ties,
     time::Micros,
 };
 
-use super::decree::SUBJECTS_MAX;
+use super::decree::{PARTS_MAX, SUBJECTS_MAX};
 use crate::{error::ReadError, profiles::Profiles};
 
 /// Why it cannot be told.
@@ -31,18 +33,29 @@ pub enum CoverError {
     Read(#[from] ReadError),
 }
 
-/// The records that go with `root`, itself first, and the latest receipt of anything about any of them: a deletion at
-/// that instant or later leaves nothing of them.
+/// What goes with a record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Covered {
+    /// The records, the root first.
+    pub subjects: Vec<Subject>,
+    /// What goes of anonymous ids that others were, too.
+    pub parts: Vec<Part>,
+    /// The latest receipt of anything about any of them: a deletion at that instant or later leaves nothing of them.
+    pub latest: Micros,
+}
+
+/// What goes with `root`.
 pub async fn cover<S: Profiles + ?Sized>(
     store: &S,
     workspace: WorkspaceId,
     root: Subject,
-) -> Result<(Vec<Subject>, Micros), CoverError> {
-    let mut cover = Cover { store, workspace, subjects: Vec::new(), known: BTreeSet::new(), latest: Micros::MIN };
+) -> Result<Covered, CoverError> {
+    let (subjects, known, users) = (Vec::new(), BTreeSet::new(), Vec::new());
+    let mut cover = Cover { store, workspace, subjects, known, users, parts: Vec::new(), latest: Micros::MIN };
     let Some(profile) = cover.profile(root).await? else { return Err(CoverError::Unknown) };
     cover.add(root, &profile)?;
     match root.0 {
-        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => {}
+        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse | RecordKind::Anonymous => {}
         RecordKind::User => cover.add_responses_of(root).await?,
         RecordKind::Account => cover.add_children_of(root).await?,
         RecordKind::Organization => {
@@ -60,7 +73,8 @@ pub async fn cover<S: Profiles + ?Sized>(
             cover.add_children_of(root).await?;
         }
     }
-    Ok((cover.subjects, cover.latest))
+    cover.add_anonymous().await?;
+    Ok(Covered { subjects: cover.subjects, parts: cover.parts, latest: cover.latest })
 }
 
 struct Cover<'s, S: ?Sized> {
@@ -68,6 +82,9 @@ struct Cover<'s, S: ?Sized> {
     workspace: WorkspaceId,
     subjects: Vec<Subject>,
     known: BTreeSet<Subject>,
+    /// The users among the subjects that anonymous ids were tied to.
+    users: Vec<RecordId>,
+    parts: Vec<Part>,
     latest: Micros,
 }
 
@@ -87,6 +104,7 @@ impl<S: Profiles + ?Sized> Cover<'_, S> {
             }
             self.subjects.push(subject);
             self.latest = self.latest.max(profile.updated_at);
+            self.users.extend(profile.as_user().filter(|user| user.tied).map(|_| subject.1));
         }
         Ok(())
     }
@@ -119,6 +137,33 @@ impl<S: Profiles + ?Sized> Cover<'_, S> {
             let whose = profile.as_nps_response().and_then(|response| response.user.as_ref());
             if whose.is_some_and(|whose| whose.value().id == user.1) {
                 self.add(response, &profile)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the anonymous ids of the users that go: whole where they were nobody else, otherwise for as long as they were
+    /// one of these.
+    async fn add_anonymous(&mut self) -> Result<(), CoverError> {
+        for user in std::mem::take(&mut self.users) {
+            for id in self.children((RecordKind::User, user), RecordKind::Anonymous).await? {
+                let anonymous = (RecordKind::Anonymous, id);
+                let Some(profile) = self.profile(anonymous).await? else { continue };
+                let links = profile.as_anonymous().map_or(&[][..], |anonymous| anonymous.users.links());
+                if !links.iter().any(|link| link.parent == user) {
+                    continue;
+                }
+                if links.iter().all(|link| self.known.contains(&(RecordKind::User, link.parent))) {
+                    self.add(anonymous, &profile)?;
+                    continue;
+                }
+                let ties = self.store.ties(self.workspace, id).await?;
+                let stretches = ties::stretches(&ties, user).into_iter();
+                self.parts.extend(stretches.map(|stretch| Part { anonymous: id, stretch }));
+                self.latest = self.latest.max(profile.updated_at);
+                if self.parts.len() > PARTS_MAX {
+                    return Err(CoverError::TooMany);
+                }
             }
         }
         Ok(())

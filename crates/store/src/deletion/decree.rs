@@ -4,9 +4,10 @@
 //! of a customer is in it.
 
 use muster_model::{
-    deletion::{DeletionId, Subject},
+    deletion::{DeletionId, Part, Subject},
     id::RecordId,
     kind::RecordKind,
+    ties::Stretch,
     time::Micros,
 };
 
@@ -15,11 +16,16 @@ use crate::record::NotARecord;
 const DELETE: u8 = 1;
 const SCHEDULE: u8 = 2;
 const CANCEL: u8 = 3;
+const DELETE_WITH_PARTS: u8 = 4;
 
 /// Records that one deletion covers at the most.
 pub const SUBJECTS_MAX: usize = 200_000;
 const SUBJECT_BYTES: usize = 17;
-const _: () = assert!(SUBJECTS_MAX * SUBJECT_BYTES < 4 << 20, "a deletion fits a group of the journal");
+/// Stretches of anonymous ids that one deletion covers at the most.
+pub const PARTS_MAX: usize = 20_000;
+const PART_BYTES: usize = 32;
+const DECREE_BYTES_MAX: usize = SUBJECTS_MAX * SUBJECT_BYTES + PARTS_MAX * PART_BYTES;
+const _: () = assert!(DECREE_BYTES_MAX < 4 << 20, "a deletion fits a group of the journal");
 
 /// Records to delete, decided once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +40,8 @@ pub struct Delete {
     pub at: Micros,
     /// The root and everything that goes with it.
     pub subjects: Vec<Subject>,
+    /// What goes of anonymous ids that others were, too.
+    pub parts: Vec<Part>,
 }
 
 /// One entry of a batch about deletions.
@@ -61,11 +69,15 @@ impl Decree {
     pub fn encode(&self, out: &mut Vec<u8>) {
         match self {
             Decree::Delete(delete) => {
-                out.push(DELETE);
+                out.push(if delete.parts.is_empty() { DELETE } else { DELETE_WITH_PARTS });
                 put_head(out, delete.id, delete.root, delete.requested_at, delete.key_id);
                 out.extend_from_slice(&delete.at.0.to_le_bytes());
                 out.extend_from_slice(&(delete.subjects.len() as u32).to_le_bytes());
                 delete.subjects.iter().for_each(|subject| put_subject(out, *subject));
+                if !delete.parts.is_empty() {
+                    out.extend_from_slice(&(delete.parts.len() as u32).to_le_bytes());
+                    delete.parts.iter().for_each(|part| put_part(out, *part));
+                }
             }
             Decree::Schedule { id, root, requested_at, key_id, due } => {
                 out.push(SCHEDULE);
@@ -84,7 +96,7 @@ impl Decree {
     pub fn decode(bytes: &[u8]) -> Result<Decree, NotARecord> {
         let mut input = Input { bytes };
         let decree = match input.u8()? {
-            DELETE => {
+            tag @ (DELETE | DELETE_WITH_PARTS) => {
                 let (id, root, requested_at, key_id) = input.head()?;
                 let at = input.instant()?;
                 let count = u32::from_le_bytes(input.array()?) as usize;
@@ -92,7 +104,8 @@ impl Decree {
                     return Err(NotARecord);
                 }
                 let subjects = (0..count).map(|_| input.subject()).collect::<Result<_, _>>()?;
-                Decree::Delete(Delete { id, root, requested_at, key_id, at, subjects })
+                let parts = if tag == DELETE { Vec::new() } else { input.parts()? };
+                Decree::Delete(Delete { id, root, requested_at, key_id, at, subjects, parts })
             }
             SCHEDULE => {
                 let (id, root, requested_at, key_id) = input.head()?;
@@ -115,6 +128,12 @@ fn put_head(out: &mut Vec<u8>, id: DeletionId, root: Subject, requested_at: Micr
 fn put_subject(out: &mut Vec<u8>, (kind, id): Subject) {
     out.push(kind as u8);
     out.extend_from_slice(&id.0.to_le_bytes());
+}
+
+fn put_part(out: &mut Vec<u8>, part: Part) {
+    out.extend_from_slice(&part.anonymous.0.to_le_bytes());
+    out.extend_from_slice(&part.stretch.first.0.to_le_bytes());
+    out.extend_from_slice(&part.stretch.last.0.to_le_bytes());
 }
 
 struct Input<'a> {
@@ -141,6 +160,18 @@ impl Input<'_> {
         Ok((kind, RecordId(u128::from_le_bytes(self.array()?))))
     }
 
+    fn parts(&mut self) -> Result<Vec<Part>, NotARecord> {
+        let count = u32::from_le_bytes(self.array()?) as usize;
+        if count > self.bytes.len() / PART_BYTES {
+            return Err(NotARecord);
+        }
+        let part = |_| {
+            let anonymous = RecordId(u128::from_le_bytes(self.array()?));
+            Ok(Part { anonymous, stretch: Stretch { first: self.instant()?, last: self.instant()? } })
+        };
+        (0..count).map(part).collect()
+    }
+
     fn head(&mut self) -> Result<(DeletionId, Subject, Micros, u64), NotARecord> {
         let id = DeletionId(u128::from_le_bytes(self.array()?));
         Ok((id, self.subject()?, self.instant()?, u64::from_le_bytes(self.array()?)))
@@ -156,8 +187,26 @@ mod tests {
         let (root, at) = ((RecordKind::Account, RecordId(7)), Micros(-5));
         let id = DeletionId::of(root, at);
         let subjects = vec![root, (RecordKind::User, RecordId(8))];
+        let part = Part { anonymous: RecordId(4), stretch: Stretch { first: Micros(-2), last: Micros(7) } };
         let decrees = [
-            Decree::Delete(Delete { id, root, requested_at: at, key_id: 3, at: Micros(9), subjects }),
+            Decree::Delete(Delete {
+                id,
+                root,
+                requested_at: at,
+                key_id: 3,
+                at: Micros(9),
+                subjects: subjects.clone(),
+                parts: Vec::new(),
+            }),
+            Decree::Delete(Delete {
+                id,
+                root,
+                requested_at: at,
+                key_id: 3,
+                at: Micros(9),
+                subjects,
+                parts: vec![part; 2],
+            }),
             Decree::Schedule { id, root, requested_at: at, key_id: 3, due: Micros(11) },
             Decree::Cancel { id, at },
         ];

@@ -11,8 +11,8 @@ use muster_model::{
 };
 
 /// Kinds whose external ids stand alone.
-const PLAIN: [RecordKind; 4] =
-    [RecordKind::Organization, RecordKind::Account, RecordKind::User, RecordKind::NpsResponse];
+const PLAIN: [RecordKind; 5] =
+    [RecordKind::Organization, RecordKind::Account, RecordKind::User, RecordKind::NpsResponse, RecordKind::Anonymous];
 
 /// Whether `body` names a record that `deleted` says is one.
 #[must_use]

@@ -23,7 +23,7 @@ pub mod mention;
 use muster_model::{deletion::DeletionId, id::WorkspaceId};
 
 use crate::{Answer, error::ReadError};
-pub use cover::{CoverError, cover};
+pub use cover::{CoverError, Covered, cover};
 pub use decree::{Decree, Delete};
 pub use mention::mentions;
 pub use progress::{Deletion, Erasure, Removed, Seal, Stage};

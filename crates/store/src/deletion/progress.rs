@@ -1,12 +1,16 @@
 //! What became of a deletion, and how it goes on.
 
 use muster_model::{
-    deletion::{DeletionId, Subject},
+    deletion::{DeletionId, Part, Reach, Subject},
+    id::RecordId,
     kind::RecordKind,
     time::Micros,
 };
 
-use super::{decree::Decree, receipt};
+use super::{
+    decree::{Decree, Delete},
+    receipt,
+};
 
 /// One deletion, as of now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +44,23 @@ pub struct Erasure {
     /// What reaches back to this instant or before is hidden.
     pub at: Micros,
     pub subjects: Vec<Subject>,
+    /// What goes of anonymous ids that others were, too.
+    pub parts: Vec<Part>,
     pub removed: Removed,
+}
+
+impl Erasure {
+    /// Nothing is removed yet.
+    fn of(delete: Delete) -> Erasure {
+        Erasure { at: delete.at, subjects: delete.subjects, parts: delete.parts, removed: Removed::default() }
+    }
+
+    /// Whether a record is deleted by it as far as a message of such a reach is concerned.
+    #[must_use]
+    pub fn hides(&self, id: RecordId, reach: Reach) -> bool {
+        let whole = || reach.back <= self.at && self.subjects.iter().any(|(_, subject)| *subject == id);
+        self.parts.iter().any(|part| part.hides(id, reach, self.at)) || whole()
+    }
 }
 
 /// What was removed so far.
@@ -53,6 +73,7 @@ pub struct Removed {
     pub instances: u64,
     pub custom_objects: u64,
     pub responses: u64,
+    pub anonymous: u64,
     /// Messages, and messages that lost only the name of what was deleted.
     pub messages: u64,
     pub redacted: u64,
@@ -74,6 +95,7 @@ impl Removed {
             RecordKind::Instance => &mut self.instances,
             RecordKind::CustomObject => &mut self.custom_objects,
             RecordKind::NpsResponse => &mut self.responses,
+            RecordKind::Anonymous => &mut self.anonymous,
         } += 1;
     }
 
@@ -85,6 +107,7 @@ impl Removed {
         self.instances += other.instances;
         self.custom_objects += other.custom_objects;
         self.responses += other.responses;
+        self.anonymous += other.anonymous;
         self.messages += other.messages;
         self.redacted += other.redacted;
         self.refused += other.refused;
@@ -119,14 +142,12 @@ impl Deletion {
                 false
             }
             (Decree::Delete(delete), Some(deletion)) if deletion.stage == Stage::Scheduled => {
-                let removed = Removed::default();
-                deletion.stage = Stage::Erasing(Erasure { at: delete.at, subjects: delete.subjects, removed });
+                deletion.stage = Stage::Erasing(Erasure::of(delete));
                 true
             }
             (Decree::Delete(delete), None) => {
-                let removed = Removed::default();
-                let stage = Stage::Erasing(Erasure { at: delete.at, subjects: delete.subjects, removed });
                 let (id, root, requested_at, key_id) = (delete.id, delete.root, delete.requested_at, delete.key_id);
+                let stage = Stage::Erasing(Erasure::of(delete));
                 *known = Some(Deletion { id, root, requested_at, key_id, due: None, stage });
                 true
             }

@@ -7,7 +7,10 @@
 
 use std::fmt::Write;
 
-use muster_model::{deletion::Subject, time::Micros};
+use muster_model::{
+    deletion::{Part, Subject},
+    time::Micros,
+};
 use sha2::{Digest, Sha256};
 
 use super::progress::{Deletion, Removed, Stage};
@@ -95,6 +98,7 @@ fn body(deletion: &Deletion, with_records: bool) -> String {
             put_record(&mut line, *subject);
         }
         line.push(']');
+        put_parts(&mut line, erasure.map_or(&[], |erasure| &erasure.parts));
     }
     let number = seal.map_or_else(|| "null".to_owned(), |seal| seal.number.to_string());
     let _ = write!(line, ",\"number\":{number},\"previous\":{}}}", quoted(seal.map(|seal| hex(&seal.previous))));
@@ -103,6 +107,19 @@ fn body(deletion: &Deletion, with_records: bool) -> String {
 
 fn put_record(line: &mut String, (kind, id): Subject) {
     let _ = write!(line, "{{\"kind\":\"{}\",\"id\":\"{id}\"}}", kind.as_str());
+}
+
+/// Stretches of anonymous ids; nothing where there are none, as in receipts from before there were any.
+fn put_parts(line: &mut String, parts: &[Part]) {
+    for (nth, part) in parts.iter().enumerate() {
+        line.push_str(if nth > 0 { "," } else { ",\"parts\":[" });
+        let edge = |at: Micros| {
+            quoted(Some(at).filter(|at| !matches!(*at, Micros::MIN | Micros::MAX)).map(Micros::to_micros_text))
+        };
+        let (from, until) = (edge(part.stretch.first), edge(part.stretch.last));
+        let _ = write!(line, "{{\"id\":\"{}\",\"from\":{from},\"until\":{until}}}", part.anonymous);
+    }
+    line.push_str(if parts.is_empty() { "" } else { "]" });
 }
 
 fn put_removed(line: &mut String, removed: &Removed) {
@@ -119,7 +136,10 @@ fn put_removed(line: &mut String, removed: &Removed) {
         ("identities", removed.identities),
         ("historyFiles", removed.files),
     ];
-    let members: Vec<String> = counts.iter().map(|(name, count)| format!("\"{name}\":{count}")).collect();
+    // Receipts from before there were any do not have it.
+    let anonymous = [("anonymousIds", removed.anonymous)].into_iter().filter(|(_, count)| *count > 0);
+    let members: Vec<String> =
+        counts.into_iter().chain(anonymous).map(|(name, count)| format!("\"{name}\":{count}")).collect();
     let _ = write!(line, ",\"removed\":{{{}}}", members.join(","));
 }
 
@@ -144,7 +164,8 @@ mod tests {
     fn sealed(number: u64, end: (u64, [u8; 32])) -> Deletion {
         let root = (RecordKind::User, RecordId(u128::from(number)));
         let at = Micros(1_700_000_000_000_000);
-        let stage = Stage::Erasing(Erasure { at, subjects: vec![root], removed: Removed::default() });
+        let stage =
+            Stage::Erasing(Erasure { at, subjects: vec![root], parts: Vec::new(), removed: Removed::default() });
         let id = DeletionId::of(root, at);
         let mut deletion = Deletion { id, root, requested_at: at, key_id: 1, due: None, stage };
         deletion.finish(end, at);

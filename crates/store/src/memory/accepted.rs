@@ -9,12 +9,11 @@ use std::{
 };
 
 use muster_model::{
-    deletion::{DeletionId, Fate, Subject},
+    deletion::{DeletionId, Fate, Reach, Subject},
     id::{IdSpace, Identity, ImportId, RecordId},
     kinds::fields::named,
     message::{Message, same_content},
     rejection::Code,
-    time::Micros,
 };
 
 use super::{
@@ -24,7 +23,7 @@ use super::{
 use crate::{
     batch::{Batch, Entry, decode_refused},
     catalogue::Stated,
-    deletion::{Decree, Delete, Deletion, mentions, receipt::chain_end},
+    deletion::{Decree, Delete, Deletion, Erasure, mentions, receipt::chain_end},
     import::{Import, Note, Owners},
     receipt::{Outcome, Receipt},
     record::{self, NotARecord},
@@ -48,8 +47,8 @@ pub struct Accepted {
     folded: Option<Arc<Folded>>,
     imports: BTreeMap<ImportId, Import>,
     deletions: BTreeMap<DeletionId, Deletion>,
-    /// The latest instant at which each record was deleted.
-    deleted: HashMap<RecordId, Micros>,
+    /// What was ever deleted.
+    deleted: Vec<Erasure>,
 }
 
 /// What a batch would change.
@@ -108,7 +107,7 @@ impl Accepted {
 
     /// What deletions leave of a message in its byte form.
     pub fn left(&self, bytes: &[u8]) -> Option<Vec<u8>> {
-        let message = record::decode(bytes).ok()?.left(|id| self.deleted.get(&id).copied())?;
+        let message = record::decode(bytes).ok()?.left(|id, reach| self.hides(id, reach))?;
         let mut left = Vec::new();
         record::encode(&message, &mut left);
         Some(left)
@@ -140,7 +139,7 @@ impl Accepted {
                 Entry::Message(_) if closed => plan.receipt.outcomes.push(Outcome::Deleted),
                 _ if closed => {}
                 Entry::Message(bytes) => {
-                    let Some(message) = record::decode(bytes)?.left(|id| self.deleted.get(&id).copied()) else {
+                    let Some(message) = record::decode(bytes)?.left(|id, reach| self.hides(id, reach)) else {
                         plan.receipt.outcomes.push(Outcome::Deleted);
                         continue;
                     };
@@ -175,7 +174,9 @@ impl Accepted {
                 }
                 Entry::Refused(bytes) => {
                     let refused = decode_refused(bytes)?.into_owned();
-                    let named = |id| self.deleted.get(&id).is_some_and(|at| refused.received_at <= *at);
+                    let names = |erasure: &Erasure, id| erasure.subjects.iter().any(|(_, subject)| *subject == id);
+                    let covers = |erasure: &&Erasure| refused.received_at <= erasure.at;
+                    let named = |id| self.deleted.iter().filter(covers).any(|erasure| names(erasure, id));
                     if !mentions(&refused.body, ids, named) {
                         plan.changes.push(Change::SetAside(refused));
                     }
@@ -237,6 +238,11 @@ impl Accepted {
         &self.imports
     }
 
+    /// Whether any deletion hides a record as far as a message of such a reach is concerned.
+    fn hides(&self, id: RecordId, reach: Reach) -> bool {
+        self.deleted.iter().any(|erasure| erasure.hides(id, reach))
+    }
+
     /// Every deletion, oldest first.
     pub fn deletions(&self) -> &BTreeMap<DeletionId, Deletion> {
         &self.deletions
@@ -260,16 +266,13 @@ impl Accepted {
         let before = self.folded();
         let known = delete.subjects.iter().filter(|subject| before.profiles.contains_key(subject));
         known.for_each(|(kind, _)| erasure.removed.count_record(*kind));
-        for (_, id) in &delete.subjects {
-            let at = self.deleted.entry(*id).or_insert(delete.at);
-            *at = delete.at.max(*at);
-        }
+        self.deleted.push(erasure.clone());
         let deleted = &self.deleted;
+        let hides = |id, reach| deleted.iter().any(|erasure| erasure.hides(id, reach));
         let (mut left, mut arrivals) = (Vec::new(), Vec::new());
         for (bytes, arrival) in std::mem::take(&mut self.records).into_iter().zip(std::mem::take(&mut self.arrivals)) {
             let message = decoded(&bytes);
-            let deleted_at = |id| deleted.get(&id).copied();
-            let fate = message.fate(deleted_at);
+            let fate = message.fate(hides);
             if fate != Fate::Drop {
                 arrivals.push(arrival);
             }
@@ -277,7 +280,7 @@ impl Accepted {
                 Fate::Keep => left.push(bytes),
                 Fate::Redact => {
                     let mut redacted = Vec::new();
-                    record::encode(&message.redacted(deleted_at), &mut redacted);
+                    record::encode(&message.redacted(hides), &mut redacted);
                     left.push(redacted.into());
                     erasure.removed.redacted += 1;
                 }

@@ -16,7 +16,7 @@ use muster_model::{
     kinds::fields::named,
     message::{Message, Named},
     nps::{self, Answer, Answers, Tally},
-    profile::{Account, Body, Instance, NpsResponse, Organization, Parent, Profile, Span, User},
+    profile::{Account, Anonymous, Body, Instance, NpsResponse, Organization, Parent, Profile, Span, User},
     register::{Register, Stamp},
     time::Micros,
     traits::Traits,
@@ -60,6 +60,12 @@ pub fn fold(messages: &[Message<'_>], receipts: &Receipts) -> Folded {
             for parent in parents {
                 children.entry(parent).or_default().insert((RecordKind::NpsResponse, *response));
             }
+        }
+    }
+    for (anonymous, user) in facts.statements.ties() {
+        let parents = facts.statements.parents(user).into_iter().chain([(RecordKind::User, user)]);
+        for parent in parents {
+            children.entry(parent).or_default().insert((RecordKind::Anonymous, anonymous));
         }
     }
     let profile = |(key, naming): (&Key, &Vec<&Message<'_>>)| (*key, Arc::new(facts.profile(*key, naming, receipts)));
@@ -113,6 +119,7 @@ struct Facts<'m> {
 /// A track and where it belongs.
 struct Placed<'m> {
     message: &'m Message<'m>,
+    user: Option<Parent>,
     account: Option<Parent>,
     organization: Option<Parent>,
 }
@@ -147,11 +154,13 @@ impl<'m> Facts<'m> {
         facts
     }
 
-    /// Where a track belongs: to the account it names, else to its user's at that instant; and to that account's
+    /// Where a track belongs: to the user it names, else to the one that its anonymous id was at that instant; to the account it names, else to its user's at that instant; and to that account's
     /// organization, else to the one it names, else to its user's at that instant.
     fn place(&self, message: &'m Message<'m>) -> Placed<'m> {
+        let tied = || self.statements.user_at(message.anonymous.as_ref()?.id, message.ordered_at()).cloned();
+        let user = message.user.as_ref().map(parent).or_else(tied);
         let of_user = |parents| {
-            let about = self.statements.about(message.user.as_ref()?.id, parents);
+            let about = self.statements.about(user.as_ref()?.id, parents);
             parent_at(about, message.ordered_at()).cloned()
         };
         let own = |named: &Option<Named<'_>>| named.as_ref().map(parent);
@@ -159,7 +168,7 @@ impl<'m> Facts<'m> {
         let of_account = || self.organizations.get(&account.as_ref()?.id)?.value().clone();
         let organization =
             of_account().or_else(|| own(&message.organization)).or_else(|| of_user(RecordKind::Organization));
-        Placed { message, account, organization }
+        Placed { message, user, account, organization }
     }
 
     fn profile(&self, (kind, id): Key, naming: &[&Message<'_>], receipts: &Receipts) -> Profile {
@@ -211,8 +220,11 @@ impl<'m> Facts<'m> {
             RecordKind::User => Body::User(User {
                 accounts: Associations::from_links(self.statements.links(id, RecordKind::Account)),
                 organizations: Associations::from_links(self.statements.links(id, RecordKind::Organization)),
-                seen: span(tracks().copied()),
-                seen_loose: span(tracks().copied().filter(|message| message.account.is_none())),
+                seen: span(self.tracks_of(id)),
+                seen_stale: false,
+                seen_loose: span(self.tracks_of(id).filter(|message| message.account.is_none())),
+                loose_stale: false,
+                tied: self.statements.ties().any(|(_, user)| user == id),
                 nps: Answers {
                     heard: self.answered.values().any(|users| users.contains(&id)),
                     last: self.answers.get(&id).copied(),
@@ -221,7 +233,19 @@ impl<'m> Facts<'m> {
             RecordKind::Instance => Body::Instance(instance(naming)),
             RecordKind::CustomObject => Body::CustomObject,
             RecordKind::NpsResponse => Body::NpsResponse(NpsResponse { user: whose(stated) }),
+            RecordKind::Anonymous => Body::Anonymous(Anonymous {
+                users: Associations::from_links(self.statements.links(id, RecordKind::User)),
+                seen: span(tracks().copied()),
+                seen_loose: span(tracks().copied().filter(|message| message.account.is_none())),
+                stale: false,
+            }),
         }
+    }
+
+    /// What a user did, by name or as someone anonymous.
+    fn tracks_of(&self, user: RecordId) -> impl Iterator<Item = &'m Message<'m>> + Clone {
+        let is = move |track: &&Placed<'_>| track.user.as_ref().is_some_and(|whose| whose.id == user);
+        self.tracks.iter().filter(is).map(|track| track.message)
     }
 
     /// Users of a place by their last answer.
@@ -341,7 +365,7 @@ impl Placed<'_> {
             received_at: message.received_at,
             name: message.name.as_deref().unwrap_or_default().to_owned(),
             message_id: message.message_id.as_deref().map(str::to_owned),
-            user: message.user.as_ref().map(parent),
+            user: self.user.clone(),
             account: self.account.clone(),
             organization: self.organization.clone(),
             properties: message.data.to_owned(),

@@ -40,7 +40,7 @@ pub fn belongs(event: &Event, (kind, id): (RecordKind, RecordId)) -> bool {
         RecordKind::User => is(&event.user),
         RecordKind::Account => is(&event.account),
         RecordKind::Organization => is(&event.organization),
-        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => false,
+        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse | RecordKind::Anonymous => false,
     }
 }
 

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use muster_model::{
+    association::Statement,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
     profile::{Profile, Span},
 };
 
-use super::MemoryStore;
+use super::{
+    MemoryStore,
+    accepted::Accepted,
+    statements::{Said, tie},
+};
 use crate::{
     Answer,
     error::ReadError,
@@ -60,11 +65,21 @@ impl Profiles for MemoryStore {
         })
     }
 
-    fn account_seen(&self, workspace: WorkspaceId, account: RecordId) -> Answer<'_, Span, ReadError> {
+    fn seen(&self, workspace: WorkspaceId, subject: (RecordKind, RecordId)) -> Answer<'_, Span, ReadError> {
         Box::pin(async move {
             let folded = self.folded(workspace);
-            let profile = folded.profiles.get(&(RecordKind::Account, account));
-            Ok(profile.and_then(|profile| profile.as_account()).map(|account| account.seen).unwrap_or_default())
+            Ok(folded.profiles.get(&subject).map(|profile| kept_seen(profile).0).unwrap_or_default())
         })
+    }
+
+    fn ties(&self, workspace: WorkspaceId, anonymous: RecordId) -> Answer<'_, Vec<Statement>, ReadError> {
+        let ties = move |accepted: &mut Accepted| {
+            let messages = accepted.messages();
+            let about = messages.iter().filter_map(tie).filter(|(about, _)| *about == anonymous);
+            let tie =
+                |(_, said): (RecordId, Said)| Statement { stamp: said.stamp, parent: said.parent.id, links: true };
+            about.map(tie).collect()
+        };
+        Box::pin(async move { Ok(self.accepted(workspace, ties).unwrap_or_default()) })
     }
 }

@@ -4,10 +4,13 @@
 //! time of receipt of a message that concerns it. A message concerns
 //!
 //! * every record it names;
-//! * the account that a track belongs to by its user's associations as known on arrival;
+//! * the user that a track belongs to by the ties of its anonymous id as known on arrival, and the account that it belongs
+//!   to by its user's associations;
 //! * the organization that an account leaves by it;
 //! * the organization that its user comes to belong to by it, or no longer belongs to;
 //! * the accounts of its user, if it is a statement that may move tracks received earlier from one of them to another;
+//! * the users of its anonymous id, if it is a tie that may move tracks received earlier from one of them to another, and
+//!   then, for tracks that name no account, the accounts of those users;
 //! * the user whose answer an NPS response was and the one whose it becomes, and for each the accounts and organizations
 //!   that the user is in as known on arrival.
 //!
@@ -25,13 +28,14 @@ use muster_model::{
     time::Micros,
 };
 
-use super::statements::{Said, Statements, parent_at, said};
+use super::statements::{Said, Statements, parent_at, said, tie};
 
 /// The two times of every record, and what is needed to carry them on.
 #[derive(Debug, Default)]
 pub struct Receipts {
     times: HashMap<(RecordKind, RecordId), Times>,
     users: HashMap<RecordId, Heard>,
+    anonymous: HashMap<RecordId, Heard>,
     statements: Statements,
     organizations: HashMap<RecordId, (Stamp, Option<RecordId>)>,
     responses: HashMap<RecordId, (Stamp, RecordId)>,
@@ -44,13 +48,16 @@ pub struct Times {
     pub updated_at: Micros,
 }
 
-/// What arrived about one user.
+/// What arrived about one user, or about one anonymous id.
 #[derive(Debug, Default)]
 struct Heard {
+    /// Statements about accounts; of an anonymous id, ties.
     statements: Vec<Said>,
     /// Statements about organizations.
     organizations: Vec<Said>,
-    /// The latest track that names no account.
+    /// The latest track that follows the statements.
+    last: Option<Micros>,
+    /// Of an anonymous id, the latest one that names no account.
     last_loose: Option<Micros>,
 }
 
@@ -68,7 +75,10 @@ impl Receipts {
         match message.kind {
             Kind::Track => self.hear_track(message),
             Kind::Account => self.hear_account(message),
-            Kind::User | Kind::Unlink => self.hear_statements(message),
+            Kind::User | Kind::Unlink => {
+                self.hear_statements(message);
+                self.hear_tie(message);
+            }
             Kind::Leave if message.instance.is_some() => {}
             Kind::Leave if message.user.is_some() => self.hear_statements(message),
             Kind::Leave => self.hear_account(message),
@@ -96,9 +106,19 @@ impl Receipts {
     }
 
     fn hear_track(&mut self, message: &Message<'_>) {
-        let (Some(user), None) = (&message.user, &message.account) else { return };
-        let heard = self.users.entry(user.id).or_default();
-        heard.last_loose = heard.last_loose.max(Some(message.ordered_at()));
+        let (at, loose) = (message.ordered_at(), message.account.is_none());
+        let tied = message.anonymous.as_ref().and_then(|anonymous| {
+            let heard = self.anonymous.entry(anonymous.id).or_default();
+            heard.last = heard.last.max(Some(at));
+            heard.last_loose = heard.last_loose.max(Some(at).filter(|_| loose));
+            parent_at(&heard.statements, at).map(|user| user.id)
+        });
+        if let Some(user) = tied {
+            self.concern(RecordKind::User, user, message.received_at);
+        }
+        let Some(user) = message.user.as_ref().map(|user| user.id).or(tied).filter(|_| loose) else { return };
+        let heard = self.users.entry(user).or_default();
+        heard.last = heard.last.max(Some(at));
         if let Some(account) = parent_at(&heard.statements, message.ordered_at()).map(|account| account.id) {
             self.concern(RecordKind::Account, account, message.received_at);
         }
@@ -141,6 +161,26 @@ impl Receipts {
         let organizations = standing(&heard.organizations).into_iter().chain(joined);
         let organizations: Vec<_> = organizations.map(|id| (RecordKind::Organization, id)).collect();
         accounts.into_iter().map(|id| (RecordKind::Account, id)).chain(organizations).collect()
+    }
+
+    /// A tie concerns the users who may gain or lose tracks by it, and every account that they were ever linked to if any
+    /// of those tracks name none.
+    fn hear_tie(&mut self, message: &Message<'_>) {
+        let Some((anonymous, said)) = tie(message) else { return };
+        let heard = self.anonymous.entry(anonymous).or_default();
+        let moved = heard.moves(said);
+        let last_loose = heard.last_loose;
+        for user in moved {
+            self.concern(RecordKind::User, user, message.received_at);
+            let Some(last_loose) = last_loose else { continue };
+            let heard = self.users.entry(user).or_default();
+            heard.last = heard.last.max(Some(last_loose));
+            let links = heard.statements.iter().filter(|said| said.links);
+            let accounts: BTreeSet<RecordId> = links.map(|said| said.parent.id).collect();
+            for account in accounts {
+                self.concern(RecordKind::Account, account, message.received_at);
+            }
+        }
     }
 
     fn hear_statements(&mut self, message: &Message<'_>) {
@@ -190,7 +230,7 @@ impl Heard {
         let newest = self.statements.iter().map(|said| said.stamp).max();
         self.statements.push(said);
         let after = standing(&self.statements);
-        let Some(last_loose) = self.last_loose else { return Vec::new() };
+        let Some(last) = self.last else { return Vec::new() };
         let all = self.statements.iter();
         let linked: BTreeSet<RecordId> = all.clone().filter(|said| said.links).map(|said| said.parent.id).collect();
         if before.is_some() && linked.len() > 1 && newest.is_some_and(|newest| stamp < newest) {
@@ -199,7 +239,7 @@ impl Heard {
         }
         match (before, after) {
             (None, Some(first)) => vec![first],
-            (Some(left), Some(joined)) if left != joined && last_loose >= stamp.at => vec![left, joined],
+            (Some(left), Some(joined)) if left != joined && last >= stamp.at => vec![left, joined],
             _ => Vec::new(),
         }
     }

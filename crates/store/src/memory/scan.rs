@@ -23,8 +23,9 @@ use super::{MemoryStore, accepted::Accepted, fold::Folded};
 use crate::{
     error::ReadError,
     history::Event,
+    lists::kept_seen,
     record,
-    rows::{RowBatch, name_of},
+    rows::{RowBatch, Whereabouts},
     scan::{Extent, Moment, SCAN_ROWS_MAX, Scan, Scans, Wanted, Work},
 };
 
@@ -33,7 +34,7 @@ impl Scans for MemoryStore {
         let folded = self.folded(workspace);
         let count = |kind: &RecordKind| folded.profiles.keys().filter(|(known, _)| known == kind).count() as u64;
         let messages = self.accepted(workspace, |accepted| accepted.records().len() as u64).unwrap_or(0);
-        Extent { messages, records: RecordKind::ALL.each_ref().map(count) }
+        Extent { messages, records: RecordKind::SHOWN.each_ref().map(count) }
     }
 
     fn moment(&self, workspace: WorkspaceId) -> Result<Arc<dyn Moment>, ReadError> {
@@ -84,9 +85,9 @@ impl Moment for TwinsMoment {
         Ok(found)
     }
 
-    fn account_seen(&self, account: &Profile, _go_on: &dyn Fn() -> bool) -> Result<Span, ReadError> {
-        let known = self.folded.profiles.get(&(RecordKind::Account, account.id));
-        Ok(known.and_then(|profile| profile.as_account()).map(|account| account.seen).unwrap_or_default())
+    fn seen(&self, profile: &Profile, _go_on: &dyn Fn() -> bool) -> Result<Span, ReadError> {
+        let known = self.folded.profiles.get(&(profile.kind(), profile.id));
+        Ok(known.map(|profile| kept_seen(profile).0).unwrap_or_default())
     }
 
     fn scan(self: Arc<Self>, wanted: Wanted) -> Result<Box<dyn Scan>, ReadError> {
@@ -136,16 +137,21 @@ impl TwinsScan {
                 let external_id = |parent: &'_ Option<muster_model::profile::Parent>| {
                     parent.as_ref().map(|parent| parent.external_id.clone())
                 };
-                Some((external_id(&event.account), external_id(&event.organization)))
+                Some((external_id(&event.user), external_id(&event.account), external_id(&event.organization)))
             }
             (true, _) => return,
         };
-        let place = place.as_ref().map(|(account, organization)| (account.as_deref(), organization.as_deref()));
-        let (account, organization) = place.unwrap_or((name_of(&message.account), name_of(&message.organization)));
+        let place = place.as_ref().map(|(user, account, organization)| Whereabouts {
+            user: user.as_deref(),
+            account: account.as_deref(),
+            organization: organization.as_deref(),
+        });
+        let place = place.unwrap_or(Whereabouts::named_in(message));
+        let Whereabouts { user, account, organization } = place;
         let event = message.name.as_deref().filter(|_| message.kind == Kind::Track);
         if (wanted.attributed || wanted.kinds.contains(&message.kind))
             && wanted.in_time(message.timestamp)
-            && wanted.named(organization, account, name_of(&message.user), event)
+            && wanted.named(organization, account, user, event)
         {
             batch.push(number, message, place, &wanted.columns);
         }

@@ -24,7 +24,7 @@ pub struct Said {
     pub links: bool,
 }
 
-/// Statements by user and by kind of parent.
+/// Statements by user and by kind of parent; those about anonymous ids have users for parents.
 #[derive(Debug, Default)]
 pub struct Statements {
     by_user: HashMap<(RecordId, RecordKind), Vec<Said>>,
@@ -37,7 +37,10 @@ impl Statements {
         for message in messages {
             let Some(user) = &message.user else { continue };
             for (parents, said) in said(message) {
-                statements.by_user.entry((user.id, parents)).or_default().push(said);
+                statements.hear(user.id, parents, said);
+            }
+            if let Some((anonymous, said)) = tie(message) {
+                statements.hear(anonymous, RecordKind::User, said);
             }
         }
         statements
@@ -93,7 +96,18 @@ impl Statements {
 
     /// Every user that anything was said about.
     pub fn users(&self) -> BTreeSet<RecordId> {
-        self.by_user.keys().map(|(user, _)| *user).collect()
+        self.by_user.keys().filter(|(_, parents)| *parents != RecordKind::User).map(|(user, _)| *user).collect()
+    }
+
+    /// Every tie: the anonymous id, and the user.
+    pub fn ties(&self) -> impl Iterator<Item = (RecordId, RecordId)> {
+        let of_users = self.by_user.iter().filter(|((_, parents), _)| *parents == RecordKind::User);
+        of_users.flat_map(|((anonymous, _), said)| said.iter().map(|said| (*anonymous, said.parent.id)))
+    }
+
+    /// The user that an anonymous id was at an instant.
+    pub fn user_at(&self, anonymous: RecordId, at: Micros) -> Option<&Parent> {
+        parent_at(self.about(anonymous, RecordKind::User), at)
     }
 
     /// Takes in what was said about a user.
@@ -138,6 +152,13 @@ pub fn said(message: &Message<'_>) -> Vec<(RecordKind, Said)> {
         | Kind::Leave => (None, None),
     };
     [account, organization].into_iter().flatten().collect()
+}
+
+/// The anonymous id that a message says its user is, and that it says so.
+pub fn tie(message: &Message<'_>) -> Option<(RecordId, Said)> {
+    let (user, anonymous) = message.user.as_ref().zip(message.anonymous.as_ref())?;
+    let said = Said { stamp: message.stamp(), parent: parent(user), links: true };
+    (message.kind == Kind::User).then_some((anonymous.id, said))
 }
 
 /// A named record as a parent.

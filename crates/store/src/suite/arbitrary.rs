@@ -12,9 +12,10 @@ use std::{
 };
 
 use muster_model::{
-    deletion::{DeletionId, Subject},
+    deletion::{DeletionId, Part, Subject},
     id::IdSpace,
     kind::RecordKind,
+    ties::Stretch,
     time::Micros,
 };
 use proptest::{
@@ -83,21 +84,31 @@ pub fn arrivals_with_a_choice(messages: impl Into<SizeRange>) -> impl Strategy<V
     (arrivals(messages, Shape::ORDERLESS), any::<u64>())
 }
 
-/// Where a deletion stands, of what, and its instant in seconds.
-type Wished = (u16, Vec<(RecordKind, &'static str)>, i64);
+/// Where a deletion stands, of what, its instant in seconds, and stretches of anonymous ids.
+type Wished = (u16, Vec<(RecordKind, &'static str)>, i64, Vec<(&'static str, (i64, i64))>);
+
+fn part(ids: IdSpace, name: &str, (first, length): (i64, i64)) -> Part {
+    let at = |seconds: i64| START.plus_micros(seconds * 1_000_000);
+    let first = if first == 0 { Micros::MIN } else { at(first) };
+    let stretch = Stretch { first, last: at(length).max(first) };
+    Part { anonymous: ids.record(RecordKind::Anonymous, name), stretch }
+}
 
 /// The same with up to so many deletions at any points.
 pub fn arrivals_with_deletions(messages: impl Into<SizeRange>, deletions_max: usize) -> impl Strategy<Value = Arrival> {
-    let decrees = vec((any::<u16>(), vec(select(&SUBJECTS[..]), 1..3), select(&RECEIPTS[..])), 1..=deletions_max);
+    let stretches = vec((select(&["x1", "x2"][..]), (select(&RECEIPTS[..]), select(&RECEIPTS[..]))), 0..2);
+    let subjects = vec(select(&SUBJECTS[..]), 1..3);
+    let decrees = vec((any::<u16>(), subjects, select(&RECEIPTS[..]), stretches), 1..=deletions_max);
     (arrivals(messages, Shape::ORDERLESS), decrees).prop_map(|(arrival, decrees)| {
         let ids = IdSpace::new("default");
         let decree = |(number, wished): (usize, Wished)| {
-            let (place, names, seconds) = wished;
+            let (place, names, seconds, stretches) = wished;
             let subjects: Vec<Subject> = names.iter().map(|(kind, name)| (*kind, ids.record(*kind, name))).collect();
             let requested_at = START.plus_micros(number as i64);
             let at = START.plus_micros(seconds * 1_000_000);
             let id = DeletionId::of(subjects[0], requested_at);
-            (place, Decree::Delete(Delete { id, root: subjects[0], requested_at, key_id: 1, at, subjects }))
+            let parts: Vec<Part> = stretches.iter().map(|(name, stretch)| part(ids, name, *stretch)).collect();
+            (place, Decree::Delete(Delete { id, root: subjects[0], requested_at, key_id: 1, at, subjects, parts }))
         };
         let decrees = decrees.into_iter().enumerate().map(decree).collect();
         arrival.with_decrees(decrees)
@@ -234,7 +245,9 @@ impl Arrival {
 }
 
 /// What may be deleted.
-const SUBJECTS: [(RecordKind, &str); 9] = [
+const SUBJECTS: [(RecordKind, &str); 11] = [
+    (RecordKind::Anonymous, "x1"),
+    (RecordKind::Anonymous, "x2"),
     (RecordKind::User, "u1"),
     (RecordKind::User, "u2"),
     (RecordKind::User, "u3"),
@@ -256,6 +269,8 @@ const USERS: [Option<&str>; 9] = [
     Some("null"),
     None,
 ];
+const ANONYMOUS: [Option<&str>; 6] =
+    [Some(r#""x1""#), Some(r#""x2""#), Some(r#""x1""#), Some(r#""x3""#), Some("7"), Some("[]")];
 const ACCOUNTS: [Option<&str>; 9] = [
     Some(r#""a1""#),
     Some(r#""a2""#),
@@ -340,6 +355,41 @@ fn members() -> impl Strategy<Value = (Raw, Option<String>, Raw, Option<String>)
     (field(&ORGANIZATIONS), message_id, field(&INSTANTS), data)
 }
 
+/// Members of a message's own, before those that every message has.
+type Own = Vec<(&'static str, Raw)>;
+
+/// What someone anonymous does, and who it turns out to be.
+fn anonymous() -> BoxedStrategy<Own> {
+    let track = (field(&EVENTS), field(&ANONYMOUS), field(&ACCOUNTS)).prop_map(|(event, anonymous, account)| {
+        vec![
+            ("type", Some("\"track\"")),
+            ("callType", Some("\"track\"")),
+            ("event", event),
+            ("anonymousId", anonymous),
+            ("accountId", account),
+        ]
+    });
+    let identify = (field(&USERS), field(&ANONYMOUS), field(&ACCOUNTS)).prop_map(|(user, anonymous, account)| {
+        vec![
+            ("type", Some("\"user\"")),
+            ("callType", Some("\"identify\"")),
+            ("userId", user),
+            ("anonymousId", anonymous),
+            ("accountId", account),
+        ]
+    });
+    let alias = (field(&USERS), field(&ANONYMOUS), field(&ANONYMOUS)).prop_map(|(user, previous, anonymous)| {
+        vec![
+            ("type", Some("\"user\"")),
+            ("callType", Some("\"alias\"")),
+            ("userId", user),
+            ("previousId", previous),
+            ("anonymousId", anonymous),
+        ]
+    });
+    prop_oneof![4 => track, 3 => identify, 2 => alias].boxed()
+}
+
 /// Random messages, a few of which break a rule.
 pub fn message() -> impl Strategy<Value = Sent> {
     let track = (field(&EVENTS), field(&USERS), field(&ACCOUNTS)).prop_map(|(event, user, account)| {
@@ -379,6 +429,7 @@ pub fn message() -> impl Strategy<Value = Sent> {
             ]
         });
     let kind = prop_oneof![
+        9 => anonymous(),
         6 => track.boxed(),
         5 => user.boxed(),
         3 => unlink.boxed(),

@@ -84,6 +84,20 @@ macro_rules! conformance {
             an_event_in_the_future_shows_the_instant_it_was_sent_with
             a_long_timeline
         );
+        $crate::conformance!(@file $subject anonymous
+            earlier_and_later_events_belong_to_the_user
+            an_account_that_comes_after_the_tie
+            the_latest_tie_decides
+            nobody_has_what_is_not_tied
+            days_follow_ties
+            a_scan_tells_whose_events_are
+            the_past_knows_the_ties_of_then
+            a_user_that_goes_takes_its_anonymous_ids_along
+            what_others_did_under_the_same_id_stays
+            ties_stay_in_their_workspace
+            a_user_of_many_devices
+            what_ties_and_what_does_not
+        );
         $crate::conformance!(@file $subject attribution
             a_track_that_names_its_account_stays_there
             a_link_that_comes_later_takes_its_events_along

@@ -204,7 +204,8 @@ pub async fn a_deletion_is_carried_out_once<S: Subject>(subject: &S, pace: Pace)
     let root = (User, desk.id(User, "u"));
     let (requested_at, subjects) = (desk.now(), vec![root]);
     let id = DeletionId::of(root, requested_at);
-    let delete = crate::deletion::Delete { id, root, requested_at, key_id: 1, at: requested_at, subjects };
+    let delete =
+        crate::deletion::Delete { id, root, requested_at, key_id: 1, at: requested_at, subjects, parts: Vec::new() };
     desk.decree(&Decree::Delete(delete.clone())).await;
     desk.set_clock(900);
     desk.send(&[r#"{"type":"user","userId":"u","accountId":null,"messageId":"9"}"#]).await;

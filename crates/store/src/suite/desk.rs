@@ -237,19 +237,25 @@ impl<'s, S: Subject> Desk<'s, S> {
 
     /// First and last track of an account.
     pub async fn seen(&self, account: &str) -> Span {
-        let seen = self.store().account_seen(self.workspace.id, self.id(RecordKind::Account, account)).await;
-        seen.unwrap_or_else(|error| panic!("reading an account's first and last track failed: {error}"))
+        self.seen_of(RecordKind::Account, account).await
+    }
+
+    /// First and last track of an account or a user.
+    pub async fn seen_of(&self, kind: RecordKind, external_id: &str) -> Span {
+        let seen = self.store().seen(self.workspace.id, (kind, self.id(kind, external_id))).await;
+        seen.unwrap_or_else(|error| panic!("reading a record's first and last track failed: {error}"))
     }
 
     /// Deletes a record and what belongs to it alone; the deletion's id.
     pub async fn delete(&mut self, kind: RecordKind, external_id: &str) -> DeletionId {
         let root = (kind, self.id(kind, external_id));
         let covered = cover(self.store(), self.workspace.id, root).await;
-        let (subjects, latest) = covered.unwrap_or_else(|error| panic!("{external_id} cannot be deleted: {error}"));
+        let covered = covered.unwrap_or_else(|error| panic!("{external_id} cannot be deleted: {error}"));
+        let (subjects, parts) = (covered.subjects, covered.parts);
         let requested_at = self.now;
         let id = DeletionId::of(root, requested_at);
-        let at = latest.max(requested_at);
-        self.decree(&Decree::Delete(Delete { id, root, requested_at, key_id: 1, at, subjects })).await;
+        let at = covered.latest.max(requested_at);
+        self.decree(&Decree::Delete(Delete { id, root, requested_at, key_id: 1, at, subjects, parts })).await;
         id
     }
 

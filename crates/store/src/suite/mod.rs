@@ -43,6 +43,9 @@ pub mod history;
 /// Where events belong.
 pub mod attribution;
 
+/// Anonymous ids and the users that they turn out to be.
+pub mod anonymous;
+
 /// First and last seen of accounts.
 pub mod seen;
 

@@ -7,8 +7,8 @@
 //! * `updatedAt`: the latest time of receipt of a message that concerned the record when it arrived. A track that came
 //!   before its user's link did not concern the account then.
 //! * The order of lists by these two.
-//! * An account's `seen` and `seen_stale`, as a profile keeps them: bookkeeping, of which [`Profiles::account_seen`]
-//!   tells the exact outcome. The text has that instead.
+//! * `seen` and `seen_stale` of accounts and users, as a profile keeps them, and what else a user's profile has to follow
+//!   from: bookkeeping, of which [`Profiles::seen`] tells the exact outcome. The text has that instead.
 //! * Which of several conflicting messages stands, and the bytes of one of several spellings of the same message: the
 //!   first to arrive, by the contract. The time of receipt of a message that was sent twice, likewise, and what follows
 //!   from it: the instant of an event without a timestamp, the place in the order of a statement from a clock that runs
@@ -17,7 +17,7 @@
 //!
 //! With one time of receipt for all messages nothing is left that may differ ([`Shape::TIMELESS`]).
 //!
-//! [`Profiles::account_seen`]: crate::profiles::Profiles::account_seen
+//! [`Profiles::seen`]: crate::profiles::Profiles::seen
 //! [`Shape::ORDERLESS`]: crate::suite::arbitrary::Shape::ORDERLESS
 //! [`Shape::ANY`]: crate::suite::arbitrary::Shape::ANY
 //! [`Shape::TIMELESS`]: crate::suite::arbitrary::Shape::TIMELESS

@@ -56,3 +56,27 @@ pub const WORLD_CUP: [&str; 4] = [
     r#"{"type":"user","userId":"32","accountId":"123456","organizationId":"abcdefg","messageId":"m-1","timestamp":"2018-05-15T12:31:12.123Z","traits":{"name":"Lionel Messi"}}"#,
     r#"{"type":"track","userId":"32","event":"scored-goal","messageId":"m-1","timestamp":"2018-05-15T12:31:12.123Z","properties":{"minute":23}}"#,
 ];
+
+/// Someone anonymous does something, without saying in which account.
+#[must_use]
+pub fn strolls(anonymous: &str, event: &str, day: u32) -> String {
+    format!(
+        r#"{{"type":"track","callType":"track","event":"{event}","anonymousId":"{anonymous}","timestamp":"2024-01-{day:02}"}}"#
+    )
+}
+
+/// Someone anonymous does something in `account`.
+#[must_use]
+pub fn strolls_in(anonymous: &str, account: &str, event: &str, day: u32) -> String {
+    format!(
+        r#"{{"type":"track","callType":"track","event":"{event}","anonymousId":"{anonymous}","accountId":"{account}","timestamp":"2024-01-{day:02}"}}"#
+    )
+}
+
+/// `user` turns out to be someone anonymous.
+#[must_use]
+pub fn is(user: &str, anonymous: &str, day: u32) -> String {
+    format!(
+        r#"{{"type":"user","callType":"identify","userId":"{user}","anonymousId":"{anonymous}","timestamp":"2024-01-{day:02}"}}"#
+    )
+}

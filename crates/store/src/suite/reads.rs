@@ -45,7 +45,7 @@ pub async fn render<S: Store>(store: &S, workspace: WorkspaceId, times: Times) -
     objects.sort_unstable();
     reads.objects = objects;
     let mut out = String::new();
-    for kind in RecordKind::ALL {
+    for kind in RecordKind::SHOWN {
         let by_creation = reads.list(kind, ListOrder::CreatedAt).await;
         let by_update = reads.list(kind, ListOrder::UpdatedAt).await;
         let mut profiles = by_creation.clone();
@@ -185,9 +185,16 @@ impl<S: Store> Reads<'_, S> {
             (shown.created_at, shown.updated_at) = (Micros(0), Micros(0));
         }
         if let Body::Account(account) = &mut shown.body {
-            let seen = self.store.account_seen(self.workspace, id).await.expect("first and last track can be read");
+            let seen = self.store.seen(self.workspace, (kind, id)).await.expect("first and last track can be read");
             assert!(account.seen_stale || account.seen == seen, "{}: {account:?} but {seen:?}", profile.external_id);
             (account.seen, account.seen_stale) = (seen, false);
+        }
+        if let Body::User(user) = &mut shown.body {
+            let seen = self.store.seen(self.workspace, (kind, id)).await.expect("first and last track can be read");
+            assert!(user.seen_stale || user.seen == seen, "{}: {user:?} but {seen:?}", profile.external_id);
+            (user.seen, user.seen_stale) = (seen, false);
+            // What the accounts' first and last tracks follow from, and those are compared.
+            (user.seen_loose, user.loose_stale, user.tied) = (Span::default(), false, false);
         }
         let _ = writeln!(out, "{shown:#?}");
         for child in RecordKind::ALL {
@@ -247,7 +254,7 @@ impl<S: Store> Reads<'_, S> {
                 if let Some(seen) = known {
                     return seen;
                 }
-                let seen = self.store.account_seen(self.workspace, profile.id).await;
+                let seen = self.store.seen(self.workspace, (profile.kind(), profile.id)).await;
                 let seen = seen.expect("first and last track can be read");
                 self.seen.lock().insert(profile.id, seen);
                 seen

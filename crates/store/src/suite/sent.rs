@@ -1,7 +1,7 @@
 //! Messages as their senders write them.
 
 use muster_model::{
-    draft::Draft,
+    draft::{CALL_TYPE, Draft},
     id::{IdSpace, Identity},
     kind::Kind,
     kinds::{Context, check, check_typed},
@@ -44,7 +44,9 @@ impl Sent {
     pub fn check(&self, ids: IdSpace) -> Result<Message<'_>, Rejection> {
         let limits = MessageLimits::default();
         let context = Context { ids, received_at: self.received_at, limits };
-        let draft = Draft::from_text(&self.text, limits.message_depth_max);
+        let mut draft = Draft::from_text(&self.text, limits.message_depth_max);
+        // What was a call of another form says so once it was taken.
+        draft.taken_before = draft.unknown.iter().any(|(key, _)| *key == CALL_TYPE);
         let states = |kind: &Kind| draft.kind.is_some_and(|text| text.trim_matches('"') == kind.as_str());
         // What only comes from writing a record states no type of its own on its way.
         match Kind::ALL.into_iter().filter(|kind| !Kind::SENT.contains(kind)).find(states) {

@@ -135,9 +135,7 @@ impl Column {
             (Column::Accounts, View::User(user)) => accounts(user),
             (Column::Trait { key, .. }, _) => profile.traits.get(key).map_or_else(shown::nothing, shown::value),
             (Column::LastSeen, View::Account(account, _)) => shown::time_or_nothing(account.seen.last(), Form::Ago),
-            (Column::LastSeen, View::User(_)) => {
-                shown::time_or_nothing(profile.as_user().and_then(|user| user.seen.last()), Form::Ago)
-            }
+            (Column::LastSeen, View::User(user)) => shown::time_or_nothing(user.seen.last(), Form::Ago),
             (Column::Mrr, _) if !record.mrr.is_empty() => askama::filters::Safe(shown::number(&record.mrr)),
             _ => match self.plain(record) {
                 text if text.is_empty() => shown::nothing(),
@@ -166,10 +164,7 @@ impl Column {
             (Column::LastSeen, View::Account(account, _)) => {
                 account.seen.last().map(|at| at.to_millis_text()).unwrap_or_default()
             }
-            (Column::LastSeen, View::User(_)) => {
-                let last = profile.as_user().and_then(|user| user.seen.last());
-                last.map(|at| at.to_millis_text()).unwrap_or_default()
-            }
+            (Column::LastSeen, View::User(user)) => user.seen.last().map(|at| at.to_millis_text()).unwrap_or_default(),
             (Column::Trait { key, .. }, _) => {
                 let json = profile.traits.get(key).unwrap_or_default();
                 value::text(&profile.traits, key).map_or_else(|| json.to_owned(), |text| text.into_owned())

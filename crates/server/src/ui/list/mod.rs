@@ -53,7 +53,11 @@ pub(super) fn plural(kind: RecordKind) -> &'static str {
     match kind {
         RecordKind::Organization => "Organizations",
         RecordKind::User => "Users",
-        RecordKind::Account | RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse => "Accounts",
+        RecordKind::Account
+        | RecordKind::Instance
+        | RecordKind::CustomObject
+        | RecordKind::NpsResponse
+        | RecordKind::Anonymous => "Accounts",
     }
 }
 

@@ -83,8 +83,11 @@ impl Reader<'_> {
 
     async fn users(&self) -> Result<Group, ApiError> {
         let users = self.of(RecordKind::User, ListOrder::LastSeen, SHOWN).await?;
-        let seen = |user: &Profile| user.as_user().and_then(|user| user.seen.last());
-        let lines = users.iter().map(|user| line(user, shown::time_or_nothing(seen(user), Form::Ago))).collect();
+        let gatherer = Gatherer::new(self.state, self.workspace.id);
+        let mut lines = Vec::with_capacity(users.len());
+        for user in &users {
+            lines.push(line(user, shown::time_or_nothing(gatherer.seen(user).await?.last(), Form::Ago)));
+        }
         let account = self.profile.as_account().map(|account| account.users_count);
         let count = account.or_else(|| self.profile.as_organization().map(|organization| organization.users_count));
         Ok(Group {

@@ -162,13 +162,7 @@ fn trait_line(here: &str, key: &str, json: &str) -> Line {
 
 /// First and last track, exactly.
 async fn seen(state: &AppState, session: &Session, profile: &Arc<Profile>) -> Result<Span, ApiError> {
-    match profile.kind() {
-        RecordKind::Account => {
-            let mut gatherer = Gatherer::new(state, session.workspace().id);
-            Ok(gatherer.account(Arc::clone(profile)).await?.seen)
-        }
-        _ => Ok(profile.as_user().map(|user| user.seen).unwrap_or_default()),
-    }
+    Gatherer::new(state, session.workspace().id).seen(profile).await
 }
 
 /// The organization of an account; the accounts and organizations of a user, as many as a heading holds.

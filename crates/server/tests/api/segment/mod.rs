@@ -12,6 +12,9 @@ mod bodies;
 /// What each call becomes.
 mod meaning;
 
+/// Events of someone anonymous, and whose they turn out to be.
+mod anonymous;
+
 /// Timestamps, and whose clock counts.
 mod clocks;
 

@@ -1,0 +1,107 @@
+//! What a deletion changes about anonymous ids, worked out with everything else that it changes ([`crate::erase::wipe`]).
+//!
+//! An id that was nobody else goes with its user. One that was others as well stays without what it did while it was that
+//! user, and without the ties that said so. Whom the rest of it belongs to, and so when others were seen first and last,
+//! is read from events until the history files are written anew.
+
+use muster_model::{
+    deletion::Subject,
+    id::RecordId,
+    kind::RecordKind,
+    profile::{Anonymous, Body, Profile, Span, User},
+};
+use muster_store::error::ReadError;
+
+use super::wipe::Wipe;
+
+/// When an anonymous id did something, and when it did so without naming an account.
+type Did = (Span, Span);
+
+impl Wipe<'_> {
+    /// An anonymous id goes: those that it was lose what it did.
+    pub(super) fn anonymous(&mut self, subject: Subject, body: &Anonymous) -> Result<(), ReadError> {
+        for link in body.users.links() {
+            let user = (RecordKind::User, link.parent);
+            self.unrelate(user, subject);
+            if let Some(profile) = self.present(user)? {
+                parents_of(&profile).into_iter().for_each(|parent| self.unrelate(parent, subject));
+            }
+            self.doubt(link.parent, (body.seen, body.seen_loose))?;
+        }
+        Ok(())
+    }
+
+    /// A user goes whom an anonymous id was that stays.
+    pub(super) fn untie(&mut self, anonymous: RecordId, user: RecordId, body: &User) -> Result<(), ReadError> {
+        let subject = (RecordKind::Anonymous, anonymous);
+        if self.goes(subject) {
+            return Ok(());
+        }
+        self.unsay((RecordKind::User, anonymous), user);
+        self.unrelate((RecordKind::User, user), subject);
+        let mut left: Option<(Vec<RecordId>, Did)> = None;
+        self.change(subject, |body| {
+            if let Body::Anonymous(body) = body {
+                body.users.forget(user);
+                let users = body.users.links().iter().map(|link| link.parent).collect();
+                left = Some((users, (body.seen, body.seen_loose)));
+            }
+        })?;
+        let Some((others, did)) = left else { return Ok(()) };
+        let mut found_from = Vec::new();
+        for other in others {
+            found_from.extend(self.present((RecordKind::User, other))?.as_deref().map(parents_of).unwrap_or_default());
+            self.doubt(other, did)?;
+        }
+        for parent in parents_of_user(body).into_iter().filter(|parent| !found_from.contains(parent)) {
+            self.unrelate(parent, subject);
+        }
+        Ok(())
+    }
+
+    /// Some of what an anonymous id did goes.
+    pub(super) fn part(&mut self, anonymous: RecordId) -> Result<(), ReadError> {
+        let mut left: Option<(Vec<RecordId>, Did)> = None;
+        self.change((RecordKind::Anonymous, anonymous), |body| {
+            if let Body::Anonymous(body) = body {
+                body.stale = true;
+                let users = body.users.links().iter().map(|link| link.parent).collect();
+                left = Some((users, (body.seen, body.seen_loose)));
+            }
+        })?;
+        let Some((users, did)) = left else { return Ok(()) };
+        users.into_iter().try_for_each(|user| self.doubt(user, did))
+    }
+
+    /// What an anonymous id did may be this user's now, or be it no more.
+    fn doubt(&mut self, user: RecordId, (all, loose): Did) -> Result<(), ReadError> {
+        let mut accounts = Vec::new();
+        self.change((RecordKind::User, user), |body| {
+            if let Body::User(user) = body {
+                user.seen.join(all);
+                user.seen_loose.join(loose);
+                (user.seen_stale, user.loose_stale) = (true, true);
+                accounts = user.accounts.links().iter().map(|link| link.parent).collect();
+            }
+        })?;
+        for account in accounts.into_iter().filter(|_| loose.bounds().is_some()) {
+            self.change((RecordKind::Account, account), |body| {
+                if let Body::Account(account) = body {
+                    account.seen_stale = true;
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Every account and organization that a user's profile names.
+fn parents_of(profile: &Profile) -> Vec<Subject> {
+    profile.as_user().map(parents_of_user).unwrap_or_default()
+}
+
+fn parents_of_user(user: &User) -> Vec<Subject> {
+    let accounts = user.accounts.links().iter().map(|link| (RecordKind::Account, link.parent));
+    let organizations = user.organizations.links().iter().map(|link| (RecordKind::Organization, link.parent));
+    accounts.chain(organizations).collect()
+}
