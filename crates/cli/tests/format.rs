@@ -38,7 +38,6 @@ fn archives() -> impl Iterator<Item = PathBuf> {
     ARCHIVES.iter().map(|archive| of_tests(archive))
 }
 
-
 /// The messages of the archive, the same in every version of this test.
 fn messages() -> Vec<Message> {
     Generator::new("format", 1, Arc::new(AtomicU64::new(0))).batch(600)

@@ -89,11 +89,12 @@ pub fn renew(views: &Views, workspace: WorkspaceId, subjects: &[Subject]) -> Res
 fn all_of(subjects: &[Subject]) -> Delete {
     let (root, never) = ((RecordKind::User, RecordId(0)), Micros::MAX);
     let subjects = subjects.to_vec();
-    Delete { id: DeletionId(0), root, requested_at: never, key_id: 0, at: never, subjects }
+    Delete { id: DeletionId(0), root, requested_at: never, key_id: 0, at: never, subjects, parts: Vec::new() }
 }
 
 /// Of the tracks of users that name no account only the first and the last are heard again. Where a user had several accounts,
-/// others may have been the first or the last of one of these: when those were seen is looked up.
+/// others may have been the first or the last of one of these: when those were seen is looked up. So it is with an anonymous
+/// id that was several users.
 fn doubt_accounts(
     workspace: WorkspaceId,
     views: &Views,
@@ -110,6 +111,15 @@ fn doubt_accounts(
         }
     }
     let mut changes = Changes::default();
+    for user in users_of_several(workspace, views, current, subjects)? {
+        let key = key(RecordKind::User, user);
+        let Some((mut known, below)) = wipe::known(current, &views.state, &key)? else { continue };
+        if let Body::User(body) = &mut Arc::make_mut(&mut known).body {
+            (body.seen_stale, body.loose_stale) = (true, true);
+            accounts.extend(body.accounts.links().iter().map(|link| link.parent));
+        }
+        changes.change(key, (known, below));
+    }
     for account in accounts {
         let key = key(RecordKind::Account, account);
         let Some((mut known, below)) = wipe::known(current, &views.state, &key)? else { continue };
@@ -122,6 +132,23 @@ fn doubt_accounts(
     Ok(())
 }
 
+/// The users that those of the records were which are anonymous ids of several.
+fn users_of_several(
+    workspace: WorkspaceId,
+    views: &Views,
+    current: &Current,
+    subjects: &[Subject],
+) -> Result<FxHashSet<RecordId>, ReadError> {
+    let mut users: FxHashSet<RecordId> = FxHashSet::default();
+    for (kind, id) in subjects.iter().filter(|(kind, _)| *kind == RecordKind::Anonymous) {
+        let key = ProfileKey::new(workspace, *kind, *id);
+        let Some((profile, _)) = wipe::known(current, &views.state, &key)? else { continue };
+        let links = profile.as_anonymous().map_or(&[][..], |anonymous| anonymous.users.links());
+        users.extend(links.iter().filter(|_| links.len() > 1).map(|link| link.parent));
+    }
+    Ok(users)
+}
+
 /// Messages that name one of the records.
 struct Heard {
     workspace: WorkspaceId,
@@ -132,7 +159,7 @@ struct Heard {
     read: FxHashSet<u64>,
     /// In the order of receipt, in which they are heard again.
     others: BTreeMap<(Micros, u128), Vec<u8>>,
-    tracks: FxHashMap<[Option<RecordId>; 3], Extremes>,
+    tracks: FxHashMap<[Option<RecordId>; 4], Extremes>,
 }
 
 /// Of the tracks of the same records those that happened or were received first and last.
@@ -175,7 +202,7 @@ impl Heard {
 
     fn take(&mut self, message: Message<'_>) {
         let deleted = Arc::clone(&self.deleted);
-        let Some(message) = message.left(|id| deleted.get(&id).copied()) else { return };
+        let Some(message) = message.left(|id, reach| deleted.hides(id, reach)) else { return };
         if !named(&message).any(|(_, id, _)| self.wanted.contains(&id)) {
             return;
         }
@@ -189,7 +216,7 @@ impl Heard {
             return;
         }
         let id = |named: &Option<Named<'_>>| named.as_ref().map(|named| named.id);
-        let names = [id(&message.organization), id(&message.account), id(&message.user)];
+        let names = [id(&message.organization), id(&message.account), id(&message.user), id(&message.anonymous)];
         let (at, received) = (message.ordered_at(), message.received_at);
         let places = [at, Micros(at.0.saturating_neg()), received, Micros(received.0.saturating_neg())];
         let extremes = self.tracks.entry(names).or_insert_with(|| {

@@ -23,7 +23,7 @@ use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
 /// What was deleted of a workspace.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Instants {
     /// The latest instant at which each record was deleted.
     records: FxHashMap<RecordId, Micros>,
