@@ -9,7 +9,7 @@
 //!   belong to every record they name, and go with any of them; the end of a membership goes with either of the two.
 //! * Every other covered message that names a deleted record stays, without the name of the one that is.
 //! * An anonymous id is deleted with the only user that it was ever tied to. Of one that was several users', the stretches
-//!   are deleted in which it was the one that is ([`Part`]).
+//!   are deleted in which it was the one that is ([`crate::deletion::Part`]).
 
 use std::{borrow::Cow, fmt};
 
