@@ -6,7 +6,7 @@ use muster_model::kind::Kind;
 use muster_store::{
     error::ReadError,
     record,
-    rows::{RowBatch, name_of},
+    rows::{RowBatch, Whereabouts, name_of},
     scan::Wanted,
 };
 
@@ -26,7 +26,7 @@ pub fn followed(records: &[Vec<u8>], wanted: &Wanted, out: &mut Vec<u8>) -> Resu
             && wanted.in_time(message.timestamp)
             && wanted.named(names.0, names.1, names.2, event);
         if is_wanted {
-            batch.push(number as u64, &message, None, &columns);
+            batch.push(number as u64, &message, Whereabouts::named_in(&message), &columns);
         }
     }
     let rows: Vec<usize> = (0..batch.len()).collect();
