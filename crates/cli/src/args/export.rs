@@ -74,3 +74,19 @@ impl ExportFormat {
         }
     }
 }
+
+impl Export {
+    /// What of everything is asked for, as parameters of a request; empty where nothing was said.
+    pub fn selection(&self) -> Vec<(&'static str, String)> {
+        let given = |value: &Option<String>| value.clone().unwrap_or_default();
+        vec![
+            ("kind", self.kind.join(",")),
+            ("organization", given(&self.organization)),
+            ("account", given(&self.account)),
+            ("user", given(&self.user)),
+            ("event", given(&self.event)),
+            ("after", given(&self.after)),
+            ("before", given(&self.before)),
+        ]
+    }
+}

@@ -133,7 +133,7 @@ fn tell(
     tally: &mut Tally,
 ) -> anyhow::Result<(Report, Option<anyhow::Error>)> {
     let progress = Progress::new(None, Unit::Messages);
-    let path = target(import::run::PATH, &reached.workspace(&args.reach.workspace));
+    let path = target(import::known::TAKES_PATH, &reached.workspace(&args.reach.workspace));
     let line = SendingLine {
         client: &reached.client,
         path: &path,

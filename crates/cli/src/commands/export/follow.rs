@@ -21,7 +21,6 @@ use super::{
         way,
     },
     position::Kept,
-    run::selection,
 };
 use crate::{
     args::{self, ExportFormat},
@@ -153,7 +152,7 @@ impl Follow<'_> {
                 tail
             }
         };
-        let mut parameters = selection(self.args);
+        let mut parameters = self.args.selection();
         parameters.extend(server.workspace.clone());
         match self.kept.reached.position.clone() {
             Some(position) => {

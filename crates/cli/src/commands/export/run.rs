@@ -108,7 +108,7 @@ fn to_directory(settings: &Settings, args: &args::Export, path: &Path) -> anyhow
 
 /// What was asked for, as the manifest says it.
 fn about(args: &args::Export) -> Map<String, Value> {
-    let asked = selection(args).into_iter().filter(|(_, value)| !value.is_empty());
+    let asked = args.selection().into_iter().filter(|(_, value)| !value.is_empty());
     let selection: Map<String, Value> = asked.map(|(name, value)| (name.to_owned(), value.into())).collect();
     Map::from_iter([
         ("format".to_owned(), json!(args.format.name())),
@@ -116,23 +116,9 @@ fn about(args: &args::Export) -> Map<String, Value> {
     ])
 }
 
-/// Which messages are asked for, as parameters; an empty one asks for nothing.
-pub(super) fn selection(args: &args::Export) -> Vec<(&'static str, String)> {
-    let given = |value: &Option<String>| value.clone().unwrap_or_default();
-    vec![
-        ("kind", args.kind.join(",")),
-        ("organization", given(&args.organization)),
-        ("account", given(&args.account)),
-        ("user", given(&args.user)),
-        ("event", given(&args.event)),
-        ("after", given(&args.after)),
-        ("before", given(&args.before)),
-    ]
-}
-
 /// The answer to an export, once it has begun.
 fn ask(reached: &Reached, args: &args::Export, more: &[(&'static str, String)]) -> anyhow::Result<impl Read + use<>> {
-    let mut parameters = selection(args);
+    let mut parameters = args.selection();
     parameters.push(("format", args.format.name().to_owned()));
     parameters.extend_from_slice(more);
     parameters.extend(reached.workspace(&args.reach.workspace));

@@ -30,6 +30,8 @@ use crate::{
 
 /// Where imports are begun and listed.
 pub const PATH: &str = "/admin/v1/imports";
+/// Where messages with times of receipt are sent.
+pub const TAKES_PATH: &str = "/admin/v1/import";
 /// Bytes of the names of files that are told.
 const NAME_BYTES_MAX: usize = 500;
 const BUFFER_BYTES: usize = 1 << 20;
@@ -129,7 +131,7 @@ impl<'r> SignOfLife<'r> {
         }
         let mut parameters = self.parameters.clone();
         parameters.push(("bytes", self.bytes.to_string()));
-        let _ = self.reached.client.post(&target(super::run::PATH, &parameters), NOTHING, None);
+        let _ = self.reached.client.post(&target(TAKES_PATH, &parameters), NOTHING, None);
         self.told = Instant::now();
     }
 }

@@ -10,7 +10,7 @@ use super::{
     course::Course,
     forms::{Form, Terms, Translated, mapping::Mapping},
     infer,
-    known::{Known, SignOfLife, Wanted},
+    known::{Known, SignOfLife, TAKES_PATH, Wanted},
     list,
     order::{Sorter, received_at},
     sources::{self, Sources},
@@ -29,8 +29,6 @@ use crate::{
     output::{self, Progress, Unit},
 };
 
-/// Where messages with times of receipt are sent.
-pub const PATH: &str = "/admin/v1/import";
 /// Bounds one page of another server.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -197,7 +195,7 @@ impl<'r> Run<'r> {
     ) -> Imported {
         let mut parameters = self.reached.workspace(&self.args.reach.workspace);
         parameters.push(("dryRun", if self.args.dry_run { "true".to_owned() } else { String::new() }));
-        let path = target(PATH, &parameters);
+        let path = target(TAKES_PATH, &parameters);
         let course = Course {
             client: &self.reached.client,
             path: &path,
