@@ -11,6 +11,10 @@ mod batches;
 #[path = "parts/messages.rs"]
 mod messages;
 
+/// An engine with a workspace.
+#[path = "parts/opened.rs"]
+mod opened;
+
 /// Senders that fill the engine.
 #[path = "parts/senders.rs"]
 mod senders;
@@ -21,12 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use muster_embedded::{Embedded, Options};
-use muster_model::time::Micros;
-use muster_store::{
-    credentials::{Credentials, NewKey, Scopes},
-    status::Status,
-};
+use muster_store::status::Status;
 
 const ROUND: usize = 200_000;
 
@@ -41,16 +40,8 @@ fn main() {
 }
 
 async fn run(dir: &Path, messages: usize, users: usize) {
-    let (engine, _) = Embedded::open(Options::new(dir), Micros(0)).expect("an engine");
+    let (engine, workspace) = opened::open(dir).await;
     let engine = Arc::new(engine);
-    let new = NewKey {
-        workspace_name: "default".to_owned(),
-        name: "bench".to_owned(),
-        scopes: Scopes::ALL,
-        token_hash: [1; 32],
-        created_at: Micros(0),
-    };
-    let workspace = engine.create_key(new).await.expect("a key").workspace.id;
     let mut busy = Duration::ZERO;
     let mut done = 0;
     while done < messages {

@@ -4,6 +4,10 @@
 //! ten of them, and an organization for every ten accounts. With a directory the data is kept there and only read when it
 //! is there already. Each figure is over pages of 100 records; later pages start at random places of the same list.
 
+/// An engine with a workspace.
+#[path = "parts/opened.rs"]
+mod opened;
+
 /// Senders that fill the engine.
 #[path = "parts/senders.rs"]
 mod senders;
@@ -14,7 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use muster_embedded::{Embedded, Options};
+use muster_embedded::Embedded;
 use muster_model::{
     draft::Draft,
     id::{IdSpace, RecordId, WorkspaceId},
@@ -26,7 +30,6 @@ use muster_model::{
 };
 use muster_store::{
     batch::{Batch, BatchBuilder},
-    credentials::{Credentials, NewKey, Scopes},
     lists::{Condition, ListCursor, ListOrder, ListQuery, Place},
     profiles::Profiles,
     status::Status,
@@ -81,24 +84,8 @@ fn messages(user: usize, users: usize) -> Vec<String> {
     texts
 }
 
-async fn open(dir: &Path) -> (Embedded, WorkspaceId) {
-    let (engine, _) = Embedded::open(Options::new(dir), Micros(0)).expect("an engine");
-    if let Some(workspace) = engine.workspaces().into_iter().find(|workspace| workspace.name == "default") {
-        return (engine, workspace.id);
-    }
-    let new = NewKey {
-        workspace_name: "default".to_owned(),
-        name: "bench".to_owned(),
-        scopes: Scopes::ALL,
-        token_hash: [1; 32],
-        created_at: Micros(0),
-    };
-    let workspace = engine.create_key(new).await.expect("a key").workspace.id;
-    (engine, workspace)
-}
-
 async fn fill(dir: &Path, users: usize) {
-    let (engine, workspace) = open(dir).await;
+    let (engine, workspace) = opened::open(dir).await;
     let engine = Arc::new(engine);
     let started = Instant::now();
     let mut sent = 0;
@@ -134,7 +121,7 @@ fn batches(workspace: WorkspaceId, texts: &[String], first: usize) -> Vec<Batch>
 }
 
 async fn measure(dir: &Path, users: usize) {
-    let (engine, workspace) = open(dir).await;
+    let (engine, workspace) = opened::open(dir).await;
     println!("{:<56} {:>8} {:>8} {:>8} {:>8}", "pages of 100 records, milliseconds", "p50", "p99", "most", "records");
     let list = |order: ListOrder| ListQuery::new(RecordKind::User, order);
     let is = |key: &str, value: &str| Condition::TraitIs { key: key.to_owned(), value: value.to_owned() };

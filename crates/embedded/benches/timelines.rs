@@ -5,6 +5,10 @@
 //! organization of 1 000 accounts. With a directory the history is kept there and only read when it is there already.
 //! Each figure is over subjects chosen at random; `cold` is the first read of each after the store was opened anew.
 
+/// An engine with a workspace.
+#[path = "parts/opened.rs"]
+mod opened;
+
 /// Senders that fill the engine.
 #[path = "parts/senders.rs"]
 mod senders;
@@ -15,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use muster_embedded::{Embedded, Options};
+use muster_embedded::Embedded;
 use muster_model::{
     day::Day,
     draft::Draft,
@@ -28,7 +32,6 @@ use muster_model::{
 use muster_store::{
     activity::Activity,
     batch::{Batch, BatchBuilder},
-    credentials::{Credentials, NewKey, Scopes},
     history::{EventsQuery, History},
     past::{Past, TraitQuery},
     status::Status,
@@ -113,21 +116,8 @@ impl Shape {
 
 async fn open(dir: &Path) -> (Embedded, WorkspaceId, Duration) {
     let started = Instant::now();
-    let (engine, _) = Embedded::open(Options::new(dir), Micros(0)).expect("an engine");
-    let took = started.elapsed();
-    let known = engine.workspaces().into_iter().find(|workspace| workspace.name == "default");
-    if let Some(workspace) = known {
-        return (engine, workspace.id, took);
-    }
-    let new = NewKey {
-        workspace_name: "default".to_owned(),
-        name: "bench".to_owned(),
-        scopes: Scopes::ALL,
-        token_hash: [1; 32],
-        created_at: Micros(0),
-    };
-    let workspace = engine.create_key(new).await.expect("a key").workspace.id;
-    (engine, workspace, took)
+    let (engine, workspace) = opened::open(dir).await;
+    (engine, workspace, started.elapsed())
 }
 
 async fn fill(dir: &Path, shape: Shape) {

@@ -222,7 +222,7 @@ impl Checkpointer {
         while self.jobs.is_empty() && !self.closing.load(Ordering::Acquire) {
             // While files are written anew without what was deleted, none is merged.
             let views = Arc::clone(&self.views);
-            let Some(_files) = views.files.try_lock().filter(|_| !is_rewriting(&views)) else { return };
+            let Some(_files) = views.files.try_lock().filter(|_| !views.is_rewriting()) else { return };
             let manifest = Arc::clone(&self.views.look().manifest);
             let Some(plan) = compact::plan(&manifest, &self.registry.workspace_ids(), &self.options) else { return };
             let bytes: u64 = plan.inputs.iter().map(|segment| segment.bytes).sum();
@@ -292,11 +292,6 @@ impl Checkpointer {
     fn next_id(&mut self) -> u64 {
         self.next_segment.fetch_add(1, Ordering::Relaxed)
     }
-}
-
-/// Whether files are to be written anew, for a deletion or for an import that is taken back.
-fn is_rewriting(views: &Views) -> bool {
-    views.tombstones.is_erasing() || views.closed_imports.is_undoing()
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use crate::{
     slots::Slot,
     state::State,
     views::statement_value,
-    writer::known::{IdentityMap, Known},
+    writer::known::IdentityMap,
 };
 
 /// A frozen overlay to bring into place.
@@ -105,7 +105,8 @@ pub fn commit(
 fn ingest_identities(job: &Job, state: &State) -> fjall::Result<()> {
     let mut sorted: Vec<_> = job.identities.iter().map(|(key, known)| (*key, *known)).collect();
     sorted.sort_unstable_by_key(|(key, _)| *key);
-    ingest_sorted(&state.identities, sorted.into_iter().map(|((of, id), known)| (keys::identity_key(of, id), known)))
+    let values = sorted.into_iter();
+    ingest_sorted(&state.identities, values.map(|((of, id), known)| (keys::identity_key(of, id), known.to_bytes())))
 }
 
 fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {
@@ -121,7 +122,7 @@ fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {
     ingest_sorted(&state.statements, sorted.into_iter())
 }
 
-fn ingest_sorted<K: AsRef<[u8]>, V: Stored>(
+fn ingest_sorted<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     keyspace: &Keyspace,
     sorted: impl ExactSizeIterator<Item = (K, V)>,
 ) -> fjall::Result<()> {
@@ -130,27 +131,9 @@ fn ingest_sorted<K: AsRef<[u8]>, V: Stored>(
     }
     let mut ingestion = keyspace.start_ingestion()?;
     for (key, value) in sorted {
-        value.stored(|value| ingestion.write(key.as_ref(), value))?;
+        ingestion.write(key.as_ref(), value.as_ref())?;
     }
     ingestion.finish()
-}
-
-/// What has a stored form.
-trait Stored {
-    fn stored<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T;
-}
-
-impl Stored for Known {
-    fn stored<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
-        let (value, length) = self.to_bytes();
-        take(&value[..length])
-    }
-}
-
-impl<const N: usize> Stored for [u8; N] {
-    fn stored<T>(&self, take: impl FnOnce(&[u8]) -> T) -> T {
-        take(self)
-    }
 }
 
 /// Moves a record to its places in the two list orders. Anonymous ids are in no list.

@@ -205,7 +205,7 @@ fn recover(
 
 /// Has what an earlier process left to be removed removed; whether there is any.
 fn wake_if_erasing(views: &Views, idle: &Idle, wake: &Sender<()>) -> bool {
-    let erasing = views.tombstones.is_erasing() || views.closed_imports.is_undoing();
+    let erasing = views.is_rewriting();
     if erasing {
         idle.ask();
         let _ = wake.try_send(());

@@ -36,16 +36,18 @@ impl ClosedImports {
             let (key, value) = entry.into_inner().map_err(|error| state_failed(&error))?;
             let workspace = key.get(..4).and_then(|bytes| bytes.try_into().ok());
             let workspace = workspace.map(u32::from_be_bytes).ok_or_else(|| damaged("an import's key"))?;
-            closed.add(WorkspaceId(workspace), Some(&decode(&value)?));
+            let import = decode(&value)?;
+            closed.note((WorkspaceId(workspace), import.id), Some(&import));
         }
         Ok(closed)
     }
 
-    /// Takes in an import, if it is closed.
-    fn add(&self, workspace: WorkspaceId, import: Option<&Import>) {
-        let Some(import) = import.filter(|import| import.is_closed()) else { return };
-        let is_undoing = matches!(import.stage, Stage::Undoing { .. });
-        self.0.lock().insert((workspace, import.id), is_undoing);
+    /// Takes in how an import stands, or that it is forgotten.
+    fn note(&self, key: (WorkspaceId, ImportId), import: Option<&Import>) {
+        match import.filter(|import| import.is_closed()) {
+            Some(import) => drop(self.0.lock().insert(key, matches!(import.stage, Stage::Undoing { .. }))),
+            None => drop(self.0.lock().remove(&key)),
+        }
     }
 
     /// Whether nothing more is taken of an import.
@@ -70,9 +72,7 @@ pub fn take(workspace: WorkspaceId, note: Note, views: &Views) -> Result<(), Rea
     let id = note.id();
     let mut known = import(views, workspace, id)?;
     Import::take(&mut known, note);
-    if known.as_ref().is_some_and(Import::is_closed) {
-        views.closed_imports.add(workspace, known.as_ref());
-    }
+    views.closed_imports.note((workspace, id), known.as_ref());
     views.change(|current| current.live.keep_import(workspace, id, known));
     Ok(())
 }
@@ -139,4 +139,34 @@ impl Reader {
 
 fn decode(value: &[u8]) -> Result<Import, ReadError> {
     codec::import::decode(value).map_err(|_| damaged("an import"))
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_model::time::Micros;
+    use muster_store::import::Source;
+
+    use super::*;
+
+    /// What is kept of closed imports goes with them, so that it is bounded as they are.
+    #[test]
+    fn a_forgotten_import_is_not_remembered_as_closed() {
+        let (closed, id, at) = (ClosedImports::default(), ImportId(1), Micros(5));
+        let key = (WorkspaceId(1), id);
+        let mut known = None;
+        let source = Source { name: "a".into(), form: "muster".into(), bytes: None, fingerprint: None };
+        let undone = Note::Undone { id, at, messages: 0 };
+        let begin = Note::Begin { id, at, key_id: 0, source };
+        for (note, expected) in [
+            (begin, (false, false)),
+            (Note::Undo { id, at }, (true, true)),
+            (undone, (true, false)),
+            (Note::Forget { id }, (false, false)),
+        ] {
+            Import::take(&mut known, note);
+            closed.note(key, known.as_ref());
+            assert_eq!((closed.has(key.0, id), closed.is_undoing()), expected, "{known:?}");
+        }
+        assert!(closed.0.lock().is_empty());
+    }
 }

@@ -172,6 +172,7 @@ impl Overlay {
             && self.forgotten.is_empty()
             && self.deletions.is_empty()
             && self.imports.is_empty()
+            && self.taken.is_empty()
             && self.profiles.is_empty()
             && self.gone.is_empty()
             && self.unrelated.is_empty()

@@ -105,6 +105,11 @@ impl Views {
         Ok(IdSpace::new(&name))
     }
 
+    /// Whether files are to be written anew, for a deletion or for an import that is taken back.
+    pub fn is_rewriting(&self) -> bool {
+        self.tombstones.is_erasing() || self.closed_imports.is_undoing()
+    }
+
     /// Looks at what is in memory. Hold it briefly.
     pub fn look(&self) -> RwLockReadGuard<'_, Current> {
         self.current.read()

@@ -12,7 +12,6 @@ use crate::{
     message::{Message, Named},
     nps,
     profile::{Body, Profile, Span, User},
-    ties,
     time::Micros,
 };
 
@@ -131,10 +130,10 @@ pub(crate) fn associate<L: Ledger>(
     if merged.first_heard {
         ledger.relate((parents, parent.id), (RecordKind::User, user.id));
         if answered.heard {
-            nps::parent_heard(ledger, user.id, (parents, parent.id))?;
+            find_from(ledger, (parents, parent.id), user.id, RecordKind::NpsResponse)?;
         }
         if tied {
-            ties::parent_heard(ledger, user.id, (parents, parent.id))?;
+            find_from(ledger, (parents, parent.id), user.id, RecordKind::Anonymous)?;
         }
     }
     if merged.stood != merged.stands
@@ -156,6 +155,19 @@ pub(crate) fn associate<L: Ledger>(
         };
     }
     move_loose_tracks(ledger, message.received_at, statement, merged, loose, &others)
+}
+
+/// A parent was named for a user who has children of this kind: they are found from it from now on.
+fn find_from<L: Ledger>(
+    ledger: &mut L,
+    parent: (RecordKind, RecordId),
+    user: RecordId,
+    kind: RecordKind,
+) -> Result<(), L::Error> {
+    for child in ledger.children((RecordKind::User, user), kind)? {
+        ledger.relate(parent, (kind, child));
+    }
+    Ok(())
 }
 
 fn associations(user: &mut User, parents: RecordKind) -> &mut Associations {

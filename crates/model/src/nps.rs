@@ -182,18 +182,6 @@ pub fn link_changed<L: Ledger>(
     Ok(())
 }
 
-/// A parent was named for a user who answered: the responses are found from it from now on.
-pub(crate) fn parent_heard<L: Ledger>(
-    ledger: &mut L,
-    user: RecordId,
-    parent: (RecordKind, RecordId),
-) -> Result<(), L::Error> {
-    for response in ledger.children((RecordKind::User, user), RecordKind::NpsResponse)? {
-        ledger.relate(parent, (RecordKind::NpsResponse, response));
-    }
-    Ok(())
-}
-
 /// An account moved from one organization to another: those of its users who answered move along, unless they are in
 /// either besides.
 pub(crate) fn account_moved<L: Ledger>(

@@ -98,18 +98,6 @@ fn relate<L: Ledger>(
     Ok(())
 }
 
-/// A parent was named for a user with anonymous ids: they are found from it from now on.
-pub(crate) fn parent_heard<L: Ledger>(
-    ledger: &mut L,
-    user: RecordId,
-    parent: (RecordKind, RecordId),
-) -> Result<(), L::Error> {
-    for anonymous in ledger.children((RecordKind::User, user), RecordKind::Anonymous)? {
-        ledger.relate(parent, (RecordKind::Anonymous, anonymous));
-    }
-    Ok(())
-}
-
 /// Everything that an anonymous id did is this user's from now on.
 fn gain<L: Ledger>(ledger: &mut L, received_at: Micros, user: RecordId, did: Did) -> Result<(), L::Error> {
     let Some(body) = touched_user(ledger, received_at, user)? else { return Ok(()) };

@@ -10,10 +10,10 @@ use muster_model::{
     id::{Identity, ImportId, WorkspaceId},
     message::Message,
     rejection::Code,
-    time::Micros,
 };
 
 use crate::{
+    byte_form::Input,
     deletion::Decree,
     import::{Note, Owned, TakenBack},
     record::{self, NotARecord},
@@ -124,9 +124,9 @@ impl BatchBuilder {
 
     /// Adds how an import goes on. It stands after the messages that it tells of.
     pub fn import(&mut self, note: &Note) {
-        self.import = self.import.or(note.part_of());
-        self.undoes |= note.undoes();
-        self.entry(TAG_IMPORT, |out| note.encode(out));
+        let mut bytes = Vec::new();
+        note.encode(&mut bytes);
+        self.encoded_import(&bytes);
     }
 
     /// Adds how an import goes on, as an earlier stage encoded it.
@@ -312,27 +312,18 @@ pub fn encode_refused(refused: &Refused<'_>, out: &mut Vec<u8>) {
 
 /// The message set aside that `bytes` are the byte form of.
 pub fn decode_refused(bytes: &[u8]) -> Result<Refused<'_>, NotARecord> {
-    let (header, mut rest) = bytes.split_at_checked(33).ok_or(NotARecord)?;
-    let id = u128::from_le_bytes(header[..16].try_into().map_err(|_| NotARecord)?);
-    let at = i64::from_le_bytes(header[16..24].try_into().map_err(|_| NotARecord)?);
-    let key_id = u64::from_le_bytes(header[24..32].try_into().map_err(|_| NotARecord)?);
-    let way = Way::from_number(header[32]).ok_or(NotARecord)?;
-    let mut text = || {
-        let (length, after) = rest.split_at_checked(4).ok_or(NotARecord)?;
-        let length = u32::from_le_bytes(length.try_into().map_err(|_| NotARecord)?) as usize;
-        let (text, after) = after.split_at_checked(length).ok_or(NotARecord)?;
-        rest = after;
-        std::str::from_utf8(text).map_err(|_| NotARecord)
-    };
-    let code = Code::parse(text()?).ok_or(NotARecord)?;
-    let (pointer, reason) = (Cow::Borrowed(text()?), Cow::Borrowed(text()?));
-    let body = Cow::Borrowed(rest);
-    Ok(Refused { id: RefusedId(id), received_at: Micros(at), code, pointer, reason, way, key_id, body })
+    let mut input = Input::new(bytes);
+    let (id, received_at, key_id) = (RefusedId(input.u128()?), input.instant()?, input.u64()?);
+    let way = Way::from_number(input.u8()?).ok_or(NotARecord)?;
+    let code = Code::parse(input.text()?).ok_or(NotARecord)?;
+    let (pointer, reason) = (Cow::Borrowed(input.text()?), Cow::Borrowed(input.text()?));
+    let body = Cow::Borrowed(input.take(input.left())?);
+    Ok(Refused { id, received_at, code, pointer, reason, way, key_id, body })
 }
 
 #[cfg(test)]
 mod tests {
-    use muster_model::{kind::Kind, rejection::Rejection};
+    use muster_model::{kind::Kind, rejection::Rejection, time::Micros};
 
     use super::*;
 

@@ -20,6 +20,9 @@ pub mod record;
 /// Messages set aside: refused ones and conflicts.
 pub mod refused;
 
+/// The parts of byte forms.
+pub mod byte_form;
+
 /// What one request asks a journal to take.
 pub mod batch;
 

@@ -15,6 +15,8 @@ use muster_model::{
     time::Micros,
 };
 
+use crate::byte_form::{Input, Malformed};
+
 /// The version of this layout, carried by whatever frames records.
 pub const VERSION: u16 = 1;
 
@@ -109,10 +111,10 @@ pub struct Head {
 
 /// Reads the head of a record without decoding the rest.
 pub fn peek(record: &[u8]) -> Result<Head, NotARecord> {
-    let mut reader = Reader { bytes: record.get(IDENTITY_AT..HEADER_BYTES).ok_or(NotARecord)? };
-    let (identity, content) = (Identity(reader.u128()?), reader.u64()?);
-    let _timestamp = reader.u64()?;
-    Ok(Head { identity, content, received_at: Micros(reader.u64()? as i64) })
+    let mut input = Input::new(record.get(IDENTITY_AT..HEADER_BYTES).ok_or(NotARecord)?);
+    let (identity, content) = (Identity(input.u128()?), input.u64()?);
+    let _timestamp = input.u64()?;
+    Ok(Head { identity, content, received_at: input.instant()? })
 }
 
 /// What decides whether deletions hide a message.
@@ -140,12 +142,12 @@ impl Names {
 
 /// Reads the names in a record without decoding the rest.
 pub fn names(record: &[u8]) -> Result<Names, NotARecord> {
-    let mut reader = Reader { bytes: record };
-    let kind = Kind::from_number(reader.u8()?).ok_or(NotARecord)?;
-    let flags = reader.u8()?;
-    reader.take(16 + 8)?;
-    let timestamp = Micros(reader.u64()? as i64);
-    let received_at = Micros(reader.u64()? as i64);
+    let mut input = Input::new(record);
+    let kind = Kind::from_number(input.u8()?).ok_or(NotARecord)?;
+    let flags = input.u8()?;
+    input.take(16 + 8)?;
+    let timestamp = input.instant()?;
+    let received_at = input.instant()?;
     let mut subjects = [None; 5];
     let members = [
         (HAS_ORGANIZATION, RecordKind::Organization),
@@ -156,7 +158,7 @@ pub fn names(record: &[u8]) -> Result<Names, NotARecord> {
     ];
     for ((flag, record), subject) in members.into_iter().zip(&mut subjects) {
         if flags & flag != 0 {
-            *subject = Some((record, reader.named()?.id));
+            *subject = Some((record, named(&mut input)?.id));
         }
     }
     Ok(Names { kind, timestamp, received_at, subjects })
@@ -164,32 +166,30 @@ pub fn names(record: &[u8]) -> Result<Names, NotARecord> {
 
 /// The message that `record` is the byte form of.
 pub fn decode(record: &[u8]) -> Result<Message<'_>, NotARecord> {
-    let mut reader = Reader { bytes: record };
-    let kind = Kind::from_number(reader.u8()?).ok_or(NotARecord)?;
-    let flags = reader.u8()?;
+    let mut input = Input::new(record);
+    let kind = Kind::from_number(input.u8()?).ok_or(NotARecord)?;
+    let flags = input.u8()?;
     let has = |flag: u8| flags & flag != 0;
-    let identity = Identity(reader.u128()?);
-    let content = reader.u64()?;
-    let timestamp = Micros(reader.u64()? as i64);
-    let received_at = Micros(reader.u64()? as i64);
-    let organization = has(HAS_ORGANIZATION).then(|| reader.named()).transpose()?;
-    let account = has(HAS_ACCOUNT).then(|| reader.named()).transpose()?;
-    let user = has(HAS_USER).then(|| reader.named()).transpose()?;
-    let external = has(HAS_EXTERNAL).then(|| reader.named()).transpose()?;
+    let identity = Identity(input.u128()?);
+    let content = input.u64()?;
+    let timestamp = input.instant()?;
+    let received_at = input.instant()?;
+    let organization = has(HAS_ORGANIZATION).then(|| named(&mut input)).transpose()?;
+    let account = has(HAS_ACCOUNT).then(|| named(&mut input)).transpose()?;
+    let user = has(HAS_USER).then(|| named(&mut input)).transpose()?;
+    let external = has(HAS_EXTERNAL).then(|| named(&mut input)).transpose()?;
     let (instance, response, anonymous) = match external_kind(kind) {
         RecordKind::NpsResponse => (None, external, None),
         RecordKind::Anonymous => (None, None, external),
         _ => (external, None, None),
     };
-    let custom_object = has(HAS_CUSTOM_OBJECT).then(|| reader.named()).transpose()?;
-    let message_id = has(HAS_MESSAGE_ID).then(|| reader.text().map(Cow::Borrowed)).transpose()?;
-    let name = has(HAS_NAME).then(|| reader.text().map(Cow::Borrowed)).transpose()?;
-    let data = reader.text()?;
-    let rest = Cow::Borrowed(reader.text()?);
-    let traits = reader.traits(data)?;
-    if !reader.bytes.is_empty() {
-        return Err(NotARecord);
-    }
+    let custom_object = has(HAS_CUSTOM_OBJECT).then(|| named(&mut input)).transpose()?;
+    let message_id = has(HAS_MESSAGE_ID).then(|| input.text().map(Cow::Borrowed)).transpose()?;
+    let name = has(HAS_NAME).then(|| input.text().map(Cow::Borrowed)).transpose()?;
+    let data = input.text()?;
+    let rest = Cow::Borrowed(input.text()?);
+    let traits = traits(&mut input, data)?;
+    input.end()?;
     let timestamp_given = has(HAS_TIMESTAMP);
     Ok(Message {
         kind,
@@ -229,61 +229,21 @@ fn put_length(out: &mut Vec<u8>, length: usize) {
     out.extend_from_slice(&(length as u32).to_le_bytes());
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
+fn named<'a>(input: &mut Input<'a>) -> Result<Named<'a>, Malformed> {
+    Ok(Named { id: RecordId(input.u128()?), external_id: Cow::Borrowed(input.text()?) })
 }
 
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], NotARecord> {
-        let (taken, rest) = self.bytes.split_at_checked(count).ok_or(NotARecord)?;
-        self.bytes = rest;
-        Ok(taken)
+fn traits<'a>(input: &mut Input<'a>, data: &'a str) -> Result<Vec<Trait<'a>>, Malformed> {
+    // Each trait takes at least three lengths, which bounds the reservation by the bytes at hand.
+    let count = input.count(12)?;
+    let mut traits = Vec::with_capacity(count);
+    for _ in 0..count {
+        let key = Cow::Borrowed(input.text()?);
+        let (at, length) = (input.u32()? as usize, input.u32()? as usize);
+        let end = at.checked_add(length).ok_or(Malformed)?;
+        traits.push(Trait { key, value: data.get(at..end).ok_or(Malformed)? });
     }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], NotARecord> {
-        self.take(N)?.try_into().map_err(|_| NotARecord)
-    }
-
-    fn u8(&mut self) -> Result<u8, NotARecord> {
-        Ok(self.array::<1>()?[0])
-    }
-
-    fn u64(&mut self) -> Result<u64, NotARecord> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn u128(&mut self) -> Result<u128, NotARecord> {
-        self.array().map(u128::from_le_bytes)
-    }
-
-    fn length(&mut self) -> Result<usize, NotARecord> {
-        self.array().map(|bytes| u32::from_le_bytes(bytes) as usize)
-    }
-
-    fn text(&mut self) -> Result<&'a str, NotARecord> {
-        let length = self.length()?;
-        std::str::from_utf8(self.take(length)?).map_err(|_| NotARecord)
-    }
-
-    fn named(&mut self) -> Result<Named<'a>, NotARecord> {
-        Ok(Named { id: RecordId(self.u128()?), external_id: Cow::Borrowed(self.text()?) })
-    }
-
-    fn traits(&mut self, data: &'a str) -> Result<Vec<Trait<'a>>, NotARecord> {
-        let count = self.length()?;
-        // Each trait takes at least three lengths, which bounds the reservation by the bytes at hand.
-        if count > self.bytes.len() / 12 {
-            return Err(NotARecord);
-        }
-        let mut traits = Vec::with_capacity(count);
-        for _ in 0..count {
-            let key = Cow::Borrowed(self.text()?);
-            let (at, length) = (self.length()?, self.length()?);
-            let end = at.checked_add(length).ok_or(NotARecord)?;
-            traits.push(Trait { key, value: data.get(at..end).ok_or(NotARecord)? });
-        }
-        Ok(traits)
-    }
+    Ok(traits)
 }
 
 #[cfg(test)]

@@ -17,6 +17,10 @@ mod messages;
 #[path = "../parts/batches.rs"]
 mod batches;
 
+/// An engine with a workspace.
+#[path = "../parts/opened.rs"]
+mod opened;
+
 /// PostgreSQL.
 mod postgresql;
 
@@ -34,12 +38,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use muster_embedded::{Embedded, Options};
-use muster_model::time::Micros;
-use muster_store::{
-    credentials::{Credentials, NewKey, Scopes},
-    status::Status,
-};
+use muster_store::status::Status;
 
 use group::Row;
 use postgresql::Postgresql;
@@ -70,16 +69,8 @@ fn main() {
 fn run(dir: &Path, messages: usize, users: usize, url: Option<&str>) -> Vec<Figures> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let (engine, _) = Embedded::open(Options::new(dir.join("engine")), Micros(0)).expect("an engine");
+    let (engine, workspace) = runtime.block_on(opened::open(&dir.join("engine")));
     let engine = Arc::new(engine);
-    let new = NewKey {
-        workspace_name: "default".to_owned(),
-        name: "bench".to_owned(),
-        scopes: Scopes::ALL,
-        token_hash: [1; 32],
-        created_at: Micros(0),
-    };
-    let workspace = runtime.block_on(engine.create_key(new)).expect("a key").workspace.id;
     let mut sqlite = Sqlite::create(dir).expect("an SQLite database");
     let mut connections = url.map_or_else(Vec::new, connect);
     let mut taken: [Vec<f64>; 3] = Default::default();

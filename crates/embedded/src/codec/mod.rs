@@ -5,7 +5,7 @@
 //! does not fit is damage all the same and is reported, never guessed around.
 
 /// The parts of a value.
-pub mod bytes;
+pub use muster_store::byte_form as bytes;
 
 /// Stamps, spans, parents and tallies.
 pub mod stamps;

@@ -46,7 +46,7 @@ use super::{
 };
 use crate::{
     codec, credentials, disk,
-    error::{damaged, not_a_record, state_failed},
+    error::{not_a_record, state_failed},
     follow,
     history::manifest::{Manifest, Segment},
     idle::Idle,
@@ -54,8 +54,7 @@ use crate::{
     recovery::Layout,
     room::Room,
     views::Views,
-    writer::collect::Command,
-    writer::known::Known,
+    writer::{collect::Command, known::Known},
 };
 
 /// The thread's own things.
@@ -107,7 +106,7 @@ impl Eraser {
     pub fn run(mut self) {
         let mut rested_until: Option<Instant> = None;
         while self.wake.recv().is_ok() {
-            let erases = self.views.tombstones.is_erasing() || self.views.closed_imports.is_undoing();
+            let erases = self.views.is_rewriting();
             if let Some(until) = rested_until.filter(|_| erases) {
                 self.idle.rest(until.saturating_duration_since(Instant::now()));
             }
@@ -311,12 +310,9 @@ impl Eraser {
         let _committing = self.views.committing.lock();
         let mut batch = state.batch();
         for (job, identity, received_at) in identities.drain(..) {
-            let key = keys::identity_key(workspace, identity);
-            let value = state.identities.get(key).map_err(|error| state_failed(&error))?;
-            let Some(value) = value else { continue };
-            let kept = Known::from_bytes(&value).ok_or_else(|| damaged("an identity"))?;
-            if kept.received_at == received_at {
-                batch.remove(&state.identities, key);
+            let kept = Known::read(&state.identities, (workspace, identity))?;
+            if kept.is_some_and(|kept| kept.received_at == received_at) {
+                batch.remove(&state.identities, keys::identity_key(workspace, identity));
                 counts[job].identities += 1;
             }
         }

@@ -38,6 +38,9 @@ pub mod expiry;
 /// The thread that removes bytes.
 pub mod eraser;
 
+/// What there is when a correction begins to read.
+mod there;
+
 /// Taking an import back.
 pub mod undo;
 

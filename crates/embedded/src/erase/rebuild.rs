@@ -23,6 +23,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     find::{self, Concerned},
+    there::{BEGINNINGS_MAX, There, overtaken},
     tombstones::Instants,
     wipe::{self, Changes, Known, Wipe},
 };
@@ -37,9 +38,6 @@ use crate::{
     views::{Current, Views},
     writer::{apply::Places, ledger::OverlayLedger},
 };
-
-/// How often a correction begins anew when checkpoints or deletions overtake it.
-const BEGINNINGS_MAX: usize = 20;
 
 /// Whether a removed message may have decided a field of a record that stays.
 pub fn is_needed(profile: &Profile, removed: Option<Span>, redacted: bool) -> bool {
@@ -137,18 +135,12 @@ impl<'v> Rebuild<'v> {
         for _ in 0..BEGINNINGS_MAX {
             let deleted = views.tombstones.of(self.workspace).unwrap_or_default();
             self.begin(&deleted);
-            let (manifest, frozen, rows, rows_read, freezes) = {
-                let current = views.look();
-                let live = &current.live;
-                let rows = live.rows().iter().filter(|row| row.workspace == self.workspace);
-                let rows = live.share(rows.copied().collect());
-                (Arc::clone(&current.manifest), current.frozen.clone(), rows, live.rows().len(), current.freezes)
-            };
-            self.read_files(&manifest)?;
-            if let Some(frozen) = &frozen {
+            let there = There::look(views, self.workspace);
+            self.read_files(&there.manifest)?;
+            if let Some(frozen) = &there.frozen {
                 self.read_overlay(frozen, 0)?;
             }
-            for row in rows.iter() {
+            for row in there.rows.iter() {
                 self.take(record::decode(row).map_err(not_a_record("an overlay"))?)?;
             }
             // The writer waits from here on; what it did meanwhile is little.
@@ -156,10 +148,10 @@ impl<'v> Rebuild<'v> {
             let mut changes = {
                 let current = views.look();
                 let now = views.tombstones.of(self.workspace).unwrap_or_default();
-                if current.freezes != freezes || !Arc::ptr_eq(&deleted, &now) {
+                if current.freezes != there.freezes || !Arc::ptr_eq(&deleted, &now) {
                     continue;
                 }
-                self.read_overlay(&current.live, rows_read)?;
+                self.read_overlay(&current.live, there.rows_read)?;
                 Wipe::plan(self.workspace, &self.vanished(), &current, &views.state)?
             };
             for (parent, child) in self.doubtful.iter().filter(|pair| !self.related.contains(pair)) {
@@ -172,7 +164,7 @@ impl<'v> Rebuild<'v> {
                 records.try_for_each(|record| hear_again(self.workspace, views, current, &record))
             });
         }
-        Err(ReadError::Failed { what: "checkpoints and deletions overtook a correction again and again".to_owned() })
+        Err(overtaken())
     }
 
     /// Forgets what was read when less was deleted.

@@ -21,6 +21,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     find,
+    there::{BEGINNINGS_MAX, There, overtaken},
     tombstones::Instants,
     wipe::{self, Changes, Wipe},
 };
@@ -36,9 +37,6 @@ use crate::{
     writer::{apply::Places, ledger::OverlayLedger},
 };
 
-/// How often it begins anew when checkpoints or deletions overtake it.
-const BEGINNINGS_MAX: usize = 20;
-
 /// Makes records anew.
 pub fn renew(views: &Views, workspace: WorkspaceId, subjects: &[Subject]) -> Result<(), ReadError> {
     let ids = views.id_space(workspace)?;
@@ -51,18 +49,12 @@ pub fn renew(views: &Views, workspace: WorkspaceId, subjects: &[Subject]) -> Res
             let wanted = std::mem::take(&mut heard.wanted);
             heard = Heard::new((workspace, ids), wanted, Arc::clone(&deleted));
         }
-        let (manifest, frozen, rows, rows_read, freezes) = {
-            let current = views.look();
-            let live = &current.live;
-            let rows = live.rows().iter().filter(|row| row.workspace == workspace);
-            let rows = live.share(rows.copied().collect());
-            (Arc::clone(&current.manifest), current.frozen.clone(), rows, live.rows().len(), current.freezes)
-        };
-        heard.read_files(&manifest, subjects)?;
-        if let Some(frozen) = &frozen {
+        let there = There::look(views, workspace);
+        heard.read_files(&there.manifest, subjects)?;
+        if let Some(frozen) = &there.frozen {
             heard.read_overlay(frozen, 0)?;
         }
-        for row in rows.iter() {
+        for row in there.rows.iter() {
             heard.take(record::decode(row).map_err(not_a_record("an overlay"))?);
         }
         // The writer waits from here on; what it did meanwhile is little.
@@ -70,10 +62,10 @@ pub fn renew(views: &Views, workspace: WorkspaceId, subjects: &[Subject]) -> Res
         let changes = {
             let current = views.look();
             let now = views.tombstones.of(workspace).unwrap_or_default();
-            if current.freezes != freezes || *deleted != *now {
+            if current.freezes != there.freezes || *deleted != *now {
                 continue;
             }
-            heard.read_overlay(&current.live, rows_read)?;
+            heard.read_overlay(&current.live, there.rows_read)?;
             Wipe::plan(workspace, &all_of(subjects), &current, &views.state)?
         };
         return views.change(|current| {
@@ -82,7 +74,7 @@ pub fn renew(views: &Views, workspace: WorkspaceId, subjects: &[Subject]) -> Res
             doubt_accounts(workspace, views, current, subjects)
         });
     }
-    Err(ReadError::Failed { what: "checkpoints and deletions overtook a correction again and again".to_owned() })
+    Err(overtaken())
 }
 
 /// The records, to be taken out as if they were deleted, at no instant.

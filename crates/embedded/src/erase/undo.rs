@@ -272,9 +272,7 @@ impl Eraser {
     }
 
     fn known(&self, job: Job, identity: Identity) -> Result<Option<Known>, ReadError> {
-        let value = self.views.state.identities.get(keys::identity_key(job.workspace, identity));
-        let Some(value) = value.map_err(|error| state_failed(&error))? else { return Ok(None) };
-        Known::from_bytes(&value).map(Some).ok_or_else(|| damaged("an identity"))
+        Known::read(&self.views.state.identities, (job.workspace, identity))
     }
 
     fn is_taken(&self, job: Job, identity: Identity) -> Result<bool, ReadError> {

@@ -33,12 +33,7 @@ pub struct Told {
 
 /// Where in files rows that tell of a record are found; `None` for kinds of record that have no past of their own.
 pub fn way(kind: RecordKind) -> Option<By> {
-    match kind {
-        RecordKind::Organization => Some(By::Organization),
-        RecordKind::Account => Some(By::Account),
-        RecordKind::User => Some(By::User),
-        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse | RecordKind::Anonymous => None,
-    }
+    By::of(kind).filter(|by| by.kind() == Some(kind))
 }
 
 /// Calls `visit` with every row of a file that tells of the record. Returns how many rows were looked at.

@@ -28,8 +28,7 @@ use crate::{
         screen::{is_gone, screen},
         tombstones::Instants,
     },
-    error::{not_a_record, state_failed},
-    keys,
+    error::not_a_record,
     options::Options,
     views::Views,
 };
@@ -120,7 +119,7 @@ impl Identities {
 
     /// Whether what could not be read last can be read now.
     pub fn read_again(&mut self, disk: &Keyspace) -> bool {
-        let readable = self.unread.is_none_or(|key| read_known(disk, key).is_ok());
+        let readable = self.unread.is_none_or(|key| Known::read(disk, key).is_ok());
         if readable {
             self.unread = None;
         }
@@ -136,7 +135,7 @@ impl Identities {
         let in_memory = self.live.get(&key).or_else(|| self.frozen.as_ref()?.get(&key));
         match in_memory {
             Some(known) => Ok(Some(*known)),
-            None => read_known(disk, key).inspect_err(|_| self.unread = Some(key)),
+            None => Known::read(disk, key).inspect_err(|_| self.unread = Some(key)),
         }
     }
 
@@ -216,13 +215,6 @@ impl Memory<'_> {
         self.retention_days.is_none_or(days)
             && self.deleted.is_none_or(|deleted| !is_gone(record, before.received_at, deleted))
     }
-}
-
-fn read_known(disk: &Keyspace, (workspace, identity): IdentityKey) -> Result<Option<Known>, ReadError> {
-    let value = disk.get(keys::identity_key(workspace, identity)).map_err(|error| state_failed(&error))?;
-    let Some(value) = value else { return Ok(None) };
-    let known = Known::from_bytes(&value);
-    known.map(Some).ok_or_else(|| ReadError::Damaged { what: "an identity in the state store".to_owned() })
 }
 
 /// Decides the fate of every message of a group. On a fault the group is given back whole, nothing noted.

@@ -1,5 +1,6 @@
 //! What is remembered of a stored message, in memory and on disk.
 
+use fjall::Keyspace;
 use muster_model::{
     id::{Identity, ImportId, WorkspaceId},
     time::Micros,
@@ -11,7 +12,10 @@ use muster_store::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::error::not_a_record;
+use crate::{
+    error::{damaged, not_a_record, state_failed},
+    keys,
+};
 
 /// Whose message, and which.
 pub type IdentityKey = (WorkspaceId, Identity);
@@ -60,18 +64,18 @@ impl Known {
         Known { content: owned.content, received_at: owned.received_at, whose }
     }
 
-    /// The stored value, and how much of it is needed.
-    pub fn to_bytes(self) -> ([u8; LONG_BYTES], usize) {
-        let mut value = [0; LONG_BYTES];
-        value[..8].copy_from_slice(&self.content.to_le_bytes());
-        value[8..SHORT_BYTES].copy_from_slice(&self.received_at.0.to_le_bytes());
+    /// The stored value.
+    pub fn to_bytes(self) -> Stored {
+        let mut bytes = [0; LONG_BYTES];
+        bytes[..8].copy_from_slice(&self.content.to_le_bytes());
+        bytes[8..SHORT_BYTES].copy_from_slice(&self.received_at.0.to_le_bytes());
         let whose = match self.whose {
-            Whose::Owned(owners) if owners.is_for_good() => return (value, SHORT_BYTES),
+            Whose::Owned(owners) if owners.is_for_good() => return Stored { bytes, length: SHORT_BYTES },
             Whose::Owned(owners) => owners.to_bytes(),
             Whose::Gone => GONE,
         };
-        value[SHORT_BYTES..].copy_from_slice(&whose);
-        (value, LONG_BYTES)
+        bytes[SHORT_BYTES..].copy_from_slice(&whose);
+        Stored { bytes, length: LONG_BYTES }
     }
 
     /// Reads the stored value.
@@ -88,6 +92,13 @@ impl Known {
         Some(Known { content, received_at, whose })
     }
 
+    /// What the disk remembers of a message.
+    pub fn read(disk: &Keyspace, (workspace, identity): IdentityKey) -> Result<Option<Known>, ReadError> {
+        let value = disk.get(keys::identity_key(workspace, identity)).map_err(|error| state_failed(&error))?;
+        let Some(value) = value else { return Ok(None) };
+        Known::from_bytes(&value).map(Some).ok_or_else(|| damaged("an identity"))
+    }
+
     /// Whether an import owns it.
     pub fn is_of(&self, id: ImportId) -> bool {
         matches!(self.whose, Whose::Owned(owners) if owners.has(id))
@@ -99,6 +110,19 @@ impl Known {
     }
 }
 
+/// A stored value: short where a message stays for good, which nearly all do.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored {
+    bytes: [u8; LONG_BYTES],
+    length: usize,
+}
+
+impl AsRef<[u8]> for Stored {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,8 +130,9 @@ mod tests {
     #[test]
     fn values_read_back_and_those_from_before_imports_stay_for_good() {
         let check = |known: Known, expected: usize| {
-            let (value, length) = known.to_bytes();
-            assert_eq!((Known::from_bytes(&value[..length]), length), (Some(known), expected));
+            let stored = known.to_bytes();
+            let value = stored.as_ref();
+            assert_eq!((Known::from_bytes(value), value.len()), (Some(known), expected));
             assert_eq!(Known::from_bytes(&value[..15]), None);
         };
         let one = Owners::of(Some(ImportId(1)));

@@ -19,9 +19,6 @@ use crate::{
     tables::{self, Session},
 };
 
-/// The part of the memory that one sort may have before it goes to a file; it takes up to twice as much for a moment.
-const SORTED_SHARE: usize = 5;
-
 /// An empty database in memory with the tables of a session in it, closed to everything else.
 pub fn open(session: &Arc<Session>, limits: &Limits, refusal: &Refusal) -> Result<Connection, QueryError> {
     if !(heap::install() && spill::install()) {
@@ -36,7 +33,7 @@ fn build(session: &Arc<Session>, limits: &Limits, refusal: &Refusal) -> rusqlite
     let mut connection = Connection::open_in_memory_with_flags_and_vfs(flags, spill::NAME)?;
     // What is sorted goes to a file beyond a share of the budget, if there is a place for files; else it ends at the budget.
     let store = if limits.spill.is_some() && limits.spill_bytes_max > 0 { "file" } else { "memory" };
-    let sorted_kib = limits.memory_bytes_max / SORTED_SHARE / 1_024;
+    let sorted_kib = limits.memory_bytes_max / heap::SHARE / 1_024;
     connection.execute_batch(&format!(
         "pragma temp_store = {store}; pragma cache_size = -{sorted_kib}; pragma trusted_schema = off;"
     ))?;

@@ -25,8 +25,9 @@ thread_local! {
 
 /// Bytes of a page of a temporary table, as SQLite chooses them.
 const PAGE_BYTES: i64 = 4_096;
-/// The part of a budget that one temporary table may have in memory.
-const SHARE: i64 = 5;
+/// The part of a budget that one sort, or one temporary table, may have in memory before it goes to a file; a sort takes up
+/// to twice as much for a moment.
+pub const SHARE: usize = 5;
 
 /// How SQLite keeps pages by itself.
 struct PlainPages(ffi::sqlite3_pcache_methods2);
@@ -113,7 +114,7 @@ impl Drop for Budget {
 unsafe extern "C" fn pages_max(pages: *mut ffi::sqlite3_pcache, count: c_int) {
     let Some(PlainPages(plain)) = PLAIN_PAGES.get() else { return };
     let Some(set) = plain.xCachesize else { return };
-    let share = BUDGET.get() / SHARE / PAGE_BYTES;
+    let share = BUDGET.get() / SHARE as i64 / PAGE_BYTES;
     let count = count.max(c_int::try_from(share).unwrap_or(c_int::MAX));
     // SAFETY: the arguments are SQLite's own, but for a larger number.
     unsafe { set(pages, count) };

@@ -16,7 +16,7 @@ pub(crate) mod turns;
 pub(crate) mod undo;
 
 /// Showing imports.
-mod show;
+pub(crate) mod show;
 
 /// The routes of this part, with their words in the API document.
 pub(crate) mod routes;

@@ -1,4 +1,4 @@
-//! Showing imports.
+//! Finding and showing imports.
 
 use axum::{
     Extension,
@@ -7,7 +7,9 @@ use axum::{
     response::Response,
 };
 
-use super::told::number_of;
+use muster_model::id::{ImportId, WorkspaceId};
+use muster_store::import::Import;
+
 use crate::{
     error::ApiError,
     keys::Caller,
@@ -41,9 +43,20 @@ pub(super) async fn show(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let workspace = ask::workspace(&state, caller, &Query::of(&uri))?;
-    let missing = ApiError::NoSuchRecord { kind: "import" };
-    let Some(id) = number_of(&id) else { return Err(missing) };
-    let import = state.store.import(workspace.id, id).await.map_err(ApiError::Read)?.ok_or(missing)?;
+    let import = named(&state, workspace.id, &id).await?;
     let now = state.clock.now();
     Ok(json(StatusCode::OK, |object| import::write(object, &import, now)))
 }
+
+/// The import that a text names.
+pub(crate) async fn named(state: &AppState, workspace: WorkspaceId, text: &str) -> Result<Import, ApiError> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    find(state, workspace, number.map(ImportId).ok_or(MISSING)?).await
+}
+
+/// The import of a number.
+pub(super) async fn find(state: &AppState, workspace: WorkspaceId, id: ImportId) -> Result<Import, ApiError> {
+    state.store.import(workspace, id).await.map_err(ApiError::Read)?.ok_or(MISSING)
+}
+
+const MISSING: ApiError = ApiError::NoSuchRecord { kind: "import" };

@@ -1,6 +1,6 @@
 //! What a request with messages tells of its import: which part it is, and how far everything has come.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use muster_model::{
     id::{ImportId, WorkspaceId},
@@ -14,13 +14,16 @@ use muster_store::{
 };
 use tokio::sync::watch;
 
-use super::turns;
+use super::{show, turns};
 use crate::{
     error::ApiError,
     openapi::{Words, schema},
     resources::query::Query,
     state::AppState,
 };
+
+/// What the numbers of a part may be.
+const WHOLE: RangeInclusive<u64> = 0..=i64::MAX as u64;
 
 /// A part of an import, as its request tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,10 +43,9 @@ impl Told {
         parameters: &Query,
     ) -> Result<Option<Told>, ApiError> {
         let Some(id) = parameters.filled("import") else { return Ok(None) };
-        let missing = ApiError::NoSuchRecord { kind: "import" };
-        let Some(id) = number_of(id) else { return Err(missing) };
-        let known = state.store.import(workspace, id).await.map_err(ApiError::Read)?.ok_or(missing)?;
-        let number = |name: &str| number(parameters, name).map(Option::unwrap_or_default);
+        let known = show::named(state, workspace, id).await?;
+        let id = known.id;
+        let number = |name: &str| parameters.whole(name, WHOLE).map(Option::unwrap_or_default);
         let part = Part {
             from: number("from")?,
             to: number("to")?,
@@ -51,7 +53,7 @@ impl Told {
             position: number("position")?,
             refused_bytes: number("refusedBytes")?,
             bytes: number("bytes")?,
-            total: self::number(parameters, "total")?,
+            total: parameters.whole("total", WHOLE)?,
             ..Part::default()
         };
         if part.from > part.to || part.position > part.to {
@@ -70,8 +72,7 @@ impl Told {
 
     /// Waits until everything before it is on its way to the journal.
     pub(crate) async fn turn(&self, state: &AppState, workspace: WorkspaceId) -> Result<Turn, ApiError> {
-        let missing = ApiError::NoSuchRecord { kind: "import" };
-        let known = state.store.import(workspace, self.id).await.map_err(ApiError::Read)?.ok_or(missing)?;
+        let known = show::find(state, workspace, self.id).await?;
         let offered = state.turns.wait(workspace, &known, self.part.from).await?;
         Ok(Turn { offered, to: self.part.to })
     }
@@ -116,15 +117,4 @@ impl Turn {
     pub(crate) async fn append(&self, state: &AppState, batch: Batch) -> Result<Receipt, AppendError> {
         turns::append(state, batch, &self.offered, self.to).await
     }
-}
-
-/// The import that a text names.
-pub(crate) fn number_of(text: &str) -> Option<ImportId> {
-    text.parse().ok().filter(|number| *number > 0).map(ImportId)
-}
-
-fn number(parameters: &Query, name: &str) -> Result<Option<u64>, ApiError> {
-    let Some(text) = parameters.filled(name) else { return Ok(None) };
-    let number = text.parse().ok().filter(|number| i64::try_from(*number).is_ok());
-    number.map(Some).ok_or_else(|| ApiError::parameter(format!("{name} must be a whole number, 0 or more")))
 }

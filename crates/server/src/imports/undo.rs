@@ -8,13 +8,13 @@ use axum::{
     http::{StatusCode, Uri},
     response::Response,
 };
-use muster_model::id::{ImportId, WorkspaceId};
+use muster_model::id::WorkspaceId;
 use muster_store::{
     batch::BatchBuilder,
     import::{Import, Note},
 };
 
-use super::told::number_of;
+use super::show;
 use crate::{
     error::ApiError,
     ingest::journal,
@@ -33,25 +33,21 @@ pub(super) async fn undo(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let workspace = ask::workspace(&state, caller, &Query::of(&uri))?;
-    let id = number_of(&id).ok_or(ApiError::NoSuchRecord { kind: "import" })?;
-    let import = take_back(&state, workspace.id, id).await?;
+    let import = show::named(&state, workspace.id, &id).await?;
+    let import = take_back(&state, workspace.id, import).await?;
     let now = state.clock.now();
     Ok(json(StatusCode::ACCEPTED, |object| import::write(object, &import, now)))
 }
 
 /// Has an import taken back; one that was before stays as it is.
-pub(crate) async fn take_back(state: &AppState, workspace: WorkspaceId, id: ImportId) -> Result<Import, ApiError> {
-    let find = || async {
-        let found = state.store.import(workspace, id).await.map_err(ApiError::Read)?;
-        found.ok_or(ApiError::NoSuchRecord { kind: "import" })
-    };
-    let known = find().await?;
+pub(crate) async fn take_back(state: &AppState, workspace: WorkspaceId, known: Import) -> Result<Import, ApiError> {
     if known.is_closed() {
         return Ok(known);
     }
+    let id = known.id;
     let mut batch = BatchBuilder::new(workspace, 64);
     batch.import(&Note::Undo { id, at: state.clock.now() });
     journal::append_batch(state, batch.build()).await?;
     tracing::info!(import = id.0, "an import is taken back");
-    find().await
+    show::find(state, workspace, id).await
 }

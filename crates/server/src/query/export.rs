@@ -152,12 +152,7 @@ async fn begin_parts(
 }
 
 fn part_bytes(parameters: &Query) -> Result<u64, ApiError> {
-    let Some(text) = parameters.filled("partBytes") else { return Ok(PART_BYTES_DEFAULT) };
-    let bytes = text.parse().ok().filter(|bytes| (PART_BYTES_MIN..=PART_BYTES_MAX).contains(bytes));
-    bytes.ok_or_else(|| {
-        let says = format!("partBytes must be a whole number from {PART_BYTES_MIN} to {PART_BYTES_MAX}");
-        ApiError::parameter(says)
-    })
+    Ok(parameters.whole("partBytes", PART_BYTES_MIN..=PART_BYTES_MAX)?.unwrap_or(PART_BYTES_DEFAULT))
 }
 
 fn form(parameters: &Query) -> Result<ExportForm, ApiError> {

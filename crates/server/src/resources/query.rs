@@ -3,6 +3,8 @@
 //! Unknown ones are ignored, as the contract says; of one given several times the last one counts. What a known one may
 //! be is said in the error when it is something else.
 
+use std::ops::RangeInclusive;
+
 use axum::http::Uri;
 use muster_model::time::Micros;
 use percent_encoding::percent_decode_str;
@@ -66,6 +68,18 @@ impl Query {
         limit.ok_or_else(|| ApiError::parameter(format!("limit must be a whole number from 1 to {most}")))
     }
 
+    /// A whole number within bounds, if it was given.
+    pub(crate) fn whole(&self, name: &str, within: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
+        let Some(text) = self.filled(name) else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| within.contains(number));
+        number.map(Some).ok_or_else(|| {
+            let (least, most) = within.into_inner();
+            let bounds =
+                if most == i64::MAX as u64 { format!(", {least} or more") } else { format!(" from {least} to {most}") };
+            ApiError::parameter(format!("{name} must be a whole number{bounds}"))
+        })
+    }
+
     /// An instant, if it was given.
     pub(crate) fn instant(&self, name: &str) -> Result<Option<Micros>, ApiError> {
         let Some(text) = self.filled(name) else { return Ok(None) };
@@ -115,6 +129,12 @@ mod tests {
         for bad in ["0", "101", "-1", "", "x", "1.5"] {
             assert!(query(&format!("?limit={bad}")).limit(100).is_err(), "{bad}");
         }
+        let whole = |text: &str| query(text).whole("n", 2..=9);
+        assert_eq!((whole(""), whole("?n="), whole("?n=9")), (Ok(None), Ok(None), Ok(Some(9))));
+        let says = |wrong: ApiError| wrong.says();
+        assert_eq!(whole("?n=1").map_err(says), Err("n must be a whole number from 2 to 9".to_owned()));
+        let more = query("?n=-1").whole("n", 0..=i64::MAX as u64).map_err(says);
+        assert_eq!(more, Err("n must be a whole number, 0 or more".to_owned()));
         let words = [("up", 1), ("down", 2)];
         assert_eq!(query("").word("d", &words), Ok(1));
         assert_eq!(query("?d=down").word("d", &words), Ok(2));

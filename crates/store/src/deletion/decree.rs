@@ -11,7 +11,10 @@ use muster_model::{
     time::Micros,
 };
 
-use crate::record::NotARecord;
+use crate::{
+    byte_form::{Input, Malformed, Output},
+    record::NotARecord,
+};
 
 const DELETE: u8 = 1;
 const SCHEDULE: u8 = 2;
@@ -71,111 +74,82 @@ impl Decree {
             Decree::Delete(delete) => {
                 out.push(if delete.parts.is_empty() { DELETE } else { DELETE_WITH_PARTS });
                 put_head(out, delete.id, delete.root, delete.requested_at, delete.key_id);
-                out.extend_from_slice(&delete.at.0.to_le_bytes());
-                out.extend_from_slice(&(delete.subjects.len() as u32).to_le_bytes());
+                out.put_i64(delete.at.0);
+                out.put_u32(delete.subjects.len() as u32);
                 delete.subjects.iter().for_each(|subject| put_subject(out, *subject));
                 if !delete.parts.is_empty() {
-                    out.extend_from_slice(&(delete.parts.len() as u32).to_le_bytes());
+                    out.put_u32(delete.parts.len() as u32);
                     delete.parts.iter().for_each(|part| put_part(out, *part));
                 }
             }
             Decree::Schedule { id, root, requested_at, key_id, due } => {
                 out.push(SCHEDULE);
                 put_head(out, *id, *root, *requested_at, *key_id);
-                out.extend_from_slice(&due.0.to_le_bytes());
+                out.put_i64(due.0);
             }
             Decree::Cancel { id, at } => {
                 out.push(CANCEL);
-                out.extend_from_slice(&id.0.to_le_bytes());
-                out.extend_from_slice(&at.0.to_le_bytes());
+                out.put_u128(id.0);
+                out.put_i64(at.0);
             }
         }
     }
 
     /// Reads the byte form.
     pub fn decode(bytes: &[u8]) -> Result<Decree, NotARecord> {
-        let mut input = Input { bytes };
+        let mut input = Input::new(bytes);
         let decree = match input.u8()? {
             tag @ (DELETE | DELETE_WITH_PARTS) => {
-                let (id, root, requested_at, key_id) = input.head()?;
+                let (id, root, requested_at, key_id) = head(&mut input)?;
                 let at = input.instant()?;
-                let count = u32::from_le_bytes(input.array()?) as usize;
-                if count > input.bytes.len() / SUBJECT_BYTES {
-                    return Err(NotARecord);
-                }
-                let subjects = (0..count).map(|_| input.subject()).collect::<Result<_, _>>()?;
-                let parts = if tag == DELETE { Vec::new() } else { input.parts()? };
+                let count = input.count(SUBJECT_BYTES)?;
+                let subjects = (0..count).map(|_| subject(&mut input)).collect::<Result<_, _>>()?;
+                let count = if tag == DELETE { 0 } else { input.count(PART_BYTES)? };
+                let parts = (0..count).map(|_| part(&mut input)).collect::<Result<_, _>>()?;
                 Decree::Delete(Delete { id, root, requested_at, key_id, at, subjects, parts })
             }
             SCHEDULE => {
-                let (id, root, requested_at, key_id) = input.head()?;
+                let (id, root, requested_at, key_id) = head(&mut input)?;
                 Decree::Schedule { id, root, requested_at, key_id, due: input.instant()? }
             }
-            CANCEL => Decree::Cancel { id: DeletionId(u128::from_le_bytes(input.array()?)), at: input.instant()? },
+            CANCEL => Decree::Cancel { id: DeletionId(input.u128()?), at: input.instant()? },
             _ => return Err(NotARecord),
         };
-        if input.bytes.is_empty() { Ok(decree) } else { Err(NotARecord) }
+        input.end()?;
+        Ok(decree)
     }
 }
 
 fn put_head(out: &mut Vec<u8>, id: DeletionId, root: Subject, requested_at: Micros, key_id: u64) {
-    out.extend_from_slice(&id.0.to_le_bytes());
+    out.put_u128(id.0);
     put_subject(out, root);
-    out.extend_from_slice(&requested_at.0.to_le_bytes());
-    out.extend_from_slice(&key_id.to_le_bytes());
+    out.put_i64(requested_at.0);
+    out.put_u64(key_id);
 }
 
 fn put_subject(out: &mut Vec<u8>, (kind, id): Subject) {
-    out.push(kind as u8);
-    out.extend_from_slice(&id.0.to_le_bytes());
+    out.put_u8(kind as u8);
+    out.put_u128(id.0);
 }
 
 fn put_part(out: &mut Vec<u8>, part: Part) {
-    out.extend_from_slice(&part.anonymous.0.to_le_bytes());
-    out.extend_from_slice(&part.stretch.first.0.to_le_bytes());
-    out.extend_from_slice(&part.stretch.last.0.to_le_bytes());
+    out.put_u128(part.anonymous.0);
+    out.put_i64(part.stretch.first.0);
+    out.put_i64(part.stretch.last.0);
 }
 
-struct Input<'a> {
-    bytes: &'a [u8],
+fn subject(input: &mut Input<'_>) -> Result<Subject, Malformed> {
+    let kind = RecordKind::from_number(input.u8()?).ok_or(Malformed)?;
+    Ok((kind, RecordId(input.u128()?)))
 }
 
-impl Input<'_> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], NotARecord> {
-        let (taken, rest) = self.bytes.split_at_checked(N).ok_or(NotARecord)?;
-        self.bytes = rest;
-        taken.try_into().map_err(|_| NotARecord)
-    }
+fn part(input: &mut Input<'_>) -> Result<Part, Malformed> {
+    let anonymous = RecordId(input.u128()?);
+    Ok(Part { anonymous, stretch: Stretch { first: input.instant()?, last: input.instant()? } })
+}
 
-    fn u8(&mut self) -> Result<u8, NotARecord> {
-        Ok(self.array::<1>()?[0])
-    }
-
-    fn instant(&mut self) -> Result<Micros, NotARecord> {
-        Ok(Micros(i64::from_le_bytes(self.array()?)))
-    }
-
-    fn subject(&mut self) -> Result<Subject, NotARecord> {
-        let kind = RecordKind::from_number(self.u8()?).ok_or(NotARecord)?;
-        Ok((kind, RecordId(u128::from_le_bytes(self.array()?))))
-    }
-
-    fn parts(&mut self) -> Result<Vec<Part>, NotARecord> {
-        let count = u32::from_le_bytes(self.array()?) as usize;
-        if count > self.bytes.len() / PART_BYTES {
-            return Err(NotARecord);
-        }
-        let part = |_| {
-            let anonymous = RecordId(u128::from_le_bytes(self.array()?));
-            Ok(Part { anonymous, stretch: Stretch { first: self.instant()?, last: self.instant()? } })
-        };
-        (0..count).map(part).collect()
-    }
-
-    fn head(&mut self) -> Result<(DeletionId, Subject, Micros, u64), NotARecord> {
-        let id = DeletionId(u128::from_le_bytes(self.array()?));
-        Ok((id, self.subject()?, self.instant()?, u64::from_le_bytes(self.array()?)))
-    }
+fn head(input: &mut Input<'_>) -> Result<(DeletionId, Subject, Micros, u64), Malformed> {
+    Ok((DeletionId(input.u128()?), subject(input)?, input.instant()?, input.u64()?))
 }
 
 #[cfg(test)]

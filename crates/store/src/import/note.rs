@@ -6,6 +6,7 @@
 use muster_model::{id::ImportId, time::Micros};
 
 use crate::{
+    byte_form::{Input, Malformed, Output},
     receipt::{Outcome, Receipt},
     record::NotARecord,
 };
@@ -138,127 +139,84 @@ impl Note {
         match self {
             Note::Begin { id, at, key_id, source } => {
                 put_head(out, BEGIN, *id);
-                out.extend_from_slice(&at.0.to_le_bytes());
-                out.extend_from_slice(&key_id.to_le_bytes());
-                for text in [&source.name, &source.form] {
-                    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-                    out.extend_from_slice(text.as_bytes());
-                }
-                put_option(out, source.bytes.map(u64::to_le_bytes));
-                put_option(out, source.fingerprint.map(u128::to_le_bytes));
+                out.put_i64(at.0);
+                out.put_u64(*key_id);
+                out.put_text(&source.name);
+                out.put_text(&source.form);
+                out.put_option(source.bytes, |out, bytes| out.put_u64(bytes));
+                out.put_option(source.fingerprint, |out, fingerprint| out.put_u128(fingerprint));
             }
             Note::Part { id, at, part } => {
                 put_head(out, PART, *id);
-                out.extend_from_slice(&at.0.to_le_bytes());
+                out.put_i64(at.0);
                 let Part { from, to, stored, duplicates, refused, position, refused_bytes, bytes, total } = *part;
                 for number in [from, to, stored, duplicates, refused, position, refused_bytes, bytes] {
-                    out.extend_from_slice(&number.to_le_bytes());
+                    out.put_u64(number);
                 }
-                put_option(out, total.map(u64::to_le_bytes));
+                out.put_option(total, |out, total| out.put_u64(total));
             }
             Note::End { id, at } => {
                 put_head(out, END, *id);
-                out.extend_from_slice(&at.0.to_le_bytes());
+                out.put_i64(at.0);
             }
             Note::Forget { id } => put_head(out, FORGET, *id),
             Note::Undo { id, at } => {
                 put_head(out, UNDO, *id);
-                out.extend_from_slice(&at.0.to_le_bytes());
+                out.put_i64(at.0);
             }
             Note::UndoFiles { id, below } => {
                 put_head(out, UNDO_FILES, *id);
-                out.extend_from_slice(&below.to_le_bytes());
+                out.put_u64(*below);
             }
             Note::Undone { id, at, messages } => {
                 put_head(out, UNDONE, *id);
-                out.extend_from_slice(&at.0.to_le_bytes());
-                out.extend_from_slice(&messages.to_le_bytes());
+                out.put_i64(at.0);
+                out.put_u64(*messages);
             }
         }
     }
 
     /// Reads the byte form.
     pub fn decode(bytes: &[u8]) -> Result<Note, NotARecord> {
-        let mut input = Input { bytes };
-        let tag = input.array::<1>()?[0];
-        let id = ImportId(u32::from_le_bytes(input.array()?));
+        let mut input = Input::new(bytes);
+        let (tag, id) = (input.u8()?, ImportId(input.u32()?));
         let note = match tag {
-            BEGIN => Note::Begin { id, at: input.instant()?, key_id: input.number()?, source: input.source()? },
-            PART => Note::Part { id, at: input.instant()?, part: input.part()? },
+            BEGIN => Note::Begin { id, at: input.instant()?, key_id: input.u64()?, source: source(&mut input)? },
+            PART => Note::Part { id, at: input.instant()?, part: part(&mut input)? },
             END => Note::End { id, at: input.instant()? },
             FORGET => Note::Forget { id },
             UNDO => Note::Undo { id, at: input.instant()? },
-            UNDO_FILES => Note::UndoFiles { id, below: input.number()? },
-            UNDONE => Note::Undone { id, at: input.instant()?, messages: input.number()? },
+            UNDO_FILES => Note::UndoFiles { id, below: input.u64()? },
+            UNDONE => Note::Undone { id, at: input.instant()?, messages: input.u64()? },
             _ => return Err(NotARecord),
         };
-        if input.bytes.is_empty() { Ok(note) } else { Err(NotARecord) }
+        input.end()?;
+        Ok(note)
     }
 }
 
 fn put_head(out: &mut Vec<u8>, tag: u8, id: ImportId) {
-    out.push(tag);
-    out.extend_from_slice(&id.0.to_le_bytes());
+    out.put_u8(tag);
+    out.put_u32(id.0);
 }
 
-fn put_option<const N: usize>(out: &mut Vec<u8>, value: Option<[u8; N]>) {
-    out.push(u8::from(value.is_some()));
-    value.iter().for_each(|value| out.extend_from_slice(value));
+fn source(input: &mut Input<'_>) -> Result<Source, Malformed> {
+    let (name, form) = (input.text()?.into(), input.text()?.into());
+    Ok(Source { name, form, bytes: input.option(Input::u64)?, fingerprint: input.option(Input::u128)? })
 }
 
-struct Input<'a> {
-    bytes: &'a [u8],
-}
-
-impl Input<'_> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], NotARecord> {
-        let (taken, rest) = self.bytes.split_at_checked(N).ok_or(NotARecord)?;
-        self.bytes = rest;
-        taken.try_into().map_err(|_| NotARecord)
-    }
-
-    fn number(&mut self) -> Result<u64, NotARecord> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn instant(&mut self) -> Result<Micros, NotARecord> {
-        self.array().map(|bytes| Micros(i64::from_le_bytes(bytes)))
-    }
-
-    fn text(&mut self) -> Result<Box<str>, NotARecord> {
-        let length = u32::from_le_bytes(self.array()?) as usize;
-        let (text, rest) = self.bytes.split_at_checked(length).ok_or(NotARecord)?;
-        self.bytes = rest;
-        std::str::from_utf8(text).map(Into::into).map_err(|_| NotARecord)
-    }
-
-    fn option<const N: usize>(&mut self) -> Result<Option<[u8; N]>, NotARecord> {
-        match self.array::<1>()?[0] {
-            0 => Ok(None),
-            1 => self.array().map(Some),
-            _ => Err(NotARecord),
-        }
-    }
-
-    fn source(&mut self) -> Result<Source, NotARecord> {
-        let (name, form) = (self.text()?, self.text()?);
-        let bytes = self.option()?.map(u64::from_le_bytes);
-        Ok(Source { name, form, bytes, fingerprint: self.option()?.map(u128::from_le_bytes) })
-    }
-
-    fn part(&mut self) -> Result<Part, NotARecord> {
-        Ok(Part {
-            from: self.number()?,
-            to: self.number()?,
-            stored: self.number()?,
-            duplicates: self.number()?,
-            refused: self.number()?,
-            position: self.number()?,
-            refused_bytes: self.number()?,
-            bytes: self.number()?,
-            total: self.option()?.map(u64::from_le_bytes),
-        })
-    }
+fn part(input: &mut Input<'_>) -> Result<Part, Malformed> {
+    Ok(Part {
+        from: input.u64()?,
+        to: input.u64()?,
+        stored: input.u64()?,
+        duplicates: input.u64()?,
+        refused: input.u64()?,
+        position: input.u64()?,
+        refused_bytes: input.u64()?,
+        bytes: input.u64()?,
+        total: input.option(Input::u64)?,
+    })
 }
 
 #[cfg(test)]

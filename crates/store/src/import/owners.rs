@@ -8,7 +8,10 @@ use muster_model::{
     time::Micros,
 };
 
-use crate::record::NotARecord;
+use crate::{
+    byte_form::{Input, Output},
+    record::NotARecord,
+};
 
 /// Imports that own a message at once; with one more it stays for good.
 pub const OWNERS_MAX: usize = 2;
@@ -85,29 +88,24 @@ pub struct Owned {
     pub owners: Owners,
 }
 
-const OWNED_BYTES: usize = 40;
 const IDENTITY_BYTES: usize = 16;
 
 impl Owned {
     /// Appends the byte form.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.identity.0.to_le_bytes());
-        out.extend_from_slice(&self.content.to_le_bytes());
-        out.extend_from_slice(&self.received_at.0.to_le_bytes());
+        out.put_u128(self.identity.0);
+        out.put_u64(self.content);
+        out.put_i64(self.received_at.0);
         out.extend_from_slice(&self.owners.to_bytes());
     }
 
     /// Reads the byte form.
     pub fn decode(bytes: &[u8]) -> Result<Owned, NotARecord> {
-        let bytes: &[u8; OWNED_BYTES] = bytes.try_into().map_err(|_| NotARecord)?;
-        let part = |from: usize| -> [u8; 8] { std::array::from_fn(|at| bytes[from + at]) };
-        let identity: [u8; IDENTITY_BYTES] = std::array::from_fn(|at| bytes[at]);
-        Ok(Owned {
-            identity: Identity(u128::from_le_bytes(identity)),
-            content: u64::from_le_bytes(part(16)),
-            received_at: Micros(i64::from_le_bytes(part(24))),
-            owners: Owners::from_bytes(part(32)),
-        })
+        let mut input = Input::new(bytes);
+        let (identity, content, received_at) = (Identity(input.u128()?), input.u64()?, input.instant()?);
+        let owners = Owners([input.u32()?, input.u32()?]);
+        input.end()?;
+        Ok(Owned { identity, content, received_at, owners })
     }
 }
 
@@ -122,11 +120,13 @@ pub struct TakenBack<'a> {
 impl<'a> TakenBack<'a> {
     /// Reads the byte form.
     pub fn decode(bytes: &'a [u8]) -> Result<TakenBack<'a>, NotARecord> {
-        let (id, identities) = bytes.split_at_checked(4).ok_or(NotARecord)?;
+        let mut input = Input::new(bytes);
+        let id = ImportId(input.u32()?);
+        let identities = input.take(input.left())?;
         if !identities.len().is_multiple_of(IDENTITY_BYTES) {
             return Err(NotARecord);
         }
-        Ok(TakenBack { id: ImportId(u32::from_le_bytes(id.try_into().map_err(|_| NotARecord)?)), identities })
+        Ok(TakenBack { id, identities })
     }
 
     /// Appends the byte form.

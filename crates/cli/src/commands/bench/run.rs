@@ -151,9 +151,8 @@ impl<'a> Bench<'a> {
     fn new(args: &'a args::Bench, target: Target, home: Home) -> anyhow::Result<Bench<'a>> {
         let baseline = child::start_baseline(&home)?;
         let batches_per_round = args.messages.div_ceil(u64::from(args.batch) * u64::from(args.rounds));
-        let baseline_batches = (batches_per_round * BASELINE_MESSAGES_FACTOR)
-            .min(BASELINE_MESSAGES_MAX / u64::from(args.batch))
-            .max(batches_per_round.min(1));
+        let baseline_batches =
+            (batches_per_round * BASELINE_MESSAGES_FACTOR).min(BASELINE_MESSAGES_MAX / u64::from(args.batch)).max(1);
         let total = (batches_per_round + baseline_batches) * u64::from(args.rounds) * u64::from(args.batch);
         let progress = Progress::new(Some(total), Unit::Messages);
         Ok(Bench { args, target, baseline, shape: shape(args), progress, batches_per_round, baseline_batches, home })

@@ -59,12 +59,8 @@ pub(super) async fn create(
 }
 
 fn kept_for(parameters: &Query) -> Result<Duration, ApiError> {
-    let Some(text) = parameters.filled("keptSeconds") else { return Ok(Duration::from_secs(KEPT_SECONDS_DEFAULT)) };
-    let seconds = text.parse().ok().filter(|seconds| (KEPT_SECONDS_MIN..=KEPT_SECONDS_MAX).contains(seconds));
-    seconds.map(Duration::from_secs).ok_or_else(|| {
-        let says = format!("keptSeconds must be a whole number from {KEPT_SECONDS_MIN} to {KEPT_SECONDS_MAX}");
-        ApiError::parameter(says)
-    })
+    let seconds = parameters.whole("keptSeconds", KEPT_SECONDS_MIN..=KEPT_SECONDS_MAX)?;
+    Ok(Duration::from_secs(seconds.unwrap_or(KEPT_SECONDS_DEFAULT)))
 }
 
 /// The workspace's tails, oldest first.

@@ -72,11 +72,8 @@ pub(super) async fn answer(
 
 /// How long the answer is to go on.
 fn goes_on(parameters: &Query) -> Result<Duration, ApiError> {
-    let Some(text) = parameters.filled("seconds") else { return Ok(ANSWER_TIME_MAX) };
-    let seconds = text.parse().ok().filter(|seconds| *seconds <= ANSWER_SECONDS_MAX);
-    seconds
-        .map(Duration::from_secs)
-        .ok_or_else(|| ApiError::parameter(format!("seconds must be a whole number from 0 to {ANSWER_SECONDS_MAX}")))
+    let seconds = parameters.whole("seconds", 0..=ANSWER_SECONDS_MAX)?;
+    Ok(seconds.map_or(ANSWER_TIME_MAX, Duration::from_secs))
 }
 
 async fn begin(

@@ -23,7 +23,7 @@ use super::super::{
 };
 use crate::{
     error::ApiError,
-    imports::{told::number_of, undo::take_back},
+    imports::{show, undo::take_back},
     state::AppState,
     wire::import,
 };
@@ -119,10 +119,7 @@ pub(super) async fn all(State(state): State<AppState>, session: Session, parts: 
 
 async fn find(state: &AppState, session: &Session, id: &str) -> Result<Import, PageError> {
     session.require(Scopes::ADMIN)?;
-    let missing = ApiError::NoSuchRecord { kind: "import" };
-    let Some(id) = number_of(id) else { return Err(missing.into()) };
-    let found = state.store.import(session.workspace().id, id).await.map_err(ApiError::Read)?;
-    Ok(found.ok_or(missing)?)
+    Ok(show::named(state, session.workspace().id, id).await?)
 }
 
 /// One.
@@ -169,6 +166,6 @@ pub(super) async fn undo(
         let says = format!("Nothing was taken back: type the word “{WORD}” to say that it is meant.");
         return answer::html(StatusCode::BAD_REQUEST, &asking(&state, &session, &parts, &import, says));
     }
-    take_back(&state, session.workspace().id, import.id).await?;
+    let import = take_back(&state, session.workspace().id, import).await?;
     Ok(go(&format!("{PATH}/{}", import.id)))
 }

@@ -1,10 +1,21 @@
-//! Reading and writing the parts of a stored value.
+//! Reading and writing the parts of a byte form: what a batch holds, and the values that a store keeps.
 //!
-//! Reading never panics and never allocates more than the bytes at hand justify.
+//! Little-endian, no alignment, no padding. Reading never panics and never allocates more than the bytes at hand justify. Says
+//! nothing of what the parts mean; every form has a version or tags of its own.
 
-/// A value's bytes do not follow its layout.
+use muster_model::time::Micros;
+
+use crate::record::NotARecord;
+
+/// Bytes do not follow their layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
+
+impl From<Malformed> for NotARecord {
+    fn from(_: Malformed) -> Self {
+        NotARecord
+    }
+}
 
 /// Takes parts off the front of a value.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +52,10 @@ impl<'a> Input<'a> {
 
     pub fn i64(&mut self) -> Result<i64, Malformed> {
         self.array().map(i64::from_le_bytes)
+    }
+
+    pub fn instant(&mut self) -> Result<Micros, Malformed> {
+        self.i64().map(Micros)
     }
 
     pub fn u128(&mut self) -> Result<u128, Malformed> {
