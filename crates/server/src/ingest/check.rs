@@ -21,7 +21,7 @@ use muster_store::{
 };
 
 use super::{
-    admit::Admitted,
+    admit::{Admitted, Wants},
     batch::{Body, Element},
     import::Opened,
 };
@@ -69,7 +69,7 @@ pub(crate) struct Order {
     pub workspace: WorkspaceId,
     pub key_id: u64,
     pub atomic: bool,
-    pub wants_results: bool,
+    pub wants: Wants,
     /// The import that they are a part of.
     pub told: Option<Told>,
     /// A message set aside that these messages replace.
@@ -80,7 +80,7 @@ impl Order {
     /// The order of a request; its time of receipt is now.
     pub fn new(state: &AppState, admitted: &Admitted, shape: Shape) -> Order {
         let order = Order::of(state, &admitted.key.workspace, admitted.key.id, shape);
-        Order { atomic: admitted.atomic, wants_results: admitted.wants_results, ..order }
+        Order { atomic: admitted.atomic, wants: admitted.wants, ..order }
     }
 
     /// An order for a workspace that asks for nothing special; its time of receipt is now.
@@ -95,7 +95,7 @@ impl Order {
             workspace: workspace.id,
             key_id,
             atomic: false,
-            wants_results: false,
+            wants: Wants::Success,
             told: None,
             replaces: None,
         }
@@ -239,7 +239,7 @@ impl Tally {
                 Fate::Refused(id)
             }
         };
-        if self.order.wants_results {
+        if self.order.wants != Wants::Success {
             self.fates.push(fate);
         }
     }

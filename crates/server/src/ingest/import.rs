@@ -25,7 +25,7 @@ use muster_store::{batch::BatchBuilder, receipt::Receipt, refused::Way};
 use serde_json::json as example;
 
 use super::{
-    admit::{self, Raw},
+    admit::{self, Raw, Wants},
     batch::Element,
     check::{self, Order, Shape, check_element},
     finish,
@@ -54,7 +54,8 @@ pub(super) fn route() -> Route {
                  spec from an archive comes as `{\"receivedAt\":\"…\",\"call\":{…}}`.";
     let message = example!({"type": "track", "event": "opened", "userId": "32", "messageId": "m-1", "timestamp": "2018-05-15T12:31:12.123Z"});
     let one = example!([{"receivedAt": "2018-05-15T12:31:12.500000Z", "message": message}]);
-    let prefer = "`return=representation` adds a result for each message to the answer.";
+    let prefer = "`return=representation` adds a result for each message to the answer; `return=minimal` adds `duplicates`, how \
+                  many were there already, and results of those only that conflict or that a deletion hides.";
     let words = Told::words(Words::new("Import and export", "Imports messages", about))
         .query("workspace", "For the local operator: the workspace to import into.", schema::text())
         .query("dryRun", "Only say what would become of the messages.", schema::one_of(&["false", "true"]))
@@ -84,7 +85,7 @@ async fn receive(
     let (workspace, told, only_checked, raw) = taken.map_err(|error: ApiError| unread(body, error.into_response()))?;
     let mut order = Order::of(&state, &workspace, key_id, Shape::Batch);
     order.told = told;
-    order.wants_results = admit::wants_results(&head.headers);
+    order.wants = Wants::of(&head.headers);
     if only_checked {
         return only_check(&state, raw, order).await.map_err(IntoResponse::into_response);
     }

@@ -8,10 +8,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header::CONTENT_TYPE},
     response::Response,
 };
-use muster_model::rejection::Code;
+use muster_model::{id::Identity, rejection::Code};
 use muster_store::{receipt::Outcome, refused::RefusedId};
 
 use super::{
+    admit::Wants,
     check::{Fate, Refusal},
     journal::Journaled,
 };
@@ -37,13 +38,11 @@ pub(crate) fn reply(state: &AppState, journaled: &Journaled) -> Response {
         let (shown, total) = (&checked.refusals, checked.total);
         json(StatusCode::BAD_REQUEST, |object| {
             object.object("error", |error| refusals(error, shown, total, stored, checked.order.shape.is_list()));
-            if checked.order.wants_results {
-                results(object, journaled);
-            }
+            tell(object, journaled);
         })
     };
-    if checked.order.wants_results {
-        response.headers_mut().insert("preference-applied", HeaderValue::from_static("return=representation"));
+    if let Some(applied) = checked.order.wants.applied() {
+        response.headers_mut().insert("preference-applied", HeaderValue::from_static(applied));
     }
     let notes = response.extensions_mut().get_or_insert_default::<Notes>();
     notes.messages = Some(checked.total as u32);
@@ -59,12 +58,12 @@ pub(crate) fn plain_success() -> Response {
 }
 
 fn success(journaled: &Journaled) -> Response {
-    if !journaled.checked.order.wants_results {
+    if journaled.checked.order.wants == Wants::Success {
         return plain_success();
     }
     json(StatusCode::OK, |object| {
         object.text("message", "Success.");
-        results(object, journaled);
+        tell(object, journaled);
     })
 }
 
@@ -110,33 +109,87 @@ fn refusals(error: &mut Object<'_>, refusals: &[Refusal], total: usize, stored: 
     });
 }
 
-/// A result for each message. When a request is refused as a whole, no message of it has an id: none was kept.
-fn results(object: &mut Object<'_>, journaled: &Journaled) {
+/// What the sender wants to know of its messages. When a request is refused as a whole, no message of it has an id: none
+/// was kept.
+fn tell(object: &mut Object<'_>, journaled: &Journaled) {
     let Journaled { checked, receipt } = journaled;
-    let mut outcomes = receipt.outcomes.iter();
+    let wants = checked.order.wants;
+    if wants == Wants::Success {
+        return;
+    }
+    let mut outcomes = receipt.outcomes.iter().copied();
+    let mut duplicates = 0;
     object.list("results", |list| {
         for (index, fate) in checked.fates.iter().enumerate() {
             let (status, id) = match fate {
-                _ if checked.is_refused_whole() => ("refused", None),
-                Fate::Refused(id) => ("refused", Some(id.to_string())),
-                Fate::Messages { identity, content, count } => {
-                    let of_element: Vec<Outcome> = outcomes.by_ref().take(*count).copied().collect();
-                    if of_element.contains(&Outcome::Conflict) {
-                        ("conflict", Some(RefusedId::of_conflict(*identity, *content).to_string()))
-                    } else if of_element.contains(&Outcome::Stored) || of_element.is_empty() {
-                        ("stored", Some(identity.to_string()))
-                    } else if of_element.contains(&Outcome::Duplicate) {
-                        ("duplicate", Some(identity.to_string()))
-                    } else {
-                        ("deleted", Some(identity.to_string()))
-                    }
-                }
+                _ if checked.is_refused_whole() => (Status::Refused, Known::Nothing),
+                Fate::Refused(id) => (Status::Refused, Known::Refused(*id)),
+                Fate::Messages { identity, content, count } => match Status::of(outcomes.by_ref().take(*count)) {
+                    status @ Status::Conflict => (status, Known::Refused(RefusedId::of_conflict(*identity, *content))),
+                    status => (status, Known::Message(*identity)),
+                },
             };
-            list.object(|one| {
-                one.number("index", index as u64);
-                one.text("status", status);
-                one.text_or_null("id", id.as_deref());
-            });
+            duplicates += u64::from(status == Status::Duplicate);
+            // Of what was refused the errors tell.
+            if wants == Wants::Each || matches!(status, Status::Conflict | Status::Deleted) {
+                list.object(|one| {
+                    one.number("index", index as u64);
+                    one.text("status", status.word());
+                    one.text_or_null("id", id.text().as_deref());
+                });
+            }
         }
     });
+    if wants == Wants::Exceptions {
+        object.number("duplicates", duplicates);
+    }
+}
+
+/// What became of an element, which may be several messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Status {
+    Stored,
+    Duplicate,
+    Conflict,
+    Deleted,
+    Refused,
+}
+
+impl Status {
+    fn of(outcomes: impl Iterator<Item = Outcome>) -> Status {
+        let all = outcomes.map(|outcome| match outcome {
+            Outcome::Conflict => (3, Status::Conflict),
+            Outcome::Stored => (2, Status::Stored),
+            Outcome::Duplicate => (1, Status::Duplicate),
+            Outcome::Deleted => (0, Status::Deleted),
+        });
+        all.max_by_key(|(weight, _)| *weight).map_or(Status::Stored, |(_, status)| status)
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Status::Stored => "stored",
+            Status::Duplicate => "duplicate",
+            Status::Conflict => "conflict",
+            Status::Deleted => "deleted",
+            Status::Refused => "refused",
+        }
+    }
+}
+
+/// By what an element can be found; it becomes text only where it is told.
+enum Known {
+    Message(Identity),
+    Refused(RefusedId),
+    Nothing,
+}
+
+impl Known {
+    fn text(&self) -> Option<String> {
+        match self {
+            Known::Message(identity) => Some(identity.to_string()),
+            Known::Refused(id) => Some(id.to_string()),
+            Known::Nothing => None,
+        }
+    }
 }

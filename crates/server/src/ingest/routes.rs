@@ -48,7 +48,8 @@ fn words(
     example: Value,
 ) -> Words {
     let atomic = "Store nothing when something is refused.";
-    let prefer = "`return=representation` adds a result for each message to the answer.";
+    let prefer = "`return=representation` adds a result for each message to the answer; `return=minimal` adds `duplicates`, how \
+                  many were there already, and results of those only that conflict or that a deletion hides.";
     Words::new("Ingest", summary, description)
         .query("atomic", atomic, schema::one_of(&["false", "true"]))
         .header("Prefer", prefer, schema::text())

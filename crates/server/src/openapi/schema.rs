@@ -239,10 +239,13 @@ fn deletion() -> ObjectBuilder {
 
 fn success() -> ObjectBuilder {
     let message = typed(Type::String).enum_values(Some(["Success."]));
-    let results = ArrayBuilder::new()
-        .items(result())
-        .description(Some("One result for each message, with `Prefer: return=representation`."));
-    typed(Type::Object).property("message", message).required("message").property("results", results)
+    let results = ArrayBuilder::new().items(result()).description(Some(
+        "With `Prefer: return=representation` one for each message, with `return=minimal` of exceptions.",
+    ));
+    let duplicates =
+        typed(Type::Integer).description(Some("How many were there already, with `Prefer: return=minimal`."));
+    let told = typed(Type::Object).property("message", message).required("message");
+    told.property("duplicates", duplicates).property("results", results)
 }
 
 fn result() -> ObjectBuilder {

@@ -27,7 +27,7 @@ use crate::{
     error::ApiError,
     ingest::{
         self,
-        admit::Encoding,
+        admit::{Encoding, Wants},
         batch::Body,
         check::{Checked, Order, Refusal, Shape},
     },
@@ -164,7 +164,7 @@ pub(crate) async fn resend(state: &AppState, kept: Refused<'static>, caller: Cal
     };
     let mut order = Order::new(state, &admitted, Shape::OneTyped);
     order.atomic = true;
-    order.wants_results = false;
+    order.wants = Wants::Success;
     order.replaces = Some(kept.id);
     if raw.bytes.is_empty() {
         raw.bytes = kept.body.into_owned().into();

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     client::{Answer, CallError, Client},
     commands::send::{
-        deliver::{self, Delivery, Line, NOTHING},
+        deliver::{self, Delivery, EXCEPTIONS, Line, NOTHING},
         pack::{BODY_BYTES_MAX, Packer, Request, Span},
         report::Report,
         sending::Read,
@@ -37,6 +37,9 @@ const CONNECTIONS: usize = 4;
 /// Parts beyond the first one that is not reported.
 const AHEAD_MAX: u64 = 16;
 const _: () = assert!(AHEAD_MAX as usize * 2 <= muster_store::import::progress::AHEAD_MAX);
+
+/// Pieces after which it is told how much was read.
+const PIECES_UNTOLD_MAX: u32 = 256;
 
 /// Where pieces are sent.
 #[derive(Clone, Copy)]
@@ -131,14 +134,9 @@ impl UnderWay<'_> {
         let mut packer = Packer::starting_at(IMPORT_MESSAGES_MAX, start);
         let mut passing = Passing { under_way: self, sender, number: 0, broken: Vec::new(), broken_bytes: 0 };
         let (mut count, mut ending) = (0, None);
+        let mut untold = Untold::default();
         for (piece, read) in pieces {
-            self.course.progress.advance(read);
-            let stopped = {
-                let mut state = self.lock();
-                state.bytes += read;
-                state.failure.is_some()
-            };
-            if stopped {
+            if untold.read(read).is_some_and(|bytes| self.has_read(bytes)) {
                 return Ok(count);
             }
             match piece {
@@ -167,8 +165,17 @@ impl UnderWay<'_> {
                 Err(error) => ending = Some(error),
             }
         }
+        self.has_read(untold.bytes);
         passing.pass(packer.finish());
         ending.map_or(Ok(count.max(start)), Err)
+    }
+
+    /// So many bytes more were read; whether that is to end, because something failed.
+    fn has_read(&self, bytes: u64) -> bool {
+        self.course.progress.advance(bytes);
+        let mut state = self.lock();
+        state.bytes += bytes;
+        state.failure.is_some()
     }
 
     fn deliver_all(&self, receiver: &Mutex<Receiver<Part>>) {
@@ -237,7 +244,7 @@ impl UnderWay<'_> {
 
     fn post(&self, body: &[u8], span: Span, ends: bool) -> Result<Answer, CallError> {
         let Course { client, path, known, total, .. } = self.course;
-        let Some(known) = known else { return client.post(path, body, Some("return=representation")) };
+        let Some(known) = known else { return client.post(path, body, Some(EXCEPTIONS)) };
         let (position, refused_bytes, bytes) = {
             let state = self.lock();
             (state.position, state.refused_bytes, state.bytes)
@@ -253,7 +260,7 @@ impl UnderWay<'_> {
             ("total", total.map_or_else(String::new, |total| total.to_string())),
             ("ends", if ends { "true".to_owned() } else { String::new() }),
         ];
-        client.post(&target(path, &parameters), body, Some("return=representation"))
+        client.post(&target(path, &parameters), body, Some(EXCEPTIONS))
     }
 }
 
@@ -273,6 +280,26 @@ impl Line for UnderWay<'_> {
 
     fn now(&self) -> Instant {
         Instant::now()
+    }
+}
+
+/// What was read and nobody was told of yet: telling takes longer than reading a message.
+#[derive(Default)]
+struct Untold {
+    pieces: u32,
+    bytes: u64,
+}
+
+impl Untold {
+    /// Counts a piece; what is to be told now, if it is time.
+    fn read(&mut self, bytes: u64) -> Option<u64> {
+        self.pieces += 1;
+        self.bytes += bytes;
+        if self.pieces < PIECES_UNTOLD_MAX {
+            return None;
+        }
+        self.pieces = 0;
+        Some(std::mem::take(&mut self.bytes))
     }
 }
 

@@ -19,6 +19,8 @@ use crate::{
     exit::{Exit, Failure},
 };
 
+/// What a server is asked to tell: how many were there already, and which ones it did not store.
+pub const EXCEPTIONS: &str = "return=minimal";
 /// A batch of no messages.
 pub const NOTHING: &[u8] = b"[]";
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
@@ -68,7 +70,7 @@ pub fn deliver(line: &impl Line, request: Request, patience: Duration) -> anyhow
     let mut delivery = Delivery::default();
     let mut waiting = vec![request];
     while let Some(request) = waiting.pop() {
-        let answer = persist(line, &request.body(), request.span(), patience, &mut delivery.retries)?;
+        let answer = persist(line, request.body(), request.span(), patience, &mut delivery.retries)?;
         match read(&answer, &request)? {
             Verdict::Done(done) => delivery.add(done),
             Verdict::RefusedWhole { .. } if request.len() > 1 => {
@@ -148,10 +150,12 @@ enum Verdict {
     RefusedWhole { code: String, reason: String },
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Body {
     #[serde(default)]
     results: Vec<Outcome>,
+    /// How many were there already, when results are only of exceptions.
+    duplicates: Option<u64>,
     #[serde(default)]
     error: Value,
 }
@@ -175,7 +179,7 @@ struct Fault {
 fn read(answer: &Answer, request: &Request) -> anyhow::Result<Verdict> {
     let body: Option<Body> = serde_json::from_str(&answer.body).ok();
     match (answer.status, body) {
-        (200, body) => Ok(Verdict::Done(count(request, &body.map(|body| body.results).unwrap_or_default(), vec![]))),
+        (200, body) => Ok(Verdict::Done(count(request, &body.unwrap_or_default(), vec![]))),
         (400, Some(body)) => {
             let faults: Vec<Fault> =
                 body.error.get("errors").and_then(|errors| Vec::<Fault>::deserialize(errors).ok()).unwrap_or_default();
@@ -183,7 +187,7 @@ fn read(answer: &Answer, request: &Request) -> anyhow::Result<Verdict> {
                 let reason = sentence(&body.error).unwrap_or_else(|| answer.body.clone());
                 return Ok(Verdict::RefusedWhole { code: "refused".to_owned(), reason });
             }
-            Ok(Verdict::Done(count(request, &body.results, faults)))
+            Ok(Verdict::Done(count(request, &body, faults)))
         }
         (413, _) => {
             let reason = "it is larger than the server takes".to_owned();
@@ -193,9 +197,9 @@ fn read(answer: &Answer, request: &Request) -> anyhow::Result<Verdict> {
     }
 }
 
-/// Counts by the server's own word for each message where it gave one.
-fn count(request: &Request, results: &[Outcome], faults: Vec<Fault>) -> Delivery {
-    let of = |status: &'static str| results.iter().filter(move |outcome| outcome.status == status);
+/// Counts by the server's own word for each message, or for those that are exceptions, where it gave one.
+fn count(request: &Request, body: &Body, faults: Vec<Fault>) -> Delivery {
+    let of = |status: &'static str| body.results.iter().filter(move |outcome| outcome.status == status);
     let refusal = |index: usize, code: String, pointer: String, reason: String| Refusal {
         place: request.place(index).unwrap_or_default(),
         code,
@@ -219,7 +223,7 @@ fn count(request: &Request, results: &[Outcome], faults: Vec<Fault>) -> Delivery
     }
     refused.sort_by_key(|(index, _)| *index);
     refused.dedup_by_key(|(index, _)| *index);
-    let duplicates = of("duplicate").count() as u64;
+    let duplicates = body.duplicates.unwrap_or_else(|| of("duplicate").count() as u64);
     let stored = (request.len() as u64).saturating_sub(duplicates + refused.len() as u64);
     Delivery { stored, duplicates, refused: refused.into_iter().map(|(_, refusal)| refusal).collect(), retries: 0 }
 }
@@ -331,6 +335,16 @@ mod tests {
             .collect();
         assert_eq!(delivery.refused[0].pointer, "/accountId");
         assert_eq!(refused, [(11, "user_needs_parent", &b"{\"n\":1}"[..]), (13, "conflict", &b"{\"n\":3}"[..])]);
+    }
+
+    #[test]
+    fn exceptions_alone_say_as_much() {
+        let line = scripted(|_| {
+            let error = r#""error":{"errors":[{"index":1,"code":"c","instancePath":"/1","message":"m"}]}"#;
+            answer(400, &format!(r#"{{{error},"results":[{{"index":3,"status":"conflict"}}],"duplicates":2}}"#))
+        });
+        let delivery = deliver(&line, request(9), PATIENCE).unwrap();
+        assert_eq!((delivery.stored, delivery.duplicates, delivery.refused.len()), (5, 2, 2));
     }
 
     #[test]

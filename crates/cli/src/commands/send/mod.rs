@@ -12,6 +12,9 @@
 /// Cutting a stream into messages: a JSON array or one message a line.
 pub mod split;
 
+/// Bytes of a stream, with a look ahead and the line they are in.
+mod stream;
+
 /// Packing messages into requests that a server takes.
 pub mod pack;
 

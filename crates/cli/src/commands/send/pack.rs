@@ -7,7 +7,10 @@
 
 use std::ops::Range;
 
-use super::split::{Piece, Place};
+use super::{
+    deliver::NOTHING,
+    split::{Piece, Place},
+};
 
 /// Bytes of a body beyond which no message is added. The largest message alone fits.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
@@ -15,8 +18,8 @@ pub const BODY_BYTES_MAX: usize = 4 << 20;
 /// Messages for one request.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// A JSON array, not yet closed.
-    open: Vec<u8>,
+    /// A JSON array; the bracket that closes it stands there once nothing more is added.
+    text: Vec<u8>,
     messages: Vec<Packed>,
     /// The stretch of what was read that it covers.
     from: u64,
@@ -55,7 +58,7 @@ impl Request {
     /// What stood in the file of a message.
     pub fn original(&self, index: usize) -> &[u8] {
         let Some(packed) = self.messages.get(index) else { return &[] };
-        packed.original.as_deref().unwrap_or(&self.open[packed.span.clone()])
+        packed.original.as_deref().unwrap_or(&self.text[packed.span.clone()])
     }
 
     /// Which part of everything it is.
@@ -65,10 +68,8 @@ impl Request {
     }
 
     /// What is sent.
-    pub fn body(&self) -> Vec<u8> {
-        let mut body = if self.open.is_empty() { b"[".to_vec() } else { self.open.clone() };
-        body.push(b']');
-        body
+    pub fn body(&self) -> &[u8] {
+        if self.text.is_empty() { NOTHING } else { &self.text }
     }
 
     /// The same messages in two requests.
@@ -79,18 +80,25 @@ impl Request {
         halves.map(|(indices, from, until)| {
             let mut half = Request { from, ..Request::default() };
             for packed in &self.messages[indices] {
-                half.add(packed.number, packed.place, &self.open[packed.span.clone()], packed.original.clone());
+                half.add(packed.number, packed.place, &self.text[packed.span.clone()], packed.original.clone());
             }
-            Request { until, ..half }
+            Request { until, ..half }.closed()
         })
     }
 
     fn add(&mut self, number: u64, place: Place, text: &[u8], original: Option<Vec<u8>>) {
-        self.open.push(if self.open.is_empty() { b'[' } else { b',' });
-        let start = self.open.len();
-        self.open.extend_from_slice(text);
-        self.messages.push(Packed { place, number, span: start..self.open.len(), original });
+        self.text.push(if self.text.is_empty() { b'[' } else { b',' });
+        let start = self.text.len();
+        self.text.extend_from_slice(text);
+        self.messages.push(Packed { place, number, span: start..self.text.len(), original });
         self.until = number + 1;
+    }
+
+    fn closed(mut self) -> Request {
+        if !self.text.is_empty() {
+            self.text.push(b']');
+        }
+        self
     }
 }
 
@@ -117,7 +125,7 @@ impl Packer {
     /// Adds a message; hands out a request when it is full, before or after this message.
     pub fn push(&mut self, piece: Piece) -> Option<Request> {
         let Piece { place, text, original, .. } = piece;
-        let overflows = !self.filling.open.is_empty() && self.filling.open.len() + text.len() > BODY_BYTES_MAX;
+        let overflows = !self.filling.text.is_empty() && self.filling.text.len() + text.len() > BODY_BYTES_MAX;
         let before = overflows.then(|| self.take());
         self.filling.add(self.next, place, &text, original);
         self.next += 1;
@@ -142,7 +150,10 @@ impl Packer {
 
     fn take(&mut self) -> Request {
         let (from, until) = (self.next, self.next);
-        std::mem::replace(&mut self.filling, Request { from, until, ..Request::default() })
+        // The next one is about as long.
+        let text = Vec::with_capacity(self.filling.text.len() + self.filling.text.len() / 8);
+        let messages = Vec::with_capacity(self.filling.messages.len());
+        std::mem::replace(&mut self.filling, Request { text, messages, from, until }).closed()
     }
 }
 
@@ -211,7 +222,7 @@ mod tests {
         };
         assert_eq!(request.body(), b"[{\"a\":1},{},{\"b\":2}]");
         let [one, other] = request.halves();
-        assert_eq!((one.body(), other.body()), (b"[{\"a\":1}]".to_vec(), b"[{},{\"b\":2}]".to_vec()));
+        assert_eq!((one.body(), other.body()), (&b"[{\"a\":1}]"[..], &b"[{},{\"b\":2}]"[..]));
         let line = |index| other.place(index).map(|place| place.line);
         assert_eq!((line(0), line(1), line(2)), (Some(2), Some(3), None));
         assert_eq!((one.span(), other.span()), (Span { to: 1, ..Span::default() }, Span { from: 1, to: 3, broken: 0 }));

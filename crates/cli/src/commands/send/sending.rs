@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{
-    deliver::{self, Line},
+    deliver::{self, EXCEPTIONS, Line},
     pack::{Packer, Request, Span},
     report::Report,
     split::Piece,
@@ -144,7 +144,7 @@ impl Sending<'_> {
 
 impl Line for SendingLine<'_> {
     fn post(&self, body: &[u8], _: Span) -> Result<Answer, CallError> {
-        self.client.post(self.path, body, Some("return=representation"))
+        self.client.post(self.path, body, Some(EXCEPTIONS))
     }
 
     fn wait(&self, pause: Duration, why: &str) {

@@ -10,13 +10,15 @@ use std::{
     io::{self, Read},
 };
 
+use memchr::memchr2;
 use serde::{Serialize, de::IgnoredAny};
+
+use super::stream::{Stream, Text};
 
 /// The largest piece that can be a message; anything longer is broken.
 pub const PIECE_BYTES_MAX: usize = 4 << 20;
 /// What is kept of a piece that is too long.
 const CUT_BYTES: usize = 1_024;
-const BUFFER_BYTES: usize = 256 * 1024;
 
 /// Where a message stands in its file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -85,7 +87,7 @@ enum Form {
 
 /// An iterator over the pieces of a stream.
 pub struct Splitter<R> {
-    source: Source<R>,
+    source: Stream<R>,
     form: Form,
     /// The first line, when it was read to find out the form.
     first: Option<Piece>,
@@ -95,17 +97,12 @@ pub struct Splitter<R> {
 
 impl<R: Read> Splitter<R> {
     pub fn new(reader: R) -> Self {
-        Splitter {
-            source: Source { reader, buffer: Vec::new(), at: 0, line: 1, bytes: 0 },
-            form: Form::Unknown,
-            first: None,
-            count: 0,
-        }
+        Splitter { source: Stream::new(reader), form: Form::Unknown, first: None, count: 0 }
     }
 
     /// Bytes of the stream that were looked at.
     pub fn bytes(&self) -> u64 {
-        self.source.bytes
+        self.source.bytes()
     }
 
     fn step(&mut self) -> Result<Option<Piece>, SplitError> {
@@ -132,7 +129,7 @@ impl<R: Read> Splitter<R> {
                 }
                 Form::Lines => match self.source.skip_space()? {
                     None => return Ok(None),
-                    Some(_) => return self.source.line().map(Some),
+                    Some(_) => return self.line().map(Some),
                 },
                 Form::Objects => match self.source.skip_space()? {
                     None => return Ok(None),
@@ -155,14 +152,14 @@ impl<R: Read> Splitter<R> {
                     "the file starts with {}; it must be a JSON array of messages or have one JSON object on each line",
                     shown(other)
                 );
-                Err(SplitError::Structure(self.source.line, says))
+                Err(SplitError::Structure(self.source.line(), says))
             }
         }
     }
 
     /// One message a line, unless the first line ends inside its object and the next does not start another.
     fn detect_lines(&mut self) -> Result<Form, SplitError> {
-        let first = self.source.line()?;
+        let first = self.line()?;
         let unfinished = serde_json::from_slice::<IgnoredAny>(&first.text).is_err_and(|error| error.is_eof());
         let mut space = Vec::new();
         let mut next = self.source.peek()?;
@@ -173,17 +170,23 @@ impl<R: Read> Splitter<R> {
         }
         // What was cut because it is too long only looks unfinished, and cannot be put back.
         if unfinished && !first.cut && next.is_some_and(|next| next != b'{') {
-            self.source.put_back(&first, &space);
+            self.source.put_back((first.place.line, &first.text), &space);
             return Ok(Form::Objects);
         }
         self.first = Some(first);
         Ok(Form::Lines)
     }
 
+    /// The rest of this line as a piece.
+    fn line(&mut self) -> Result<Piece, SplitError> {
+        let line = self.source.line();
+        self.source.rest_of_line().map(|text| judge(line, text))
+    }
+
     /// Whether another element follows; takes the comma in front of it or the bracket that closes the array.
     fn next_in_array(&mut self, started: bool) -> Result<bool, SplitError> {
         let closed =
-            |source: &Source<R>| SplitError::Structure(source.line, "the file ends inside its array".to_owned());
+            |source: &Stream<R>| SplitError::Structure(source.line(), "the file ends inside its array".to_owned());
         match self.source.skip_space()?.ok_or_else(|| closed(&self.source))? {
             b']' => {
                 self.source.take()?;
@@ -204,41 +207,22 @@ impl<R: Read> Splitter<R> {
 
     /// One JSON value, by its brackets and strings; what is between them is checked afterwards.
     fn value(&mut self) -> Result<Piece, SplitError> {
-        let line = self.source.line;
-        let mut text = Vec::new();
-        let mut length = 0_usize;
-        let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-        while let Some(byte) = self.source.peek()? {
-            let ends_scalar = matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace();
-            if depth == 0 && !in_string && length > 0 && ends_scalar {
-                break;
-            }
-            self.source.take()?;
-            length += 1;
-            if text.len() < PIECE_BYTES_MAX {
-                text.push(byte);
-            }
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' if in_string => escaped = true,
-                b'"' => in_string = !in_string,
-                b'{' | b'[' if !in_string => depth += 1,
-                b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-                _ => continue,
-            }
-            if depth == 0 && !in_string && !escaped {
-                break;
-            }
+        let line = self.source.line();
+        let mut extent = Extent::default();
+        let mut text = Text::default();
+        while !extent.is_over && self.source.more()? {
+            let count = extent.look(self.source.seen());
+            self.source.take_into(count, &mut text);
         }
-        if depth > 0 || in_string {
+        if extent.depth > 0 || extent.in_string {
             let says = format!("the file ends inside the message that starts in line {line}");
-            return Err(SplitError::Structure(self.source.line, says));
+            return Err(SplitError::Structure(self.source.line(), says));
         }
-        Ok(judge(line, text, length))
+        Ok(judge(line, text))
     }
 
     fn unexpected(&self, place: &str, byte: u8) -> SplitError {
-        SplitError::Structure(self.source.line, format!("{} {place}; the messages before it were read", shown(byte)))
+        SplitError::Structure(self.source.line(), format!("{} {place}; the messages before it were read", shown(byte)))
     }
 }
 
@@ -262,8 +246,57 @@ fn shown(byte: u8) -> String {
     if byte.is_ascii_graphic() { format!("`{}`", byte as char) } else { format!("a byte {byte:#04x}") }
 }
 
+/// How far a JSON value reaches, while it is looked at part by part.
+#[derive(Default)]
+struct Extent {
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    /// Something of it was seen.
+    is_begun: bool,
+    /// Its end was seen.
+    is_over: bool,
+}
+
+impl Extent {
+    /// How many of the bytes that come next belong to it.
+    fn look(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at).copied() {
+            if self.in_string && !self.escaped {
+                // Nothing else ends a string or says anything in it.
+                let Some(mark) = memchr2(b'"', b'\\', &bytes[at..]) else { return bytes.len() };
+                at += mark + 1;
+                self.escaped = bytes[at - 1] == b'\\';
+                self.in_string = self.escaped;
+            } else if self.escaped {
+                (at, self.escaped) = (at + 1, false);
+                continue;
+            } else {
+                let ends_scalar = matches!(byte, b',' | b']' | b'}') || byte.is_ascii_whitespace();
+                if self.depth == 0 && self.is_begun && ends_scalar {
+                    self.is_over = true;
+                    return at;
+                }
+                (at, self.is_begun) = (at + 1, true);
+                match byte {
+                    b'"' => self.in_string = true,
+                    b'{' | b'[' => self.depth += 1,
+                    b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                    _ => continue,
+                }
+            }
+            if self.depth == 0 && !self.in_string {
+                self.is_over = true;
+                return at;
+            }
+        }
+        at
+    }
+}
+
 /// Checks that a piece is one JSON object, in UTF-8, of a length that a request can carry.
-fn judge(line: u64, mut text: Vec<u8>, length: usize) -> Piece {
+fn judge(line: u64, Text { bytes: mut text, length }: Text) -> Piece {
     let cut = length > PIECE_BYTES_MAX;
     let broken = if cut {
         text.truncate(CUT_BYTES);
@@ -278,105 +311,6 @@ fn judge(line: u64, mut text: Vec<u8>, length: usize) -> Piece {
         None
     };
     Piece { place: Place { line, ..Place::default() }, text, cut, broken, original: None }
-}
-
-/// Bytes with a look ahead, and the line they are in.
-struct Source<R> {
-    reader: R,
-    buffer: Vec<u8>,
-    at: usize,
-    line: u64,
-    bytes: u64,
-}
-
-impl<R: Read> Source<R> {
-    #[inline]
-    fn peek(&mut self) -> Result<Option<u8>, SplitError> {
-        if self.at == self.buffer.len() && !self.fill()? {
-            return Ok(None);
-        }
-        Ok(Some(self.buffer[self.at]))
-    }
-
-    /// Takes the byte that was seen by [`Source::peek`].
-    #[inline]
-    fn take(&mut self) -> Result<(), SplitError> {
-        if let Some(byte) = self.peek()? {
-            self.at += 1;
-            self.bytes += 1;
-            self.line += u64::from(byte == b'\n');
-        }
-        Ok(())
-    }
-
-    fn fill(&mut self) -> Result<bool, SplitError> {
-        self.buffer.resize(BUFFER_BYTES, 0);
-        self.at = 0;
-        let count = loop {
-            match self.reader.read(&mut self.buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.buffer.clear();
-                    return Err(SplitError::Read(error));
-                }
-                Ok(count) => break count,
-            }
-        };
-        self.buffer.truncate(count);
-        Ok(count > 0)
-    }
-
-    fn skip_space(&mut self) -> Result<Option<u8>, SplitError> {
-        while let Some(byte) = self.peek()? {
-            if !byte.is_ascii_whitespace() {
-                return Ok(Some(byte));
-            }
-            self.take()?;
-        }
-        Ok(None)
-    }
-
-    /// Anything else that starts like the mark is no JSON and is refused by whoever reads on.
-    fn skip_byte_order_mark(&mut self) -> Result<(), SplitError> {
-        for byte in [0xef, 0xbb, 0xbf] {
-            if self.peek()? != Some(byte) {
-                break;
-            }
-            self.take()?;
-        }
-        Ok(())
-    }
-
-    /// The rest of this line as a piece.
-    fn line(&mut self) -> Result<Piece, SplitError> {
-        let line = self.line;
-        let mut text = Vec::new();
-        let mut length = 0;
-        while let Some(byte) = self.peek()? {
-            self.take()?;
-            if byte == b'\n' {
-                break;
-            }
-            length += 1;
-            if text.len() < PIECE_BYTES_MAX {
-                text.push(byte);
-            }
-        }
-        let end = text.trim_ascii_end().len();
-        if length <= PIECE_BYTES_MAX {
-            length = end;
-        }
-        text.truncate(end);
-        Ok(judge(line, text, length))
-    }
-
-    /// Makes the line `first`, its end and the space that was taken after it the next to be read.
-    fn put_back(&mut self, first: &Piece, space: &[u8]) {
-        let mut buffer = [&first.text, &b"\n"[..], space].concat();
-        self.bytes = self.bytes.saturating_sub(buffer.len() as u64);
-        buffer.extend_from_slice(&self.buffer[self.at..]);
-        (self.buffer, self.at, self.line) = (buffer, 0, first.place.line);
-    }
 }
 
 #[cfg(test)]

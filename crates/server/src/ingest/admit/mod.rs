@@ -37,8 +37,19 @@ pub(crate) struct Admitted {
     pub key: Arc<Key>,
     /// Refuse everything when something is refused.
     pub atomic: bool,
-    /// Say what became of each message.
-    pub wants_results: bool,
+    pub wants: Wants,
+}
+
+/// What a sender wants to be told of messages, besides what was refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Wants {
+    /// That they are taken.
+    #[default]
+    Success,
+    /// How many were there already, and which ones are not there.
+    Exceptions,
+    /// What became of each.
+    Each,
 }
 
 /// A body as it came, and the room it takes.
@@ -55,7 +66,7 @@ pub(crate) async fn admit(state: &AppState, caller: Caller, request: Request) ->
         let Caller::Key(key) = caller else { return Err(ApiError::OperatorOnlyManagesKeys) };
         let atomic = is_atomic(&head.uri)?;
         let raw = take(state, &head, &mut body).await?;
-        Ok((Admitted { key, atomic, wants_results: wants_results(&head.headers) }, raw))
+        Ok((Admitted { key, atomic, wants: Wants::of(&head.headers) }, raw))
     };
     let taken = taken.await;
     taken.map_err(|error: ApiError| unread(body, error.into_response()))
@@ -79,15 +90,32 @@ fn is_atomic(uri: &Uri) -> Result<bool, ApiError> {
     }
 }
 
-/// Whether the request carries `Prefer: return=representation`, alone or among other preferences.
-pub(crate) fn wants_results(headers: &HeaderMap) -> bool {
-    let values = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
-    let mut preferences = values.flat_map(|value| value.split([',', ';'])).map(str::trim);
-    preferences.any(|preference| {
-        let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
-        name.trim().eq_ignore_ascii_case("return")
-            && value.trim().trim_matches('"').eq_ignore_ascii_case("representation")
-    })
+impl Wants {
+    /// What the header `Prefer` says, where `return=…` may stand among other preferences.
+    pub(crate) fn of(headers: &HeaderMap) -> Wants {
+        let values = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
+        let mut preferences = values.flat_map(|value| value.split([',', ';'])).map(str::trim);
+        let wanted = preferences.find_map(|preference| {
+            let (name, value) = preference.split_once('=')?;
+            let value = value.trim().trim_matches('"').to_ascii_lowercase();
+            let wanted = match value.as_str() {
+                "representation" => Some(Wants::Each),
+                "minimal" => Some(Wants::Exceptions),
+                _ => None,
+            };
+            wanted.filter(|_| name.trim().eq_ignore_ascii_case("return"))
+        });
+        wanted.unwrap_or_default()
+    }
+
+    /// The preference that was followed.
+    pub(crate) fn applied(self) -> Option<&'static str> {
+        match self {
+            Wants::Success => None,
+            Wants::Exceptions => Some("return=minimal"),
+            Wants::Each => Some("return=representation"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -98,15 +126,16 @@ mod tests {
 
     #[test]
     fn preferences_are_read_in_every_spelling() {
-        let check = |value: &'static str, expected: bool| {
+        let check = |value: &'static str, expected: Wants| {
             let mut headers = HeaderMap::new();
             headers.insert("prefer", HeaderValue::from_static(value));
-            assert_eq!(wants_results(&headers), expected, "{value}");
+            assert_eq!(Wants::of(&headers), expected, "{value}");
         };
-        check("return=representation", true);
-        check("respond-async, Return = \"representation\"; x", true);
-        check("return=minimal", false);
-        check("representation", false);
-        assert!(!wants_results(&HeaderMap::new()));
+        check("return=representation", Wants::Each);
+        check("respond-async, Return = \"representation\"; x", Wants::Each);
+        check("return=minimal", Wants::Exceptions);
+        check("return=none, x=minimal", Wants::Success);
+        check("representation", Wants::Success);
+        assert_eq!(Wants::of(&HeaderMap::new()), Wants::Success);
     }
 }

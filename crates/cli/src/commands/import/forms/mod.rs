@@ -125,6 +125,7 @@ impl<I: Iterator<Item = crate::commands::send::sending::Read>> Iterator for Tran
             let (piece, more) = self.pieces.next()?;
             read += more;
             match piece {
+                Ok(piece) if self.form.is_none() => return Some((Ok(piece), read)),
                 Ok(piece) => self.translate(piece),
                 Err(error) => return Some((Err(error), read)),
             }
