@@ -2,7 +2,7 @@
 //!
 //! Each archive in `data` holds a data directory as a kill left it, with something in every part of it (several history
 //! files, a journal that is not folded in, state, set-aside messages, keys; imports in the second one, anonymous ids in the
-//! third), and the answers of the server that made it. A later version must give the same answers; it may add members to them. When the format changes before a release, the
+//! third, an import that was cut short in the fourth), and the answers of the server that made it. A later version must give the same answers; it may add members to them. When the format changes before a release, the
 //! archive is made anew: `cargo test -p muster-cli --test format -- --ignored make_the_archive`. Once a format has been
 //! released its archive never changes again.
 
@@ -31,8 +31,16 @@ use serde_json::{Value, json};
 const DIRECTORY: &str = "data";
 const ANSWERS: &str = "answers.json";
 
-/// The archives, oldest first: of before there were imports, with some, and with anonymous ids and their users.
-const ARCHIVES: [&str; 3] = ["data/format-1.tar.zst", "data/format-1-imports.tar.zst", "data/format-2.tar.zst"];
+/// The archives, oldest first: of before there were imports, with some, with anonymous ids and their users, and with an
+/// import that is to go on.
+const ARCHIVES: [&str; 4] = [
+    "data/format-1.tar.zst",
+    "data/format-1-imports.tar.zst",
+    "data/format-2.tar.zst",
+    "data/format-2-bookmarks.tar.zst",
+];
+/// The first of them that has anonymous ids.
+const ANONYMOUS_SINCE: usize = 2;
 
 fn archives() -> impl Iterator<Item = PathBuf> {
     ARCHIVES.iter().map(|archive| of_tests(archive))
@@ -53,12 +61,11 @@ fn send(server: &Server, messages: &[Message]) {
 
 #[test]
 fn a_directory_of_this_format_is_opened_and_says_what_it_said() {
-    archives().for_each(open_and_check);
+    // What was stored before there were anonymous ids stays nobody's.
+    archives().enumerate().for_each(|(number, archive)| open_and_check(archive, number >= ANONYMOUS_SINCE));
 }
 
-fn open_and_check(archive: PathBuf) {
-    // What was stored before there were anonymous ids stays nobody's.
-    let knows_anonymous = Some(&archive) == archives().last().as_ref();
+fn open_and_check(archive: PathBuf, knows_anonymous: bool) {
     let home = Home::new();
     let packed = fs::read(archive).expect("the archive is there");
     let unpacked = zstd::decode_all(&packed[..]).unwrap();
@@ -137,6 +144,17 @@ fn anonymous(server: &Server) {
     }
 }
 
+/// A part of an import that is cut short: half of it is in the state, the rest in the journal.
+fn part(server: &Server, from: u64) {
+    let generated = Generator::new("cut-short", from, Arc::new(AtomicU64::new(30_000 + from))).batch(60);
+    let body = Value::from(generated.into_iter().map(|message| message.json).collect::<Vec<Value>>()).to_string();
+    let path = format!(
+        "/admin/v1/import?import=3&from={from}&to={}&position={from}&refusedBytes=0&bookmark=after-{from}",
+        from + 60
+    );
+    server.client().request("POST", &path, &[], body.as_bytes()).unwrap().expect(200);
+}
+
 #[test]
 #[ignore = "makes the archive anew; only while its format is not released"]
 fn make_the_archive() {
@@ -168,12 +186,19 @@ fn make_the_archive() {
         assert!(Instant::now() < until, "it is not taken back");
         sleep(Duration::from_millis(20));
     }
+    let begin = json!({"format": "muster", "name": "-", "fingerprint": "0123456789abcdef0123456789abcdef"}).to_string();
+    client.request("POST", "/admin/v1/imports", &[], begin.as_bytes()).unwrap().expect(200);
+    part(&server, 0);
+    part(&server, 60);
     server.stop();
     // The rest stays in the journal; the start cuts the room that the state store set aside.
     let server = Launch::new(&home).set("MUSTER_CHECKPOINT__INTERVAL_SECONDS", 3_600).start();
     send(&server, &messages[500..]);
+    part(&server, 120);
     let snapshot = Snapshot::take(&mut server.client());
-    let imports = server.client().read("/admin/v1/imports");
+    let mut imports = server.client().read("/admin/v1/imports");
+    // Nobody will be heard of when this is read again.
+    imports["results"][0]["state"] = json!("interrupted");
     server.kill();
     let _ = fs::remove_file(home.data_dir().join("local.json"));
     let history = all_files(&home.data_dir().join("history")).len();

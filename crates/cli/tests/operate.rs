@@ -32,6 +32,10 @@ mod import_export;
 #[path = "operate/import_goes_on.rs"]
 mod import_goes_on;
 
+/// `muster import` of streams and of another server that is cut short, and goes on.
+#[path = "operate/import_streams.rs"]
+mod import_streams;
+
 /// `muster export --follow`: what is stored afterwards.
 #[path = "operate/follow.rs"]
 mod follow;

@@ -35,7 +35,7 @@ use crate::{
     counters::Counters,
     credentials::Registry,
     disk,
-    erase::{eraser::Eraser, expiry::Expiry},
+    erase::{eraser::Eraser, expiry::Expiry, leftover},
     error::{OpenError, reading},
     follow::book::Bounds,
     health::HealthCell,
@@ -53,6 +53,9 @@ use crate::{
         dedupe,
     },
 };
+
+/// Of the bytes that the overlay may take, the part that messages may which are heard again to make records anew.
+const RENEWED_SHARE: usize = 4;
 
 /// The embedded engine.
 pub struct Embedded {
@@ -84,15 +87,14 @@ impl Embedded {
         let (intake, collector) = collect::queue(&options);
         let (jobs, jobs_taken) = crossbeam_channel::bounded(1);
         let (done, done_taken) = crossbeam_channel::bounded(1);
-        let health = Arc::new(HealthCell::default());
+        let (health, idle) = (Arc::new(HealthCell::default()), Arc::new(Idle::default()));
         let room = Arc::new(Room::new(&layout.root, options.free_bytes_min));
         let closing = Arc::new(AtomicBool::new(false));
         let next_segment = Arc::new(AtomicU64::new(views.look().manifest.next_id()));
         let (wake, woken) = crossbeam_channel::bounded(1);
         // One asks at a time. What it asked is to be dropped with the writer, which a channel with a bound does not do.
         let (ask, asked) = crossbeam_channel::unbounded();
-        let idle = Arc::new(Idle::default());
-        let erasing = wake_if_erasing(&views, &idle, &wake);
+        let erasing = wake_if_erasing(&views, &idle, &wake)?;
         let eraser = Eraser {
             views: Arc::clone(&views),
             ask,
@@ -101,6 +103,7 @@ impl Embedded {
             wake: woken,
             idle: Arc::clone(&idle),
             expiry: Expiry::new(options.identity_retention.map(dedupe::days)),
+            renewed_bytes_max: options.checkpoint_bytes_max / RENEWED_SHARE,
             room: Arc::clone(&room),
             closing: Arc::clone(&closing),
         };
@@ -204,13 +207,13 @@ fn recover(
 }
 
 /// Has what an earlier process left to be removed removed; whether there is any.
-fn wake_if_erasing(views: &Views, idle: &Idle, wake: &Sender<()>) -> bool {
+fn wake_if_erasing(views: &Views, idle: &Idle, wake: &Sender<()>) -> Result<bool, ReadError> {
     let erasing = views.is_rewriting();
-    if erasing {
+    if erasing || leftover::is_any(&views.state)? {
         idle.ask();
         let _ = wake.try_send(());
     }
-    erasing
+    Ok(erasing)
 }
 
 /// Starts the threads. The lock is let go of once none of them uses the directory any more.

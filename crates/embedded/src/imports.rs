@@ -67,6 +67,12 @@ pub fn all_on_disk(state: &State, workspace: WorkspaceId) -> Result<Vec<Import>,
     entries.map(|entry| decode(&entry.value().map_err(|error| state_failed(&error))?)).collect()
 }
 
+/// An import as the disk has it.
+pub fn on_disk(state: &State, workspace: WorkspaceId, id: ImportId) -> Result<Option<Import>, ReadError> {
+    let value = state.imports.get(keys::import_key(workspace, id));
+    value.map_err(|error| state_failed(&error))?.map(|value| decode(&value)).transpose()
+}
+
 /// Takes in what the journal says of an import.
 pub fn take(workspace: WorkspaceId, note: Note, views: &Views) -> Result<(), ReadError> {
     let id = note.id();
@@ -85,8 +91,7 @@ fn import(views: &Views, workspace: WorkspaceId, id: ImportId) -> Result<Option<
             return Ok(import.clone());
         }
     }
-    let value = views.state.imports.get(keys::import_key(workspace, id));
-    value.map_err(|error| state_failed(&error))?.map(|value| decode(&value)).transpose()
+    on_disk(&views.state, workspace, id)
 }
 
 /// Adds the present state of imports to a commit.

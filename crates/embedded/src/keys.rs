@@ -185,6 +185,13 @@ pub fn import_key(workspace: WorkspaceId, id: ImportId) -> [u8; 8] {
     key
 }
 
+/// The workspace and the import that a key begins with.
+pub fn parse_import_key(key: &[u8]) -> Option<(WorkspaceId, ImportId)> {
+    let workspace = u32::from_be_bytes(key.get(..4)?.try_into().ok()?);
+    let id = u32::from_be_bytes(key.get(4..8)?.try_into().ok()?);
+    Some((WorkspaceId(workspace), ImportId(id)))
+}
+
 /// A message that was taken back with an import.
 pub fn taken_key(workspace: WorkspaceId, id: ImportId, identity: Identity) -> [u8; 24] {
     let mut key = [0; 24];

@@ -3,7 +3,7 @@
 
 mod support;
 
-use muster_embedded::Embedded;
+use muster_embedded::{Embedded, Options};
 use muster_store::suite::{
     Desk, Pace, Subject,
     arbitrary::{Shape, arrivals_with_a_choice, arrivals_with_deletions, for_all, for_each},
@@ -12,13 +12,23 @@ use muster_store::suite::{
 };
 use support::{open_when_free, options};
 
-struct Directory(tempfile::TempDir);
+struct Directory {
+    dir: tempfile::TempDir,
+    checkpoint_bytes_max: usize,
+}
+
+impl Directory {
+    fn new() -> Directory {
+        Directory { dir: tempfile::tempdir().unwrap(), checkpoint_bytes_max: usize::MAX }
+    }
+}
 
 impl Subject for Directory {
     type Store = Embedded;
 
     async fn open(&self) -> Embedded {
-        open_when_free(options(self.0.path())).await
+        let checkpoint_bytes_max = self.checkpoint_bytes_max;
+        open_when_free(Options { checkpoint_bytes_max, ..options(self.dir.path()) }).await
     }
 
     async fn open_cramped(&self) -> Embedded {
@@ -38,7 +48,7 @@ fn holds(cases: u32, messages_max: usize, shape: Shape) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for_all(cases, messages_max, shape, |arrival| {
         runtime.block_on(async {
-            let subject = Directory(tempfile::tempdir().unwrap());
+            let subject = Directory::new();
             let mut desk = Desk::open(&subject, Pace::Straight).await;
             Box::pin(check(&mut desk, arrival, shape)).await
         })
@@ -70,21 +80,31 @@ fn deletions_at_any_point() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for_each(4, 7, arrivals_with_deletions(1..=40, 2), |arrival| {
         runtime.block_on(async {
-            let subject = Directory(tempfile::tempdir().unwrap());
+            let subject = Directory::new();
             let mut desk = Desk::open(&subject, Pace::Straight).await;
             Box::pin(check_deletions(&mut desk, arrival)).await
         })
     });
 }
 
-#[test]
-fn imports_taken_back_at_any_point() {
+fn imports_taken_back(size: usize, cases: u32, subject: impl Fn() -> Directory) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    for_each(6, 11, arrivals_with_a_choice(1..=40), |(arrival, choice)| {
+    for_each(cases, size, arrivals_with_a_choice(1..=40), |(arrival, choice)| {
         runtime.block_on(async {
-            let subject = Directory(tempfile::tempdir().unwrap());
+            let subject = subject();
             let mut desk = Desk::open(&subject, Pace::Straight).await;
             Box::pin(imports::check(&mut desk, arrival, *choice)).await
         })
     });
+}
+
+#[test]
+fn imports_taken_back_at_any_point() {
+    imports_taken_back(11, 6, Directory::new);
+}
+
+/// So little may be held that few records are made anew at once.
+#[test]
+fn imports_taken_back_a_few_records_at_a_time() {
+    imports_taken_back(13, 3, || Directory { checkpoint_bytes_max: 2_000, ..Directory::new() });
 }

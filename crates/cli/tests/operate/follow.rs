@@ -1,5 +1,6 @@
 //! `muster export --follow`: nothing is lost and nothing twice, whoever is killed.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -120,6 +121,52 @@ fn a_file_has_every_message_once_whoever_is_killed() {
     }
     wait_until("the file does not go on", || whole_lines(&out) >= exported.lines().count() + 10);
     server.stop();
+}
+
+/// What the journal keeps for readers has a bound. One that is away for longer goes on with the history, in which everything
+/// is: nothing is missing, and only what it had may be in its file twice.
+#[test]
+fn what_the_journal_has_let_go_of_comes_from_the_history() {
+    let home = Home::new();
+    let launch = Launch::new(&home).restless(300).set("MUSTER_FORWARD__KEPT_BYTES_MAX", 60_000);
+    let server = launch.start();
+    let launch = launch.listening_on(server.address);
+    let send = |range: std::ops::Range<u32>| {
+        let mut client = server.client();
+        let messages: Vec<Value> = range.map(|n| track(&format!("u{}", n % 50), "e", &format!("m{n}"))).collect();
+        messages.chunks(100).for_each(|batch| drop(client.batch(batch).unwrap().expect_success()));
+    };
+    let data_dir = home.data_dir();
+    let at = ["--data-dir", data_dir.to_str().unwrap()];
+    let arguments = [&at[..], &["--out", "all.ndjson", "--position", "place"]].concat();
+    let out = home.path().join("all.ndjson");
+    send(0..1_000);
+    let following = Following::start(&home, &arguments);
+    wait_until("the file does not begin", || whole_lines(&out) >= 1_000);
+    send(1_000..1_250);
+    wait_until("the file does not go on", || whole_lines(&out) >= 1_250);
+    following.kill();
+    let had = fs::read_to_string(&out).unwrap();
+    let had: HashSet<&str> = had.lines().collect();
+    send(1_250..6_000);
+    wait_until("nothing is let go of", || home.log_text().contains("a file kept for destinations goes"));
+    server.kill();
+    let server = launch.start();
+    let more: Vec<Value> = (6_000..6_050).map(|n| track("late", "e", &format!("m{n}"))).collect();
+    server.client().batch(&more).unwrap().expect_success();
+    let exported = run(home.path(), &[&["export"][..], &at].concat()).succeeded();
+    assert_eq!(exported.lines().count(), 6_050);
+    let _following = Following::start(&home, &arguments);
+    let found = || fs::read_to_string(&out).unwrap();
+    let whole = |text: &str| text.lines().collect::<HashSet<_>>().len() >= 6_050 && text.ends_with('\n');
+    wait_until("the file does not catch up", || whole(&found()));
+    let found = found();
+    let lines = sorted(&found);
+    let twice: Vec<&str> = lines.windows(2).filter(|two| two[0] == two[1]).map(|two| two[0]).collect();
+    assert!(twice.iter().all(|line| had.contains(line)), "{} twice", twice.len());
+    let mut once = lines;
+    once.dedup();
+    assert_eq!(once, sorted(&exported));
 }
 
 fn tails(home: &Home, url: &str) -> Vec<Value> {

@@ -1,7 +1,7 @@
 //! `muster import` that is cut short: the importer killed, the server killed, again and again. It goes on where it was, under
 //! the same number; nothing is lost, nothing is doubled, and neither is the file of refused messages.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
@@ -49,11 +49,22 @@ fn lines(has_receipts: bool) -> (Vec<String>, Vec<String>) {
     (lines, refused)
 }
 
-fn spawn(home: &Home, server: &Server, more: &[&str]) -> Child {
+/// How the lines come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Come {
+    AsFile,
+    AsStream,
+}
+
+fn spawn(home: &Home, server: &Server, come: Come, more: &[&str]) -> Child {
     let url = format!("http://{}", server.address);
     let mut command = muster(home.path());
-    command.args([&["import", "all.ndjson", "--refused", "faults.ndjson", "--url", &url], more].concat());
-    command.env("MUSTER_TOKEN", TOKEN).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let (source, input) = match come {
+        Come::AsFile => ("all.ndjson", Stdio::null()),
+        Come::AsStream => ("-", Stdio::from(File::open(home.path().join("all.ndjson")).unwrap())),
+    };
+    command.args([&["import", source, "--refused", "faults.ndjson", "--url", &url], more].concat());
+    command.env("MUSTER_TOKEN", TOKEN).stdin(input).stdout(Stdio::piped()).stderr(Stdio::null());
     command.spawn().expect("the muster executable starts")
 }
 
@@ -71,8 +82,8 @@ fn wait_for(client: &mut Client, read: u64) {
 }
 
 /// What the last run printed.
-fn finish(home: &Home, server: &Server) -> Value {
-    let child = spawn(home, server, &["--json"]);
+fn finish(home: &Home, server: &Server, come: Come) -> Value {
+    let child = spawn(home, server, come, &["--json"]);
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(6), "some are refused");
     serde_json::from_slice(&output.stdout).unwrap()
@@ -107,19 +118,21 @@ fn file(home: &Home, has_receipts: bool) -> Vec<String> {
 
 #[test]
 fn an_importer_that_was_killed_goes_on_where_it_was() {
-    for has_receipts in [false, true] {
+    for (come, has_receipts) in
+        [(Come::AsFile, false), (Come::AsFile, true), (Come::AsStream, false), (Come::AsStream, true)]
+    {
         let home = Home::new();
         let refused = file(&home, has_receipts);
         let server = Launch::new(&home).restless(2_000).start();
         let mut client = server.client();
         for read in [4_000, 9_000, 15_000] {
-            let mut child = spawn(&home, &server, &[]);
+            let mut child = spawn(&home, &server, come, &[]);
             wait_for(&mut client, read);
             child.kill().unwrap();
             child.wait().unwrap();
         }
-        let said = finish(&home, &server);
-        assert_eq!(said["import"], 1);
+        let said = finish(&home, &server, come);
+        assert_eq!(said["import"], 1, "{come:?}");
         let resumed = said["resumed_at"].as_u64().unwrap();
         assert!(resumed > 0, "{said}");
         assert_eq!(said["messages"].as_u64().unwrap() + resumed, LINES);
@@ -134,7 +147,7 @@ fn a_server_that_was_killed_counts_nothing_twice() {
     let launch = Launch::new(&home).restless(2_000);
     let mut server = launch.start();
     let launch = launch.listening_on(server.address);
-    let child = spawn(&home, &server, &["--json"]);
+    let child = spawn(&home, &server, Come::AsStream, &["--json"]);
     for read in [3_000, 8_000, 14_000, 20_000] {
         wait_for(&mut server.client(), read);
         server.kill();

@@ -5,8 +5,9 @@ use muster_store::import::{Counts, Import, Source, Stage};
 
 use super::bytes::{Input, Malformed, Output};
 
-/// The version of this layout.
-pub const VERSION: u8 = 1;
+/// The version of this layout. The first one had no bookmark.
+pub const VERSION: u8 = 2;
+const WITHOUT_BOOKMARK: u8 = 1;
 
 const RUNNING: u8 = 0;
 const COMPLETE: u8 = 1;
@@ -50,6 +51,7 @@ pub fn encode(import: &Import, out: &mut Vec<u8>) {
     out.put_option(import.total, |out, total| out.put_u64(total));
     out.put_u64(import.position);
     out.put_u64(import.refused_bytes);
+    out.put_option(import.bookmark.as_deref(), |out, bookmark| out.put_text(bookmark));
     out.put_u32(import.ahead.len() as u32);
     for (from, to) in &import.ahead {
         out.put_u64(*from);
@@ -60,7 +62,8 @@ pub fn encode(import: &Import, out: &mut Vec<u8>) {
 /// Reads an import.
 pub fn decode(bytes: &[u8]) -> Result<Import, Malformed> {
     let mut input = Input::new(bytes);
-    if input.u8()? != VERSION {
+    let version = input.u8()?;
+    if version != VERSION && version != WITHOUT_BOOKMARK {
         return Err(Malformed);
     }
     let id = ImportId(input.u32()?);
@@ -79,10 +82,25 @@ pub fn decode(bytes: &[u8]) -> Result<Import, Malformed> {
     let counts = Counts { read: input.u64()?, stored: input.u64()?, duplicates: input.u64()?, refused: input.u64()? };
     let (bytes, total) = (input.u64()?, input.option(Input::u64)?);
     let (position, refused_bytes) = (input.u64()?, input.u64()?);
+    let bookmark = if version == WITHOUT_BOOKMARK { None } else { input.option(|input| Ok(input.text()?.into()))? };
     let count = input.count(STRETCH_BYTES)?;
     let ahead = (0..count).map(|_| Ok((input.u64()?, input.u64()?))).collect::<Result<_, Malformed>>()?;
     input.end()?;
-    Ok(Import { id, source, key_id, started_at, heard_at, stage, counts, bytes, total, position, refused_bytes, ahead })
+    Ok(Import {
+        id,
+        source,
+        key_id,
+        started_at,
+        heard_at,
+        stage,
+        counts,
+        bytes,
+        total,
+        position,
+        refused_bytes,
+        bookmark,
+        ahead,
+    })
 }
 
 #[cfg(test)]
@@ -104,6 +122,7 @@ mod tests {
             total: None,
             position: 8,
             refused_bytes: 9,
+            bookmark: None,
             ahead: vec![(10, 11), (12, 13)],
         };
         let at = Micros(7);
@@ -115,7 +134,7 @@ mod tests {
             encode(&import, &mut bytes);
             assert_eq!(decode(&bytes), Ok(import.clone()));
             assert!((0..bytes.len()).all(|end| decode(&bytes[..end]).is_err()));
-            import.total = Some(99);
+            (import.total, import.bookmark) = (Some(99), Some("here".into()));
         }
     }
 }

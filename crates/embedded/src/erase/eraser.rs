@@ -68,6 +68,8 @@ pub struct Eraser {
     pub wake: Receiver<()>,
     pub idle: Arc<Idle>,
     pub expiry: Expiry,
+    /// Bytes of messages that are held while records are made anew.
+    pub renewed_bytes_max: usize,
     pub room: Arc<Room>,
     pub closing: Arc<AtomicBool>,
 }

@@ -44,6 +44,9 @@ mod there;
 /// Taking an import back.
 pub mod undo;
 
+/// What a crash left of imports that were taken back.
+pub mod leftover;
+
 /// Records that a message taken back named, made anew from what is left.
 pub mod renew;
 

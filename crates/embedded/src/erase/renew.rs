@@ -37,17 +37,17 @@ use crate::{
     writer::{apply::Places, ledger::OverlayLedger},
 };
 
-/// Makes records anew.
-pub fn renew(views: &Views, workspace: WorkspaceId, subjects: &[Subject]) -> Result<(), ReadError> {
+/// Makes records anew. `false`, with nothing changed, when the messages to hear again are more bytes than may be held.
+pub fn renew(views: &Views, workspace: WorkspaceId, subjects: &[Subject], bytes_max: usize) -> Result<bool, ReadError> {
     let ids = views.id_space(workspace)?;
     let wanted = subjects.iter().map(|(_, id)| *id).collect();
     let deleted = views.tombstones.of(workspace).unwrap_or_default();
-    let mut heard = Heard::new((workspace, ids), wanted, deleted);
+    let mut heard = Heard::new((workspace, ids), wanted, deleted, bytes_max);
     for _ in 0..BEGINNINGS_MAX {
         let deleted = views.tombstones.of(workspace).unwrap_or_default();
         if !Arc::ptr_eq(&heard.deleted, &deleted) && *heard.deleted != *deleted {
             let wanted = std::mem::take(&mut heard.wanted);
-            heard = Heard::new((workspace, ids), wanted, Arc::clone(&deleted));
+            heard = Heard::new((workspace, ids), wanted, Arc::clone(&deleted), bytes_max);
         }
         let there = There::look(views, workspace);
         heard.read_files(&there.manifest, subjects)?;
@@ -56,6 +56,9 @@ pub fn renew(views: &Views, workspace: WorkspaceId, subjects: &[Subject]) -> Res
         }
         for row in there.rows.iter() {
             heard.take(record::decode(row).map_err(not_a_record("an overlay"))?);
+        }
+        if heard.is_too_much() {
+            return Ok(false);
         }
         // The writer waits from here on; what it did meanwhile is little.
         let _alone = views.correcting.lock();
@@ -71,7 +74,8 @@ pub fn renew(views: &Views, workspace: WorkspaceId, subjects: &[Subject]) -> Res
         return views.change(|current| {
             changes.apply(&mut current.live);
             heard.hear_again(views, current)?;
-            doubt_accounts(workspace, views, current, subjects)
+            doubt_accounts(workspace, views, current, subjects)?;
+            Ok(true)
         });
     }
     Err(overtaken())
@@ -152,15 +156,27 @@ struct Heard {
     /// In the order of receipt, in which they are heard again.
     others: BTreeMap<(Micros, u128), Vec<u8>>,
     tracks: FxHashMap<[Option<RecordId>; 4], Extremes>,
+    /// Bytes held, and how many may be.
+    bytes: usize,
+    bytes_max: usize,
 }
 
 /// Of the tracks of the same records those that happened or were received first and last.
 struct Extremes([(Micros, Vec<u8>); 4]);
 
 impl Heard {
-    fn new((workspace, ids): (WorkspaceId, IdSpace), wanted: FxHashSet<RecordId>, deleted: Arc<Instants>) -> Heard {
+    fn new(
+        (workspace, ids): (WorkspaceId, IdSpace),
+        wanted: FxHashSet<RecordId>,
+        deleted: Arc<Instants>,
+        bytes_max: usize,
+    ) -> Heard {
         let (read, others, tracks) = (FxHashSet::default(), BTreeMap::new(), FxHashMap::default());
-        Heard { workspace, ids, wanted, deleted, read, others, tracks }
+        Heard { workspace, ids, wanted, deleted, read, others, tracks, bytes: 0, bytes_max }
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.bytes > self.bytes_max
     }
 
     fn read_files(&mut self, manifest: &Manifest, subjects: &[Subject]) -> Result<(), ReadError> {
@@ -171,6 +187,9 @@ impl Heard {
                 continue;
             }
             for batch in restore::batches(&segment, None)? {
+                if self.is_too_much() {
+                    return Ok(());
+                }
                 let batch = batch?;
                 let odd = || unreadable(&segment, &"unexpected columns");
                 let rows = Rows::of(&batch).ok_or_else(odd)?;
@@ -204,7 +223,9 @@ impl Heard {
             bytes
         };
         if message.kind != Kind::Track {
-            self.others.insert((message.received_at, message.identity.0), bytes());
+            let bytes = bytes();
+            self.bytes += bytes.len();
+            self.others.insert((message.received_at, message.identity.0), bytes);
             return;
         }
         let id = |named: &Option<Named<'_>>| named.as_ref().map(|named| named.id);
@@ -213,6 +234,7 @@ impl Heard {
         let places = [at, Micros(at.0.saturating_neg()), received, Micros(received.0.saturating_neg())];
         let extremes = self.tracks.entry(names).or_insert_with(|| {
             let first = bytes();
+            self.bytes += places.len() * first.len();
             Extremes(places.map(|place| (place, first.clone())))
         });
         for (place, kept) in places.into_iter().zip(&mut extremes.0) {

@@ -9,7 +9,8 @@
 //! 3. the files are written anew without them;
 //! 4. the records are made anew from what is left ([`crate::erase::renew`]).
 //!
-//! At the end what the duplicate check remembered is removed, the state store drops old bytes, and the import is undone.
+//! At the end what the duplicate check remembered is removed, the state store drops old bytes, and the import is undone; what
+//! was written down for it is struck out then ([`crate::erase::leftover`]).
 //! Other deletions wait: they would move messages into files with higher numbers.
 
 use std::{
@@ -77,6 +78,7 @@ impl Eraser {
     /// Takes back every import that is to be; whether there was one.
     pub(super) fn undo_all(&self) -> Result<bool, Ended> {
         let mut any = false;
+        self.strike_leftovers()?;
         for workspace in credentials::workspace_ids(&self.views.state)? {
             for import in imports::all_on_disk(&self.views.state, workspace)? {
                 if let Stage::Undoing { below, .. } = import.stage {
@@ -170,12 +172,27 @@ impl Eraser {
         }
         let all: Vec<Subject> = std::mem::take(concerned).into_iter().collect();
         for some in all.chunks(RECORDS_MAX) {
-            self.go_on()?;
-            renew::renew(&self.views, job.workspace, some)?;
-            // What was made anew is in memory, which has a bound.
-            self.checkpoint()?;
+            self.renew(job, some)?;
         }
         strike_out(self, job, &all)?;
+        Ok(())
+    }
+
+    /// Makes records anew; not all of them at once when more was said of them than is to be held.
+    fn renew(&self, job: Job, subjects: &[Subject]) -> Result<(), Ended> {
+        let mut waiting = vec![subjects];
+        while let Some(some) = waiting.pop() {
+            self.go_on()?;
+            // What is said of a single record is held, however much it is: it has to be heard in one go.
+            let bytes_max = if some.len() > 1 { self.renewed_bytes_max } else { usize::MAX };
+            if renew::renew(&self.views, job.workspace, some, bytes_max)? {
+                // What was made anew is in memory, which has a bound.
+                self.checkpoint()?;
+            } else {
+                let (one, other) = some.split_at(some.len() / 2);
+                waiting.extend([other, one]);
+            }
+        }
         Ok(())
     }
 
@@ -235,15 +252,7 @@ impl Eraser {
         let (id, at) = (job.id, SystemClock.now());
         self.tell(job.workspace, |batch| batch.import(&Note::Undone { id, at, messages }))?;
         self.checkpoint()?;
-        let mut left: Vec<Identity> = Vec::new();
-        for entry in state.taken.prefix(prefix) {
-            let key = entry.key().map_err(|error| state_failed(&error))?;
-            left.extend(keys::parse_taken_key(&key));
-            if left.len() == REMOVED_MAX {
-                self.strike(job, &mut left)?;
-            }
-        }
-        self.strike(job, &mut left)?;
+        self.strike_all(job.workspace, id)?;
         info!(import = id.0, messages, "an import was taken back");
         Ok(())
     }
@@ -257,16 +266,6 @@ impl Eraser {
             if self.known(job, identity)?.is_some_and(|known| known.whose == Whose::Gone) {
                 batch.remove(&state.identities, keys::identity_key(job.workspace, identity));
             }
-        }
-        batch.commit().map_err(|error| state_failed(&error))
-    }
-
-    fn strike(&self, job: Job, identities: &mut Vec<Identity>) -> Result<(), ReadError> {
-        let state = &self.views.state;
-        let _committing = self.views.committing.lock();
-        let mut batch = state.batch();
-        for identity in identities.drain(..) {
-            batch.remove(&state.taken, keys::taken_key(job.workspace, job.id, identity));
         }
         batch.commit().map_err(|error| state_failed(&error))
     }

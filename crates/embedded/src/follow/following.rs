@@ -5,8 +5,9 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use muster_model::id::WorkspaceId;
 use muster_store::{
-    batch::Entry,
+    batch::{Batch, Entry},
     error::ReadError,
     follow::{FollowPage, Follower, FollowerId, Following, Letter, LetterId, PageLimit, Standing},
 };
@@ -14,7 +15,7 @@ use tracing::warn;
 
 use super::{
     book::{Known, there},
-    frames::{self, FrameFile, NotFound},
+    frames::{self, NotFound, Walk},
     letters, past,
     place::{Past, Place, Spot},
 };
@@ -98,30 +99,21 @@ impl Follow {
     }
 
     fn read_journal(&mut self, limit: PageLimit) -> Result<FollowPage, ReadError> {
-        let last = self.views.book.last();
-        let deleted = self.views.tombstones.of(self.follower.workspace);
+        let views = Arc::clone(&self.views);
+        let deleted = views.tombstones.of(self.follower.workspace);
+        let mut walk = Walk::new(&views.book, self.here.place.sequence, self.near.clone());
         let mut page = Page::new(limit);
-        let mut end = self.here;
-        let mut looked = 0;
-        let mut file: Option<FrameFile> = None;
-        while end.place.sequence <= last && looked < LOOK_BYTES_MAX {
-            let mut open = match file.take().filter(|open| !open.ended().unwrap_or(true)) {
-                Some(open) => open,
-                None => match frames::open(&self.views.book, end.place.sequence, self.near.as_ref()) {
-                    Ok(open) => open,
-                    Err(NotFound::Failed(fault)) => return Err(fault),
-                    Err(NotFound::Gone { next }) => return self.lost(end.place.sequence, next),
-                },
+        let (mut end, mut looked) = (self.here, 0);
+        while looked < LOOK_BYTES_MAX {
+            let batches = match walk.step() {
+                Ok(Some(batches)) => batches,
+                Ok(None) => break,
+                Err(NotFound::Failed(fault)) => return Err(fault),
+                Err(NotFound::Gone { next }) => return self.lost(end.place.sequence, next),
             };
-            if end.place.sequence == self.here.place.sequence {
-                self.near = Some(open.spot());
-            }
-            let unreadable = |error: std::io::Error| ReadError::Damaged { what: format!("a journal file: {error}") };
-            let Some((_, batches)) = open.take_frame().map_err(unreadable)? else { continue };
+            self.near.clone_from(walk.near());
             looked += batches.iter().map(|batch| batch.bytes().len() as u64).sum::<u64>();
-            let skip = end.place.entry as usize;
-            let entries = batches.iter().flat_map(|batch| batch.entries().map(|entry| (batch.workspace(), entry)));
-            for (workspace, entry) in entries.skip(skip) {
+            for (workspace, entry) in entries(&batches).skip(end.place.entry as usize) {
                 let place = Place { entry: end.place.entry + 1, ..end.place };
                 let mut mark = Mark { place, passed: end.passed };
                 if let Entry::Message(bytes) = entry
@@ -138,10 +130,9 @@ impl Follow {
                 end = mark;
             }
             end.place = Place { past: end.place.past, ..Place::at(end.place.sequence + 1) };
-            file = Some(open);
         }
         self.end = end;
-        Ok(FollowPage { records: page.records, more: end.place.sequence <= last })
+        Ok(FollowPage { records: page.records, more: end.place.sequence <= walk.last() })
     }
 
     /// Frames are not there that should be, as after a backup was put in place of a directory: what they held is read
@@ -164,30 +155,27 @@ impl Follow {
 
     /// Messages of the workspace in the journal from the place on.
     fn count(&self) -> Result<u64, ReadError> {
-        let (mut place, last) = (self.here.place, self.views.book.last());
-        let mut pending = 0;
-        let mut file: Option<FrameFile> = None;
-        while place.sequence <= last {
-            let mut open = match file.take().filter(|open| !open.ended().unwrap_or(true)) {
-                Some(open) => open,
-                None => match frames::open(&self.views.book, place.sequence, self.near.as_ref()) {
-                    Ok(open) => open,
-                    Err(NotFound::Failed(fault)) => return Err(fault),
-                    Err(NotFound::Gone { .. }) => return Ok(pending),
-                },
+        let place = self.here.place;
+        let mut walk = Walk::new(&self.views.book, place.sequence, self.near.clone());
+        let (mut pending, mut skip) = (0, place.entry as usize);
+        loop {
+            let batches = match walk.step() {
+                Ok(Some(batches)) => batches,
+                Ok(None) | Err(NotFound::Gone { .. }) => return Ok(pending),
+                Err(NotFound::Failed(fault)) => return Err(fault),
             };
-            let unreadable = |error: std::io::Error| ReadError::Damaged { what: format!("a journal file: {error}") };
-            let Some((_, batches)) = open.take_frame().map_err(unreadable)? else { continue };
-            let entries = batches.iter().flat_map(|batch| batch.entries().map(|entry| (batch.workspace(), entry)));
             let own = |(workspace, entry): &(_, Entry<'_>)| {
                 *workspace == self.follower.workspace && matches!(entry, Entry::Message(_))
             };
-            pending += entries.skip(place.entry as usize).filter(own).count() as u64;
-            place = Place::at(place.sequence + 1);
-            file = Some(open);
+            pending += entries(&batches).skip(skip).filter(own).count() as u64;
+            skip = 0;
         }
-        Ok(pending)
     }
+}
+
+/// The entries of a frame, as a place counts them.
+fn entries(batches: &[Batch]) -> impl Iterator<Item = (WorkspaceId, Entry<'_>)> {
+    batches.iter().flat_map(|batch| batch.entries().map(|entry| (batch.workspace(), entry)))
 }
 
 /// A page being filled.

@@ -166,8 +166,57 @@ pub enum NotFound {
     Failed(ReadError),
 }
 
+/// Frames from one on, one after the other, from file to file.
+pub struct Walk<'b> {
+    book: &'b Book,
+    /// The frame with which it begins, the one that is next, and the last one that there is.
+    first: u64,
+    next: u64,
+    last: u64,
+    /// Where the first one was last seen.
+    near: Option<Spot>,
+    file: Option<FrameFile>,
+}
+
+impl<'b> Walk<'b> {
+    /// The frames that there are now. `near` is where the first one was last seen.
+    pub fn new(book: &'b Book, first: u64, near: Option<Spot>) -> Walk<'b> {
+        Walk { book, first, next: first, last: book.last(), near, file: None }
+    }
+
+    /// The last frame that it comes to.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Where the first one was last seen.
+    pub fn near(&self) -> &Option<Spot> {
+        &self.near
+    }
+
+    /// The batches of the next frame; nothing behind the last one.
+    pub fn step(&mut self) -> Result<Option<Vec<Batch>>, NotFound> {
+        let unreadable =
+            |error: io::Error| NotFound::Failed(ReadError::Damaged { what: format!("a journal file: {error}") });
+        while self.next <= self.last {
+            let mut open = match self.file.take().filter(|open| !open.ended().unwrap_or(true)) {
+                Some(open) => open,
+                None => open(self.book, self.next, self.near.as_ref())?,
+            };
+            if self.next == self.first {
+                self.near = Some(open.spot());
+            }
+            let Some((_, batches)) = open.take_frame().map_err(unreadable)? else { continue };
+            self.next += 1;
+            self.file = Some(open);
+            return Ok(Some(batches));
+        }
+        Ok(None)
+    }
+}
+
 /// Opens the file with a frame, at that frame; `near` is where it was last seen.
-pub fn open(book: &Book, sequence: u64, near: Option<&Spot>) -> Result<FrameFile, NotFound> {
+fn open(book: &Book, sequence: u64, near: Option<&Spot>) -> Result<FrameFile, NotFound> {
     let failed = |path: &Path, error: io::Error| {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let what = format!("journal file {name}: {error}");

@@ -9,7 +9,7 @@ use muster_model::{
 use muster_store::{
     batch::{Batch, BatchBuilder},
     error::AppendError,
-    import::{Note, Part, Stage},
+    import::{Note, Part, Stage, note::BOOKMARK_BYTES_MAX},
     receipt::Receipt,
 };
 use tokio::sync::watch;
@@ -26,11 +26,12 @@ use crate::{
 const WHOLE: RangeInclusive<u64> = 0..=i64::MAX as u64;
 
 /// A part of an import, as its request tells of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     id: ImportId,
     at: Micros,
     part: Part,
+    bookmark: Option<Box<str>>,
     /// It is the last one.
     ends: bool,
 }
@@ -67,7 +68,11 @@ impl Told {
         if is_over {
             return Err(ApiError::parameter(format!("import {id} is complete; begin another one")));
         }
-        Ok(Some(Told { id, at: state.clock.now(), part, ends }))
+        let bookmark = parameters.filled("bookmark");
+        if bookmark.is_some_and(|bookmark| bookmark.len() > BOOKMARK_BYTES_MAX) {
+            return Err(ApiError::parameter(format!("bookmark must be at most {BOOKMARK_BYTES_MAX} bytes")));
+        }
+        Ok(Some(Told { id, at: state.clock.now(), part, bookmark: bookmark.map(Into::into), ends }))
     }
 
     /// Waits until everything before it is on its way to the journal.
@@ -80,7 +85,7 @@ impl Told {
     /// Adds it to a batch, behind its messages, of which so many were refused.
     pub(crate) fn add_to(&self, batch: &mut BatchBuilder, refused: usize) {
         let part = Part { refused: self.part.refused + refused as u64, ..self.part };
-        batch.import(&Note::Part { id: self.id, at: self.at, part });
+        batch.import(&Note::Part { id: self.id, at: self.at, part, bookmark: self.bookmark.clone() });
         if self.ends {
             batch.import(&Note::End { id: self.id, at: self.at });
         }
@@ -100,6 +105,7 @@ impl Told {
             .query("broken", "What of it was no message that could be sent.", count())
             .query("position", "Everything before this place was acknowledged.", count())
             .query("refusedBytes", "For whoever imports to go on from there: a number of its own.", count())
+            .query("bookmark", "The same: a text of its own about that place, of at most 1024 bytes.", schema::text())
             .query("bytes", "Bytes of the sources read so far.", count())
             .query("total", "How many messages there are in all, once that is known.", count())
             .query("ends", "Whether this is the last part.", schema::one_of(&["false", "true"]))

@@ -62,7 +62,7 @@ impl Shape {
 }
 
 /// Everything that checking needs to know besides the body.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Order {
     pub shape: Shape,
     pub context: Context,
@@ -143,9 +143,9 @@ pub(crate) enum Fate {
 /// Finds and checks the messages of a body.
 pub(crate) fn check_body(bytes: &Bytes, order: Order) -> Result<Checked, ApiError> {
     let body = Body::read(bytes).map_err(ApiError::Malformed)?;
+    let (depth_max, shape) = (order.context.limits.message_depth_max, order.shape);
     let mut tally = Tally::new(order, bytes.len());
-    let depth_max = order.context.limits.message_depth_max;
-    let total = match order.shape {
+    let total = match shape {
         Shape::One(_) | Shape::OneTyped => {
             tally.add(&body.one(depth_max));
             1
@@ -161,8 +161,8 @@ pub(crate) fn check_body(bytes: &Bytes, order: Order) -> Result<Checked, ApiErro
 /// `organization_trait` marks groups that are organizations.
 pub(crate) fn check_import(bytes: &Bytes, order: Order, organization_trait: &str) -> Result<Checked, ApiError> {
     let body = Body::read(bytes).map_err(ApiError::Malformed)?;
-    let mut tally = Tally::new(order, bytes.len());
     let depth_max = order.context.limits.message_depth_max;
+    let mut tally = Tally::new(order, bytes.len());
     let total = body.each(depth_max, IMPORT_MESSAGES_MAX, |element| tally.import(element, organization_trait));
     Ok(tally.finish(total.map_err(ApiError::Malformed)?))
 }
@@ -246,12 +246,13 @@ impl Tally {
 
     fn finish(self, total: usize) -> Checked {
         let Tally { order, mut builder, refusals, fates, .. } = self;
-        if let Some(told) = order.told {
+        if let Some(told) = &order.told {
             told.add_to(&mut builder, refusals.len());
         }
+        let workspace = order.workspace;
         let mut checked = Checked { order, batch: builder.build(), total, refusals, fates };
         if checked.is_refused_whole() {
-            checked.batch = BatchBuilder::new(order.workspace, 0).build();
+            checked.batch = BatchBuilder::new(workspace, 0).build();
         }
         checked
     }

@@ -24,7 +24,7 @@ pub(crate) struct Journaled {
 pub(crate) async fn append(state: &AppState, mut checked: Checked) -> Result<Journaled, ApiError> {
     let taken = BatchBuilder::new(checked.order.workspace, 0).build();
     let batch = std::mem::replace(&mut checked.batch, taken);
-    let receipt = match checked.order.told {
+    let receipt = match &checked.order.told {
         _ if batch.is_empty() => Receipt::default(),
         None => append_batch(state, batch).await?,
         Some(told) => {

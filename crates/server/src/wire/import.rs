@@ -28,6 +28,7 @@ pub(crate) fn write(object: &mut Object<'_>, import: &Import, now: Micros) {
     number_or_null(object, "bytesTotal", import.source.bytes);
     object.number("position", import.position);
     object.number("refusedBytes", import.refused_bytes);
+    object.text_or_null("bookmark", import.bookmark.as_deref());
 }
 
 /// The word for where it stands.
@@ -80,4 +81,5 @@ pub(crate) const FIELDS: Fields = &[
     ("bytesTotal", Field::NumberOrNull),
     ("position", Field::Count),
     ("refusedBytes", Field::Count),
+    ("bookmark", Field::TextOrNull),
 ];

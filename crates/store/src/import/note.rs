@@ -18,9 +18,14 @@ const FORGET: u8 = 4;
 const UNDO: u8 = 5;
 const UNDO_FILES: u8 = 6;
 const UNDONE: u8 = 7;
+/// A part that comes with a bookmark.
+const MARKED_PART: u8 = 8;
 
 /// Bytes of the names of an import's sources, and of the word for their form.
 pub const NAME_BYTES_MAX: usize = 512;
+
+/// Bytes of a bookmark.
+pub const BOOKMARK_BYTES_MAX: usize = 1_024;
 
 /// Where an import comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,8 +79,9 @@ impl Part {
 pub enum Note {
     /// It begins. One that is known already goes on as it is.
     Begin { id: ImportId, at: Micros, key_id: u64, source: Source },
-    /// A part of it is done.
-    Part { id: ImportId, at: Micros, part: Part },
+    /// A part of it is done. A bookmark is for whoever imports: by it what is read again is known to be the same up to the
+    /// place that the part tells, or is asked for from there on.
+    Part { id: ImportId, at: Micros, part: Part, bookmark: Option<Box<str>> },
     /// All of it is done.
     End { id: ImportId, at: Micros },
     /// Nothing is left of it, and it need not be known any more.
@@ -119,7 +125,7 @@ impl Note {
     #[must_use]
     pub fn glance(bytes: &[u8]) -> (Option<ImportId>, bool) {
         match bytes {
-            [PART, a, b, c, d, ..] => (Some(ImportId(u32::from_le_bytes([*a, *b, *c, *d]))), false),
+            [PART | MARKED_PART, a, b, c, d, ..] => (Some(ImportId(u32::from_le_bytes([*a, *b, *c, *d]))), false),
             [UNDO, ..] => (None, true),
             _ => (None, false),
         }
@@ -129,7 +135,7 @@ impl Note {
     #[must_use]
     pub fn tallied(self, receipt: &Receipt) -> Note {
         match self {
-            Note::Part { id, at, part } => Note::Part { id, at, part: part.tallied(receipt) },
+            Note::Part { id, at, part, bookmark } => Note::Part { id, at, part: part.tallied(receipt), bookmark },
             other => other,
         }
     }
@@ -146,14 +152,15 @@ impl Note {
                 out.put_option(source.bytes, |out, bytes| out.put_u64(bytes));
                 out.put_option(source.fingerprint, |out, fingerprint| out.put_u128(fingerprint));
             }
-            Note::Part { id, at, part } => {
-                put_head(out, PART, *id);
+            Note::Part { id, at, part, bookmark } => {
+                put_head(out, if bookmark.is_some() { MARKED_PART } else { PART }, *id);
                 out.put_i64(at.0);
                 let Part { from, to, stored, duplicates, refused, position, refused_bytes, bytes, total } = *part;
                 for number in [from, to, stored, duplicates, refused, position, refused_bytes, bytes] {
                     out.put_u64(number);
                 }
                 out.put_option(total, |out, total| out.put_u64(total));
+                bookmark.iter().for_each(|bookmark| out.put_text(bookmark));
             }
             Note::End { id, at } => {
                 put_head(out, END, *id);
@@ -182,7 +189,11 @@ impl Note {
         let (tag, id) = (input.u8()?, ImportId(input.u32()?));
         let note = match tag {
             BEGIN => Note::Begin { id, at: input.instant()?, key_id: input.u64()?, source: source(&mut input)? },
-            PART => Note::Part { id, at: input.instant()?, part: part(&mut input)? },
+            PART => Note::Part { id, at: input.instant()?, part: part(&mut input)?, bookmark: None },
+            MARKED_PART => {
+                let (at, part) = (input.instant()?, part(&mut input)?);
+                Note::Part { id, at, part, bookmark: Some(input.text()?.into()) }
+            }
             END => Note::End { id, at: input.instant()? },
             FORGET => Note::Forget { id },
             UNDO => Note::Undo { id, at: input.instant()? },
@@ -232,7 +243,8 @@ mod tests {
         let notes = [
             Note::Begin { id, at, key_id: 5, source: source.clone() },
             Note::Begin { id, at, key_id: 0, source: Source { bytes: None, fingerprint: None, ..source } },
-            Note::Part { id, at, part },
+            Note::Part { id, at, part, bookmark: None },
+            Note::Part { id, at, part, bookmark: Some("a place".into()) },
             Note::End { id, at },
             Note::Forget { id },
             Note::Undo { id, at },

@@ -58,6 +58,8 @@ pub struct Import {
     pub position: u64,
     /// How many bytes whoever imports had written of what was refused before that place.
     pub refused_bytes: u64,
+    /// What whoever imports told of that place.
+    pub bookmark: Option<Box<str>>,
     /// Stretches beyond the place that are done, in order, none touching another; at most [`AHEAD_MAX`].
     pub ahead: Vec<(u64, u64)>,
 }
@@ -80,14 +82,15 @@ impl Import {
                     total: None,
                     position: 0,
                     refused_bytes: 0,
+                    bookmark: None,
                     ahead: Vec::new(),
                 };
                 *known = Some(import);
             }
             (Some(import), Note::Begin { at, .. }) => import.heard_at = at.max(import.heard_at),
-            (Some(import), Note::Part { at, part, .. }) => {
+            (Some(import), Note::Part { at, part, bookmark, .. }) => {
                 if !import.is_closed() {
-                    import.part(at, &part);
+                    import.part(at, &part, bookmark);
                 }
             }
             (Some(import), Note::End { at, .. }) => {
@@ -150,7 +153,7 @@ impl Import {
         self.ahead.iter().filter(|(from, _)| *from <= self.position).map(|(_, to)| *to).fold(self.position, u64::max)
     }
 
-    fn part(&mut self, at: Micros, part: &Part) {
+    fn part(&mut self, at: Micros, part: &Part, bookmark: Option<Box<str>>) {
         self.heard_at = at.max(self.heard_at);
         self.bytes = part.bytes.max(self.bytes);
         self.total = part.total.or(self.total);
@@ -162,7 +165,7 @@ impl Import {
             self.done(part.from, part.to);
         }
         if part.position > self.position {
-            (self.position, self.refused_bytes) = (part.position, part.refused_bytes);
+            (self.position, self.refused_bytes, self.bookmark) = (part.position, part.refused_bytes, bookmark);
             self.ahead.retain(|(_, end)| *end > part.position);
         }
     }
@@ -199,7 +202,7 @@ mod tests {
 
     fn part(from: u64, to: u64, position: u64) -> Note {
         let part = Part { from, to, stored: to - from, position, refused_bytes: position * 2, ..Part::default() };
-        Note::Part { id: ImportId(1), at: AT, part }
+        Note::Part { id: ImportId(1), at: AT, part, bookmark: Some(position.to_string().into()) }
     }
 
     #[test]
@@ -217,7 +220,7 @@ mod tests {
             }
             let import = known.unwrap();
             assert_eq!((import.counts.read, import.counts.stored), (40, 40), "from part {start}");
-            assert_eq!((import.position, import.refused_bytes), (20, 40));
+            assert_eq!((import.position, import.refused_bytes, import.bookmark.as_deref()), (20, 40, Some("20")));
             assert!(import.has(0, 40) && !import.has(39, 41));
         }
     }

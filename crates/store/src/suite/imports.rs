@@ -46,7 +46,7 @@ async fn bring<S: Subject>(
     }
     let to = from + texts.len() as u64;
     let part = Part { from, to, position, bytes: to * 10, total: Some(9), ..Part::default() };
-    batch.import(&Note::Part { id, at: desk.now(), part });
+    batch.import(&Note::Part { id, at: desk.now(), part, bookmark: None });
     desk.append(batch.build()).await
 }
 
@@ -195,7 +195,7 @@ pub async fn check<S: Subject>(desk: &mut Desk<'_, S>, arrival: &Arrival, choice
                     let to = from + numbers.len() as u64;
                     place[id.0 as usize] = to;
                     let part = Part { from, to, position: from, ..Part::default() };
-                    batch.import(&Note::Part { id, at: desk.now(), part });
+                    batch.import(&Note::Part { id, at: desk.now(), part, bookmark: None });
                 }
                 desk.append(batch.build()).await;
                 match way(choice, number) {

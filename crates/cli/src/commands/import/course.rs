@@ -19,6 +19,7 @@ use muster_model::limits::IMPORT_MESSAGES_MAX;
 
 use super::{
     super::{reach::target, send::split::Place},
+    bookmark::Bookmarks,
     known::{self, Known},
 };
 use crate::{
@@ -49,20 +50,35 @@ pub struct Course<'a> {
     pub patience: Duration,
     pub progress: &'a Progress,
     /// The import; nothing when nothing is stored.
-    pub known: Option<Known>,
+    pub known: Option<&'a Known>,
+    /// Bytes that were read of the sources already.
+    pub bytes: u64,
     /// How many pieces there are, where that is known.
     pub total: Option<u64>,
 }
 
 impl Course<'_> {
-    /// Sends all pieces. What came before a failure is delivered and reported all the same.
-    pub fn run(self, pieces: impl Iterator<Item = Read>, report: Report) -> (Report, Option<anyhow::Error>) {
+    /// Sends all pieces, which begin where the import stands. What came before a failure is delivered and reported all the
+    /// same.
+    pub fn run(
+        self,
+        pieces: impl Iterator<Item = Read>,
+        bookmarks: Bookmarks,
+        report: Report,
+    ) -> (Report, Option<anyhow::Error>) {
         let start = self.known.map_or(0, |known| known.position);
-        let (position, refused_bytes) = (start, self.known.map_or(0, |known| known.refused_bytes));
-        let state =
-            State { report, next: 0, waiting: BTreeMap::new(), position, refused_bytes, bytes: 0, failure: None };
+        let state = State {
+            report,
+            next: 0,
+            waiting: BTreeMap::new(),
+            position: start,
+            refused_bytes: self.known.map_or(0, |known| known.refused_bytes),
+            bookmark: self.known.and_then(|known| known.bookmark.clone()),
+            bytes: self.bytes,
+            failure: None,
+        };
         let under_way = UnderWay { course: self, state: Mutex::new(state), moved: Condvar::new() };
-        under_way.all(pieces, start);
+        under_way.all(pieces, bookmarks, start);
         self.progress.finish();
         let state = under_way.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         (state.report, state.failure)
@@ -77,6 +93,8 @@ struct Part {
     number: u64,
     request: Request,
     broken: Vec<Broken>,
+    /// Of the place behind it.
+    bookmark: Option<String>,
 }
 
 /// A part that was delivered.
@@ -84,6 +102,7 @@ struct Done {
     to: u64,
     delivery: Delivery,
     broken: Vec<Broken>,
+    bookmark: Option<String>,
 }
 
 struct State {
@@ -91,9 +110,10 @@ struct State {
     /// The number of the part to report next, and those that came before their turn.
     next: u64,
     waiting: BTreeMap<u64, Done>,
-    /// Everything before this place is reported.
+    /// Everything before this place is reported, and an import could go on from it.
     position: u64,
     refused_bytes: u64,
+    bookmark: Option<String>,
     /// Bytes read of the sources.
     bytes: u64,
     failure: Option<anyhow::Error>,
@@ -106,7 +126,7 @@ struct UnderWay<'a> {
 }
 
 impl UnderWay<'_> {
-    fn all(&self, pieces: impl Iterator<Item = Read>, start: u64) {
+    fn all(&self, pieces: impl Iterator<Item = Read>, bookmarks: Bookmarks, start: u64) {
         let (sender, receiver) = mpsc::sync_channel(CONNECTIONS);
         let receiver = Arc::new(Mutex::new(receiver));
         let read = thread::scope(|scope| {
@@ -115,7 +135,7 @@ impl UnderWay<'_> {
                 scope.spawn(move || self.deliver_all(&receiver));
             }
             drop(receiver);
-            self.read_all(pieces, start, sender)
+            self.read_all(pieces, bookmarks, start, sender)
         });
         match read {
             Ok(end) if self.lock().failure.is_none() => self.end(end),
@@ -128,37 +148,34 @@ impl UnderWay<'_> {
     fn read_all(
         &self,
         pieces: impl Iterator<Item = Read>,
+        bookmarks: Bookmarks,
         start: u64,
         sender: SyncSender<Part>,
     ) -> anyhow::Result<u64> {
         let mut packer = Packer::starting_at(IMPORT_MESSAGES_MAX, start);
-        let mut passing = Passing { under_way: self, sender, number: 0, broken: Vec::new(), broken_bytes: 0 };
-        let (mut count, mut ending) = (0, None);
+        let mut passing =
+            Passing { under_way: self, sender, bookmarks, number: 0, broken: Vec::new(), broken_bytes: 0 };
+        let (mut count, mut ending) = (start, None);
         let mut untold = Untold::default();
         for (piece, read) in pieces {
             if untold.read(read).is_some_and(|bytes| self.has_read(bytes)) {
                 return Ok(count);
             }
             match piece {
-                Ok(_) if count < start => {
-                    count += 1;
-                    if count == start {
-                        self.course.progress.begin_anew();
-                    }
-                }
                 Ok(piece) => {
                     count += 1;
+                    // It may be what is too much for the part before it.
+                    passing.pass(packer.make_room(&piece));
+                    let mut is_full = passing.bookmarks.take(&piece);
                     match piece.broken {
                         Some(reason) => {
                             packer.pass_over();
-                            if passing.note((piece.place, reason, piece.original.unwrap_or(piece.text))) {
-                                passing.pass(packer.cut());
-                            }
+                            is_full |= passing.note((piece.place, reason, piece.original.unwrap_or(piece.text)));
                         }
-                        None => {
-                            let request = packer.push(piece);
-                            passing.pass(request);
-                        }
+                        None => is_full |= packer.add(piece),
+                    }
+                    if is_full {
+                        passing.pass(packer.cut());
                     }
                 }
                 // What came before the fault is delivered all the same.
@@ -167,7 +184,7 @@ impl UnderWay<'_> {
         }
         self.has_read(untold.bytes);
         passing.pass(packer.finish());
-        ending.map_or(Ok(count.max(start)), Err)
+        ending.map_or(Ok(count), Err)
     }
 
     /// So many bytes more were read; whether that is to end, because something failed.
@@ -181,14 +198,14 @@ impl UnderWay<'_> {
     fn deliver_all(&self, receiver: &Mutex<Receiver<Part>>) {
         loop {
             let part = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-            let Ok(Part { number, request, broken }) = part else { return };
+            let Ok(Part { number, request, broken, bookmark }) = part else { return };
             if self.lock().failure.is_some() {
                 // Taken and dropped, so that the reader is never left waiting for a place.
                 continue;
             }
             let to = request.span().to;
             let delivered = deliver::deliver(self, request, self.course.patience);
-            let reported = delivered.and_then(|delivery| self.report(number, Done { to, delivery, broken }));
+            let reported = delivered.and_then(|delivery| self.report(number, Done { to, delivery, broken, bookmark }));
             if let Err(error) = reported {
                 self.fail(error);
             }
@@ -202,13 +219,15 @@ impl UnderWay<'_> {
         let progress = self.course.progress;
         loop {
             let next = state.next;
-            let Some(Done { to, delivery, broken }) = state.waiting.remove(&next) else { break };
+            let Some(Done { to, delivery, broken, bookmark }) = state.waiting.remove(&next) else { break };
             for (place, reason, text) in broken {
                 state.report.broken(place, reason, text, progress)?;
             }
             state.report.delivered(delivery, progress)?;
-            state.refused_bytes = state.report.flush()?;
-            state.position = to;
+            let refused_bytes = state.report.flush()?;
+            if bookmark.is_some() {
+                (state.position, state.refused_bytes, state.bookmark) = (to, refused_bytes, bookmark);
+            }
             state.next += 1;
         }
         let counts = state.report.counts();
@@ -245,9 +264,9 @@ impl UnderWay<'_> {
     fn post(&self, body: &[u8], span: Span, ends: bool) -> Result<Answer, CallError> {
         let Course { client, path, known, total, .. } = self.course;
         let Some(known) = known else { return client.post(path, body, Some(EXCEPTIONS)) };
-        let (position, refused_bytes, bytes) = {
+        let (position, refused_bytes, bookmark, bytes) = {
             let state = self.lock();
-            (state.position, state.refused_bytes, state.bytes)
+            (state.position, state.refused_bytes, state.bookmark.clone(), state.bytes)
         };
         let parameters = [
             ("import", known.id.to_string()),
@@ -256,6 +275,7 @@ impl UnderWay<'_> {
             ("broken", span.broken.to_string()),
             ("position", position.to_string()),
             ("refusedBytes", refused_bytes.to_string()),
+            ("bookmark", bookmark.unwrap_or_default()),
             ("bytes", bytes.to_string()),
             ("total", total.map_or_else(String::new, |total| total.to_string())),
             ("ends", if ends { "true".to_owned() } else { String::new() }),
@@ -324,6 +344,7 @@ impl Line for Ending<'_, '_> {
 struct Passing<'u, 'a> {
     under_way: &'u UnderWay<'a>,
     sender: SyncSender<Part>,
+    bookmarks: Bookmarks,
     number: u64,
     /// What could not be sent since the last part.
     broken: Vec<Broken>,
@@ -349,6 +370,7 @@ impl Passing<'_, '_> {
             drop(self.under_way.moved.wait_while(state, full));
         }
         self.broken_bytes = 0;
-        let _ = self.sender.send(Part { number, request, broken: std::mem::take(&mut self.broken) });
+        let (broken, bookmark) = (std::mem::take(&mut self.broken), self.bookmarks.here());
+        let _ = self.sender.send(Part { number, request, broken, bookmark });
     }
 }

@@ -33,6 +33,9 @@ pub mod order;
 /// The import as the server knows it: begun, or gone on with.
 pub mod known;
 
+/// By what an import that was cut short goes on where it was.
+pub mod bookmark;
+
 /// From pieces to the server, in their order.
 pub mod course;
 

@@ -5,12 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use muster_store::clock::{Clock, SystemClock};
+
 use super::{
     super::reach::{Reached, reach, target},
+    bookmark::{Bookmarks, Page, Prefix, go_past},
     course::Course,
     forms::{Form, Terms, Translated, mapping::Mapping},
     infer,
-    known::{Known, SignOfLife, TAKES_PATH, Wanted},
+    known::{self, Known, SignOfLife, TAKES_PATH, Wanted},
     list,
     order::{Sorter, received_at},
     sources::{self, Sources},
@@ -31,6 +34,9 @@ use crate::{
 
 /// Bounds one page of another server.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// For how long what was fetched of another server is gone on with: what has changed since on the pages before is missed
+/// until it is fetched again.
+const FETCHED_SECONDS_MAX: i64 = 86_400;
 
 /// Imports what is named and says what became of it.
 pub fn run(settings: &Settings, args: &args::Import) -> anyhow::Result<Exit> {
@@ -72,14 +78,18 @@ fn read(settings: &Settings, args: &args::Import) -> anyhow::Result<Imported> {
     let form = form(args)?;
     reach(settings, &args.reach, "admin --name import", |reached| {
         let bytes = sources::bytes(&files);
-        let wanted = Wanted::files(&files, args, bytes)?;
-        let run = Run::begin(reached, args, &wanted)?;
+        let pieces = Sources::new(files.clone(), form.as_ref().is_some_and(Form::is_of_rows));
+        let headings = pieces.headings();
+        let mut pieces = Translated::new(pieces, form, Terms { group: args.account_group.clone() });
+        // What cannot be read twice is known by how it begins.
+        let head = if known::are_files(&files)? { Vec::new() } else { known::head(&mut pieces) };
+        let wanted = Wanted::files(&files, &head, args, bytes)?;
+        let known = if args.dry_run { None } else { Some(wanted.begin(reached, args, args.again)?) };
+        let run = Run::new(reached, args, known);
         let names = files.iter().map(|file| file.name.clone()).collect();
         let reading = Progress::telling(bytes, Unit::Bytes);
-        let pieces = Sources::new(files.clone(), form.as_ref().is_some_and(Form::is_of_rows));
-        let report = run.report()?.with_sources(names).with_headings(pieces.headings());
-        let pieces = Translated::new(pieces, form, Terms { group: args.account_group.clone() });
-        run.pass_on(pieces, report, &reading)
+        let report = run.report()?.with_sources(names).with_headings(headings);
+        run.pass_on(head.into_iter().chain(pieces), report, &reading)
     })
 }
 
@@ -93,14 +103,40 @@ fn fetch(settings: &Settings, args: &args::Import, url: &str) -> anyhow::Result<
     let trust = authorities.as_deref().map_or(Trust::Public, Trust::Authorities);
     let client = Client::trusting(trust, url, Some(&token), PAGE_TIMEOUT)?;
     reach(settings, &args.reach, "admin --name import", |reached| {
-        // What is there changes from one fetching to the next, so none goes on where another ended.
-        let wanted = Wanted { name: host(url).to_owned(), form: "vitally", bytes: None, fingerprint: None };
-        let run = Run::begin(reached, args, &wanted)?;
+        let (known, page) = match args.dry_run {
+            true => (None, None),
+            false => begin_fetching(reached, args, &Wanted::server(url, host(url).to_owned()))?,
+        };
+        let run = Run::new(reached, args, known);
         let reading = Progress::telling(None, Unit::Messages);
         let pieces = Fetched::new(client, Duration::from_secs(args.patience), &reading);
+        let pieces = match page {
+            Some(page) => pieces.going_on(page, run.position()),
+            None => pieces,
+        };
+        let bookmarks = Bookmarks::Pages(pieces.next_page(), None);
         let report = run.report()?.with_sources(vitally::names(url));
-        run.pass_on(pieces, report, &reading)
+        // Parents come first, and of each kind what was made first: so every record is as old as it says.
+        Ok(run.send(pieces, bookmarks, report, (&reading, None), 0))
     })
+}
+
+/// Begins fetching, or goes on with the page up to which an import had come that was cut short not long ago.
+fn begin_fetching(
+    reached: &Reached,
+    args: &args::Import,
+    wanted: &Wanted,
+) -> anyhow::Result<(Option<Known>, Option<Page>)> {
+    let known = wanted.begin(reached, args, args.again)?;
+    if known.position == 0 {
+        return Ok((Some(known), None));
+    }
+    let page = known.bookmark.as_deref().and_then(Page::parse).filter(vitally::has);
+    let since = SystemClock.now().0.saturating_sub(known.started_at.map_or(i64::MIN, |at| at.0));
+    if page.is_some() && since < FETCHED_SECONDS_MAX * 1_000_000 {
+        return Ok((Some(known), page));
+    }
+    Ok((Some(wanted.begin(reached, args, true)?), None))
 }
 
 /// The host of an address, without what may be secret in it.
@@ -123,18 +159,23 @@ struct Run<'r> {
 }
 
 impl<'r> Run<'r> {
-    fn begin(reached: &'r Reached, args: &'r args::Import, wanted: &Wanted) -> anyhow::Result<Run<'r>> {
-        let known = if args.dry_run { None } else { Some(wanted.begin(reached, args)?) };
-        if let Some(Known { id, position, .. }) = known {
-            let from = if position > 0 { format!(", going on after {position} messages") } else { String::new() };
+    /// Says which import it is.
+    fn new(reached: &'r Reached, args: &'r args::Import, known: Option<Known>) -> Run<'r> {
+        if let Some(Known { id, position, .. }) = &known {
+            let from = if *position > 0 { format!(", going on after {position} messages") } else { String::new() };
             output::talk(&format!("import {id}{from}"));
         }
-        Ok(Run { reached, args, known })
+        Run { reached, args, known }
+    }
+
+    /// Where it goes on.
+    fn position(&self) -> u64 {
+        self.known.as_ref().map_or(0, |known| known.position)
     }
 
     fn report(&self) -> anyhow::Result<Report> {
         let refused = self.args.refused.as_deref();
-        match self.known {
+        match &self.known {
             None => Report::new(refused),
             Some(known) => {
                 let report = Report::going_on(refused, known.refused_bytes)?;
@@ -153,7 +194,7 @@ impl<'r> Run<'r> {
         let mut pieces = pieces.peekable();
         let first = pieces.peek().and_then(|(piece, _)| piece.as_ref().ok());
         if first.is_none_or(|piece| received_at(piece).is_none()) {
-            return Ok(self.send(pieces, report, reading, None));
+            return self.go_on(pieces, report, (reading, None));
         }
         reading.note("reading");
         let (sorter, unread) = self.sort(pieces, reading)?;
@@ -164,7 +205,28 @@ impl<'r> Run<'r> {
         // What could be read is stored, and then it is said that there was more.
         let total = Some(total).filter(|_| unread.is_none());
         let in_order = in_order.chain(unread.map(|error| (Err(error), 0)));
-        Ok(self.send(in_order, report, &storing, total))
+        self.go_on(in_order, report, (&storing, total))
+    }
+
+    /// Sends what comes after the place up to which everything was acknowledged.
+    fn go_on(
+        &self,
+        mut pieces: impl Iterator<Item = Read>,
+        report: Report,
+        (progress, total): (&Progress, Option<u64>),
+    ) -> anyhow::Result<Imported> {
+        let (mut prefix, mut bytes) = (Prefix::default(), 0);
+        if let Some(known) = self.known.as_ref().filter(|known| known.position > 0) {
+            let mut sign = SignOfLife::new(self.reached, self.args, Some(known));
+            let gone = go_past(&mut pieces, known, |read| {
+                bytes += read;
+                progress.advance(read);
+                sign.read(read);
+            });
+            prefix = gone.inspect_err(|_| progress.finish())?;
+            progress.begin_anew();
+        }
+        Ok(self.send(pieces, Bookmarks::Digests(prefix), report, (progress, total), bytes))
     }
 
     fn sort(
@@ -173,7 +235,7 @@ impl<'r> Run<'r> {
         progress: &Progress,
     ) -> anyhow::Result<(Sorter, Option<anyhow::Error>)> {
         let mut sorter = Sorter::new();
-        let mut sign = SignOfLife::new(self.reached, self.args, self.known);
+        let mut sign = SignOfLife::new(self.reached, self.args, self.known.as_ref());
         let mut unread = None;
         for (piece, read) in pieces {
             progress.advance(read);
@@ -189,9 +251,10 @@ impl<'r> Run<'r> {
     fn send(
         &self,
         pieces: impl Iterator<Item = Read>,
+        bookmarks: Bookmarks,
         report: Report,
-        progress: &Progress,
-        total: Option<u64>,
+        (progress, total): (&Progress, Option<u64>),
+        bytes: u64,
     ) -> Imported {
         let mut parameters = self.reached.workspace(&self.args.reach.workspace);
         parameters.push(("dryRun", if self.args.dry_run { "true".to_owned() } else { String::new() }));
@@ -201,10 +264,11 @@ impl<'r> Run<'r> {
             path: &path,
             patience: Duration::from_secs(self.args.patience),
             progress,
-            known: self.known,
+            known: self.known.as_ref(),
+            bytes,
             total,
         };
-        course.run(pieces, report)
+        course.run(pieces, bookmarks, report)
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! A record becomes one message that states it as it is now, as of its last update and received when it was created; a
 //! user one for each of its parents. What the same API does not give, events and the past, cannot be had from it. Pages
-//! are asked for one after the other, and a server that says it is busy is waited for.
+//! are asked for one after the other, and a server that says it is busy is waited for. Fetching that was cut short goes on with
+//! a page; parents that were on pages before it are then looked up one by one, when something names them.
 
 use std::{
     collections::{HashMap, VecDeque},
+    rc::Rc,
     thread,
     time::{Duration, Instant},
 };
@@ -14,7 +16,10 @@ use anyhow::{Context, anyhow, bail};
 use muster_model::time::Micros;
 use serde_json::{Map, Value};
 
-use super::forms::line::Line;
+use super::{
+    bookmark::{NextPage, Page},
+    forms::line::Line,
+};
 use crate::{
     client::{Answer, CallError, Client},
     commands::{
@@ -30,6 +35,8 @@ use crate::{
 
 /// The paths of what is fetched, parents first.
 const COLLECTIONS: [&str; 4] = ["organizations", "accounts", "users", "npsResponses"];
+/// What stands in a bookmark for a collection when all pages of all of them were fetched.
+const NONE_LEFT: &str = "none";
 const PAGE_RECORDS: u32 = 100;
 const PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_MAX: Duration = Duration::from_secs(120);
@@ -41,12 +48,15 @@ pub struct Fetched<'a> {
     client: Client,
     patience: Duration,
     progress: &'a Progress,
+    /// The collection of the page that is fetched next, and what the server calls that page.
     collection: usize,
-    /// The next page of the collection; nothing once its last one was fetched.
-    from: Option<String>,
+    from: String,
+    next: NextPage,
     waiting: VecDeque<Piece>,
     /// External ids of organizations and accounts, by the ids of that server.
     known: HashMap<String, String>,
+    /// There are some that were not fetched by this.
+    looks_up: bool,
     count: u64,
     /// A failure was told.
     ended: bool,
@@ -60,43 +70,65 @@ impl<'a> Fetched<'a> {
             patience,
             progress,
             collection: 0,
-            from: Some(String::new()),
+            from: String::new(),
+            next: NextPage::default(),
             waiting: VecDeque::new(),
             known: HashMap::new(),
+            looks_up: false,
             count: 0,
             ended: false,
         }
     }
 
+    /// The same from a page on, before which there were so many pieces.
+    pub fn going_on(self, page: Page, count: u64) -> Fetched<'a> {
+        let collection = COLLECTIONS.iter().position(|name| *name == page.collection).unwrap_or(COLLECTIONS.len());
+        Fetched { collection, from: page.from, looks_up: true, count, ..self }
+    }
+
+    /// The page that is fetched next, whenever all before it was handed out.
+    pub fn next_page(&self) -> NextPage {
+        Rc::clone(&self.next)
+    }
+
+    fn page(&self) -> Page {
+        let collection = COLLECTIONS.get(self.collection).copied().unwrap_or(NONE_LEFT);
+        Page { collection: collection.to_owned(), from: self.from.clone() }
+    }
+
     /// Fetches the next page; false when there is none.
     fn fetch(&mut self) -> anyhow::Result<bool> {
         let Some(name) = COLLECTIONS.get(self.collection) else { return Ok(false) };
-        let Some(from) = self.from.take() else {
-            self.collection += 1;
-            self.from = Some(String::new());
-            return Ok(true);
-        };
         let mut parameters =
-            vec![("limit", PAGE_RECORDS.to_string()), ("sortBy", "createdAt".to_owned()), ("from", from)];
+            vec![("limit", PAGE_RECORDS.to_string()), ("sortBy", "createdAt".to_owned()), ("from", self.from.clone())];
         if *name == "accounts" {
             parameters.push(("status", "activeOrChurned".to_owned()));
         }
         let answer = self.ask(&target(&format!("/resources/{name}"), &parameters))?;
+        let answer = answer.with_context(|| format!("the server has no {name}"))?;
         let page: Value = serde_json::from_str(&answer).with_context(|| format!("a page of {name} is not JSON"))?;
         let records = page.get("results").and_then(Value::as_array);
         for record in records.with_context(|| format!("a page of {name} has no results"))? {
             let record = record.as_object().with_context(|| format!("a page of {name} has a record that is none"))?;
-            self.take(name, record);
+            self.take(name, record)?;
         }
-        self.from = page.get("next").and_then(Value::as_str).filter(|next| !next.is_empty()).map(str::to_owned);
+        match page.get("next").and_then(Value::as_str).filter(|next| !next.is_empty()) {
+            Some(next) => next.clone_into(&mut self.from),
+            None => {
+                self.collection += 1;
+                self.from.clear();
+            }
+        }
         Ok(true)
     }
 
-    fn ask(&self, path: &str) -> anyhow::Result<String> {
+    /// What the server has there; nothing when it says that there is nothing.
+    fn ask(&self, path: &str) -> anyhow::Result<Option<String>> {
         let started = Instant::now();
         loop {
             let (why, pause) = match self.client.get(path) {
-                Ok(Answer { status: 200, body, .. }) => return Ok(body),
+                Ok(Answer { status: 200, body, .. }) => return Ok(Some(body)),
+                Ok(Answer { status: 404, .. }) => return Ok(None),
                 Ok(Answer { status: status @ (429 | 502 | 503 | 504), retry_after, .. }) => {
                     (format!("the server is busy ({status})"), retry_after.unwrap_or(PAUSE).min(PAUSE_MAX))
                 }
@@ -118,8 +150,11 @@ impl<'a> Fetched<'a> {
         }
     }
 
-    fn take(&mut self, collection: &str, record: &Map<String, Value>) {
-        let Some(id) = text(record, "id") else { return self.broken(record, "it has no id") };
+    fn take(&mut self, collection: &str, record: &Map<String, Value>) -> anyhow::Result<()> {
+        let Some(id) = text(record, "id") else {
+            self.broken(record, "it has no id");
+            return Ok(());
+        };
         // Whoever has no id of its own is known by the one that the server gave.
         let external_id = text(record, "externalId").unwrap_or(id);
         self.known.insert(id.to_owned(), external_id.to_owned());
@@ -136,14 +171,15 @@ impl<'a> Fetched<'a> {
                 self.add(record, line.object("traits", traits(record)).received(received));
             }
             "accounts" => {
-                let organization = text(record, "organizationId").map(|id| self.external(id));
+                let organization = text(record, "organizationId").map(|id| self.external("organizations", id));
+                let organization = organization.transpose()?;
                 let line = begin("account").text("accountId", external_id);
                 let line = line.named("organizationId", organization.as_deref());
                 self.add(record, line.object("traits", traits(record)).received(received));
             }
             "users" => {
                 let user = |line: Line| line.object("traits", traits(record)).received(received);
-                let parents = self.parents(record);
+                let parents = self.parents(record)?;
                 if parents.is_empty() {
                     self.add(record, user(begin("user").text("userId", external_id).raw("accountId", "null")));
                 }
@@ -153,7 +189,10 @@ impl<'a> Fetched<'a> {
             }
             _ => {
                 let user = record.get("user").and_then(Value::as_object).and_then(|user| text(user, "externalId"));
-                let Some(user) = user else { return self.broken(record, "it does not say whose it is") };
+                let Some(user) = user else {
+                    self.broken(record, "it does not say whose it is");
+                    return Ok(());
+                };
                 let said = ["score", "feedback", "respondedAt", "dismissedAt"].into_iter();
                 let said = said.filter_map(|name| Some((name, record.get(name).filter(|value| !value.is_null())?)));
                 let line = begin("npsresponse").text("externalId", external_id).text("userId", user);
@@ -161,29 +200,42 @@ impl<'a> Fetched<'a> {
                 self.add(record, line.received(received));
             }
         }
+        Ok(())
     }
 
     /// The accounts and organizations of a user, by the names that messages have for them.
-    fn parents(&self, record: &Map<String, Value>) -> Vec<(&'static str, String)> {
+    fn parents(&mut self, record: &Map<String, Value>) -> anyhow::Result<Vec<(&'static str, String)>> {
         let mut parents = Vec::new();
         for (list, name) in [("accounts", "accountId"), ("organizations", "organizationId")] {
-            let all = record.get(list).and_then(Value::as_array).into_iter().flatten();
-            parents.extend(all.filter_map(|parent| Some((name, self.parent(parent)?))));
+            for parent in record.get(list).and_then(Value::as_array).into_iter().flatten() {
+                // It stands there in full or as an id.
+                let parent = match parent {
+                    Value::String(id) => Some(self.external(list, id)?),
+                    Value::Object(record) => {
+                        text(record, "externalId").or_else(|| text(record, "id")).map(str::to_owned)
+                    }
+                    _ => None,
+                };
+                parents.extend(parent.map(|parent| (name, parent)));
+            }
         }
-        parents
+        Ok(parents)
     }
 
-    /// The external id of a parent, which stands there in full or as an id.
-    fn parent(&self, parent: &Value) -> Option<String> {
-        match parent {
-            Value::String(id) => Some(self.external(id)),
-            Value::Object(record) => text(record, "externalId").or_else(|| text(record, "id")).map(str::to_owned),
-            _ => None,
+    /// The external id of a parent; its id when nothing is known of it.
+    fn external(&mut self, collection: &str, id: &str) -> anyhow::Result<String> {
+        if let Some(known) = self.known.get(id) {
+            return Ok(known.clone());
         }
-    }
-
-    fn external(&self, id: &str) -> String {
-        self.known.get(id).cloned().unwrap_or_else(|| id.to_owned())
+        let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        let answer = match self.looks_up && is_plain {
+            true => self.ask(&target(&format!("/resources/{collection}/{id}"), &[]))?,
+            false => None,
+        };
+        let record: Option<Value> = answer.and_then(|answer| serde_json::from_str(&answer).ok());
+        let external = record.as_ref().and_then(|record| record.get("externalId")?.as_str()).unwrap_or(id).to_owned();
+        self.known.insert(id.to_owned(), external.clone());
+        Ok(external)
     }
 
     fn add(&mut self, record: &Map<String, Value>, line: String) {
@@ -208,6 +260,7 @@ impl Iterator for Fetched<'_> {
     fn next(&mut self) -> Option<sending::Read> {
         loop {
             if let Some(piece) = self.waiting.pop_front() {
+                *self.next.borrow_mut() = self.waiting.is_empty().then(|| self.page());
                 return Some((Ok(piece), 0));
             }
             if self.ended {
@@ -218,11 +271,18 @@ impl Iterator for Fetched<'_> {
                 Ok(false) => return None,
                 Err(error) => {
                     self.ended = true;
+                    // Of a page all comes or nothing.
+                    self.waiting.clear();
                     return Some((Err(error), 0));
                 }
             }
         }
     }
+}
+
+/// Whether a page is one of these.
+pub fn has(page: &Page) -> bool {
+    page.collection == NONE_LEFT || COLLECTIONS.contains(&page.collection.as_str())
 }
 
 /// The names of the collections, as places in them are told.

@@ -124,12 +124,23 @@ impl Packer {
 
     /// Adds a message; hands out a request when it is full, before or after this message.
     pub fn push(&mut self, piece: Piece) -> Option<Request> {
+        let before = self.make_room(&piece);
+        let is_full = self.add(piece);
+        before.or_else(|| is_full.then(|| self.take()))
+    }
+
+    /// Hands out the request begun if a message would make it too long.
+    pub fn make_room(&mut self, piece: &Piece) -> Option<Request> {
+        let overflows = self.filling.len() > 0 && self.filling.text.len() + piece.text.len() > BODY_BYTES_MAX;
+        overflows.then(|| self.take())
+    }
+
+    /// Adds a message for which there is room; whether the request is full with it.
+    pub fn add(&mut self, piece: Piece) -> bool {
         let Piece { place, text, original, .. } = piece;
-        let overflows = !self.filling.text.is_empty() && self.filling.text.len() + text.len() > BODY_BYTES_MAX;
-        let before = overflows.then(|| self.take());
         self.filling.add(self.next, place, &text, original);
         self.next += 1;
-        before.or_else(|| (self.filling.len() == self.messages_max).then(|| self.take()))
+        self.filling.len() >= self.messages_max
     }
 
     /// Counts something that was read and cannot be sent.
