@@ -63,7 +63,7 @@ pub fn run(settings: &Settings, args: &args::Import) -> anyhow::Result<Exit> {
     match failure {
         None => Ok(summary.exit()),
         Some(failure) => {
-            output::talk("what was stored is kept; the same files, imported again, go on from where this ended");
+            output::talk("what was stored is kept; the same, imported again, goes on from where this ended");
             Err(failure)
         }
     }
@@ -116,7 +116,7 @@ fn fetch(settings: &Settings, args: &args::Import, url: &str) -> anyhow::Result<
         };
         let bookmarks = Bookmarks::Pages(pieces.next_page(), None);
         let report = run.report()?.with_sources(vitally::names(url));
-        // Parents come first, and of each kind what was made first: so every record is as old as it says.
+        // Parents come first, so what states a record comes before all that names it, and the record is as old as it says.
         Ok(run.send(pieces, bookmarks, report, (&reading, None), 0))
     })
 }
