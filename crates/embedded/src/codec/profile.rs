@@ -4,6 +4,7 @@ use muster_model::{
     id::RecordId,
     kind::RecordKind,
     profile::{Body, Profile},
+    register::Stamp,
     time::Micros,
     traits::Traits,
 };
@@ -47,6 +48,29 @@ pub fn encode(profile: &Profile, out: &mut Vec<u8>) {
     }
 }
 
+/// Bytes that a trait takes besides its key and its value, at least.
+const TRAIT_BYTES: usize = 29;
+
+fn take_traits(input: &mut Input<'_>) -> Result<Traits, Malformed> {
+    let count = input.count(TRAIT_BYTES)?;
+    // What room they need is known once they were passed over; that is cheaper than growing.
+    let mut ahead = *input;
+    for _ in 0..count {
+        take_trait(&mut ahead)?;
+    }
+    let mut traits = Traits::with_capacity(count, input.left() - ahead.left() - count * TRAIT_BYTES);
+    for _ in 0..count {
+        let (stamp, key, value) = take_trait(input)?;
+        traits.state(stamp, key, value.unwrap_or("null"));
+    }
+    Ok(traits)
+}
+
+fn take_trait<'a>(input: &mut Input<'a>) -> Result<(Stamp, &'a str, Option<&'a str>), Malformed> {
+    let key = input.text()?;
+    Ok((take_stamp(input)?, key, input.option(|input| input.text())?))
+}
+
 /// Reads a profile.
 pub fn decode(bytes: &[u8]) -> Result<Profile, Malformed> {
     let mut input = Input::new(bytes);
@@ -61,13 +85,7 @@ pub fn decode(bytes: &[u8]) -> Result<Profile, Malformed> {
     let updated_at = Micros(input.i64()?);
     let stated = input.flag()?;
     let first_known = Micros(input.i64()?);
-    let mut traits = Traits::default();
-    for _ in 0..input.count(29)? {
-        let key = input.text()?;
-        let stamp = take_stamp(&mut input)?;
-        let value = input.option(|input| input.text())?;
-        traits.state(stamp, key, value.unwrap_or("null"));
-    }
+    let traits = take_traits(&mut input)?;
     let body = match kind {
         RecordKind::Organization => Body::Organization(organization::decode(&mut input)?),
         RecordKind::Account => Body::Account(account::decode(&mut input)?),
