@@ -40,7 +40,12 @@ fn read(dir: &Path, committed: u64) -> Result<(Vec<u32>, Replayed), OpenError> {
 fn write(dir: &Path) -> Log {
     let mut log = Log::start(dir, Vec::new(), 1).unwrap();
     for number in 1..=6 {
-        assert_eq!(log.append([&batch(number)].into_iter()).unwrap(), u64::from(number));
+        // One way as well as the other.
+        match number % 2 {
+            0 => drop(log.append([&batch(number)].into_iter()).unwrap()),
+            _ => assert_eq!(log.append_beside([&batch(number)].into_iter(), || number).unwrap().1, number),
+        }
+        assert_eq!(log.last_sequence(), u64::from(number));
         if number == 3 {
             log.rotate().unwrap();
         }

@@ -8,11 +8,16 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
 use muster_store::batch::Batch;
 
-use super::frame;
+use super::{
+    frame,
+    sync::{self, Synced, Syncer},
+};
 use crate::disk;
 
 /// Why nothing was appended.
@@ -52,7 +57,8 @@ pub struct Log {
     dir: PathBuf,
     /// Every file, oldest first; the last one is being written.
     files: Vec<LogFile>,
-    file: File,
+    file: Arc<File>,
+    syncer: Syncer,
     length: u64,
     next_sequence: u64,
     buffer: Vec<u8>,
@@ -74,25 +80,45 @@ impl Log {
         files.push(LogFile { first_sequence: next_sequence, path });
         let length = frame::FILE_HEADER_BYTES as u64;
         let (buffer, ragged, broken) = (Vec::new(), false, false);
-        Ok(Log { dir: dir.to_owned(), files, file, length, next_sequence, buffer, ragged, broken })
+        let (dir, file, syncer) = (dir.to_owned(), Arc::new(file), Syncer::start()?);
+        Ok(Log { dir, files, file, syncer, length, next_sequence, buffer, ragged, broken })
     }
 
-    /// Writes one frame with these batches and syncs it. Returns its number.
-    pub fn append<'a>(&mut self, batches: impl Iterator<Item = &'a Batch>) -> Result<u64, LogError> {
+    /// Writes one frame with these batches and syncs it. Returns how long the sync took.
+    pub fn append<'a>(&mut self, batches: impl Iterator<Item = &'a Batch>) -> Result<Duration, LogError> {
+        self.write(batches)?;
+        let synced = sync::sync(&self.file);
+        self.written(synced)
+    }
+
+    /// The same, with something done while the sync is under way: nothing that others could see, as it may fail.
+    pub fn append_beside<'a, T>(
+        &mut self,
+        batches: impl Iterator<Item = &'a Batch>,
+        meanwhile: impl FnOnce() -> T,
+    ) -> Result<(Duration, T), LogError> {
+        self.write(batches)?;
+        let (synced, made) = self.syncer.sync_beside(&self.file, meanwhile);
+        Ok((self.written(synced)?, made))
+    }
+
+    fn write<'a>(&mut self, batches: impl Iterator<Item = &'a Batch>) -> Result<(), LogError> {
         self.mend()?;
-        let sequence = self.next_sequence;
-        frame::write_frame(&mut self.buffer, sequence, batches);
-        if let Err(error) = self.file.write_all(&self.buffer) {
+        frame::write_frame(&mut self.buffer, self.next_sequence, batches);
+        (&*self.file).write_all(&self.buffer).map_err(|error| {
             self.ragged = true;
-            return Err(self.mend().err().filter(LogError::is_final).unwrap_or(LogError::Refused(error)));
-        }
-        if let Err(error) = self.file.sync_data() {
+            self.mend().err().filter(LogError::is_final).unwrap_or(LogError::Refused(error))
+        })
+    }
+
+    fn written(&mut self, (synced, took): Synced) -> Result<Duration, LogError> {
+        if let Err(error) = synced {
             self.broken = true;
             return Err(LogError::Broken(error));
         }
         self.length += self.buffer.len() as u64;
         self.next_sequence += 1;
-        Ok(sequence)
+        Ok(took)
     }
 
     /// The number of the latest frame, or of the one before the first.
@@ -132,7 +158,7 @@ impl Log {
             }
         };
         self.files.push(LogFile { first_sequence: self.next_sequence, path });
-        self.file = file;
+        self.file = Arc::new(file);
         self.length = frame::FILE_HEADER_BYTES as u64;
         Ok(())
     }

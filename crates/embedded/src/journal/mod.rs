@@ -11,5 +11,8 @@ pub mod frame;
 /// Appending and letting go.
 pub mod log;
 
+/// Syncing while something else is done.
+pub mod sync;
+
 /// Reading back after a stop of whatever kind.
 pub mod replay;

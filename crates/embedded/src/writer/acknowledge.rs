@@ -4,10 +4,7 @@
 
 use muster_store::{error::AppendError, receipt::Receipt};
 
-use super::{
-    collect::{Group, Reply},
-    dedupe::Sifted,
-};
+use super::collect::{Group, Reply};
 use crate::counters::Counters;
 
 /// Tells everyone what became of their messages.
@@ -26,11 +23,6 @@ pub fn refuse(group: Group, error: &AppendError) {
 }
 
 /// The same, after the duplicate check.
-pub fn refuse_sifted(sifted: Sifted, error: &AppendError) {
-    refuse_replies(sifted.replies, error);
-}
-
-/// The same, when only the replies are left.
 pub fn refuse_replies(replies: Vec<(Reply, Receipt)>, error: &AppendError) {
     for (reply, _) in replies {
         let _ = reply.send(Err(error.clone()));

@@ -2,7 +2,8 @@
 //!
 //! collect → dedupe → append (one sync a group) → apply → publish → acknowledge. A group is whatever is waiting; no
 //! timer delays a lone message. Each stage is a plain function of the stage before; this file calls them in order and
-//! holds the branching. JSON is never parsed here.
+//! holds the branching. What a group will change is fetched while it is synced; nothing of it shows before. JSON is never
+//! parsed here.
 
 /// Taking what is waiting, within bounds.
 pub mod collect;
@@ -162,22 +163,23 @@ impl Writer {
                 return acknowledge::refuse(group, &AppendError::Stopped { reason });
             }
         };
-        let durable = match append::append(sifted, &mut self.log, &self.counters) {
-            Ok(durable) => durable,
-            Err((sifted, LogError::Refused(fault))) => {
-                self.identities.take_back(&sifted.fresh);
+        let dedupe::Sifted { kept, replies, fresh } = sifted;
+        // What is prepared while the sync is under way must still be true when it is applied.
+        let alone = self.views.correcting.lock();
+        let prepared = match append::append(&kept, &mut self.log, &self.views, &self.counters) {
+            Ok(prepared) => prepared,
+            Err(LogError::Refused(fault)) => {
+                self.identities.take_back(&fresh);
                 let refusal = self.hinder(Hindrance::Journal, &format!("the journal refused a write: {fault}"));
-                return acknowledge::refuse_sifted(sifted, &refusal);
+                return acknowledge::refuse_replies(replies, &refusal);
             }
-            Err((sifted, LogError::Broken(fault))) => {
+            Err(LogError::Broken(fault)) => {
                 let reason = self.stop(&format!("the journal could not be synced: {fault}"));
-                return acknowledge::refuse_sifted(sifted, &AppendError::Stopped { reason });
+                return acknowledge::refuse_replies(replies, &AppendError::Stopped { reason });
             }
         };
         let frame = self.log.last_sequence();
-        let alone = self.views.correcting.lock();
-        let published = apply::prepare(&durable.kept, &self.views)
-            .and_then(|prepared| publish::publish(prepared, frame, &self.views, &self.counters));
+        let published = prepared.and_then(|prepared| publish::publish(prepared, frame, &self.views, &self.counters));
         drop(alone);
         match published {
             // What was deleted should leave the journal soon.
@@ -185,12 +187,12 @@ impl Writer {
             Err(fault) => {
                 // Durable but not visible: a restart applies it. Nobody is told that it succeeded.
                 let reason = self.stop(&format!("a durable group could not be applied: {fault}"));
-                return acknowledge::refuse_replies(durable.replies, &AppendError::Stopped { reason });
+                return acknowledge::refuse_replies(replies, &AppendError::Stopped { reason });
             }
         }
         self.changed_at.get_or_insert_with(Instant::now);
-        self.views.book.appended(frame, &durable.kept);
-        acknowledge::acknowledge(durable.replies, &self.counters);
+        self.views.book.appended(frame, &kept);
+        acknowledge::acknowledge(replies, &self.counters);
         self.keep_within_bounds();
     }
 
