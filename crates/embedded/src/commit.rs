@@ -145,11 +145,11 @@ fn put_places(batch: &mut OwnedWriteBatch, state: &State, key: &ProfileKey, slot
     let place = |at: Micros| TimePlace { at, id: profile.id };
     let (created, updated) = (place(profile.created_at), place(profile.updated_at));
     let list_key = |cursor| keys::list_key(key.workspace, key.kind, cursor);
-    match slot.below {
-        Some((was_created, was_updated)) => {
-            debug_assert_eq!(was_created, created, "a record's creation never moves");
-            if was_updated != updated {
-                batch.remove(&state.by_updated, list_key(was_updated));
+    match &slot.below {
+        Some(was) => {
+            debug_assert_eq!(was.created_at, profile.created_at, "a record's creation never moves");
+            if was.updated_at != profile.updated_at {
+                batch.remove(&state.by_updated, list_key(place(was.updated_at)));
                 batch.insert(&state.by_updated, list_key(updated), []);
             }
         }

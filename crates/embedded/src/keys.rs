@@ -37,6 +37,15 @@ impl ProfileKey {
         key[5..].copy_from_slice(&self.id.0.to_be_bytes());
         key
     }
+
+    /// Reads such a key back.
+    pub fn parse(key: &[u8]) -> Option<ProfileKey> {
+        let (workspace, rest) = key.split_first_chunk()?;
+        let (&[kind], id) = rest.split_first_chunk()?;
+        let kind = RecordKind::from_number(kind)?;
+        let id = RecordId(u128::from_be_bytes(id.try_into().ok()?));
+        Some(ProfileKey::new(WorkspaceId(u32::from_be_bytes(*workspace)), kind, id))
+    }
 }
 
 /// The prefix of a kind of record in a list's order.

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use muster_model::profile::Profile;
 use rustc_hash::FxHashMap;
 
-use crate::keys::{ProfileKey, TimePlace};
+use crate::{keys::ProfileKey, lists::entries::Listed};
 
 /// A profile that changed, and what is known of the version below this overlay.
 #[derive(Clone, Debug)]
 pub struct Slot {
     pub profile: Arc<Profile>,
-    /// Where the version below stands in the list orders: created, updated. `None` when there is none.
-    pub below: Option<(TimePlace, TimePlace)>,
+    /// Where the version below stands in lists. `None` when there is none.
+    pub below: Option<Listed>,
     /// Rows of tracks that name this record and of messages that tell of it, in the order applied.
     pub rows: Vec<u32>,
     /// Bytes that the profile took when it was weighed last.
@@ -24,14 +24,15 @@ pub struct Slot {
 
 impl Slot {
     /// A profile as it is before this overlay changes it.
-    pub fn new(profile: Arc<Profile>, below: Option<(TimePlace, TimePlace)>, rows: Vec<u32>) -> Slot {
+    pub fn new(profile: Arc<Profile>, below: Option<Listed>, rows: Vec<u32>) -> Slot {
         let weight_bytes = profile.weight_bytes();
         Slot { profile, below, rows, weight_bytes }
     }
 
     /// Bytes that it takes in an overlay, about, its key and its place included.
     pub fn weight_bytes(&self) -> usize {
-        SLOT_BYTES + self.weight_bytes + size_of_val(self.rows.as_slice())
+        let below = self.below.as_ref().map_or(0, Listed::heap_bytes);
+        SLOT_BYTES + self.weight_bytes + below + size_of_val(self.rows.as_slice())
     }
 
     /// By how much the profile grew since it was weighed last.

@@ -3,10 +3,11 @@
 //! Guarantees that a commit is all or nothing and durable before it returns. Never decides what is written; keys lie in
 //! [`crate::keys`], values in [`crate::codec`].
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
+    compaction::Leveled,
     config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry},
 };
 
@@ -62,6 +63,13 @@ pub struct State {
 /// only be kept longer.
 const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
 
+/// Tables that may wait to be merged, where every checkpoint changes keys all over the keyspace. A merge takes in the whole
+/// level below, so it is worth waiting for what several checkpoints wrote; a look-up asks so many filters at the most.
+/// A keyspace keeps what it was created with: those of earlier versions merge sooner.
+const TABLES_MAX: u8 = 16;
+/// Bytes of a table there; with so many waiting, the level below is as large as it would be by the database's own defaults.
+const TABLE_BYTES: u64 = 16 << 20;
+
 impl State {
     /// Opens the store, or creates it. A store of another format is refused untouched.
     pub fn open(dir: &Path, cache_bytes: u64) -> Result<State, OpenError> {
@@ -78,19 +86,21 @@ impl State {
         })?;
         let usual = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
         let keyspace = |name: &str| database.keyspace(name, usual);
+        let merging = Arc::new(Leveled::default().with_l0_threshold(TABLES_MAX).with_table_target_size(TABLE_BYTES));
+        let scattered = |name: &str| database.keyspace(name, || usual().compaction_strategy(merging.clone()));
         let sparse = || {
             let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(12.0));
             usual().filter_policy(FilterPolicy::all(bloom))
         };
         let state = State {
             meta: keyspace("meta")?,
-            profiles: keyspace("profiles")?,
-            by_created: keyspace("by_created")?,
-            by_updated: keyspace("by_updated")?,
-            by_field: keyspace("by_field")?,
+            profiles: scattered("profiles")?,
+            by_created: scattered("by_created")?,
+            by_updated: scattered("by_updated")?,
+            by_field: scattered("by_field")?,
             stated: keyspace("stated")?,
-            children: keyspace("children")?,
-            statements: keyspace("statements")?,
+            children: scattered("children")?,
+            statements: scattered("statements")?,
             // Nearly every look-up here is for something that is not there; the filters answer those.
             identities: database.keyspace("identities", sparse)?,
             refused: keyspace("refused")?,

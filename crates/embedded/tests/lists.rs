@@ -2,9 +2,9 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use muster_embedded::{Embedded, Options, keys, lists::entries, state::State};
+use muster_embedded::{Embedded, Options, examine, keys, lists::entries, state::State};
 use muster_model::{id::WorkspaceId, kind::RecordKind, profile::Profile, rank::Rank};
 use muster_store::{
     lists::{Condition, ListOrder, ListQuery, kept_seen},
@@ -133,6 +133,37 @@ async fn long_lists_are_what_sorting_everything_gives() {
     engine.checkpoint().await;
     compare(&engine, workspace).await;
     engine.close().await.unwrap();
+    drop(engine);
+    assert_eq!(about_places(dir.path()), Vec::<String>::new(), "nothing is missing and nothing too many");
+}
+
+/// What an examination says against the places of records in lists.
+fn about_places(dir: &Path) -> Vec<String> {
+    let findings = examine(dir, &mut |_| {}).unwrap().into_iter();
+    findings.map(|finding| finding.what).filter(|what| what.contains("places in lists ")).collect()
+}
+
+#[test]
+fn a_record_that_lists_leave_out_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let workspace = runtime.block_on(async {
+        let (engine, _) = Embedded::open(options(dir.path()), NOW).unwrap();
+        let workspace = workspace(&engine, support::WORKSPACE).await;
+        send(&engine, workspace, &[&account(1), &account(2)]).await;
+        engine.close().await.unwrap();
+        workspace
+    });
+    assert_eq!(about_places(dir.path()), Vec::<String>::new());
+    {
+        let state = State::open(&dir.path().join("state"), 1 << 20).unwrap();
+        let value = entries::ranked(Rank::of_text(&(jumping(1) / 4).to_string()).unwrap());
+        let id = id(RecordKind::Account, "a1");
+        let key = keys::field_key(workspace, RecordKind::Account, entries::trait_field("mrr"), value, id);
+        assert!(state.by_field.contains_key(key).unwrap());
+        state.by_field.remove(key).unwrap();
+    }
+    assert_eq!(about_places(dir.path()), ["1 places in lists are missing: lists leave records out"]);
 }
 
 /// The names of the users that a search finds, sorted.
@@ -206,6 +237,7 @@ async fn entries_that_no_record_fits_show_nowhere() {
             state.by_field.insert(key, []).unwrap();
         }
     }
+    assert_eq!(about_places(dir.path()), ["4 places in lists belong to no record any more"]);
     let (engine, _) = Embedded::open(options(dir.path()), NOW).unwrap();
     let (all, _) = pass(&engine, workspace, ListQuery::new(RecordKind::Account, ListOrder::CreatedAt)).await;
     let names = |found: Vec<Arc<Profile>>| -> Vec<Box<str>> {

@@ -3,12 +3,15 @@
 
 mod support;
 
-use muster_embedded::{Embedded, Options};
-use muster_store::suite::{
-    Desk, Pace, Subject,
-    arbitrary::{Shape, arrivals_with_a_choice, arrivals_with_deletions, for_all, for_each},
-    imports,
-    order::{check, check_deletions},
+use muster_embedded::{Embedded, Finding, Options, Severity, examine};
+use muster_store::{
+    status::Status,
+    suite::{
+        Desk, Pace, Subject,
+        arbitrary::{Shape, arrivals_with_a_choice, arrivals_with_deletions, for_all, for_each},
+        imports,
+        order::{Difference, check, check_deletions},
+    },
 };
 use support::{open_when_free, options};
 
@@ -44,13 +47,29 @@ impl Subject for Directory {
     }
 }
 
+impl Directory {
+    /// What became of a check; after one that held, an examination finds nothing wrong: what is kept twice agrees.
+    async fn sound(&self, outcome: Result<(), Difference>) -> Result<(), Difference> {
+        outcome?;
+        let engine = open_when_free(options(self.dir.path())).await;
+        engine.close().await.expect("a clean close");
+        drop(engine);
+        let findings = examine(self.dir.path(), &mut |_| {}).expect("the directory is free");
+        let faults: Vec<_> = findings.iter().filter(|finding| finding.severity == Severity::Fault).collect();
+        assert_eq!(faults, [] as [&Finding; 0]);
+        Ok(())
+    }
+}
+
 fn holds(cases: u32, messages_max: usize, shape: Shape) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for_all(cases, messages_max, shape, |arrival| {
         runtime.block_on(async {
             let subject = Directory::new();
             let mut desk = Desk::open(&subject, Pace::Straight).await;
-            Box::pin(check(&mut desk, arrival, shape)).await
+            let outcome = Box::pin(check(&mut desk, arrival, shape)).await;
+            drop(desk);
+            subject.sound(outcome).await
         })
     });
 }
@@ -82,7 +101,9 @@ fn deletions_at_any_point() {
         runtime.block_on(async {
             let subject = Directory::new();
             let mut desk = Desk::open(&subject, Pace::Straight).await;
-            Box::pin(check_deletions(&mut desk, arrival)).await
+            let outcome = Box::pin(check_deletions(&mut desk, arrival)).await;
+            drop(desk);
+            subject.sound(outcome).await
         })
     });
 }
@@ -93,7 +114,9 @@ fn imports_taken_back(size: usize, cases: u32, subject: impl Fn() -> Directory) 
         runtime.block_on(async {
             let subject = subject();
             let mut desk = Desk::open(&subject, Pace::Straight).await;
-            Box::pin(imports::check(&mut desk, arrival, *choice)).await
+            let outcome = Box::pin(imports::check(&mut desk, arrival, *choice)).await;
+            drop(desk);
+            subject.sound(outcome).await
         })
     });
 }

@@ -24,7 +24,8 @@ use muster_store::{
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
-    keys::{ProfileKey, TimePlace},
+    keys::ProfileKey,
+    lists::entries::Listed,
     overlay::{Overlay, StatementsKey, parents_of},
     slots::Slot,
     state::State,
@@ -33,7 +34,7 @@ use crate::{
 };
 
 /// A profile in its present version, and where the version below the live overlay stands in lists.
-pub type Known = (Arc<Profile>, Option<(TimePlace, TimePlace)>);
+pub type Known = (Arc<Profile>, Option<Listed>);
 
 /// The changes.
 pub struct Wipe<'a> {
@@ -376,7 +377,7 @@ impl Ledger for Wipe<'_> {
 pub fn known(current: &Current, state: &State, key: &ProfileKey) -> Result<Option<Known>, ReadError> {
     let live = &current.live;
     if let Some(slot) = live.profiles.get(key) {
-        return Ok(Some((Arc::clone(&slot.profile), slot.below)));
+        return Ok(Some((Arc::clone(&slot.profile), slot.below.clone())));
     }
     if live.gone.contains_key(key) {
         return Ok(None);

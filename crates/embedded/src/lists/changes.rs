@@ -6,11 +6,13 @@
 //! looks at the record as well, so they are in the way of nobody. Entries that are no more always go in the commit: what
 //! is missing would be missed.
 
+use std::sync::Arc;
+
 use fjall::OwnedWriteBatch;
 use muster_store::error::ReadError;
 
 use super::{
-    entries::{self, Entry},
+    entries::{self, Entry, Listed},
     settle::{self, Settled},
 };
 use crate::{
@@ -52,12 +54,7 @@ impl Changes {
         for (key, slot) in profiles {
             let certain = settled.get(key).map(|seen| settle::settled(&slot.profile, *seen));
             let now = entries::entries(certain.as_ref().unwrap_or(&slot.profile));
-            let known = slot.below.is_some() || overlay.gone.contains_key(key);
-            let before = match known {
-                true => views::read_profile(&Latest, state, key).map_err(Fault::Read)?,
-                false => None,
-            };
-            changes.add(key, &before.as_ref().map(entries::entries).unwrap_or_default(), &now);
+            changes.add(key, &before(key, slot, overlay, state)?, &now);
             if changes.inserted.len() >= RUN {
                 changes.ingest(state).map_err(Fault::Store)?;
                 ingested = true;
@@ -94,5 +91,18 @@ impl Changes {
         self.removed.iter().for_each(|key| batch.remove(&state.by_field, *key));
         self.inserted.sort_unstable();
         self.inserted.iter().for_each(|key| batch.insert(&state.by_field, *key, []));
+    }
+}
+
+/// The entries that a record has on disk.
+fn before(key: &ProfileKey, slot: &Slot, overlay: &Overlay, state: &State) -> Result<Arc<[Entry]>, Fault> {
+    let gone = overlay.gone.contains_key(key);
+    match &slot.below {
+        Some(Listed { entries: Some(entries), .. }) if !gone => Ok(Arc::clone(entries)),
+        None if !gone => Ok(Arc::default()),
+        _ => {
+            let found = views::read_profile(&Latest, state, key).map_err(Fault::Read)?;
+            Ok(found.as_ref().map(entries::entries).unwrap_or_default().into())
+        }
     }
 }

@@ -4,6 +4,8 @@
 //! the hash of a text, or says only that there is one. Values are inverted, so that the greatest comes first and a list
 //! runs downwards as the keys run up. Hashes may meet: whoever finds a record here looks at the record itself, too.
 
+use std::sync::Arc;
+
 use fjall::OwnedWriteBatch;
 use muster_model::{
     find,
@@ -124,6 +126,30 @@ pub fn field(order: &ListOrder) -> Option<u64> {
         ListOrder::NpsLastScore => Some(10),
         ListOrder::NpsLastRespondedAt => Some(11),
         ListOrder::Trait(key) => Some(trait_field(key)),
+    }
+}
+
+/// Where a record stands in lists, as it was when it was looked at.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub created_at: Micros,
+    pub updated_at: Micros,
+    /// Its entries. `None` where they may be others on disk: what was uncertain in memory may have been made certain on
+    /// its way there.
+    pub entries: Option<Arc<[Entry]>>,
+}
+
+impl Listed {
+    /// Where a record from below an overlay stands.
+    pub fn of(profile: &Profile) -> Listed {
+        let (_, certain) = kept_seen(profile);
+        let entries = certain.then(|| entries(profile).into());
+        Listed { created_at: profile.created_at, updated_at: profile.updated_at, entries }
+    }
+
+    /// Bytes that it takes on the heap, about.
+    pub fn heap_bytes(&self) -> usize {
+        self.entries.as_ref().map_or(0, |entries| 32 + size_of_val(&**entries))
     }
 }
 

@@ -34,3 +34,6 @@ mod options;
 
 /// A page.
 mod page;
+
+/// Whether the places of records are those that they ask for.
+pub mod examine;

@@ -23,7 +23,8 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     error::not_a_record,
-    keys::{ProfileKey, TimePlace},
+    keys::ProfileKey,
+    lists::entries::Listed,
     overlay::Overlay,
     slots::{Slot, SlotNumber},
     state::State,
@@ -167,8 +168,7 @@ pub fn load_slot(key: &ProfileKey, frozen: Option<&Overlay>, state: &State) -> R
         None => views::read_profile(&Latest, state, key)?.map(Arc::new),
     };
     Ok(found.map(|profile| {
-        let place = |at| TimePlace { at, id: profile.id };
-        let below = Some((place(profile.created_at), place(profile.updated_at)));
+        let below = Some(Listed::of(&profile));
         Slot::new(profile, below, Vec::new())
     }))
 }
