@@ -112,7 +112,7 @@ pub struct CreateKey {
     /// Workspace the key belongs to; made if it does not exist
     #[arg(long, default_value = "default")]
     pub workspace: String,
-    /// What the key may do: write, read, admin, with commas between
+    /// What the key may do: write, read, admin, with commas between; operator sees which workspaces there are and makes others
     #[arg(long, default_value = "write,read,admin")]
     pub scope: String,
     /// What the key is for, in your own words

@@ -39,8 +39,8 @@ fn source(path: &str) -> PathBuf {
 struct Scene {
     home: Home,
     server: Server,
-    /// The token of a workspace in which nothing is.
-    empty: String,
+    /// The tokens of a workspace in which nothing is, of a key that may only read, and of an operator's.
+    others: [String; 3],
 }
 
 impl Scene {
@@ -53,24 +53,26 @@ impl Scene {
         let (good, bad) = hostile();
         server.client().batch(&good).expect("the server answers").expect_success();
         server.client().batch(&bad).expect("the server answers").expect(400);
-        let empty = create_key(home.path(), &data_dir, "empty", "write,read,admin", "empty");
-        Scene { home, server, empty }
+        let key = |workspace, scope, name| create_key(home.path(), &data_dir, workspace, scope, name);
+        let empty = key("empty", "write,read,admin", "empty");
+        let others = [empty, key("default", "read", "reads"), key("default", "read,operator", "operations")];
+        Scene { home, server, others }
     }
 
     #[track_caller]
     fn visit(&self, program: &str) {
-        visit(program, &format!("http://{}", self.server.address), &self.home, &self.empty);
+        visit(program, &format!("http://{}", self.server.address), &self.home, &self.others);
     }
 }
 
 /// Runs one of the programs beside this file in a browser; fails with what it found.
 #[track_caller]
-fn visit(program: &str, origin: &str, home: &Home, empty: &str) {
+fn visit(program: &str, origin: &str, home: &Home, others: &[String]) {
     let modules = packages::node();
     let said = home.path().join("visit.log");
     let file = File::create(&said).expect("a log file");
     let mut command = Command::new("node");
-    command.arg(source(program)).arg(origin).arg(TOKEN).arg(home.path()).arg(empty);
+    command.arg(source(program)).arg(origin).arg(TOKEN).arg(home.path()).args(others);
     command.env("NODE_PATH", modules).env("HOME", home.path()).stdin(Stdio::null());
     command.stdout(file.try_clone().expect("a second handle")).stderr(file);
     let mut child = match command.spawn() {
@@ -129,7 +131,7 @@ fn hostile() -> (Vec<Value>, Vec<Value>) {
 /// Nothing that follows could fail if the browser's complaints were not heard.
 #[test]
 fn what_is_wrong_with_a_page_is_heard() {
-    visit("ears.cjs", "", &Home::new(), "");
+    visit("ears.cjs", "", &Home::new(), &[]);
 }
 
 #[test]

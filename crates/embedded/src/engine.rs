@@ -25,9 +25,10 @@ use muster_store::{
     error::{AdminError, AppendError, ReadError},
     journal::Journal,
     receipt::Receipt,
-    status::{Figures, Health, Status},
+    status::{Figures, Health, Size, Status},
     team::{Member, NewMember, SignIn},
 };
+use rustc_hash::FxHashMap;
 
 use crate::{
     backup,
@@ -44,6 +45,7 @@ use crate::{
     options::Options,
     recovery::{self, Layout, Recovered, Recovery},
     room::Room,
+    saved::Shelf,
     state::State,
     team::Teams,
     views::Views,
@@ -62,6 +64,7 @@ pub struct Embedded {
     pub(crate) views: Arc<Views>,
     pub(crate) registry: Arc<Registry>,
     teams: Arc<Teams>,
+    pub(crate) shelf: Arc<Shelf>,
     pub(crate) options: Arc<Options>,
     intake: Intake,
     counters: Arc<Counters>,
@@ -79,7 +82,7 @@ impl Embedded {
         let lock = layout.lock()?;
         backup::clear_staging(&layout)?;
         let counters = Arc::new(Counters::default());
-        let (registry, teams, recovered) = recover(&layout, &options, &counters)?;
+        let (registry, teams, shelf, recovered) = recover(&layout, &options, &counters)?;
         let log = Log::start(&layout.journal, recovered.replayed.files, recovered.replayed.next_sequence)?;
         counters.journal_bytes(log.bytes());
         let views = Arc::new(recovered.views);
@@ -141,7 +144,7 @@ impl Embedded {
         writer.note_recovered();
         start(writer, checkpointer, eraser, &health, lock)?;
         let engine =
-            Embedded { views, registry, teams, options, intake, counters, health, room, closing, layout, idle };
+            Embedded { views, registry, teams, shelf, options, intake, counters, health, room, closing, layout, idle };
         Ok((engine, recovered.report))
     }
 
@@ -185,16 +188,16 @@ pub(crate) struct Reader {
     pub options: Arc<Options>,
 }
 
+/// What is read when a directory is opened.
+type Opened = (Arc<Registry>, Arc<Teams>, Arc<Shelf>, Recovered);
+
 /// Opens the state store and folds in what the journal has beyond it.
-fn recover(
-    layout: &Layout,
-    options: &Options,
-    counters: &Counters,
-) -> Result<(Arc<Registry>, Arc<Teams>, Recovered), OpenError> {
+fn recover(layout: &Layout, options: &Options, counters: &Counters) -> Result<Opened, OpenError> {
     let state = State::open(&layout.state, options.state_cache_bytes)?;
-    let (registry, teams, recovered) = reading("the state store", || {
-        let (registry, teams) = (Registry::load(&state)?, Teams::load(&state)?);
-        Ok((Arc::new(registry), Arc::new(teams), recovery::recover(layout, state, counters)?))
+    let (registry, teams, shelf, recovered) = reading("the state store", || {
+        let (registry, teams) = (Arc::new(Registry::load(&state)?), Arc::new(Teams::load(&state)?));
+        let shelf = Arc::new(Shelf::load(&state)?);
+        Ok((registry, teams, shelf, recovery::recover(layout, state, counters)?))
     })?;
     recovered.views.footers.keep_within(options.history_cache_bytes);
     recovered.views.texts.keep_within(options.search_bytes);
@@ -203,7 +206,7 @@ fn recover(
         letters_max: options.letters_max as u64,
         letters_retention: options.letters_retention,
     };
-    Ok((registry, teams, recovered))
+    Ok((registry, teams, shelf, recovered))
 }
 
 /// Has what an earlier process left to be removed removed; whether there is any.
@@ -365,6 +368,20 @@ impl Status for Embedded {
             state_bytes: disk::bytes_below(&self.layout.state),
             ..self.counters.figures()
         }
+    }
+
+    fn sizes(&self) -> Vec<(WorkspaceId, Size)> {
+        let mut sizes: FxHashMap<WorkspaceId, Size> = FxHashMap::default();
+        let current = self.views.look();
+        for segment in current.manifest.all() {
+            let size = sizes.entry(segment.workspace).or_default();
+            size.messages += segment.rows;
+            size.history_bytes += segment.bytes;
+        }
+        for overlay in std::iter::once(&current.live).chain(current.frozen.as_deref()) {
+            overlay.rows().iter().for_each(|row| sizes.entry(row.workspace).or_default().messages += 1);
+        }
+        sizes.into_iter().collect()
     }
 
     fn close(&self) -> Answer<'_, (), ReadError> {

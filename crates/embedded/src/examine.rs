@@ -16,7 +16,9 @@ use crate::{
     journal::replay,
     lists,
     recovery::Layout,
+    saved::Shelf,
     state::State,
+    team::Teams,
 };
 
 /// How bad a finding is.
@@ -87,7 +89,8 @@ fn stage(what: &str, findings: &mut Vec<Finding>, look: impl FnOnce(&mut Vec<Fin
 }
 
 fn examine_state(state: &State, findings: &mut Vec<Finding>) {
-    if let Err(error) = Registry::load(state) {
+    let read = [Registry::load(state).err(), Teams::load(state).err(), Shelf::load(state).err()];
+    for error in read.into_iter().flatten() {
         findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE));
     }
     examine_records(state, findings);

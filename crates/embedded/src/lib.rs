@@ -70,6 +70,9 @@ pub mod credentials;
 /// Team members.
 pub mod team;
 
+/// Views and queries that workspaces keep.
+pub mod saved;
+
 /// From a directory as some stop left it to an engine that can go on.
 pub mod recovery;
 

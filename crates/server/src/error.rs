@@ -27,6 +27,10 @@ use crate::{
 };
 
 /// What a key is told that may not say where messages go.
+const OPERATOR_GIVES_IT: &str =
+    "only the local operator gives the scope operator; run `muster keys create` on the server's own machine";
+const OF_ANOTHER_WORKSPACE: &str =
+    "a key manages the keys of its own workspace only; use an admin key of the other workspace";
 const OPERATOR_SAYS_WHERE: &str =
     "only whoever operates this server may say where messages go; see forward.managed_by in its settings";
 
@@ -35,15 +39,27 @@ const OPERATOR_SAYS_WHERE: &str =
 pub(crate) enum ApiError {
     NoCredentials,
     UnknownToken,
-    MissingScope { needs: Scopes, has: Scopes },
+    MissingScope {
+        needs: Scopes,
+        has: Scopes,
+    },
     OperatorOnlyManagesKeys,
     OperatorOnly,
     OtherWorkspace,
+    /// A key asks for a key that sees all workspaces.
+    OperatorScope,
     DestinationsByOperator,
-    OverRate { retry_after_seconds: u64 },
-    BodyTooLarge { bytes_max: usize, compressed: bool },
+    OverRate {
+        retry_after_seconds: u64,
+    },
+    BodyTooLarge {
+        bytes_max: usize,
+        compressed: bool,
+    },
     UnsupportedEncoding,
-    BodyNotDecodable { encoding: &'static str },
+    BodyNotDecodable {
+        encoding: &'static str,
+    },
     BodyTimeout,
     BodyCutShort,
     NoRoom,
@@ -51,8 +67,12 @@ pub(crate) enum ApiError {
     Parameter(String),
     Cursor,
     Invalid(Vec<Violation>),
-    NoSuchRecord { kind: &'static str },
-    NotKnownThen { kind: &'static str },
+    NoSuchRecord {
+        kind: &'static str,
+    },
+    NotKnownThen {
+        kind: &'static str,
+    },
     NoSuchTail,
     PlaceGone,
     TailTaken,
@@ -83,7 +103,8 @@ impl ApiError {
             | ApiError::OperatorOnlyManagesKeys
             | ApiError::OperatorOnly
             | ApiError::DestinationsByOperator
-            | ApiError::OtherWorkspace => StatusCode::FORBIDDEN,
+            | ApiError::OtherWorkspace
+            | ApiError::OperatorScope => StatusCode::FORBIDDEN,
             ApiError::OverRate { .. } => StatusCode::TOO_MANY_REQUESTS,
             ApiError::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             ApiError::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -156,9 +177,8 @@ impl ApiError {
             ApiError::OperatorOnly => {
                 "only the local operator may do this; run `muster backup` on the server's own machine".to_owned()
             }
-            ApiError::OtherWorkspace => {
-                "a key manages the keys of its own workspace only; use an admin key of the other workspace".to_owned()
-            }
+            ApiError::OperatorScope => OPERATOR_GIVES_IT.to_owned(),
+            ApiError::OtherWorkspace => OF_ANOTHER_WORKSPACE.to_owned(),
             ApiError::DestinationsByOperator => OPERATOR_SAYS_WHERE.to_owned(),
             ApiError::OverRate { retry_after_seconds } => format!(
                 "the key has made all the requests that its rate limit allows for now; wait {retry_after_seconds} \

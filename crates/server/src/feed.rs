@@ -147,7 +147,24 @@ impl Feed {
         let told = entries.take(granted).filter_map(|entry| told(entry, batch.key_id(), now)).collect();
         Some(Looked { room, told })
     }
+
+    /// Tells of a batch that nobody takes, because its request wanted all of it or nothing and something was refused.
+    pub(crate) fn tell_withheld(&self, batch: &Batch, now: Micros) {
+        let Some(Looked { room, told }) = self.look(batch, now) else { return };
+        for (mut one, waits) in told {
+            if waits {
+                one.outcome = "withheld";
+                WITHHELD_BECAUSE.clone_into(&mut one.why);
+            }
+            // Nobody may be left who listens.
+            let _ = room.told.send(Arc::new(one));
+        }
+    }
 }
+
+/// Why a good message was not stored.
+const WITHHELD_BECAUSE: &str =
+    "not stored: the request asked for all of its messages or none, and another one of them was refused";
 
 /// What is to be told of a batch.
 pub(crate) struct Looked {

@@ -55,6 +55,9 @@ mod wire;
 /// Text as HTML.
 mod html;
 
+/// Views and queries under names: what is kept, and by whom.
+mod saved;
+
 /// The console: pages for people.
 mod ui;
 

@@ -38,6 +38,8 @@ pub(crate) enum Access {
     ReadOrOperator,
     /// A key with the scope `admin`, or the operator's token.
     Keys,
+    /// A key with the scope `operator`, or the operator's token.
+    Workspaces,
 }
 
 /// One method of one path.
@@ -102,6 +104,7 @@ fn gated(state: &AppState, access: Access, handler: MethodRouter<AppState>) -> M
         Access::Scope(scope) => (scope, false),
         Access::ReadOrOperator => (Scopes::READ, true),
         Access::Keys => (Scopes::ADMIN, true),
+        Access::Workspaces => (Scopes::OPERATOR, true),
     };
     handler.route_layer(from_fn_with_state(Gate { state: state.clone(), needs, operator }, pass))
 }

@@ -21,7 +21,7 @@ use crate::{
     metrics::Metrics,
     query::tail::Seats,
     settings::ServerSettings,
-    ui::admin::Samples,
+    ui::{RefusedCounts, Warmed, admin::Samples},
 };
 
 /// The store, the clock, the settings, and the counters that bound the work under way.
@@ -39,6 +39,8 @@ pub struct Shared {
     pub(crate) heavy_jobs: Arc<Semaphore>,
     /// Places for queries that run.
     pub(crate) queries: Arc<Semaphore>,
+    /// Held while a key is made, so that a workspace is not made twice.
+    pub(crate) making_keys: Mutex<()>,
     /// Held while an import is given its number.
     pub(crate) importing: Mutex<()>,
     /// In which order parts of imports reach the journal.
@@ -57,6 +59,10 @@ pub struct Shared {
     pub(crate) passwords: Passwords,
     /// How the server did in the last day.
     pub(crate) samples: Samples,
+    /// Where a search finds everything in memory.
+    pub(crate) warmed: Warmed,
+    /// How many messages are refused, and why.
+    pub(crate) refused_counts: RefusedCounts,
     pub(crate) metrics: Arc<Metrics>,
     /// Where messages go on to.
     pub(crate) office: Arc<Office>,
@@ -82,11 +88,14 @@ impl AppState {
             queries: Arc::new(Semaphore::new(settings.queries_max.max(1))),
             seats: Seats::default(),
             limiter: Limiter::new(settings.requests_per_minute),
+            making_keys: Mutex::default(),
             importing: Mutex::new(()),
             turns: Turns::default(),
             due: Notify::new(),
             last_used: LastUsed::default(),
             samples: Samples::default(),
+            warmed: Warmed::default(),
+            refused_counts: RefusedCounts::default(),
             passwords: Passwords::default(),
             feed: Arc::new(Feed::default()),
             office,

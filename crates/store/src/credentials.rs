@@ -28,13 +28,16 @@ impl Scopes {
     pub const READ: Scopes = Scopes(2);
     /// Manage keys.
     pub const ADMIN: Scopes = Scopes(4);
-    /// All of them.
+    /// See which workspaces there are, and make one. Beside the rest, and given on the server's own machine alone.
+    pub const OPERATOR: Scopes = Scopes(8);
+    /// All that concern a workspace.
     pub const ALL: Scopes = Scopes(7);
     /// Nothing.
     pub const NONE: Scopes = Scopes(0);
 
-    const NAMES: [(Scopes, &'static str); 3] =
-        [(Scopes::WRITE, "write"), (Scopes::READ, "read"), (Scopes::ADMIN, "admin")];
+    /// Their names, in the order in which they are told.
+    pub const NAMES: [(Scopes, &'static str); 4] =
+        [(Scopes::WRITE, "write"), (Scopes::READ, "read"), (Scopes::ADMIN, "admin"), (Scopes::OPERATOR, "operator")];
 
     /// Whether everything in `other` is in this.
     #[must_use]
@@ -44,7 +47,7 @@ impl Scopes {
 
     /// Both together.
     #[must_use]
-    pub fn union(self, other: Scopes) -> Scopes {
+    pub const fn union(self, other: Scopes) -> Scopes {
         Scopes(self.0 | other.0)
     }
 
@@ -53,7 +56,7 @@ impl Scopes {
         let mut scopes = Scopes::NONE;
         for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             let known = Scopes::NAMES.iter().find(|(_, known)| *known == name);
-            let (scope, _) = known.ok_or_else(|| format!("{name} is no scope; use write, read or admin"))?;
+            let (scope, _) = known.ok_or_else(|| format!("{name} is no scope; use write, read, admin or operator"))?;
             scopes = scopes.union(*scope);
         }
         if scopes == Scopes::NONE {
@@ -72,7 +75,7 @@ impl Scopes {
     /// From the number in which a store kept it; unknown bits are dropped.
     #[must_use]
     pub fn from_bits(bits: u8) -> Scopes {
-        Scopes(bits & Scopes::ALL.0)
+        Scopes(bits & Scopes::ALL.union(Scopes::OPERATOR).0)
     }
 }
 
@@ -155,6 +158,9 @@ mod tests {
     fn scopes_read_back() {
         assert_eq!(Scopes::parse("read, write").unwrap(), Scopes::WRITE.union(Scopes::READ));
         assert_eq!(Scopes::ALL.to_string(), "write,read,admin");
+        let operator = Scopes::parse("operator,read").unwrap();
+        assert_eq!((operator.to_string().as_str(), Scopes::from_bits(operator.bits())), ("read,operator", operator));
+        assert!(!Scopes::ALL.contains(Scopes::OPERATOR), "it is given for itself");
         assert!(Scopes::parse("root").is_err());
         assert!(Scopes::parse("").is_err());
         assert!(!Scopes::READ.contains(Scopes::WRITE));

@@ -1,9 +1,9 @@
 //! The seam between Muster and whatever keeps its data.
 //!
-//! Twelve traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
+//! Thirteen traits say what a store promises: [`journal::Journal`] (accepted messages), [`profiles::Profiles`] (what is true
 //! now), [`history::History`] (what happened), [`scan::Scans`] (all of both, as of one moment), [`past::Past`] (what was
 //! said, and true then), [`activity::Activity`] (how much happened), [`refused::Refusals`] (messages set aside),
-//! [`follow::Followers`] (messages handed on, one after the other), [`import::Imports`] (imports, and how far each has come), [`deletion::Deletions`] (what was deleted, with receipts), [`credentials::Credentials`] (workspaces and keys) and [`team::Teams`] (team members); [`Store`] is all of them. A
+//! [`follow::Followers`] (messages handed on, one after the other), [`import::Imports`] (imports, and how far each has come), [`deletion::Deletions`] (what was deleted, with receipts), [`credentials::Credentials`] (workspaces and keys), [`team::Teams`] (team members) and [`saved::SavedViews`] (views and queries under names); [`Store`] is all of them. A
 //! trait's documentation is its
 //! specification, and `suite` checks it on every implementation, the in-memory twin in [`memory`] included.
 //! This crate does no I/O and names no engine.
@@ -71,6 +71,9 @@ pub mod credentials;
 /// Team members.
 pub mod team;
 
+/// Views and queries that a workspace keeps.
+pub mod saved;
+
 /// A store as operators see it: health, figures, closing.
 pub mod status;
 
@@ -104,6 +107,7 @@ pub trait Store:
     + deletion::Deletions
     + credentials::Credentials
     + team::Teams
+    + saved::SavedViews
     + status::Status
     + backup::Backups
 {
@@ -123,6 +127,7 @@ impl<S> Store for S where
         + deletion::Deletions
         + credentials::Credentials
         + team::Teams
+        + saved::SavedViews
         + status::Status
         + backup::Backups
 {

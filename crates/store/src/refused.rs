@@ -166,6 +166,46 @@ pub struct RefusedPage {
     pub next: Option<RefusedCursor>,
 }
 
+/// Bytes of a message that a sketch of it holds.
+pub const SKETCH_BYTES_MAX: usize = 160;
+
+/// A message set aside without most of its body: as much as it takes to sort it and to count it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sketch {
+    pub id: RefusedId,
+    pub received_at: Micros,
+    pub code: Code,
+    pub pointer: String,
+    pub reason: String,
+    pub key_id: u64,
+    /// The beginning of the body.
+    pub start: Vec<u8>,
+}
+
+impl Sketch {
+    /// The sketch of a message.
+    #[must_use]
+    pub fn of(refused: &Refused<'_>) -> Sketch {
+        Sketch {
+            id: refused.id,
+            received_at: refused.received_at,
+            code: refused.code,
+            pointer: refused.pointer.to_string(),
+            reason: refused.reason.to_string(),
+            key_id: refused.key_id,
+            start: refused.body[..refused.body.len().min(SKETCH_BYTES_MAX)].to_vec(),
+        }
+    }
+}
+
+/// A page of sketches, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SketchPage {
+    pub sketches: Vec<Sketch>,
+    /// Where the next page starts; `None` at the end.
+    pub next: Option<RefusedCursor>,
+}
+
 /// Reading messages set aside. They get there and leave through the journal, like everything else.
 pub trait Refusals: Send + Sync {
     /// At most `limit` messages after `from`, newest first.
@@ -175,6 +215,14 @@ pub trait Refusals: Send + Sync {
         from: Option<RefusedCursor>,
         limit: usize,
     ) -> Answer<'_, RefusedPage, ReadError>;
+
+    /// The same as sketches, for whoever looks at many: the same messages in the same pages.
+    fn refused_sketches(
+        &self,
+        workspace: WorkspaceId,
+        from: Option<RefusedCursor>,
+        limit: usize,
+    ) -> Answer<'_, SketchPage, ReadError>;
 
     /// One message set aside, if it is still there.
     fn refused_message(&self, workspace: WorkspaceId, id: RefusedId)

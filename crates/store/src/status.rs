@@ -1,5 +1,7 @@
 //! A store as operators see it: health, figures, closing.
 
+use muster_model::id::WorkspaceId;
+
 use crate::{Answer, error::ReadError};
 
 /// Whether the store can do its work.
@@ -45,6 +47,15 @@ pub struct Figures {
     pub state_bytes: u64,
 }
 
+/// What a workspace holds on disk and in memory, for whoever operates the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Messages; what was deleted counts until its bytes are gone.
+    pub messages: u64,
+    /// Bytes of its history on disk, if there is one.
+    pub history_bytes: u64,
+}
+
 /// What operating a store needs.
 pub trait Status: Send + Sync {
     /// Whether writes are taken.
@@ -52,6 +63,9 @@ pub trait Status: Send + Sync {
 
     /// Counters and gauges.
     fn figures(&self) -> Figures;
+
+    /// What each workspace holds, in no order; one that holds nothing may be left out. Must not touch a disk.
+    fn sizes(&self) -> Vec<(WorkspaceId, Size)>;
 
     /// Takes nothing more, finishes what was taken, brings it into its final place and lets go of everything. Later
     /// appends answer [`crate::error::AppendError::Closing`]. Closing twice is harmless.

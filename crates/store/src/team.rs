@@ -104,6 +104,22 @@ pub fn find<'t>(team: &'t [Member], email: &str) -> Option<&'t Member> {
     team.iter().find(|member| member.email.to_lowercase() == email)
 }
 
+/// What a member does is recorded under a number that stands where a key's would. Those of keys count from 1 and stay far
+/// below this one; below twice of it every program reads a number exactly.
+const NUMBERS_FROM: u64 = 1 << 52;
+
+/// The number under which it is recorded what a member does.
+#[must_use]
+pub fn number(id: RecordId) -> u64 {
+    NUMBERS_FROM | (id.0 as u64 & (NUMBERS_FROM - 1))
+}
+
+/// Whether a number is one of a member, on the list or not any more.
+#[must_use]
+pub fn is_number(number: u64) -> bool {
+    number >= NUMBERS_FROM
+}
+
 /// Someone who is on no list.
 #[must_use]
 pub fn unknown() -> AdminError {

@@ -23,6 +23,7 @@ fn every_case_is_in_the_list() {
         include_str!("../src/suite/deletion.rs"),
         include_str!("../src/suite/imports.rs"),
         include_str!("../src/suite/credentials.rs"),
+        include_str!("../src/suite/saved.rs"),
         include_str!("../src/suite/status.rs"),
         include_str!("../src/suite/order.rs"),
     ];

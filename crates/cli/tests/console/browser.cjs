@@ -174,7 +174,7 @@ class Visit {
 
 // Runs the whole of a test in a browser of its own, prints what was found, and ends with whether anything was.
 exports.test = async (whole) => {
-  const [origin, token, home, empty] = process.argv.slice(2);
+  const [origin, token, home, ...others] = process.argv.slice(2);
   const browser = await puppeteer.launch({
     executablePath: program('chromium'),
     pipe: true,
@@ -188,7 +188,7 @@ exports.test = async (whole) => {
   try {
     await visit.listen();
     await visit.look('light', 1280);
-    await whole(visit, token, empty);
+    await whole(visit, token, ...others);
   } catch (error) {
     visit.find(`went no further: ${error.stack}`);
   }

@@ -1,8 +1,10 @@
-// What people do in the console, by keyboard and by form. Arguments: origin, token, a directory of the test's own.
+// What people do in the console, by keyboard and by form. Arguments: origin, token, a directory of the test's own, the tokens of an
+// empty workspace, of a reader and of an operator.
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
 const { test } = require('./browser.cjs');
 const changes = require('./changes.cjs');
+const kept = require('./kept.cjs');
 
 const HOSTILE = JSON.parse(readFileSync(path.join(__dirname, 'hostile.json'), 'utf8'));
 
@@ -131,12 +133,12 @@ const signingOut = async (visit) => {
   visit.check(!(await visit.page.content()).includes('Halden'), 'the way back shows what was there');
 };
 
-const FLOWS = { wrongKey, rightKey, searching, rowsByKey, help, firstByTab, names, theme, ...changes, signingOut };
+const FLOWS = { wrongKey, rightKey, searching, rowsByKey, help, firstByTab, names, theme, ...changes, ...kept, signingOut };
 
-test(async (visit, token) => {
+test(async (visit, token, ...others) => {
   for (const [name, flow] of Object.entries(FLOWS)) {
     visit.step = name;
-    await flow(visit, token);
+    await flow(visit, token, ...others);
     await visit.shoot(name);
   }
   console.log(`${Object.keys(FLOWS).length} flows`);

@@ -1,6 +1,6 @@
 // Visits every page: those of the navigation, and one of each kind that they lead to. Each is looked at in light, in dark
 // and on a phone; then those of the navigation where nothing was sent yet. Arguments: origin, token, a directory of the
-// test's own, the token of an empty workspace.
+// test's own, the tokens of an empty workspace, of a reader and of an operator.
 const { test } = require('./browser.cjs');
 
 const PHONE = 390;
@@ -60,7 +60,14 @@ const emptiness = async (visit, token) => {
   }
 };
 
-test(async (visit, token, empty) => {
+// What only those see who operate the server.
+const operations = async (visit, token) => {
+  const other = await visit.other();
+  await other.signIn(token, '/admin/workspaces');
+  await judge(other, '/admin/workspaces', true);
+};
+
+test(async (visit, token, empty, _, operator) => {
   visit.step = 'signing in';
   await visit.open('/signin');
   await judge(visit, '/signin', true);
@@ -116,5 +123,7 @@ test(async (visit, token, empty) => {
   }
   visit.step = 'an empty workspace';
   await emptiness(visit, empty);
+  visit.step = 'all workspaces';
+  await operations(visit, operator);
   console.log(`${pages} kinds of page: ${[...seen].join(' ')}`);
 });

@@ -8,8 +8,9 @@ use muster_store::{
     Answer,
     batch::decode_refused,
     error::ReadError,
-    refused::{Refusals, Refused, RefusedCursor, RefusedId, RefusedPage},
+    refused::{Refusals, Refused, RefusedCursor, RefusedId, RefusedPage, Sketch, SketchPage},
 };
+use rustc_hash::FxHashSet;
 
 use crate::{
     engine::{Embedded, Reader},
@@ -25,7 +26,22 @@ impl Refusals for Embedded {
         from: Option<RefusedCursor>,
         limit: usize,
     ) -> Answer<'_, RefusedPage, ReadError> {
-        self.blocking(move |reader| reader.refused(workspace, from, limit.max(1)))
+        self.blocking(move |reader| {
+            let (refused, next) = reader.refused(workspace, from, limit.max(1), |one| one.clone().into_owned())?;
+            Ok(RefusedPage { refused, next })
+        })
+    }
+
+    fn refused_sketches(
+        &self,
+        workspace: WorkspaceId,
+        from: Option<RefusedCursor>,
+        limit: usize,
+    ) -> Answer<'_, SketchPage, ReadError> {
+        self.blocking(move |reader| {
+            let (sketches, next) = reader.refused(workspace, from, limit.max(1), Sketch::of)?;
+            Ok(SketchPage { sketches, next })
+        })
     }
 
     fn refused_message(
@@ -38,25 +54,34 @@ impl Refusals for Embedded {
 }
 
 impl Reader {
-    fn refused(
+    /// At most `limit` messages after `from`, newest first, each as `of` makes it, and where the next page starts.
+    fn refused<T>(
         &self,
         workspace: WorkspaceId,
         from: Option<RefusedCursor>,
         limit: usize,
-    ) -> Result<RefusedPage, ReadError> {
+        of: impl Fn(&Refused<'_>) -> T,
+    ) -> Result<(Vec<T>, Option<RefusedCursor>), ReadError> {
         let wanted = limit + 1;
         let (veil, ids) = (self.views.tombstones.veil(workspace), self.id_space(workspace)?);
         let shown = |refused: &Refused<'_>| !veil.hides_refused(&refused.body, refused.received_at, ids);
-        let (mut found, forgotten, below) = {
+        // What is in memory under an id was set aside again after the one on disk was resent or dropped.
+        let (mut found, passed, below) = {
             let current = self.views.look();
-            let mut found = newest(&current.live, workspace, from, wanted, &shown);
-            let mut forgotten: Vec<RefusedId> = forgotten(&current.live, workspace);
+            let mut passed = forgotten(&current.live, workspace);
+            let mut found = Vec::new();
+            newest(&current.live, workspace, from, wanted, |refused| {
+                shown(refused).then(|| found.push((place_of(refused), of(refused)))).is_some()
+            });
             if let Some(frozen) = &current.frozen {
-                let kept = newest(frozen, workspace, from, wanted + forgotten.len(), &shown);
-                found.extend(kept.into_iter().filter(|refused| !forgotten.contains(&refused.id)));
-                forgotten.extend(self::forgotten(frozen, workspace));
+                newest(frozen, workspace, from, wanted, |refused| {
+                    let there = shown(refused) && !passed.contains(&refused.id);
+                    there.then(|| found.push((place_of(refused), of(refused)))).is_some()
+                });
+                passed.extend(forgotten(frozen, workspace));
             }
-            (found, forgotten, self.views.below(&current))
+            passed.extend(found.iter().map(|(place, _)| place.id));
+            (found, passed, self.views.below(&current))
         };
         let start =
             from.map_or_else(|| workspace.0.to_be_bytes().to_vec(), |from| keys::refused_key(workspace, from).to_vec());
@@ -67,21 +92,20 @@ impl Reader {
                 break;
             }
             let place = keys::parse_refused_key(&key).ok_or_else(|| damaged("a set-aside message's key"))?;
-            // What is in memory under the same id was set aside again after this one was resent or dropped.
-            if Some(place) == from || forgotten.contains(&place.id) || found.iter().any(|known| known.id == place.id) {
+            if Some(place) == from || passed.contains(&place.id) {
                 continue;
             }
             let refused = decode_refused(&value).map_err(not_a_record("the state store"))?;
             if shown(&refused) {
-                found.push(refused.into_owned());
+                found.push((place, of(&refused)));
                 on_disk += 1;
             }
         }
-        found.sort_by_key(|refused| Reverse(place_of(refused)));
+        found.sort_by_key(|(place, _)| Reverse(*place));
         let more = found.len() > limit;
         found.truncate(limit);
-        let next = found.last().filter(|_| more).map(place_of);
-        Ok(RefusedPage { refused: found, next })
+        let next = found.last().filter(|_| more).map(|(place, _)| *place);
+        Ok((found.into_iter().map(|(_, one)| one).collect(), next))
     }
 
     fn refused_message(&self, workspace: WorkspaceId, id: RefusedId) -> Result<Option<Refused<'static>>, ReadError> {
@@ -114,21 +138,22 @@ impl Reader {
     }
 }
 
+/// Hands on the newest messages of an overlay, until so many were taken.
 fn newest(
     overlay: &Overlay,
     workspace: WorkspaceId,
     from: Option<RefusedCursor>,
     limit: usize,
-    shown: &impl Fn(&Refused<'_>) -> bool,
-) -> Vec<Refused<'static>> {
+    mut take: impl FnMut(&Refused<'static>) -> bool,
+) {
     let newest = RefusedCursor { received_at: Micros::MAX, id: RefusedId(u128::MAX) };
     let start = (workspace, Reverse(from.unwrap_or(newest)));
     let entries = overlay.refused.range(start..).take_while(|((of, _), _)| *of == workspace);
-    let after = entries.filter(|((_, cursor), refused)| Some(cursor.0) != from && shown(refused));
-    after.take(limit).map(|(_, refused)| refused.clone()).collect()
+    let after = entries.filter(|((_, cursor), _)| Some(cursor.0) != from);
+    let _ = after.filter(|(_, refused)| take(refused)).take(limit).count();
 }
 
-fn forgotten(overlay: &Overlay, workspace: WorkspaceId) -> Vec<RefusedId> {
+fn forgotten(overlay: &Overlay, workspace: WorkspaceId) -> FxHashSet<RefusedId> {
     overlay.forgotten.iter().filter(|(of, _)| *of == workspace).map(|(_, id)| *id).collect()
 }
 

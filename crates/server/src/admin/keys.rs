@@ -42,6 +42,7 @@ pub(super) fn routes() -> [Route; 3] {
     let all = "Keys of the caller's workspace, oldest first, revoked ones included. No answer shows a token.";
     let listed = Words::new("Keys", "Lists keys", all).answer(200, "The keys.", named("Keys"));
     let once = "The token is shown in this answer and never again; what is kept of it is a hash.";
+    let once = &format!("{once} The scope `operator` is given with the local operator's token alone.");
     let example = json_value!({"name": "web app", "scopes": ["write"]});
     let made = Words::new("Keys", "Makes a key", once)
         .body("What the key may do.", true, new_key_schema(), example)
@@ -59,7 +60,7 @@ pub(super) fn routes() -> [Route; 3] {
 }
 
 fn new_key_schema() -> Schema {
-    let scopes = ArrayBuilder::new().items(RefOr::T(schema::one_of(&["write", "read", "admin"])));
+    let scopes = ArrayBuilder::new().items(RefOr::T(schema::words(&Scopes::NAMES.map(|(_, name)| name))));
     let workspace = "The workspace; the caller's own when left out. Made if need be, by the local operator only.";
     let workspace = ObjectBuilder::new().schema_type(Type::String).description(Some(workspace));
     ObjectBuilder::new()
@@ -100,6 +101,9 @@ async fn create(
             (Caller::Key(key), Some(wished)) if wished == key.workspace.name => wished,
             (Caller::Key(_), Some(_)) => return Err(ApiError::OtherWorkspace),
         };
+        if wish.scopes.contains(Scopes::OPERATOR) && !matches!(caller, Caller::Operator) {
+            return Err(ApiError::OperatorScope);
+        }
         let (key, token) = make(&state, &workspace_name, &wish.name, wish.scopes).await?;
         Ok(json(StatusCode::OK, |object| key::write(object, &key, Some(&token))))
     };
@@ -117,6 +121,27 @@ async fn revoke(
 
 /// Makes a key. Its token is known here and nowhere else.
 pub(crate) async fn make(
+    state: &AppState,
+    workspace_name: &str,
+    name: &str,
+    scopes: Scopes,
+) -> Result<(Arc<Key>, Token), ApiError> {
+    let _one_at_a_time = state.making_keys.lock().await;
+    make_held(state, workspace_name, name, scopes).await
+}
+
+/// Makes a workspace with its first key. One that is there already is left as it is, and is an error: whoever may make
+/// workspaces does not thereby get into those of others.
+pub(crate) async fn make_workspace(state: &AppState, name: &str) -> Result<(Arc<Key>, Token), ApiError> {
+    let _one_at_a_time = state.making_keys.lock().await;
+    if state.store.workspaces().iter().any(|known| known.name == name) {
+        let says = "there is a workspace of this name already; choose another name".to_owned();
+        return Err(ApiError::Admin(AdminError::Exists(says)));
+    }
+    make_held(state, name, "first", Scopes::ALL).await
+}
+
+async fn make_held(
     state: &AppState,
     workspace_name: &str,
     name: &str,
@@ -194,11 +219,11 @@ impl Wish {
             _ => None,
         };
         let Some(listed) = listed else {
-            return field("/scopes", "type", "array", "must be an array of write, read and admin".to_owned());
+            return field("/scopes", "type", "array", "must be an array of write, read, admin and operator".to_owned());
         };
         match Scopes::parse(&listed) {
             Ok(scopes) => Ok(Wish { name, scopes, workspace }),
-            Err(says) => field("/scopes", "enum", "write,read,admin", says),
+            Err(says) => field("/scopes", "enum", "write,read,admin,operator", says),
         }
     }
 }

@@ -107,6 +107,8 @@ pub(crate) struct Checked {
     pub order: Order,
     /// What the journal is asked to take; empty when an atomic request is refused.
     pub batch: Batch,
+    /// What an atomic request held that was refused as a whole. Whoever watches is told of it; it is taken by nobody.
+    pub withheld: Option<Batch>,
     /// Messages in the body.
     pub total: usize,
     /// Messages that were refused, in order.
@@ -250,9 +252,10 @@ impl Tally {
             told.add_to(&mut builder, refusals.len());
         }
         let workspace = order.workspace;
-        let mut checked = Checked { order, batch: builder.build(), total, refusals, fates };
+        let mut checked = Checked { order, batch: builder.build(), withheld: None, total, refusals, fates };
         if checked.is_refused_whole() {
-            checked.batch = BatchBuilder::new(workspace, 0).build();
+            let nothing = BatchBuilder::new(workspace, 0).build();
+            checked.withheld = Some(std::mem::replace(&mut checked.batch, nothing));
         }
         checked
     }

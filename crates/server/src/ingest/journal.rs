@@ -24,6 +24,9 @@ pub(crate) struct Journaled {
 pub(crate) async fn append(state: &AppState, mut checked: Checked) -> Result<Journaled, ApiError> {
     let taken = BatchBuilder::new(checked.order.workspace, 0).build();
     let batch = std::mem::replace(&mut checked.batch, taken);
+    if let Some(withheld) = checked.withheld.take() {
+        state.feed.tell_withheld(&withheld, state.clock.now());
+    }
     let receipt = match &checked.order.told {
         _ if batch.is_empty() => Receipt::default(),
         None => append_batch(state, batch).await?,

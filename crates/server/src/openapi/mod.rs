@@ -28,7 +28,7 @@ use utoipa::openapi::{
 use crate::router::{Access, Route};
 
 /// The parts of the document, in their order.
-const TAGS: [(&str, &str); 15] = [
+const TAGS: [(&str, &str); 17] = [
     ("Ingest", "Messages in. What was answered with 200 is on disk."),
     ("Segment spec", "Messages in, as the libraries of the Segment and RudderStack families send them."),
     ("Records", "Organizations, accounts and users, with their timelines."),
@@ -40,7 +40,9 @@ const TAGS: [(&str, &str); 15] = [
     ("Import and export", "History in and out, as files."),
     ("Deletions", "Records deleted, now or on a day, with a receipt for each."),
     ("Forwarding", "Destinations that messages go on to, and what they refused."),
+    ("Saved views", "Views of tables and queries in SQL that a workspace keeps under names."),
     ("Keys", "Keys of a workspace."),
+    ("Workspaces", "Which there are, and making one, for whoever operates this server."),
     ("Backups", "Copies of everything, for whoever operates this server."),
     ("Service", "Health, figures, this document."),
     ("Not offered", "Paths of the contract that are answered with 501, and why."),
@@ -173,6 +175,7 @@ fn operation(route: &Route) -> Operation {
         Access::Scope(scope) => format!("Needs the scope `{scope}`."),
         Access::ReadOrOperator => format!("Needs the scope `{}`.", Scopes::READ),
         Access::Keys => format!("Needs the scope `{}`.", Scopes::ADMIN),
+        Access::Workspaces => format!("Needs the scope `{}`.", Scopes::OPERATOR),
     };
     words = words
         .error(401, "No token, or one that is not known.")

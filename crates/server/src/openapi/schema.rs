@@ -48,6 +48,16 @@ pub(crate) enum Field {
     NoneYet,
 }
 
+/// Lists that come whole, and what is in them.
+const WHOLE_LISTS: [(&str, &str); 6] = [
+    ("Team", "TeamMember"),
+    ("Destinations", "Destination"),
+    ("Imports", "Import"),
+    ("SavedViews", "SavedView"),
+    ("Workspaces", "Workspace"),
+    ("Keys", "Key"),
+];
+
 /// Every schema, by name.
 pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
     let refused = object(wire::refused::FIELDS);
@@ -78,6 +88,8 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
         ("EventNames", object(wire::activity::NAMES_FIELDS).into()),
         ("Refused", refused.into()),
         ("TeamMember", object(wire::member::FIELDS).into()),
+        ("Workspace", object(wire::workspace::FIELDS).into()),
+        ("SavedView", object(wire::saved::FIELDS).into()),
         ("Deletion", deletion().into()),
         ("Destination", destination.into()),
         ("Import", object(wire::import::FIELDS).into()),
@@ -109,11 +121,8 @@ pub(super) fn all() -> Vec<(&'static str, RefOr<Schema>)> {
     schemas.extend(lists.map(|(list, one)| (list, page(one).into())));
     let none = [("results", Field::NoneYet), ("next", Field::NotYet), ("atEnd", Field::Boolean)];
     schemas.push(("NoHealthScores", object(&none).into()));
-    schemas.push(("Team", object(&[("results", Field::ListOf("TeamMember"))]).into()));
+    schemas.extend(WHOLE_LISTS.map(|(list, one)| (list, object(&[("results", Field::ListOf(one))]).into())));
     schemas.extend(query::routes::schemas().map(|(name, schema)| (name, schema.into())));
-    schemas.push(("Destinations", object(&[("results", Field::ListOf("Destination"))]).into()));
-    schemas.push(("Imports", object(&[("results", Field::ListOf("Import"))]).into()));
-    schemas.push(("Keys", object(&[("results", Field::ListOf("Key"))]).into()));
     schemas
 }
 

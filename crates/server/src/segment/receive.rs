@@ -12,7 +12,7 @@ use muster_model::{id::IdSpace, kinds::Context, time::Micros};
 use muster_store::{
     batch::BatchBuilder,
     receipt::{Outcome, Receipt},
-    refused::Refused,
+    refused::{Refused, Way},
 };
 
 use super::{
@@ -182,14 +182,15 @@ pub(crate) async fn resend(state: &AppState, kept: Refused<'static>, caller: Cal
         // Before the messages themselves, which may be set aside under the same id again.
         builder.forget(kept.id);
         let call = tally::alone(body.text(), &terms);
-        let refusals = match tally::check(&call, &terms, |message| builder.message(message)) {
-            Ok(()) => Vec::new(),
-            Err(rejection) => {
-                builder = BatchBuilder::new(order.workspace, 0);
-                vec![Refusal { index: 0, rejection }]
-            }
-        };
-        Ok(Checked { order, batch: builder.build(), total: 1, refusals, fates: Vec::new() })
+        let (mut refusals, mut withheld) = (Vec::new(), None);
+        if let Err(rejection) = tally::check(&call, &terms, |message| builder.message(message)) {
+            builder = BatchBuilder::new(order.workspace, bytes.len() + 128).sent_with(order.key_id);
+            builder.refused(&Refused::new(&rejection, Way::Segment, order.key_id, context.received_at, bytes));
+            let nothing = BatchBuilder::new(order.workspace, 0);
+            withheld = Some(std::mem::replace(&mut builder, nothing).build());
+            refusals.push(Refusal { index: 0, rejection });
+        }
+        Ok(Checked { order, batch: builder.build(), withheld, total: 1, refusals, fates: Vec::new() })
     })
     .await
 }

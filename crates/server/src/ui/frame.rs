@@ -28,7 +28,7 @@ const fn admin(part: &'static str, href: &'static str, label: &'static str, icon
     Link { needs: Scopes::ADMIN, ..to(part, href, label, icon) }
 }
 
-const LINKS: [Link; 15] = [
+const LINKS: [Link; 16] = [
     to("", "/", "Overview", "M2 2.5h5v5H2zM9 2.5h5v3H9zM9 8.5h5v5H9zM2 10.5h5v3H2z"),
     to(
         "Customers",
@@ -64,6 +64,10 @@ const LINKS: [Link; 15] = [
     admin("", "/admin/destinations", "Destinations", "M1.5 8h9M7 4.5 10.5 8 7 11.5M13.5 2.5v11"),
     admin("", "/admin/health", "Health", "M1.5 8.5h3l2-5 3 9 2-4h3"),
     admin("", "/admin/workspace", "Workspace", "M2 6.5 8 2l6 4.5V14H2zM6.5 14v-4h3v4"),
+    Link {
+        needs: Scopes::OPERATOR,
+        ..to("", "/admin/workspaces", "All workspaces", "M1.5 7 5 4.5 8.5 7v6h-7zM8.5 13h6V5.5L11 3 8 5M11 13v-3")
+    },
 ];
 
 /// The frame of one page.

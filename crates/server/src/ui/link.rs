@@ -34,7 +34,7 @@ pub(super) fn record(kind: RecordKind, external_id: &str, id: RecordId) -> Strin
 }
 
 /// A path with parameters; empty ones are left out.
-pub(super) fn with(path: &str, parameters: &[(&str, &str)]) -> String {
+pub(crate) fn with(path: &str, parameters: &[(&str, &str)]) -> String {
     let filled = parameters.iter().filter(|(_, value)| !value.is_empty());
     let pairs: Vec<String> = filled.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }

@@ -31,6 +31,9 @@ mod posted;
 /// Addresses of pages.
 mod link;
 
+/// Who did something, as pages call them.
+mod who;
+
 /// Values, counts and times as people read them.
 mod shown;
 
@@ -43,6 +46,9 @@ mod charts;
 /// Tables of accounts, users and organizations.
 mod list;
 
+/// Views and queries that the workspace keeps.
+mod saved;
+
 /// The page of one account, user or organization.
 mod record;
 
@@ -51,6 +57,9 @@ mod start;
 
 /// Searching everything.
 mod search;
+
+/// Getting ready for a search.
+mod warm;
 
 /// Events by name.
 mod events;
@@ -74,4 +83,7 @@ pub(crate) mod admin;
 mod routes;
 
 pub(crate) use answer::no_such_page;
+pub(crate) use link::with as address;
+pub(crate) use refused::Counts as RefusedCounts;
 pub(crate) use routes::routes;
+pub(crate) use warm::Warmed;

@@ -12,8 +12,8 @@ use axum::{
 use muster_model::kind::RecordKind;
 
 use super::{
-    admin, events, files, list, live, password, posted::Posted, record, refused, search, session::Session, signin, sql,
-    start, theme,
+    admin, events, files, list, live, password, posted::Posted, record, refused, saved, search, session::Session,
+    signin, sql, start, theme,
 };
 use crate::{
     resources::{past::PathKey, records::PathId},
@@ -39,7 +39,11 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/live/events", get(live::events))
         .route("/events", get(events::all))
         .route("/events/{name}", get(events::one))
-        .route("/sql", get(sql::form).post(sql::run));
+        .route("/sql", get(sql::form).post(sql::run))
+        .route("/saved", post(saved::keep))
+        .route("/saved/{id}", post(saved::rename))
+        .route("/saved/{id}/text", post(saved::replace))
+        .route("/saved/{id}/remove", post(saved::remove));
     for (kind, path) in KINDS {
         router = router.merge(of_records(kind, path));
     }

@@ -21,7 +21,7 @@ use muster_store::credentials::{Key, Scopes, Workspace};
 use sha2::{Digest, Sha256};
 
 use super::answer::PageError;
-use crate::{error::ApiError, keys::Caller, state::AppState};
+use crate::{error::ApiError, keys::Caller, saved::By, state::AppState};
 
 const COOKIE_NAME: &str = "muster_session";
 /// How long a session lasts.
@@ -57,20 +57,26 @@ impl Session {
         &self.workspace
     }
 
-    /// The key whose work this counts as: 0 when a member does it.
+    /// The number under which it is recorded what is done here: the key's, or the member's.
     pub(super) fn key_id(&self) -> u64 {
         match self.holder {
             Holder::Key(id) => id,
-            Holder::Member(..) => 0,
+            Holder::Member(_, id) => muster_store::team::number(id),
         }
     }
 
-    /// Whoever signed in as the caller of what the API does. A member stands for a key of its own, without a token.
+    /// Whoever signed in, as one who keeps views and queries.
+    pub(super) fn by(&self) -> By {
+        By { number: self.key_id(), scopes: self.scopes }
+    }
+
+    /// Whoever signed in as the caller of what the API does. A member stands for a key of
+    /// its own, without a token.
     pub(super) fn caller(&self, state: &AppState) -> Result<Caller, PageError> {
         let key = match self.holder {
             Holder::Key(id) => state.store.live_key(id).map(|(key, _)| key),
             Holder::Member(..) => Some(Arc::new(Key {
-                id: 0,
+                id: self.key_id(),
                 workspace: self.workspace.clone(),
                 name: self.name.clone(),
                 scopes: self.scopes,
@@ -114,7 +120,7 @@ impl Holder {
     fn allowance(self) -> u64 {
         match self {
             Holder::Key(id) => id,
-            Holder::Member(_, id) => (id.0 as u64) | 1 << 63,
+            Holder::Member(_, id) => muster_store::team::number(id),
         }
     }
 

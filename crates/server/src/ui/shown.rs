@@ -42,6 +42,15 @@ pub(super) fn many(number: u64, thing: &str) -> String {
     format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// Bytes in a unit that people read.
+pub(super) fn bytes(bytes: u64) -> String {
+    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    match units.into_iter().find(|(_, bits)| bytes >> bits > 0) {
+        Some((unit, bits)) => format!("{}.{} {unit}", bytes >> bits, ((bytes >> (bits - 10)) % 1_024) * 10 / 1_024),
+        None => format!("{bytes} bytes"),
+    }
+}
+
 /// How two counts compare.
 pub(super) fn change(now: u64, before: u64) -> Html {
     let difference = now.abs_diff(before);
@@ -135,6 +144,13 @@ fn cut(content: &str, tag: &str, attributes: &str) -> Html {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_read_in_units() {
+        for (many, shown) in [(5, "5 bytes"), (1_536, "1.5 KiB"), (5 << 20, "5.0 MiB"), (7 << 30, "7.0 GiB")] {
+            assert_eq!(bytes(many), shown);
+        }
+    }
 
     #[test]
     fn counts_are_read_in_threes() {

@@ -26,6 +26,7 @@ use super::{
     posted::Posted,
     session::{self, Session},
     shown::{self, Form, Html, count},
+    warm,
 };
 use crate::{admin::keys, error::ApiError, keys::Token, state::AppState};
 
@@ -66,6 +67,7 @@ struct FirstPage {
 
 /// Answers the page.
 pub(super) async fn show(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
+    warm::begin(&state, session.workspace());
     let names = state.store.event_names(session.workspace().id).await.map_err(ApiError::Read)?;
     let lists = Lists { state: &state, session: &session };
     let newest = lists.of(RecordKind::Account, ListOrder::CreatedAt).await?;

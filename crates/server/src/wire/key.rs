@@ -14,8 +14,7 @@ pub(crate) fn write(object: &mut Object<'_>, key: &Key, token: Option<&Token>) {
     object.text("workspace", &key.workspace.name);
     object.text("name", &key.name);
     object.list("scopes", |list| {
-        let known = [(Scopes::WRITE, "write"), (Scopes::READ, "read"), (Scopes::ADMIN, "admin")];
-        known.iter().filter(|(scope, _)| key.scopes.contains(*scope)).for_each(|(_, name)| list.text(name));
+        Scopes::NAMES.iter().filter(|(scope, _)| key.scopes.contains(*scope)).for_each(|(_, name)| list.text(name));
     });
     object.instant("createdAt", key.created_at);
     object.instant_or_null("revokedAt", key.revoked_at);

@@ -43,6 +43,12 @@ pub(crate) mod activity;
 /// A message set aside.
 pub(crate) mod refused;
 
+/// A workspace, as operators see it.
+pub(crate) mod workspace;
+
+/// A view or a query under its name.
+pub(crate) mod saved;
+
 /// A member of a workspace's team.
 pub(crate) mod member;
 

@@ -18,6 +18,15 @@ mod ui;
 /// The console's pages of refused messages.
 mod ui_refused;
 
+/// Who it was, where the console tells of what was done.
+mod ui_who;
+
+/// The console's views and queries under names.
+mod ui_saved;
+
+/// All workspaces, for those who operate the server.
+mod ui_workspaces;
+
 /// The console's live view.
 mod ui_live;
 

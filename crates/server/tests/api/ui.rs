@@ -51,6 +51,7 @@ fn nobody_gets_in_without_a_key() {
         "/admin/deletions/x",
         "/admin/health",
         "/admin/workspace",
+        "/admin/workspaces",
         "/admin/destinations",
         "/admin/destinations/x",
         "/admin/imports",
@@ -395,6 +396,35 @@ fn destinations_are_made_held_up_and_removed() {
         assert_eq!(post(&api, &path, &cookie, "").status, 303, "{action}");
     }
     assert_eq!(ask(&api, "GET /admin/destinations/hooks", &cookie, "").status, 404);
+}
+
+#[test]
+fn a_destination_is_changed_on_its_page() {
+    let api = Api::new();
+    api.key("other", "of-the-other", Scopes::ALL);
+    let (cookie, other) = (signed_in(&api, TOKEN), signed_in(&api, "of-the-other"));
+    let fields = "name=hooks&kind=webhook&url=http%3A%2F%2F127.0.0.1%3A9&type.track=1&events=%3Cb%3E%0D%0Atwo%5Cnlines&messagesPerSecond=5";
+    assert_eq!(post(&api, "/admin/destinations", &cookie, fields).status, 200);
+    let known = || api.read("/admin/v1/destinations/hooks");
+    assert_eq!(known()["events"], serde_json::json!(["<b>", "two\nlines"]));
+    assert_eq!((&known()["types"], &known()["messagesPerSecond"]), (&serde_json::json!(["track"]), &5.into()));
+    let page = ask(&api, "GET /admin/destinations/hooks", &cookie, "").body;
+    assert!(page.contains("&#60;b&#62;\ntwo\\nlines</textarea>") && !page.contains("<b>two"), "{page}");
+    assert!(page.contains("5 messages a second") && !page.contains("whsec_"), "{page}");
+    let path = "/admin/destinations/hooks";
+    let wrong = post(&api, path, &cookie, "messagesPerSecond=0&events=kept");
+    assert!(
+        wrong.status == 400 && wrong.body.contains("must be from 1 to") && wrong.body.contains("\nkept</textarea>")
+    );
+    assert_eq!(post(&api, path, &cookie, "timeoutSeconds=soon").status, 400);
+    assert_eq!(known()["messagesPerSecond"], 5, "nothing changes by what is wrong");
+    let done = post(&api, path, &cookie, "accounts=a%0D%0Ab&timeoutSeconds=7");
+    assert_eq!((done.status, done.header("location")), (303, "/admin/destinations/hooks?changed=1"));
+    assert_eq!((&known()["accounts"], &known()["timeoutSeconds"]), (&serde_json::json!(["a", "b"]), &7.into()));
+    assert_eq!((&known()["events"], &known()["messagesPerSecond"]), (&serde_json::json!([]), &1_000.into()));
+    assert_eq!(known()["url"], "http://127.0.0.1:9");
+    assert_eq!(post(&api, path, &other, "accounts=x").status, 404);
+    assert_eq!(ask(&api, &format!("POST {path}"), &cookie, "accounts=x").status, 403, "a form of ours only");
 }
 
 #[test]

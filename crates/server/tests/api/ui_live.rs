@@ -56,6 +56,24 @@ fn what_becomes_of_messages_is_told() {
 }
 
 #[test]
+fn what_an_atomic_request_leaves_out_is_told() {
+    let api = Api::new();
+    let cookie = signed_in(&api, TOKEN);
+    let mut stream = watch(&api, &cookie);
+    let good = r#"{"type":"track","userId":"a","event":"good","messageId":"m"}"#;
+    let bad = r#"{"type":"track","userId":"a","messageId":"n"}"#;
+    let answer = api.ask_with("POST /analytics/v1/batch?atomic=true", &[JSON], format!("[{good},{bad}]"));
+    assert_eq!(answer.status, 400);
+    let events: Vec<Value> = (0..2).map(|_| told(&next(&api, &mut stream).expect("an event"))).collect();
+    let of = |outcome: &str| events.iter().find(|one| one["outcome"] == outcome).expect("an event of this outcome");
+    assert!(of("refused")["why"].as_str().unwrap().contains("event"), "{events:?}");
+    assert_eq!(of("withheld")["what"], "good");
+    assert!(of("withheld")["why"].as_str().unwrap().starts_with("not stored"), "{events:?}");
+    assert_eq!(api.ask("GET /resources/users/a", "").status, 404);
+    assert_eq!(api.read("/resources/refused")["results"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
 fn another_workspace_is_not_watched_and_a_revoked_key_sees_no_more() {
     let api = Api::new();
     api.key("other", "of-the-other", Scopes::ALL);

@@ -14,8 +14,15 @@ fn send_bad(api: &Api, tracks: usize) {
     let mut messages: Vec<String> = (0..tracks).map(track).collect();
     messages.push(r#"{"type":"usr","userId":"x","messageId":"a"}"#.to_owned());
     messages.push(r#"{"type":"usr","userId":"y","messageId":"b"}"#.to_owned());
-    let body = format!("[{}]", messages.join(","));
-    assert_eq!(api.ask_with("POST /analytics/v1/batch", &[("content-type", "application/json")], body).status, 400);
+    send(api, &messages);
+}
+
+/// Sends messages, all of which are refused, as many at once as may.
+fn send(api: &Api, messages: &[String]) {
+    for batch in messages.chunks(100) {
+        let body = format!("[{}]", batch.join(","));
+        assert_eq!(api.ask_with("POST /analytics/v1/batch", &[("content-type", "application/json")], body).status, 400);
+    }
 }
 
 /// The address after an attribute's beginning, the nth on a page.
@@ -105,4 +112,55 @@ fn a_group_is_sent_again_or_dropped_as_a_whole() {
     let one = href(&ask(&api, &format!("GET {}", href(&page, "/refused?code=", 0)), &cookie, "").body, "/refused/", 1);
     assert_eq!(post(&api, &format!("{one}/drop"), &cookie, "").status, 303);
     assert!(ask(&api, "GET /refused", &cookie, "").body.contains("2 messages in all."));
+}
+
+#[test]
+fn a_group_comes_in_pages_and_is_gone_on_with_from_any_place() {
+    let api = Api::new();
+    send_bad(&api, 120);
+    let cookie = signed_in(&api, TOKEN);
+    let page = |address: &str| ask(&api, &format!("GET {address}"), &cookie, "").body;
+    let group = href(&page("/refused"), "/refused?code=", 0);
+    let (mut address, mut rows) = (group.clone(), Vec::new());
+    loop {
+        let page = page(&address);
+        let count = page.matches("<tr data-href=").count();
+        rows.push(count);
+        assert_eq!(page.contains(">Newest</a>"), address != group);
+        if !page.contains("rel=\"next\"") {
+            break;
+        }
+        address = page.split("rel=\"next\"").next().unwrap().rsplit("href=\"").next().unwrap().replace("&#38;", "&");
+        address = address.trim_end_matches(['"', ' ']).to_owned();
+    }
+    assert_eq!(rows, [50, 50, 20]);
+    assert_eq!(ask(&api, &format!("GET {group}&from=nonsense"), &cookie, "").status, 400);
+
+    // As after a step that was cut short: what is older than the place is dropped, with the figures of before.
+    let place = page(&group).split("from=").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let fields = group.split_once('?').unwrap().1;
+    let told = page(&format!("{group}&on={place}&dropped=7"));
+    assert!(told.contains("7 messages dropped.") && told.contains("data-go-on"), "{told}");
+    let done = post(&api, "/refused/group/drop", &cookie, &format!("{fields}&on={place}&dropped=7"));
+    assert_eq!((done.status, done.header("location")), (303, "/refused?dropped=77"));
+    assert!(page("/refused").contains("52 messages in all."));
+    let again = post(&api, "/refused/group/resend", &cookie, fields);
+    assert_eq!(again.header("location"), "/refused?stored=0&still=50");
+}
+
+#[test]
+fn more_than_a_page_waits_for_are_counted_beside_it() {
+    let api = Api::new();
+    let track = |n: usize| format!(r#"{{"type":"track","userId":"u","messageId":"{n}"}}"#);
+    send(&api, &(0..6_500).map(track).collect::<Vec<String>>());
+    let cookie = signed_in(&api, TOKEN);
+    let counted = (0..1_000).map(|_| ask(&api, "GET /refused", &cookie, "").body).find(|page| page.contains("in all"));
+    let counted = counted.expect("a whole count");
+    assert!(counted.contains("6,500 messages in all, counted at ") && counted.contains("Look again"), "{counted}");
+    let group = href(&counted, "/refused?code=", 0);
+    let lines = ask(&api, &format!("GET /refused/export?{}", group.split_once('?').unwrap().1), &cookie, "").body;
+    assert_eq!(lines.lines().count(), 6_500, "a file has all of them");
+    let dropped = post(&api, "/refused/group/drop", &cookie, group.split_once('?').unwrap().1);
+    assert_eq!(dropped.header("location"), "/refused?dropped=6500");
+    assert!(ask(&api, "GET /refused", &cookie, "").body.contains("Nothing is refused"));
 }

@@ -1,6 +1,6 @@
 //! Workspaces and keys.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use muster_model::{
     id::{IdSpace, WorkspaceId},
@@ -12,15 +12,19 @@ use crate::{
     Answer,
     credentials::{Credentials, Key, NewKey, TokenHash, Workspace, check_workspace_name},
     error::AdminError,
+    saved::Saved,
     team::Member,
 };
 
-/// Every workspace and key, oldest first, and every team member.
+/// Every workspace and key, oldest first, every team member, and every view and query that is kept.
 #[derive(Debug, Default)]
 pub struct Registry {
     pub workspaces: Vec<Workspace>,
     keys: Vec<(TokenHash, Arc<Key>)>,
     pub members: Vec<(WorkspaceId, Member)>,
+    pub saved: Vec<(WorkspaceId, Saved)>,
+    /// The last number given to what a workspace keeps.
+    pub last_saved: HashMap<u32, u64>,
 }
 
 impl Registry {

@@ -56,6 +56,9 @@ mod credentials;
 /// Teams.
 mod team;
 
+/// Views and queries.
+mod saved;
+
 /// Backups, of which there are none.
 mod backups;
 

@@ -8,7 +8,7 @@ use super::{MemoryStore, accepted::Accepted};
 use crate::{
     Answer,
     error::ReadError,
-    refused::{Refusals, Refused, RefusedCursor, RefusedId, RefusedPage},
+    refused::{Refusals, Refused, RefusedCursor, RefusedId, RefusedPage, Sketch, SketchPage},
 };
 
 impl Refusals for MemoryStore {
@@ -27,6 +27,18 @@ impl Refusals for MemoryStore {
             let next = (found.len() > limit).then(|| place(&found[limit - 1]));
             found.truncate(limit);
             Ok(RefusedPage { refused: found, next })
+        })
+    }
+
+    fn refused_sketches(
+        &self,
+        workspace: WorkspaceId,
+        from: Option<RefusedCursor>,
+        limit: usize,
+    ) -> Answer<'_, SketchPage, ReadError> {
+        Box::pin(async move {
+            let RefusedPage { refused, next } = self.refused(workspace, from, limit).await?;
+            Ok(SketchPage { sketches: refused.iter().map(Sketch::of).collect(), next })
         })
     }
 

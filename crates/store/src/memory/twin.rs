@@ -22,7 +22,7 @@ use crate::{
     error::{AppendError, ReadError},
     journal::Journal,
     receipt::{Outcome, Receipt},
-    status::{Figures, Health, Status},
+    status::{Figures, Health, Size, Status},
 };
 
 /// Messages and messages set aside that a store of [`MemoryStore::new`] holds.
@@ -163,6 +163,11 @@ impl Status for MemoryStore {
 
     fn figures(&self) -> Figures {
         self.held.lock().figures
+    }
+
+    fn sizes(&self) -> Vec<(WorkspaceId, Size)> {
+        let size = |accepted: &Accepted| Size { messages: accepted.records().len() as u64, history_bytes: 0 };
+        self.held.lock().workspaces.iter().map(|(id, accepted)| (*id, size(accepted))).collect()
     }
 
     fn close(&self) -> Answer<'_, (), ReadError> {

@@ -203,9 +203,15 @@ macro_rules! conformance {
             addresses_are_checked
             workspaces_have_teams_of_their_own
         );
+        $crate::conformance!(@file $subject saved
+            views_are_kept_changed_and_removed
+            what_is_kept_is_bounded
+            workspaces_keep_views_of_their_own
+        );
         $crate::conformance!(@file $subject status
             a_new_store_is_ready
             figures_count_what_was_done
+            workspaces_have_sizes
             closing_twice_is_harmless
         );
         $crate::conformance!(@file $subject order

@@ -76,6 +76,9 @@ pub mod credentials;
 /// Teams.
 pub mod team;
 
+/// Views and queries that a workspace keeps.
+pub mod saved;
+
 /// Health, figures, closing.
 pub mod status;
 

@@ -22,7 +22,7 @@ use crate::{
     history::{Event, EventsQuery},
     lists::kept_seen,
     profiles::{Condition, ListCursor, ListOrder, ListQuery},
-    refused::{Refused, RefusedCursor},
+    refused::{Refused, RefusedCursor, Sketch},
     suite::moments,
 };
 
@@ -319,7 +319,23 @@ impl<S: Store> Reads<'_, S> {
         let place = |refused: &Refused<'_>| RefusedCursor { received_at: refused.received_at, id: refused.id };
         assert!(whole.is_sorted_by(|one, other| place(one) > place(other)), "messages set aside run from new to old");
         assert_eq!(self.refused_pages(SMALL).await, whole, "pages of any size");
+        let sketches: Vec<Sketch> = whole.iter().map(Sketch::of).collect();
+        for limit in [SMALL, LARGE] {
+            assert_eq!(self.sketches(limit).await, sketches, "sketches are of the same messages, in pages of {limit}");
+        }
         whole
+    }
+
+    async fn sketches(&self, limit: usize) -> Vec<Sketch> {
+        let (mut found, mut from) = (Vec::new(), None);
+        loop {
+            let page = self.store.refused_sketches(self.workspace, from, limit).await.expect("sketches can be read");
+            found.extend(page.sketches);
+            if page.next.is_none() {
+                return found;
+            }
+            from = page.next;
+        }
     }
 
     async fn refused_pages(&self, limit: usize) -> Vec<Refused<'static>> {

@@ -42,6 +42,27 @@ pub async fn figures_count_what_was_done<S: Subject>(subject: &S, _pace: Pace) {
     assert_eq!(desk.store().figures().queued_batches, 0, "nothing waits once it was answered");
 }
 
+/// Each workspace counts its own messages, wherever they lie.
+pub async fn workspaces_have_sizes<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    let messages = |desk: &Desk<'_, S>| {
+        let sizes = desk.store().sizes();
+        let own = sizes.iter().filter(|(id, _)| *id == desk.workspace().id);
+        own.map(|(_, size)| size.messages).sum::<u64>()
+    };
+    desk.send(&[joins("u", "a", 1), does("u", "e", 2)]).await;
+    desk.pause().await;
+    desk.send(&[does("u", "e", 2), does("u", "e", 3)]).await;
+    assert_eq!(messages(&desk), 3, "a duplicate is not counted");
+    desk.enter("other").await;
+    assert_eq!(messages(&desk), 0);
+    desk.send(&[joins("u", "a", 1)]).await;
+    assert_eq!(messages(&desk), 1);
+    desk.enter("default").await;
+    desk.pause().await;
+    assert_eq!(messages(&desk), 3);
+}
+
 /// Whoever stops a process may do it from two sides.
 pub async fn closing_twice_is_harmless<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;

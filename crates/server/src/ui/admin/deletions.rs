@@ -19,6 +19,7 @@ use super::super::{
     posted::Posted,
     session::Session,
     shown::{self, Form, Html, count},
+    who::Names,
 };
 use crate::{
     deletions::receipts,
@@ -40,6 +41,7 @@ struct Row {
     stage: &'static str,
     class: &'static str,
     requested: Html,
+    by: String,
     due: Html,
     removed: String,
 }
@@ -65,7 +67,7 @@ struct DeletionPage {
     scheduled: bool,
 }
 
-fn row(deletion: &Deletion) -> Row {
+fn row(deletion: &Deletion, names: &Names) -> Row {
     let (stage, class) = match deletion.stage {
         Stage::Scheduled => ("scheduled", "warn"),
         Stage::Cancelled { .. } => ("called off", ""),
@@ -79,6 +81,7 @@ fn row(deletion: &Deletion) -> Row {
         stage,
         class,
         requested: shown::time(deletion.requested_at, Form::Ago),
+        by: names.name(deletion.key_id),
         due: shown::time_or_nothing(deletion.due, Form::Full),
         removed: shown::many(removed.messages, "message"),
     }
@@ -91,11 +94,12 @@ pub(super) async fn all(State(state): State<AppState>, session: Session, parts: 
     let name = ListName::new(workspace.id, &["page of deletions"]);
     let from = name.read(parameters.get("from"))?.map(|place| DeletionId(place.id));
     let page = state.store.deletions(workspace.id, from, ROWS).await.map_err(ApiError::Read)?;
+    let names = Names::of(&state, workspace);
     let at = page.deletions.last().map(|last| last.requested_at).unwrap_or_default();
     let next = page.next.map(|id| link::with(PATH, &[("from", &name.write(Place { at, id: id.0 }))]));
     answer::page(&DeletionsPage {
         frame: Frame::new(&session, &parts, "Deletions", PATH),
-        rows: page.deletions.iter().map(row).collect(),
+        rows: page.deletions.iter().map(|one| row(one, &names)).collect(),
         next: next.unwrap_or_default(),
     })
 }
@@ -129,7 +133,7 @@ pub(super) async fn one(
         number: seal.map(|seal| count(seal.number)).unwrap_or_default(),
         receipt: receipt::text(&deletion),
         scheduled: deletion.stage == Stage::Scheduled && session.scopes.contains(Scopes::WRITE),
-        row: row(&deletion),
+        row: row(&deletion, &Names::of(&state, session.workspace())),
     })
 }
 

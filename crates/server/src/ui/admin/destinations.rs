@@ -11,22 +11,28 @@ use axum::{
 };
 use muster_store::{credentials::Scopes, error::AdminError, follow::Letter, record};
 
-use super::super::{
-    answer::{self, PageError, go, sentence},
-    frame::Frame,
-    json,
-    posted::Posted,
-    session::Session,
-    shown::{self, Form, Html, count},
+use super::{
+    super::{
+        answer::{self, PageError, go, sentence},
+        frame::Frame,
+        json,
+        posted::Posted,
+        session::Session,
+        shown::{self, Form, Html, count},
+    },
+    destination_form::{self, Filled},
 };
 use crate::{
     admin::destinations,
     error::ApiError,
     forward::{Destination, Origin, Shown, Wanted, parse_start},
+    resources::query::Query,
     state::AppState,
 };
 
 const PATH: &str = "/admin/destinations";
+/// Names of a filter that are shown.
+const FILTER_SHOWN: usize = 20;
 /// Dead letters that are shown.
 const LETTERS_SHOWN: usize = 100;
 
@@ -54,6 +60,7 @@ struct DestinationsPage {
     secret: String,
     rows: Vec<Row>,
     may_make: bool,
+    form: Filled,
 }
 
 struct LetterRow {
@@ -68,6 +75,13 @@ struct LetterRow {
 struct DestinationPage {
     frame: Frame,
     row: Row,
+    /// What is wrong with a change that was asked for.
+    wrong: String,
+    changed: bool,
+    facts: Vec<(&'static str, String)>,
+    /// Whether it can be changed here.
+    may_change: bool,
+    form: Filled,
     letters: Vec<LetterRow>,
     more: bool,
 }
@@ -104,6 +118,7 @@ fn page(state: &AppState, session: &Session, parts: &Parts) -> DestinationsPage 
         secret: String::new(),
         rows: own.map(row).collect(),
         may_make: state.settings.destinations_by_keys,
+        form: Filled::empty(),
     }
 }
 
@@ -121,13 +136,17 @@ pub(super) async fn create(
     session.require(Scopes::ADMIN)?;
     destinations::may_say_where(&state, &session.caller(&state)?)?;
     let again = |says: &str| {
-        let page = DestinationsPage { says: sentence(says), ..page(&state, &session, &parts) };
+        let form = Filled::again(&fields);
+        let page = DestinationsPage { says: sentence(says), form, ..page(&state, &session, &parts) };
         answer::html(StatusCode::BAD_REQUEST, &page)
     };
     let filled = |name: &str| Some(fields.get(name).trim().to_owned()).filter(|text| !text.is_empty());
-    let secret = filled("secret");
-    let given = secret.is_some();
-    let wanted = Wanted { kind: fields.get("kind").to_owned(), url: filled("url"), secret, ..Wanted::default() };
+    let wanted = Wanted { kind: fields.get("kind").to_owned(), ..Wanted::default() };
+    let wanted = match destination_form::read(&fields, wanted) {
+        Ok(wanted) => wanted,
+        Err(says) => return again(&says),
+    };
+    let given = wanted.secret.is_some();
     let start = match parse_start(filled("from").as_deref().unwrap_or("now")) {
         Ok(start) => start,
         Err(says) => return again(&format!("from: {says}")),
@@ -161,13 +180,76 @@ pub(super) async fn one(
     parts: Parts,
 ) -> Result<Response, PageError> {
     let shown = managed(&state, &session, &name)?;
+    let changed = Query::of(&parts.uri).filled("changed").is_some();
+    answer::page(&DestinationPage { changed, ..page_of_one(&state, &session, &parts, &shown).await? })
+}
+
+async fn page_of_one(
+    state: &AppState,
+    session: &Session,
+    parts: &Parts,
+    shown: &Shown,
+) -> Result<DestinationPage, PageError> {
     let page = state.store.letters(shown.follower.id, None, LETTERS_SHOWN).await.map_err(ApiError::Read)?;
-    answer::page(&DestinationPage {
-        frame: Frame::new(&session, &parts, &shown.follower.name, PATH),
-        row: row(&shown),
+    let by_caller = destinations::may_say_where(state, &session.caller(state)?).is_ok();
+    Ok(DestinationPage {
+        frame: Frame::new(session, parts, &shown.follower.name, PATH),
+        row: row(shown),
+        wrong: String::new(),
+        changed: false,
+        facts: facts(&shown.destination),
+        may_change: by_caller && shown.destination.origin == Origin::Api,
+        form: Filled::of(&shown.destination.wanted()),
         letters: page.letters.iter().map(letter).collect(),
         more: page.next.is_some(),
     })
+}
+
+/// What goes there, and how.
+fn facts(destination: &Destination) -> Vec<(&'static str, String)> {
+    let listed = |names: &[String], all: &str| match names {
+        [] => all.to_owned(),
+        names if names.len() > FILTER_SHOWN => {
+            format!("{} and {} more", names[..FILTER_SHOWN].join(", "), count((names.len() - FILTER_SHOWN) as u64))
+        }
+        names => names.join(", "),
+    };
+    let types: Vec<String> = destination.types.iter().map(|kind| kind.as_str().to_owned()).collect();
+    vec![
+        ("Types", listed(&types, "all")),
+        ("Events", listed(&destination.events, "all")),
+        ("Accounts", listed(&destination.accounts, "all, and messages of none")),
+        ("At most", format!("{} a second", shown::many(u64::from(destination.messages_per_second), "message"))),
+        ("A request may take", shown::many(u64::from(destination.timeout_seconds), "second")),
+    ]
+}
+
+/// Changes where it goes, how fast, and what.
+pub(super) async fn change(
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+    Posted { session, fields, parts }: Posted,
+) -> Result<Response, PageError> {
+    let shown = managed(&state, &session, &name)?;
+    destinations::may_say_where(&state, &session.caller(&state)?)?;
+    if shown.destination.origin == Origin::File {
+        let says = "this destination stands in the settings file; change it there and restart the server";
+        return Err(ApiError::parameter(says).into());
+    }
+    let wished = destination_form::read(&fields, shown.destination.wanted()).and_then(|wanted| {
+        Destination::new(wanted, Origin::Api).map_err(|fault| format!("{}: {}", fault.field, fault.says))
+    });
+    match wished {
+        Ok(wished) => {
+            state.office.change(shown.follower.id, wished).await.map_err(ApiError::Admin)?;
+            Ok(go(&format!("{PATH}/{name}?changed=1")))
+        }
+        Err(says) => {
+            let page = page_of_one(&state, &session, &parts, &shown).await?;
+            let page = DestinationPage { wrong: sentence(&says), form: Filled::again(&fields), ..page };
+            answer::html(StatusCode::BAD_REQUEST, &page)
+        }
+    }
 }
 
 fn letter(letter: &Letter) -> LetterRow {

@@ -78,20 +78,11 @@ fn figures(now: &Sample) -> Vec<Figure> {
         ("Batches waiting", count(of.queued_batches)),
         ("Not in a checkpoint yet", shown::many(of.overlay_messages, "message")),
         ("Mean time of a checkpoint", mean(of.checkpoint_micros, of.checkpoints)),
-        ("Journal", bytes(of.journal_bytes)),
-        ("History", format!("{} in {}", bytes(of.history_bytes), shown::many(of.history_files, "file"))),
-        ("State", bytes(of.state_bytes)),
+        ("Journal", shown::bytes(of.journal_bytes)),
+        ("History", format!("{} in {}", shown::bytes(of.history_bytes), shown::many(of.history_files, "file"))),
+        ("State", shown::bytes(of.state_bytes)),
     ];
     all.into_iter().map(|(label, value)| Figure { label, value }).collect()
-}
-
-/// Bytes in a unit that people read.
-fn bytes(bytes: u64) -> String {
-    let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
-    match units.into_iter().find(|(_, bits)| bytes >> bits > 0) {
-        Some((unit, bits)) => format!("{}.{} {unit}", bytes >> bits, ((bytes >> (bits - 10)) % 1_024) * 10 / 1_024),
-        None => format!("{bytes} bytes"),
-    }
 }
 
 fn charts(samples: &[Sample]) -> Vec<Chart> {
@@ -146,13 +137,6 @@ mod tests {
     use muster_model::time::Micros;
 
     use super::*;
-
-    #[test]
-    fn bytes_are_read_in_units() {
-        for (many, shown) in [(5, "5 bytes"), (1_536, "1.5 KiB"), (5 << 20, "5.0 MiB"), (7 << 30, "7.0 GiB")] {
-            assert_eq!(bytes(many), shown);
-        }
-    }
 
     #[test]
     fn rates_are_by_the_second() {

@@ -20,6 +20,7 @@ use super::super::{
     posted::Posted,
     session::Session,
     shown::{self, Form, Html, count},
+    who::Names,
 };
 use crate::{
     error::ApiError,
@@ -46,6 +47,7 @@ struct Row {
     duplicates: String,
     refused: String,
     begun: Html,
+    by: String,
     heard: Html,
     ended: Html,
 }
@@ -76,7 +78,7 @@ struct UndoPage {
     says: String,
 }
 
-fn row(state: &AppState, import: &Import) -> Row {
+fn row(state: &AppState, names: &Names, import: &Import) -> Row {
     let word = import::state(import, state.clock.now());
     let whole = import.total.map(|total| (import.counts.read, total));
     let whole = whole.or_else(|| import.source.bytes.map(|bytes| (import.bytes, bytes))).filter(|(_, all)| *all > 0);
@@ -99,6 +101,7 @@ fn row(state: &AppState, import: &Import) -> Row {
         duplicates: count(import.counts.duplicates),
         refused: count(import.counts.refused),
         begun: shown::time(import.started_at, Form::Ago),
+        by: names.name(import.key_id),
         heard: shown::time(import.heard_at, Form::Ago),
         ended: shown::time_or_nothing(import::ended_at(import), Form::Full),
     }
@@ -108,12 +111,13 @@ fn row(state: &AppState, import: &Import) -> Row {
 pub(super) async fn all(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
     let imports = state.store.imports(session.workspace().id).await.map_err(ApiError::Read)?;
+    let names = Names::of(&state, session.workspace());
     let is_over = |import: &&Import| matches!(import.stage, Stage::Complete { .. } | Stage::Undone { .. });
     let (over, under_way): (Vec<&Import>, Vec<&Import>) = imports.iter().partition(is_over);
     answer::page(&ImportsPage {
         frame: Frame::new(&session, &parts, "Imports", PATH),
-        under_way: under_way.into_iter().map(|import| row(&state, import)).collect(),
-        rows: over.into_iter().map(|import| row(&state, import)).collect(),
+        under_way: under_way.into_iter().map(|import| row(&state, &names, import)).collect(),
+        rows: over.into_iter().map(|import| row(&state, &names, import)).collect(),
     })
 }
 
@@ -133,7 +137,7 @@ pub(super) async fn one(
     let taken_back = if let Stage::Undone { messages, .. } = import.stage { count(messages) } else { String::new() };
     answer::page(&ImportPage {
         frame: Frame::new(&session, &parts, format!("Import {}", import.id), PATH),
-        row: row(&state, &import),
+        row: row(&state, &Names::of(&state, session.workspace()), &import),
         taken_back,
         may_undo: !import.is_closed(),
     })
@@ -152,7 +156,8 @@ pub(super) async fn ask(
 
 fn asking(state: &AppState, session: &Session, parts: &Parts, import: &Import, says: String) -> UndoPage {
     let frame = Frame::new(session, parts, format!("Take import {} back", import.id), PATH);
-    UndoPage { frame, row: row(state, import), word: WORD, says }
+    let names = Names::of(state, session.workspace());
+    UndoPage { frame, row: row(state, &names, import), word: WORD, says }
 }
 
 /// Has it taken back.

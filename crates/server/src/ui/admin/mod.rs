@@ -16,11 +16,17 @@ mod imports;
 /// Where messages go on to.
 mod destinations;
 
+/// What a form says of a destination.
+mod destination_form;
+
 /// How the server does.
 mod health;
 
 /// The workspace, and how another is made.
 mod workspace;
+
+/// All workspaces, for those who operate the server.
+mod workspaces;
 
 /// Samples of how the server does, a minute apart.
 mod samples;
@@ -48,11 +54,12 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/imports/{id}", get(imports::one))
         .route("/admin/imports/{id}/undo", get(imports::ask).post(imports::undo))
         .route("/admin/destinations", get(destinations::all).post(destinations::create))
-        .route("/admin/destinations/{name}", get(destinations::one))
+        .route("/admin/destinations/{name}", get(destinations::one).post(destinations::change))
         .route("/admin/destinations/{name}/pause", post(destinations::pause))
         .route("/admin/destinations/{name}/remove", post(destinations::remove))
         .route("/admin/destinations/{name}/resend", post(destinations::resend))
         .route("/admin/destinations/{name}/drop", post(destinations::drop_letters))
         .route("/admin/health", get(health::show))
         .route("/admin/workspace", get(workspace::show))
+        .route("/admin/workspaces", get(workspaces::all).post(workspaces::create))
 }

@@ -29,8 +29,10 @@ use super::{
     answer::{self, PageError, sentence},
     frame::Frame,
     link,
+    saved::{self, Shelf},
     session::Session,
     shown::Html,
+    warm,
 };
 use crate::{
     error::ApiError,
@@ -97,7 +99,7 @@ struct Cell {
 #[template(path = "list.html")]
 struct ListPage {
     frame: Frame,
-    kind: &'static str,
+    shelf: Shelf,
     csv: String,
     search: String,
     without_columns: Vec<(String, String)>,
@@ -126,6 +128,7 @@ pub(super) async fn show(
     if let Some(canonical) = filters::added(kind, &parameters) {
         return Ok(answer::go(&canonical));
     }
+    warm::begin(&state, session.workspace());
     let mut page = outline(kind, &state, &session, &parts, &parameters).await?;
     let chosen = columns::chosen(kind, &state, session.workspace(), &parameters).await?;
     page.columns_offered = offered(kind, &state, session.workspace(), &chosen).await?;
@@ -162,7 +165,7 @@ async fn outline(
     let search = parameters.get("search").unwrap_or_default().to_owned();
     Ok(ListPage {
         frame: Frame::new(session, parts, plural(kind), path),
-        kind: kind.as_str(),
+        shelf: Shelf::new(state, session, saved::kind_of(kind), parts.uri.query().unwrap_or_default()),
         csv: Addresses::new(&format!("{path}.csv"), parameters).without(&["from"]),
         without_columns: addresses.pairs_without(&["column", "columns", "from"]),
         without_search: addresses.pairs_without(&["search", "from"]),

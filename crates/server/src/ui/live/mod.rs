@@ -3,7 +3,7 @@
 //! The page shows what the script adds to it. A stream ends when the server is asked to stop, and when whoever watches is
 //! no longer let in.
 
-use std::{collections::HashMap, convert::Infallible, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -22,8 +22,8 @@ use super::{
     frame::Frame,
     json::pretty,
     link,
-    refused::key_names,
     session::Session,
+    who::Names,
 };
 use crate::{
     error::ApiError,
@@ -49,12 +49,9 @@ pub(super) async fn show(State(state): State<AppState>, session: Session, parts:
     answer::page(&LivePage { frame, keys: keys(&state, session.workspace()) })
 }
 
-/// What the keys of a workspace are called, to filter by.
+/// What those are called who may send something to a workspace, to filter by.
 pub(super) fn keys(state: &AppState, workspace: &Workspace) -> Vec<String> {
-    let mut names: Vec<String> = key_names(state, workspace).into_values().collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+    Names::of(state, workspace).acting()
 }
 
 /// A stream of events.
@@ -62,8 +59,8 @@ struct Watching {
     state: AppState,
     session: Session,
     watcher: Watcher,
-    /// What keys are called, as far as they were met.
-    names: HashMap<u64, String>,
+    /// What keys and members are called, as far as they were met.
+    names: Names,
     look_at: Instant,
     silent_since: Instant,
 }
@@ -73,7 +70,7 @@ pub(super) async fn events(State(state): State<AppState>, session: Session) -> R
     let watcher = state.feed.watch(session.workspace().id).ok_or(ApiError::WatchersFull)?;
     let now = Instant::now();
     let watching =
-        Watching { state, session, watcher, names: HashMap::new(), look_at: now + LOOK_EVERY, silent_since: now };
+        Watching { state, session, watcher, names: Names::default(), look_at: now + LOOK_EVERY, silent_since: now };
     let mut response = Response::new(Body::from_stream(stream::unfold(watching, next)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -116,8 +113,8 @@ fn lost(missed: u64) -> String {
 }
 
 fn event(watching: &mut Watching, told: &Told) -> String {
-    if told.key_id != 0 && !watching.names.contains_key(&told.key_id) {
-        watching.names = key_names(&watching.state, watching.session.workspace());
+    if told.key_id != 0 && !watching.names.knows(told.key_id) {
+        watching.names = Names::of(&watching.state, watching.session.workspace());
     }
     let ids: Vec<&str> = told.records.iter().map(|one| one.external_id.as_str()).collect();
     let records = told.records.iter().map(|one| {
@@ -129,7 +126,7 @@ fn event(watching: &mut Watching, told: &Told) -> String {
         "type": told.kind,
         "what": told.what,
         "ids": ids.join(" · "),
-        "key": watching.names.get(&told.key_id).cloned().unwrap_or_else(|| "the console".to_owned()),
+        "key": watching.names.name(told.key_id),
         "took": (told.took.as_micros() as u64).div_ceil(100) as f64 / 10.0,
         "body": pretty(&told.body),
         "why": told.why,

@@ -1,33 +1,32 @@
 //! What is refused for one reason: the same code, at the same place of the message.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
 
 use muster_model::time::Micros;
-use muster_store::{
-    credentials::Workspace,
-    refused::{Refused, RefusedId},
-};
+use muster_store::refused::Sketch;
 
 use super::{
     super::{
         answer::sentence,
         link,
         shown::{self, Form, Html, count},
+        who::Names,
     },
-    address,
+    PATH,
 };
-use crate::{error::ApiError, resources::query::Query, state::AppState};
+use crate::resources::query::Query;
 
-/// Messages that are looked at.
-pub(super) const LOOKED_AT_MAX: usize = 1_000;
-/// Messages read at one time.
-const PAGE: usize = 20;
-
-/// Bytes of a message that a list shows.
-const START_BYTES_MAX: usize = 160;
+/// Groups that are told apart; messages of more reasons are counted together.
+const GROUPS_MAX: usize = 500;
+/// Keys of a group that are told apart, and those that are named.
+const KEYS_MAX: usize = 100;
+const KEYS_NAMED: usize = 3;
 
 /// Why messages of a group are refused.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Reason {
     pub code: String,
     /// Where in the message; numbers of elements are left open.
@@ -41,18 +40,79 @@ impl Reason {
         Some(Reason { code, place: parameters.get("place").unwrap_or_default().to_owned() })
     }
 
-    fn of_message(one: &Refused<'_>) -> Reason {
+    /// The reason of a message.
+    pub(super) fn of_message(code: &str, pointer: &str) -> Reason {
         let part = |part: &str| match part.bytes().all(|byte| byte.is_ascii_digit()) && !part.is_empty() {
             true => "*".to_owned(),
             false => part.to_owned(),
         };
-        let place = one.pointer.split('/').map(part).collect::<Vec<String>>().join("/");
-        Reason { code: one.code.as_str().to_owned(), place }
+        let place = pointer.split('/').map(part).collect::<Vec<String>>().join("/");
+        Reason { code: code.to_owned(), place }
     }
 
-    /// A page about it.
-    pub(super) fn address(&self, path: &str) -> String {
-        link::with(path, &[("code", &self.code), ("place", &self.place)])
+    /// Whether a message is refused for this.
+    pub(super) fn is_of(&self, sketch: &Sketch) -> bool {
+        self.code == sketch.code.as_str() && *self == Reason::of_message(&self.code, &sketch.pointer)
+    }
+
+    /// A page about it, with more parameters.
+    pub(super) fn address(&self, path: &str, more: &[(&str, &str)]) -> String {
+        let mut parameters = vec![("code", self.code.as_str()), ("place", self.place.as_str())];
+        parameters.extend(more);
+        link::with(path, &parameters)
+    }
+}
+
+/// What is known of a group.
+#[derive(Clone, Debug)]
+struct Tally {
+    count: u64,
+    says: String,
+    first: Micros,
+    last: Micros,
+    keys: BTreeSet<u64>,
+}
+
+/// Messages, counted by reason.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Groups {
+    by_reason: HashMap<Reason, Tally>,
+    /// Messages of reasons for which there was no place.
+    pub others: u64,
+    pub messages: u64,
+}
+
+impl Groups {
+    /// Counts one more. They come newest first.
+    pub(super) fn add(&mut self, sketch: &Sketch) {
+        self.messages += 1;
+        let reason = Reason::of_message(sketch.code.as_str(), &sketch.pointer);
+        if self.by_reason.len() >= GROUPS_MAX && !self.by_reason.contains_key(&reason) {
+            self.others += 1;
+            return;
+        }
+        let at = sketch.received_at;
+        let says = || sentence(&sketch.reason);
+        let new = || Tally { count: 0, says: says(), first: at, last: at, keys: BTreeSet::new() };
+        let tally = self.by_reason.entry(reason).or_insert_with(new);
+        tally.count += 1;
+        tally.first = tally.first.min(at);
+        tally.last = tally.last.max(at);
+        if tally.keys.len() < KEYS_MAX {
+            tally.keys.insert(sketch.key_id);
+        }
+    }
+
+    /// Messages refused for a reason.
+    pub(super) fn of(&self, reason: &Reason) -> u64 {
+        self.by_reason.get(reason).map_or(0, |tally| tally.count)
+    }
+
+    /// The groups as they are shown, the largest first.
+    pub(super) fn shown(&self, names: &Names) -> Vec<Group> {
+        let mut sorted: Vec<(&Reason, &Tally)> = self.by_reason.iter().collect();
+        sorted.sort_by_key(|(reason, tally)| (Reverse(tally.count), *reason));
+        sorted.into_iter().map(|(reason, tally)| group(reason, tally, names)).collect()
     }
 }
 
@@ -68,92 +128,53 @@ pub(super) struct Group {
     pub keys: String,
 }
 
-/// What is kept of a message that was looked at; its body stays where it is.
-pub(super) struct Sight {
-    pub id: RefusedId,
-    pub at: Micros,
-    pub key_id: u64,
-    pub reason: Reason,
-    says: String,
-    /// The beginning of the body.
-    pub start: String,
-}
-
-impl Sight {
-    fn of(one: &Refused<'_>) -> Sight {
-        let start = String::from_utf8_lossy(&one.body[..one.body.len().min(START_BYTES_MAX)]);
-        Sight {
-            id: one.id,
-            at: one.received_at,
-            key_id: one.key_id,
-            reason: Reason::of_message(one),
-            says: sentence(&one.reason),
-            start: start.into_owned(),
-        }
-    }
-}
-
-/// The newest messages set aside.
-pub(super) struct Looked {
-    pub messages: Vec<Sight>,
-    /// Whether there are older ones.
-    pub more: bool,
-}
-
-impl Looked {
-    /// Reads them, so many at most.
-    pub(super) async fn read(state: &AppState, workspace: &Workspace) -> Result<Looked, ApiError> {
-        let (mut messages, mut from) = (Vec::new(), None);
-        loop {
-            let page = state.store.refused(workspace.id, from, PAGE).await.map_err(ApiError::Read)?;
-            messages.extend(page.refused.iter().map(Sight::of));
-            from = page.next;
-            if from.is_none() || messages.len() >= LOOKED_AT_MAX {
-                return Ok(Looked { messages, more: from.is_some() });
-            }
-        }
-    }
-
-    /// The groups, the largest first.
-    pub(super) fn groups(&self, names: &HashMap<u64, String>) -> Vec<Group> {
-        let mut by_reason: BTreeMap<&Reason, Vec<&Sight>> = BTreeMap::new();
-        for one in &self.messages {
-            by_reason.entry(&one.reason).or_default().push(one);
-        }
-        let mut sorted: Vec<_> = by_reason.into_iter().collect();
-        sorted.sort_by_key(|(_, of)| std::cmp::Reverse(of.len()));
-        sorted.iter().map(|(reason, of)| group(reason, of, names)).collect()
-    }
-}
-
-/// A group of messages, which come newest first.
-fn group(reason: &Reason, of: &[&Sight], names: &HashMap<u64, String>) -> Group {
-    const KEYS_NAMED: usize = 3;
-    let mut keys: Vec<&str> = of.iter().filter_map(|one| names.get(&one.key_id).map(String::as_str)).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let more = keys.len().saturating_sub(KEYS_NAMED);
-    keys.truncate(KEYS_NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let at = |one: Option<&&Sight>| shown::time_or_nothing(one.map(|one| one.at), Form::Ago);
+fn group(reason: &Reason, tally: &Tally, names: &Names) -> Group {
+    let named: Vec<String> = tally.keys.iter().take(KEYS_NAMED).map(|number| names.name(*number)).collect();
+    let more = match tally.keys.len().saturating_sub(KEYS_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
     Group {
-        href: address(reason),
+        href: reason.address(PATH, &[]),
         code: reason.code.clone(),
         place: reason.place.clone(),
-        says: of.first().map(|newest| newest.says.clone()).unwrap_or_default(),
-        count: count(of.len() as u64),
-        first: at(of.last()),
-        last: at(of.first()),
-        keys: format!("{}{more}", keys.join(", ")),
+        says: tally.says.clone(),
+        count: count(tally.count),
+        first: shown::time(tally.first, Form::Ago),
+        last: shown::time(tally.last, Form::Ago),
+        keys: format!("{}{more}", named.join(", ")),
     }
 }
 
-/// What the keys of a workspace are called.
-pub(in super::super) fn key_names(state: &AppState, workspace: &Workspace) -> HashMap<u64, String> {
-    let named = |key: &muster_store::credentials::Key| match key.name.is_empty() {
-        true => format!("key {}", key.id),
-        false => key.name.clone(),
-    };
-    let keys = state.store.keys();
-    keys.iter().filter(|key| key.workspace.id == workspace.id).map(|key| (key.id, named(key))).collect()
+#[cfg(test)]
+mod tests {
+    use muster_model::rejection::Code;
+    use muster_store::refused::RefusedId;
+
+    use super::*;
+
+    fn sketch(pointer: &str, at: i64, key_id: u64) -> Sketch {
+        let (pointer, reason) = (pointer.to_owned(), format!("said at {at}"));
+        let (id, received_at) = (RefusedId(at as u128), Micros(at));
+        Sketch { id, received_at, code: Code::InvalidId, pointer, reason, key_id, start: Vec::new() }
+    }
+
+    #[test]
+    fn reasons_are_counted_and_those_without_a_place_together() {
+        let mut groups = Groups::default();
+        for (at, pointer) in ["/ids/0", "/ids/17", "/ids/x", "/ids/3"].into_iter().enumerate() {
+            groups.add(&sketch(pointer, 9 - at as i64, at as u64 + 1));
+        }
+        let reason = Reason { code: "invalid_id".to_owned(), place: "/ids/*".to_owned() };
+        assert_eq!((groups.of(&reason), groups.messages, groups.others), (3, 4, 0));
+        assert!(reason.is_of(&sketch("/ids/4", 1, 1)) && !reason.is_of(&sketch("/ids/x", 1, 1)));
+        let shown = groups.shown(&Names::default());
+        assert_eq!((shown[0].count.as_str(), shown[0].says.as_str()), ("3", "Said at 9."));
+        assert_eq!(shown[0].keys, "key 1, key 2, key 4");
+        for at in 0..2 * GROUPS_MAX {
+            groups.add(&sketch(&format!("/traits/t{at}"), 1, 1));
+        }
+        assert_eq!(groups.by_reason.len(), GROUPS_MAX);
+        assert_eq!((groups.others, groups.messages), (GROUPS_MAX as u64 + 2, 2 * GROUPS_MAX as u64 + 4));
+    }
 }

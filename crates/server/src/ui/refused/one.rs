@@ -21,16 +21,12 @@ use super::{
         posted::Posted,
         session::Session,
         shown::{self, Form, Html},
+        who::Names,
     },
-    PATH, address, back,
-    groups::{self, Reason},
+    PATH, back,
+    groups::Reason,
 };
-use crate::{
-    error::ApiError,
-    ingest,
-    resources::{query::Query, refused},
-    state::AppState,
-};
+use crate::{error::ApiError, ingest, resources::refused, state::AppState};
 
 /// Bytes of an answer to a message that was sent again.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
@@ -58,15 +54,14 @@ struct MessagePage {
 fn page(state: &AppState, session: &Session, parts: &Parts, kept: &Refused<'static>) -> MessagePage {
     let text = String::from_utf8_lossy(&kept.body);
     let code = kept.code.as_str().to_owned();
-    let parameters = Query::of_text("").and("code", &code).and("place", &kept.pointer);
     MessagePage {
         frame: Frame::new(session, parts, "Refused message", PATH),
         id: kept.id.to_string(),
-        group: Reason::of(&parameters).as_ref().map(address).unwrap_or_default(),
+        group: Reason::of_message(&code, &kept.pointer).address(PATH, &[]),
         place: kept.pointer.to_string(),
         says: sentence(&kept.reason),
         at: shown::time(kept.received_at, Form::Full),
-        key: groups::key_names(state, session.workspace()).remove(&kept.key_id).unwrap_or_default(),
+        key: Names::of(state, session.workspace()).name(kept.key_id),
         way: match kept.way {
             Way::Batch => "in a batch",
             Way::Kind(kind) => kind.as_str(),

@@ -9,18 +9,21 @@ mod result;
 use askama::Template;
 use axum::{extract::State, http::request::Parts, response::Response};
 use muster_query::{Format, Params, QueryError, Request as Sql, outline};
+use muster_store::saved::SavedKind;
 
 use self::result::ResultTable;
 use super::{
     answer::{self, PageError, sentence},
     frame::Frame,
     posted::Posted,
+    saved::Shelf,
     session::Session,
 };
 use crate::{
     error::ApiError,
     query::answer::{download, gather},
     resources::query::Query,
+    saved,
     state::AppState,
 };
 
@@ -46,6 +49,7 @@ struct Fault {
 #[template(path = "sql.html")]
 struct SqlPage {
     frame: Frame,
+    shelf: Shelf,
     sql: String,
     tables: Vec<TableOutline>,
     says: String,
@@ -54,9 +58,10 @@ struct SqlPage {
 }
 
 impl SqlPage {
-    fn new(frame: Frame, sql: String) -> SqlPage {
+    fn new(state: &AppState, session: &Session, frame: Frame, sql: String) -> SqlPage {
+        let shelf = Shelf::new(state, session, SavedKind::Query, &sql);
         let tables = outline().into_iter().map(|(name, columns)| TableOutline { name, columns }).collect();
-        SqlPage { frame, sql, tables, says: String::new(), fault: None, result: None }
+        SqlPage { frame, shelf, sql, tables, says: String::new(), fault: None, result: None }
     }
 }
 
@@ -64,11 +69,14 @@ fn frame(session: &Session, parts: &Parts) -> Frame {
     Frame::new(session, parts, "SQL", "/sql")
 }
 
-/// The form; a statement in the address is filled in, and not run: an address may come from anywhere.
-pub(super) async fn form(session: Session, parts: Parts) -> Result<Response, PageError> {
+/// The form; a statement in the address, or one that is kept, is filled in, and not run: an address may come from anywhere.
+pub(super) async fn form(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
     let parameters = Query::of(&parts.uri);
-    let sql = parameters.filled("sql").unwrap_or(EXAMPLE).to_owned();
-    answer::page(&SqlPage::new(frame(&session, &parts), sql))
+    let sql = match parameters.filled("saved") {
+        Some(id) => saved::find(&state, session.workspace(), id)?.text,
+        None => parameters.filled("sql").unwrap_or(EXAMPLE).to_owned(),
+    };
+    answer::page(&SqlPage::new(&state, &session, frame(&session, &parts), sql))
 }
 
 /// What a statement answers: on the page, or as a file.
@@ -79,7 +87,7 @@ pub(super) async fn run(
     let frame = frame(&session, &parts);
     let sql = fields.get("sql").replace("\r\n", "\n");
     let asked = Sql { sql: sql.clone(), params: Params::None };
-    let mut page = SqlPage::new(frame, sql);
+    let mut page = SqlPage::new(&state, &session, frame, sql);
     let failed = match Format::parse(fields.get("as")) {
         Some(format) => match download(&state, session.workspace(), asked, format).await {
             Ok(mut response) => {

@@ -109,48 +109,47 @@
     const asks = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
     if (asks && !window.confirm(asks)) event.preventDefault();
   });
-  // What is kept in this browser alone: views of lists, and queries.
-  const kept = (name) => {
-    try { return JSON.parse(localStorage.getItem(name) ?? "[]").slice(0, 50); } catch { return []; }
-  };
-  for (const place of $$("[data-saved]")) {
-    const name = `muster:${place.dataset.saved}`;
-    const list = $("ul", place);
-    const text = $("#sql");
-    const show = () => {
-      list.replaceChildren();
-      const all = kept(name);
-      if (!all.length) list.append(Object.assign(document.createElement("li"), { textContent: "Nothing saved yet.", className: "quiet small" }));
-      for (const [at, one] of all.entries()) {
-        const item = Object.assign(document.createElement("li"), { className: "row spread" });
-        const use = text
-          ? Object.assign(document.createElement("button"), { type: "button", className: "plain" })
-          : Object.assign(document.createElement("a"), { href: one.value.startsWith("?") ? one.value : "?" });
-        use.textContent = one.label;
-        if (text) use.addEventListener("click", () => { text.value = one.value; text.focus(); });
-        const drop = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: "Remove" });
-        drop.setAttribute("aria-label", `Remove ${one.label}`);
-        drop.addEventListener("click", () => {
-          const left = kept(name);
-          left.splice(at, 1);
-          localStorage.setItem(name, JSON.stringify(left));
-          show();
-        });
-        item.append(use, drop);
-        list.append(item);
-      }
+  // What is done to many goes on by itself, if it was begun in this tab: an address alone, which may come from anywhere, does
+  // nothing. Whoever leaves the page stops it, and it can be gone on with later.
+  const begun = "muster:steps";
+  document.addEventListener("submit", (event) => {
+    if (!event.defaultPrevented && event.target.dataset.steps !== undefined) sessionStorage.setItem(begun, event.target.action);
+  });
+  const more = $("form[data-go-on]");
+  if (more && sessionStorage.getItem(begun) === more.action) more.requestSubmit();
+  else sessionStorage.removeItem(begun);
+
+  // Views and queries that this browser holds from before the server kept them: offered to be kept for everybody.
+  for (const place of $$("[data-held]")) {
+    const { held, kind, csrf } = place.dataset;
+    const name = `muster:${held}`;
+    const read = () => {
+      try { return JSON.parse(localStorage.getItem(name) ?? "[]").filter((one) => typeof one?.label === "string" && typeof one.value === "string").slice(0, 50); } catch { return []; }
     };
-    $("[data-save]", place).addEventListener("click", () => {
-      const label = $("input", place).value.trim().slice(0, 80);
-      if (!label) return $("input", place).focus();
-      const value = text ? text.value : window.location.search || "?";
-      const others = kept(name).filter((one) => one.label !== label);
-      localStorage.setItem(name, JSON.stringify([{ label, value }, ...others].slice(0, 50)));
-      $("input", place).value = "";
-      show();
+    const show = (left) => {
+      if (left.length) localStorage.setItem(name, JSON.stringify(left));
+      else localStorage.removeItem(name);
+      $("[data-many]", place).textContent = left.length === 1 ? "One more is" : `${left.length} more are`;
+      place.hidden = !left.length;
+    };
+    const keep = async ({ label, value }) => {
+      const body = new URLSearchParams({ csrf, kind, name: label, text: value, quiet: "1" });
+      const answer = await fetch("/saved", { method: "POST", body });
+      return answer.ok;
+    };
+    $("[data-keep]", place).addEventListener("click", async () => {
+      const left = [];
+      for (const one of read()) {
+        // A name that somebody else took meanwhile is told apart by where this one comes from.
+        const kept = await keep(one).catch(() => false) || await keep({ ...one, label: `${one.label} (from a browser)` }).catch(() => false);
+        if (!kept) left.push(one);
+      }
+      show(left);
+      if (!left.length) window.location.reload();
     });
-    place.hidden = false;
-    show();
+    $("[data-drop]", place).addEventListener("click", () => show([]));
+    const all = read();
+    if (all.length) show(all);
   }
   for (const one of $$("tr[data-href]")) {
     one.addEventListener("click", (event) => {
@@ -188,7 +187,7 @@
     const tag = (outcome) => {
       const made = document.createElement("td");
       const mark = document.createElement("span");
-      mark.className = `tag ${{ stored: "good", duplicate: "", conflict: "warn", refused: "bad" }[outcome] ?? ""}`;
+      mark.className = `tag ${{ stored: "good", duplicate: "", conflict: "warn", withheld: "warn", refused: "bad" }[outcome] ?? ""}`;
       mark.textContent = outcome;
       made.append(mark);
       return made;

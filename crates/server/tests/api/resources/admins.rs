@@ -18,8 +18,9 @@ fn members_are_added_found_and_removed() {
     let none = r#"200 {"results":[],"next":null,"atEnd":true}"#;
     api.check("GET /resources/admins", "", none);
     let ada = format!(
-        r#"{{"id":"{}","name":"Ada","email":"Ada@example.com","licenseStatus":"active"}}"#,
-        id("default", "ada@example.com")
+        r#"{{"id":"{}","name":"Ada","email":"Ada@example.com","licenseStatus":"active","keyId":{}}}"#,
+        id("default", "ada@example.com"),
+        muster_store::team::number(IdSpace::new("default").team_member("ada@example.com"))
     );
     api.check(&format!("POST {TEAM}"), r#"{"email":"Ada@example.com","name":"Ada"}"#, &format!("200 {ada}"));
     api.check("GET /resources/admins/search?email=ada%40EXAMPLE.com", "", &format!("200 {ada}"));

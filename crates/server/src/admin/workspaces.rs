@@ -1,0 +1,100 @@
+//! Workspaces over HTTP: which there are, and making one.
+//!
+//! For the local operator's token and keys with the scope `operator`, which only that token gives. They see names and how
+//! much there is; nothing in a workspace is read or changed by it, and no key of one that is there already is made.
+
+use std::collections::HashMap;
+
+use axum::{
+    extract::{Request, State},
+    http::{Method, StatusCode},
+    response::{IntoResponse, Response},
+};
+use muster_store::{credentials::Workspace, status::Size};
+use serde_json::json as json_value;
+use utoipa::openapi::{ObjectBuilder, Schema};
+
+use super::keys;
+use crate::{
+    error::ApiError,
+    ingest::{self, admit},
+    keys::unread,
+    openapi::{Words, named, schema},
+    resources::{
+        answer::json,
+        write::{body::Members, form::Form},
+    },
+    router::{Access, Route},
+    state::AppState,
+    wire,
+};
+
+const PATH: &str = "/admin/v1/workspaces";
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// The routes of this file, with their words in the API document.
+pub(super) fn routes() -> [Route; 2] {
+    let about = "Oldest first: their names and how much each holds.";
+    let listed =
+        Words::new("Workspaces", "Lists workspaces", about).answer(200, "The workspaces.", named("Workspaces"));
+    let about = "With its first key, which may write, read and administer it. The token is shown in this answer and never again.";
+    let fields = ObjectBuilder::new().property("name", schema::text()).required("name");
+    let made = Words::new("Workspaces", "Makes a workspace", about)
+        .body("Its name.", true, Schema::from(fields), json_value!({"name": "staging"}))
+        .answer(200, "The key and its token.", named("NewKey"))
+        .answer(400, "The body breaks a rule.", named("FieldError"))
+        .answer(409, "There is a workspace of this name.", named("Error"));
+    [
+        Route::new(Method::GET, PATH, Access::Workspaces, list, listed),
+        Route::new(Method::POST, PATH, Access::Workspaces, create, made),
+    ]
+}
+
+/// What an operator sees of a workspace.
+pub(crate) struct Overview {
+    pub workspace: Workspace,
+    /// Keys that are not revoked, and members of the team.
+    pub keys: u64,
+    pub members: u64,
+    pub size: Size,
+}
+
+/// All workspaces, oldest first.
+pub(crate) fn overview(state: &AppState) -> Vec<Overview> {
+    let sizes: HashMap<_, _> = state.store.sizes().into_iter().collect();
+    let keys = state.store.keys();
+    let of = |workspace: Workspace| {
+        let own = keys.iter().filter(|key| key.workspace.id == workspace.id && key.revoked_at.is_none());
+        Overview {
+            keys: own.count() as u64,
+            members: state.store.team(workspace.id).len() as u64,
+            size: sizes.get(&workspace.id).copied().unwrap_or_default(),
+            workspace,
+        }
+    };
+    state.store.workspaces().into_iter().map(of).collect()
+}
+
+async fn list(State(state): State<AppState>) -> Response {
+    let all = overview(&state);
+    json(StatusCode::OK, |object| {
+        object.list("results", |list| {
+            all.iter().for_each(|one| list.object(|object| wire::workspace::write(object, one)));
+        });
+    })
+}
+
+async fn create(State(state): State<AppState>, request: Request) -> Result<Response, Response> {
+    let (head, mut body) = request.into_parts();
+    let made = async {
+        let mut raw = admit::take(&state, &head, &mut body).await?;
+        let bytes = ingest::decode(&mut raw, BODY_BYTES_MAX).map_err(|error| ingest::refuse(error, BODY_BYTES_MAX))?;
+        let members = Members::read(&bytes)?;
+        let mut form = Form::new(&members);
+        let name = form.required_id("name");
+        form.close()?;
+        let (key, token) = keys::make_workspace(&state, &name).await?;
+        Ok(json(StatusCode::OK, |object| wire::key::write(object, &key, Some(&token))))
+    };
+    made.await.map_err(|error: ApiError| unread(body, error.into_response()))
+}

@@ -1,0 +1,95 @@
+//! All workspaces, for those who operate the server: what each is called and how much it holds, and making one.
+//!
+//! Nothing in another workspace is shown or changed from here. The token of a new one's first key is shown once.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::{StatusCode, request::Parts},
+    response::Response,
+};
+use muster_store::{credentials::Scopes, error::AdminError};
+
+use super::super::{
+    answer::{self, PageError, sentence},
+    frame::Frame,
+    posted::Posted,
+    session::Session,
+    shown::{self, Form, Html, count},
+};
+use crate::{
+    admin::{
+        keys::make_workspace,
+        workspaces::{Overview, overview},
+    },
+    error::ApiError,
+    state::AppState,
+};
+
+const PATH: &str = "/admin/workspaces";
+
+struct Row {
+    name: String,
+    /// The workspace of this session.
+    own: bool,
+    since: Html,
+    messages: String,
+    disk: String,
+    keys: String,
+    members: String,
+}
+
+#[derive(Template)]
+#[template(path = "workspaces.html")]
+struct WorkspacesPage {
+    frame: Frame,
+    /// A workspace that was made by this request, and the token of its key; it is shown this once.
+    made: String,
+    token: String,
+    says: String,
+    rows: Vec<Row>,
+}
+
+fn page(state: &AppState, session: &Session, parts: &Parts) -> WorkspacesPage {
+    let row = |one: Overview| Row {
+        own: one.workspace.id == session.workspace().id,
+        since: shown::time(one.workspace.created_at, Form::Ago),
+        messages: count(one.size.messages),
+        disk: shown::bytes(one.size.history_bytes),
+        keys: count(one.keys),
+        members: count(one.members),
+        name: one.workspace.name,
+    };
+    WorkspacesPage {
+        frame: Frame::new(session, parts, "All workspaces", PATH),
+        made: String::new(),
+        token: String::new(),
+        says: String::new(),
+        rows: overview(state).into_iter().map(row).collect(),
+    }
+}
+
+/// The list, and a form for another.
+pub(super) async fn all(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
+    session.require(Scopes::OPERATOR)?;
+    answer::page(&page(&state, &session, &parts))
+}
+
+/// Makes one with its first key.
+pub(super) async fn create(
+    State(state): State<AppState>,
+    Posted { session, fields, parts }: Posted,
+) -> Result<Response, PageError> {
+    session.require(Scopes::OPERATOR)?;
+    match make_workspace(&state, fields.get("name").trim()).await {
+        Ok((key, token)) => {
+            let (made, token) = (key.workspace.name.clone(), token.reveal().to_owned());
+            answer::page(&WorkspacesPage { made, token, ..page(&state, &session, &parts) })
+        }
+        Err(ApiError::Admin(error @ (AdminError::Invalid(_) | AdminError::Exists(_)))) => {
+            let says = sentence(&ApiError::Admin(error).says());
+            answer::html(StatusCode::BAD_REQUEST, &WorkspacesPage { says, ..page(&state, &session, &parts) })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
