@@ -33,7 +33,7 @@ mod run;
 mod export;
 
 pub use error::QueryError;
-pub use export::{ExportForm, Parts, export, export_parts, followed, frame::Frame};
+pub use export::{ExportForm, Parts, Selection, export, export_parts, followed, frame::Frame};
 pub use limits::{Limits, Spill};
 pub use output::{Format, Gone, Out};
 pub use request::{Params, Request};

@@ -53,6 +53,9 @@ pub struct Wanted {
     /// Whether user, account and organization are those a track belongs to, as a timeline has it, instead of those it names.
     /// The conditions on them are then conditions on where it belongs.
     pub attributed: bool,
+    /// Whether with `attributed` the columns of user, account and organization still are what a track names, so that only
+    /// the conditions are on where it belongs.
+    pub shown_as_named: bool,
     pub organizations: Names,
     pub accounts: Names,
     pub users: Names,
@@ -71,6 +74,7 @@ impl Wanted {
         Wanted {
             kinds: Kind::ALL.to_vec(),
             attributed: false,
+            shown_as_named: false,
             organizations: None,
             accounts: None,
             users: None,

@@ -35,13 +35,14 @@ pub struct Export {
     /// Only messages of this kind; give it again for others
     #[arg(long, value_delimiter = ',')]
     pub kind: Vec<String>,
-    /// Only messages that name this organization, by the sender's id
+    /// Only tracks of this organization's timeline, whatever they name, and other messages that name it, by the sender's
+    /// id; with --follow only what names it
     #[arg(long, value_name = "ID")]
     pub organization: Option<String>,
-    /// Only messages that name this account, by the sender's id
+    /// The same of this account
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
-    /// Only messages that name this user, by the sender's id
+    /// The same of this user
     #[arg(long, value_name = "ID")]
     pub user: Option<String>,
     /// Only tracks of this name

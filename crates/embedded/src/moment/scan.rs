@@ -118,7 +118,8 @@ impl Everything {
         let track = Track { organization, account, user, anonymous, at: message.ordered_at() };
         self.places.of(held, track, self.plan.attributes, |place| {
             if belongs(wanted, &place) {
-                batch.push(number, message, place, &wanted.columns);
+                let shown = if wanted.shown_as_named { own } else { place };
+                batch.push(number, message, shown, &wanted.columns);
             }
         })
     }

@@ -58,12 +58,13 @@ impl Plan {
     /// `veiled` when some rows may have been deleted, which their names tell.
     pub fn new(wanted: Wanted, candidates: Candidates, veiled: bool) -> Plan {
         let asks = |column| wanted.columns.contains(&column);
+        let shows = |column| !wanted.shown_as_named && asks(column);
         let attributes = wanted.attributed
             && (wanted.accounts.is_some()
                 || wanted.organizations.is_some()
-                || asks(Column::Account)
-                || asks(Column::Organization));
-        let placed = attributes || wanted.attributed && (wanted.users.is_some() || asks(Column::User));
+                || shows(Column::Account)
+                || shows(Column::Organization));
+        let placed = attributes || wanted.attributed && (wanted.users.is_some() || shows(Column::User));
         let names = [schema::ORGANIZATION_ID, schema::ACCOUNT_ID, schema::USER_ID, schema::EVENT];
         let mut deciding = Vec::new();
         if !candidates.is_everything() {
@@ -371,7 +372,7 @@ fn copy(
     for column in &wanted.columns {
         let out = batch.column_mut(*column);
         match (column, stored(*column)) {
-            (Column::User | Column::Account | Column::Organization, _) if plan.placed => {}
+            (Column::User | Column::Account | Column::Organization, _) if plan.placed && !wanted.shown_as_named => {}
             (_, Some(at)) => {
                 let Some(texts) = Texts::of(stored_rows, at) else { return Ok(None) };
                 let shown = |row: usize, text: &str| shows(held, *column, (kinds.get(row), fates.get(row)), text);
@@ -423,12 +424,13 @@ fn placed(
         let track = Track { organization, account, user, anonymous: anonymous.get(at), at: ordered };
         let keeps = places.of(held, track, plan.attributes, |place| {
             let keeps = belongs(wanted, &place);
+            let shows = keeps && !wanted.shown_as_named;
             let texts = [
                 (Column::User, place.user),
                 (Column::Account, place.account),
                 (Column::Organization, place.organization),
             ];
-            for (column, text) in texts.into_iter().filter(|(column, _)| keeps && wanted.columns.contains(column)) {
+            for (column, text) in texts.into_iter().filter(|(column, _)| shows && wanted.columns.contains(column)) {
                 batch.column_mut(column).push(text);
             }
             keeps

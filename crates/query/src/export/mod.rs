@@ -27,8 +27,9 @@ pub use parts::{Parts, export_parts};
 
 use std::sync::Arc;
 
+use muster_model::{kind::Kind, time::Micros};
 use muster_store::{
-    rows::RowBatch,
+    rows::{Column, RowBatch},
     scan::{Moment, Wanted},
 };
 
@@ -84,7 +85,7 @@ impl ExportForm {
 /// Rows as bytes of one form.
 trait Form {
     /// The columns that it needs of each row.
-    fn columns(&self) -> Vec<muster_store::rows::Column>;
+    fn columns(&self) -> Vec<Column>;
 
     /// Appends what stands before the first row.
     fn begin(&mut self, out: &mut Vec<u8>);
@@ -106,33 +107,80 @@ trait Form {
     fn end(self: Box<Self>, out: &mut Vec<u8>) -> Result<(), QueryError>;
 }
 
+/// Which messages are exported.
+#[derive(Clone, Debug)]
+pub struct Selection(Vec<Wanted>);
+
+impl Selection {
+    /// Those that name what is wanted.
+    #[must_use]
+    pub fn named(wanted: Wanted) -> Selection {
+        Selection(vec![wanted])
+    }
+
+    /// The same, but of tracks those that belong to it, as a timeline has them, whatever they name. What comes is as it was
+    /// sent all the same.
+    #[must_use]
+    pub fn belonging(wanted: Wanted) -> Selection {
+        let is_of_records = wanted.users.is_some() || wanted.accounts.is_some() || wanted.organizations.is_some();
+        if !is_of_records || !wanted.kinds.contains(&Kind::Track) {
+            return Selection::named(wanted);
+        }
+        let tracks = Wanted { kinds: vec![Kind::Track], attributed: true, shown_as_named: true, ..wanted.clone() };
+        let mut others = wanted;
+        others.kinds.retain(|kind| *kind != Kind::Track);
+        Selection(if others.kinds.is_empty() { vec![tracks] } else { vec![others, tracks] })
+    }
+
+    /// Hands on the rows of all of it, read with these columns and within these instants as well.
+    fn each(
+        &self,
+        moment: &Arc<dyn Moment>,
+        columns: &[Column],
+        (first, last): (Option<Micros>, Option<Micros>),
+        mut each: impl FnMut(&RowBatch) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let mut batch = RowBatch::default();
+        for wanted in &self.0 {
+            let wanted = Wanted {
+                first: wanted.first.max(first),
+                last: wanted.last.into_iter().chain(last).min(),
+                columns: columns.to_vec(),
+                ..wanted.clone()
+            };
+            let mut scan = Arc::clone(moment).scan(wanted)?;
+            while scan.next(&mut batch)? {
+                each(&batch)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Bytes that are gathered before they go out.
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Hands out the messages of a moment that are wanted; how many there were. An export that fails has no end: what went
 /// out before is cut off.
 pub fn export(
-    moment: Arc<dyn Moment>,
-    wanted: Wanted,
+    moment: &Arc<dyn Moment>,
+    selection: &Selection,
     form: ExportForm,
     stop: &Stop,
     out: &mut dyn Out,
 ) -> Result<u64, QueryError> {
     let mut form = form.open()?;
-    let mut scan = moment.scan(Wanted { columns: form.columns(), ..wanted })?;
-    let (mut batch, mut buffer, mut count) = (RowBatch::default(), Vec::new(), 0);
+    let (mut buffer, mut count) = (Vec::new(), 0);
     let mut rows: Vec<usize> = Vec::new();
     form.begin(&mut buffer);
-    while scan.next(&mut batch)? {
+    selection.each(moment, &form.columns(), (None, None), |batch| {
         stop.check()?;
         rows.clear();
         rows.extend(0..batch.len());
-        form.rows(&batch, &rows, &mut buffer)?;
+        form.rows(batch, &rows, &mut buffer)?;
         count += batch.len() as u64;
-        if buffer.len() >= PIECE_BYTES {
-            hand_out(&mut buffer, out)?;
-        }
-    }
+        if buffer.len() >= PIECE_BYTES { hand_out(&mut buffer, out) } else { Ok(()) }
+    })?;
     form.end(&mut buffer)?;
     hand_out(&mut buffer, out)?;
     Ok(count)

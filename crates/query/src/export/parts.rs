@@ -9,10 +9,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use muster_model::{id::WorkspaceId, kind::Kind, time::Micros};
 use muster_store::{
     rows::RowBatch,
-    scan::{Moment, Scans, Wanted},
+    scan::{Moment, Scans},
 };
 
-use super::{ExportForm, Form, PIECE_BYTES, frame::Frame, hand_out};
+use super::{ExportForm, Form, PIECE_BYTES, Selection, frame::Frame, hand_out};
 use crate::{error::QueryError, output::Out, stop::Stop};
 
 /// Months that are read together, and about how many messages of them; one month in any case.
@@ -34,7 +34,7 @@ pub struct Parts {
 pub fn export_parts(
     store: &dyn Scans,
     workspace: WorkspaceId,
-    wanted: &Wanted,
+    selection: &Selection,
     form: ExportForm,
     parts: &Parts,
     stop: &Stop,
@@ -43,21 +43,14 @@ pub fn export_parts(
     let moment = store.moment(workspace)?;
     let mut writing = Writing { form, parts, out, frames: Vec::new(), next: 0, files: BTreeMap::new() };
     let mut count = 0;
-    let months = count_months(&moment, wanted, stop)?;
+    let months = count_months(&moment, selection, stop)?;
+    let columns = form.open()?.columns();
     for (first, last) in together(&months) {
-        let wanted = Wanted {
-            first: Some(wanted.first.map_or(first, |asked| asked.max(first))),
-            last: Some(wanted.last.map_or(last, |asked| asked.min(last))),
-            columns: form.open()?.columns(),
-            ..wanted.clone()
-        };
-        let mut scan = Arc::clone(&moment).scan(wanted)?;
-        let mut batch = RowBatch::default();
-        while scan.next(&mut batch)? {
+        selection.each(&moment, &columns, (Some(first), Some(last)), |batch| {
             stop.check()?;
-            writing.rows(&batch)?;
             count += batch.len() as u64;
-        }
+            writing.rows(batch)
+        })?;
         writing.end_all()?;
     }
     Frame::Whole { as_of: parts.as_of.to_micros_text(), messages: count }.write(&mut writing.frames);
@@ -68,17 +61,17 @@ pub fn export_parts(
 /// How many messages each month has, by its first instant and the first one after it.
 fn count_months(
     moment: &Arc<dyn Moment>,
-    wanted: &Wanted,
+    selection: &Selection,
     stop: &Stop,
 ) -> Result<BTreeMap<(Micros, Micros), u64>, QueryError> {
-    let mut scan = Arc::clone(moment).scan(Wanted { columns: Vec::new(), ..wanted.clone() })?;
-    let (mut batch, mut months, mut month) = (RowBatch::default(), BTreeMap::new(), Month::default());
-    while scan.next(&mut batch)? {
+    let (mut months, mut month) = (BTreeMap::new(), Month::default());
+    selection.each(moment, &[], (None, None), |batch| {
         stop.check()?;
         for at in &batch.timestamps {
             *months.entry(month.of(*at)).or_default() += 1;
         }
-    }
+        Ok(())
+    })?;
     Ok(months)
 }
 

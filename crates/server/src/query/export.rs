@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use muster_model::kind::Kind;
-use muster_query::{ExportForm, Parts, QueryError, export, export_parts};
+use muster_query::{ExportForm, Parts, QueryError, Selection, export, export_parts};
 use muster_store::{
     credentials::Workspace,
     scan::{Names, Wanted},
@@ -82,9 +82,9 @@ pub(super) fn route() -> Route {
 pub(super) fn selecting(words: Words) -> Words {
     words
         .query("kind", "Only messages of these kinds, with commas between.", schema::text())
-        .query("organization", "Only messages that name this organization, by the sender's id.", schema::text())
-        .query("account", "Only messages that name this account, by the sender's id.", schema::text())
-        .query("user", "Only messages that name this user, by the sender's id.", schema::text())
+        .query("organization", "Only messages that name this organization, by the sender's id. In an export that is not followed: the tracks of its timeline.", schema::text())
+        .query("account", "The same of this account.", schema::text())
+        .query("user", "The same of this user.", schema::text())
         .query("event", "Only tracks of this name.", schema::text())
         .query("after", "Only messages whose timestamp is this instant or later.", schema::text())
         .query("before", "Only messages whose timestamp is earlier than this instant.", schema::text())
@@ -122,10 +122,12 @@ async fn begin(
         }
     }
     let (asked, workspace, is_followed) = (state.clone(), workspace.id, tail.is_some());
+    // What comes later is judged as it comes, when nobody knows yet what a late link will make of it.
+    let selection = if is_followed { Selection::named(wanted) } else { Selection::belonging(wanted) };
     stream(state, form.media_type(), TIME_MAX, Ending::BrokenOff, move |stop, out| {
         let moment = asked.store.moment(workspace)?;
         let place = moment.place();
-        export(moment, wanted, form, &stop, out)?;
+        export(&moment, &selection, form, &stop, out)?;
         if !is_followed {
             return Ok(());
         }
@@ -143,10 +145,10 @@ async fn begin_parts(
     form: ExportForm,
     part_bytes: u64,
 ) -> Result<Response, ApiError> {
-    let asked = state.clone();
+    let (asked, selection) = (state.clone(), Selection::belonging(wanted));
     stream(state, PARTS_TYPE, TIME_MAX, Ending::BrokenOff, move |stop, out| {
         let parts = Parts { part_bytes, as_of: asked.clock.now() };
-        export_parts(&*asked.store, workspace.id, &wanted, form, &parts, &stop, out).map(|_| ())
+        export_parts(&*asked.store, workspace.id, &selection, form, &parts, &stop, out).map(|_| ())
     })
     .await
 }

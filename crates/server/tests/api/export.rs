@@ -140,6 +140,56 @@ fn a_selection_has_what_was_asked_for() {
     assert_eq!(api.ask("GET /export?layout=directory&partBytes=1", "").status, 400);
 }
 
+/// Tracks are those of the timeline, whatever they name; what else names the record comes too, all of it as it was sent.
+#[test]
+fn a_selection_by_record_has_its_timeline() {
+    let api = Api::new();
+    api.send(
+        r#"[{"type":"track","userId":"u","event":"named","accountId":"a","messageId":"1","timestamp":"2025-01-02"},
+        {"type":"track","userId":"u","event":"linked","messageId":"2","timestamp":"2025-01-03"},
+        {"type":"track","userId":"u","event":"elsewhere","accountId":"b","messageId":"3","timestamp":"2025-01-03"},
+        {"type":"track","userId":"u","event":"after","messageId":"4","timestamp":"2025-03-01"},
+        {"type":"track","userId":"v","event":"other","messageId":"5","timestamp":"2025-01-03"},
+        {"type":"unlink","userId":"u","accountId":"a","messageId":"6","timestamp":"2025-02-01"},
+        {"type":"account","accountId":"a","organizationId":"o","messageId":"7","timestamp":"2025-01-01"},
+        {"type":"user","userId":"u","accountId":"a","messageId":"8","timestamp":"2025-01-01"}]"#,
+    );
+    let calls = r#"{"batch":[{"type":"track","anonymousId":"device","event":"before it was known","messageId":"9","timestamp":"2025-01-02T00:00:00Z"},
+        {"type":"alias","userId":"u","previousId":"device","messageId":"10","timestamp":"2025-01-02T00:00:00Z"}]}"#;
+    api.check("POST /v1/batch", calls, r#"200 {"success":true}"#);
+    let names = |parameters: &str| {
+        let lines = exported(&api, &format!("/export?{parameters}"));
+        let name = |line: &String| {
+            let message = serde_json::from_str::<Value>(line).unwrap()["message"].take();
+            let name = if message["type"] == "track" { &message["event"] } else { &message["type"] };
+            name.as_str().unwrap().to_owned()
+        };
+        let mut names: Vec<String> = lines.iter().map(name).collect();
+        names.sort();
+        names
+    };
+    let of = |collection: &str, id: &str| {
+        let events = api.read(&format!("/resources/{collection}/{id}/events"))["results"].clone();
+        let mut names: Vec<String> =
+            events.as_array().unwrap().iter().map(|event| event["event"].as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    for (collection, name, id) in
+        [("accounts", "account", "a"), ("organizations", "organization", "o"), ("users", "user", "u")]
+    {
+        assert_eq!(names(&format!("{name}={id}&kind=track")), of(collection, id), "{id}");
+    }
+    // Whoever left still belongs to the account that was the last one.
+    assert_eq!(names("account=a"), ["account", "after", "before it was known", "linked", "named", "unlink", "user"]);
+    assert_eq!(names("account=a&event=linked"), ["linked"]);
+    assert_eq!(names("account=a&kind=user"), ["user"]);
+    assert_eq!(names("account=a&user=u&kind=track&after=2025-01-03"), ["after", "linked"]);
+    let csv = api.ask("GET /export?account=a&event=linked&format=csv", "").body;
+    let row = csv.lines().nth(1).unwrap().to_owned();
+    assert!(row.contains(",,,u,"), "no account stands there, as none was sent: {row}");
+}
+
 #[test]
 fn lines_and_columns_are_other_forms() {
     let api = filled();

@@ -153,7 +153,8 @@ impl TwinsScan {
             && wanted.in_time(message.timestamp)
             && wanted.named(organization, account, user, event)
         {
-            batch.push(number, message, place, &wanted.columns);
+            let shown = if wanted.shown_as_named { Whereabouts::named_in(message) } else { place };
+            batch.push(number, message, shown, &wanted.columns);
         }
     }
 }

@@ -155,6 +155,8 @@ fn conditions(moment: &Arc<dyn Moment>, base: &Wanted, whole: &[Row]) {
         accounts: both.1.map(|name| [name].into()),
         ..base.clone()
     });
+    let tracks = Wanted { kinds: vec![Kind::Track], columns: Column::ALL.to_vec(), ..Wanted::everything() };
+    let named = if base.attributed { scan(moment, tracks) } else { Vec::new() };
     for wanted in cases {
         let meets = |row: &&Row| {
             (base.attributed || wanted.kinds.contains(&row.kind))
@@ -168,9 +170,15 @@ fn conditions(moment: &Arc<dyn Moment>, base: &Wanted, whole: &[Row]) {
         let found = scan(moment, wanted.clone());
         assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{wanted:?}");
         // What is asked for does not change which rows come.
-        let few = scan(moment, Wanted { columns: vec![Column::Event], ..wanted });
+        let few = scan(moment, Wanted { columns: vec![Column::Event], ..wanted.clone() });
         let numbers = |rows: &[Row]| rows.iter().map(|row| row.number).collect::<Vec<u64>>();
         assert_eq!(numbers(&few), numbers(&found));
+        if base.attributed {
+            // By where they belong, as they were sent.
+            let shown = scan(moment, Wanted { shown_as_named: true, columns: base.columns.clone(), ..wanted });
+            let expected: Vec<&Row> = named.iter().filter(|row| numbers(&found).contains(&row.number)).collect();
+            assert_eq!(shown.iter().collect::<Vec<_>>(), expected);
+        }
         assert!(few.iter().zip(&found).all(|(few, row)| few.text(Column::Event) == row.text(Column::Event)));
     }
 }
