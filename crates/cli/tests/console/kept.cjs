@@ -25,6 +25,8 @@ const judge = async (visit) => {
   await visit.shoot(`${visit.step} unfolded`);
   await visit.look('light', 390);
   await visit.fits();
+  const out = await visit.page.$$eval('.drop[open] > div', (all) => all.map((one) => one.getBoundingClientRect()).filter(({ left, right }) => left < 0 || right > 390).length);
+  visit.check(out === 0, 'what is unfolded sticks out of a phone');
   await visit.shoot(`${visit.step} unfolded phone`);
   await visit.look('light', 1280);
 };
