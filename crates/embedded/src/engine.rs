@@ -228,6 +228,7 @@ fn start(
     lock: File,
 ) -> Result<(), OpenError> {
     let (ending, idle) = (Arc::clone(&checkpointer.closing), Arc::clone(&checkpointer.idle));
+    let texts = Arc::clone(&writer.views.texts);
     let checkpointing = spawn("checkpoint", Arc::clone(health), move || checkpointer.run())?;
     let erasing = spawn("eraser", Arc::clone(health), move || eraser.run())?;
     spawn("writer", Arc::clone(health), move || {
@@ -237,6 +238,7 @@ fn start(
         // The writer is gone and with it the jobs; whoever waits is told once nothing of the directory is in use.
         let _ = checkpointing.join();
         let _ = erasing.join();
+        texts.end();
         drop(lock);
         if let Some(closed) = closed {
             let _ = closed.send(());

@@ -23,7 +23,7 @@ use crate::{
     history::{footers::Footers, manifest::Manifest},
     imports::ClosedImports,
     keys::{self, ProfileKey},
-    lists::{catalogue::Hearings, texts::Texts},
+    lists::{catalogue::Hearings, sets::Sets, texts::Texts},
     overlay::{HiddenChildren, Overlay, StatementsKey, told_of},
     state::State,
 };
@@ -35,7 +35,9 @@ pub struct Views {
     pub names: Mutex<()>,
     pub footers: Arc<Footers>,
     /// What searches look through.
-    pub texts: Texts,
+    pub texts: Arc<Texts>,
+    /// What the index for lists answered lately.
+    pub sets: Sets,
     /// What messages in memory stated of traits, as far as somebody asked.
     pub hearings: Mutex<Hearings>,
     /// What was deleted.
@@ -81,13 +83,14 @@ impl Views {
     ) -> Self {
         let current = RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest), freezes: 0, applied: 0 });
         let (correcting, files, committing) = (Mutex::new(()), Mutex::new(()), Mutex::new(()));
-        let (texts, hearings) = (Texts::default(), Mutex::default());
+        let (texts, sets, hearings) = (Arc::default(), Sets::default(), Mutex::default());
         let (names, footers) = (Mutex::new(()), Arc::new(Footers::default()));
         Views {
             state,
             names,
             footers,
             texts,
+            sets,
             hearings,
             tombstones,
             closed_imports,

@@ -172,6 +172,8 @@ pub enum Condition {
     TraitBetween { key: String, from: Option<Rank>, to: Option<Rank> },
     /// The last track was at or after the one, and before the other. Without any track it was neither.
     LastSeen { after: Option<Micros>, before: Option<Micros> },
+    /// Last heard of at or after the one instant, and before the other.
+    Updated { after: Option<Micros>, before: Option<Micros> },
     /// A name, an e-mail address or an external id contains this folded text.
     Contains(String),
     /// The e-mail address is this folded one.
@@ -199,9 +201,8 @@ impl Condition {
                 let rank = profile.traits.get(key).and_then(Rank::of_json);
                 rank.is_some_and(|rank| between(rank, *from, *to))
             }
-            Condition::LastSeen { after, before } => seen.last().is_some_and(|last| {
-                after.is_none_or(|after| last >= after) && before.is_none_or(|before| last < before)
-            }),
+            Condition::LastSeen { after, before } => seen.last().is_some_and(|last| within(last, *after, *before)),
+            Condition::Updated { after, before } => within(profile.updated_at, *after, *before),
             Condition::Contains(needle) => find::searchable(profile).contains(needle.as_str()),
             Condition::Email(email) => find::email(profile).is_some_and(|own| own == *email),
             Condition::EmailDomain(domain) => {
@@ -218,6 +219,11 @@ fn is(json: &str, value: &str) -> bool {
         Some(text) => text.is_ok_and(|text| text == value),
         None => json == value || Number::of_json(json).is_some_and(|number| Number::of_json(value) == Some(number)),
     }
+}
+
+/// An instant at or after the one bound, and before the other.
+fn within(at: Micros, after: Option<Micros>, before: Option<Micros>) -> bool {
+    after.is_none_or(|after| at >= after) && before.is_none_or(|before| at < before)
 }
 
 /// A rank within bounds of its own kind.

@@ -77,7 +77,7 @@ fn run(name: &str, command: &mut Command) {
         output.status.success(),
         "the programs of others could not be installed: {name} failed. Without its package registry, or packages installed \
          before, these tests cannot say anything; run the rest with `cargo nextest run -E 'not \
-         binary(/senders|readers|console/)'`.\n{}{}",
+         binary(/senders|readers|connectors|console/)'`.\n{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );

@@ -21,7 +21,10 @@ pub mod texts;
 mod glance;
 
 /// Records that a condition singles out.
-mod sources;
+pub mod sources;
+
+/// What the index answered, while the disk does not change.
+pub mod sets;
 
 /// Places on disk in the order of a list.
 mod walk;

@@ -2,6 +2,7 @@
 
 use std::{cmp::Ordering, sync::Arc};
 
+use fjall::UserValue;
 use muster_model::{
     id::{RecordId, WorkspaceId},
     profile::{Profile, Span},
@@ -10,20 +11,22 @@ use muster_store::{
     error::ReadError,
     lists::{Condition, ListCursor, ListPage, ListQuery, belongs, kept_seen},
 };
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::{
     glance::{Fault, Glance},
-    sources::{FEW, SET_MAX},
+    sets::Answer,
+    sources::Source,
+    texts::Search,
 };
-use crate::{engine::Reader, keys::ProfileKey, views};
+use crate::{codec, engine::Reader, error::damaged, keys::ProfileKey, views};
 
 /// What a record read counts as, where an entry looked at counts as one.
 const READ_COST: usize = 8;
 /// Records read for each one of a page before it is asked which are worth reading.
 const TRIAL_READS: usize = 5;
 /// The part of a page that these are to have found, or it is asked.
-const TRIAL_ENOUGH: usize = 12;
+const TRIAL_ENOUGH: usize = 4;
 /// Uncertain accounts in memory whose first and last track are read from history for one page.
 const UNCERTAIN_MAX: usize = 1_000;
 /// How often a list begins anew when checkpoints overtake it.
@@ -62,27 +65,36 @@ impl Pager<'_> {
     fn read(mut self) -> Result<ListPage, Fault> {
         let of = (self.workspace, self.query.kind);
         let sources = self.reader.found_by(&self.glance, self.workspace, &self.query)?;
-        if let Some(ids) = self.reader.singled_out(&self.glance, of, &sources, FEW)? {
+        if let Some(ids) = self.reader.few(&self.glance, of, &sources)? {
             let memory = self.in_memory()?;
             return self.few(memory, ids);
         }
         let memory = self.in_memory()?;
         let whole = self.reader.options.scan_max;
+        let searches = || {
+            sources.iter().filter_map(|source| if let Source::Text(search) = source { Some(&**search) } else { None })
+        };
+        let mut among = Among { set: None, searches: searches().collect() };
         if sources.is_empty() {
-            return self.merge(memory, None, whole);
+            return self.merge(memory, &among, whole);
+        }
+        let known = self.reader.set(&self.glance, of, &sources, false)?;
+        if known.is_some() || !among.searches.is_empty() {
+            among.set = known.flatten();
+            return self.merge(memory, &among, whole);
         }
         // Of many, a short way through the order meets enough; if it does not, it is worth knowing whom to look for.
         let limit = self.query.limit.max(1);
-        let mut page = self.merge(memory.clone(), None, (READ_COST * TRIAL_READS * limit).min(whole))?;
+        let mut page = self.merge(memory.clone(), &among, (READ_COST * TRIAL_READS * limit).min(whole))?;
         if page.next.is_none() || page.profiles.len() == limit {
             return Ok(page);
         }
         (self.query.from, self.query.limit) = (page.next, limit - page.profiles.len());
-        let many = page.profiles.len() >= limit.div_ceil(TRIAL_ENOUGH);
-        let set = if many { None } else { self.reader.singled_out(&self.glance, of, &sources, SET_MAX)? };
-        let set: Option<FxHashSet<RecordId>> = set.map(|ids| ids.into_iter().collect());
+        if page.profiles.len() < limit.div_ceil(TRIAL_ENOUGH) {
+            among.set = self.reader.set(&self.glance, of, &sources, true)?.flatten();
+        }
         let memory = memory.into_iter().filter(|(cursor, _)| is_after(cursor, &self.query)).collect();
-        let rest = self.merge(memory, set.as_ref(), whole)?;
+        let rest = self.merge(memory, &among, whole)?;
         page.profiles.extend(rest.profiles);
         Ok(ListPage { profiles: page.profiles, next: rest.next })
     }
@@ -165,10 +177,9 @@ impl Pager<'_> {
     }
 
     /// A page along the order, as far as a bound on what is looked at allows.
-    fn merge(&self, memory: Vec<Found>, set: Option<&FxHashSet<RecordId>>, mut left: usize) -> Result<ListPage, Fault> {
+    fn merge(&self, memory: Vec<Found>, among: &Among<'_>, mut left: usize) -> Result<ListPage, Fault> {
         let limit = self.query.limit.max(1);
-        let others = set.map(|set| set.iter().copied().collect());
-        let steps = self.reader.walk(&self.glance, self.workspace, &self.query, others);
+        let steps = self.reader.walk(&self.glance, self.workspace, &self.query, among.set.clone());
         let (mut memory, mut steps) = (memory.into_iter().peekable(), steps.peekable());
         let mut page = ListPage { profiles: Vec::with_capacity(limit), next: self.query.from };
         while left > 0 {
@@ -187,8 +198,10 @@ impl Pager<'_> {
             } else {
                 let Some(step) = steps.next() else { continue };
                 let (cursor, met) = step?;
-                let wanted = set.is_none_or(|set| set.contains(&cursor.id));
-                left -= if wanted { READ_COST.min(left) } else { 1 };
+                let wanted = among.has(cursor.id);
+                // To look at a text is about what the step there was.
+                let cost = if wanted { READ_COST } else { 1 + among.searches.len() };
+                left -= cost.min(left);
                 (cursor, if wanted { self.met(cursor, met)? } else { None })
             };
             if let Some(profile) = profile
@@ -205,15 +218,28 @@ impl Pager<'_> {
     }
 
     /// The record that a step on disk came upon, if it stands there.
-    fn met(&self, cursor: ListCursor, met: Option<Arc<Profile>>) -> Result<Option<Arc<Profile>>, Fault> {
+    fn met(&self, cursor: ListCursor, met: Option<UserValue>) -> Result<Option<Arc<Profile>>, Fault> {
         let profile = match met {
-            Some(profile) => {
+            Some(stored) => {
                 let key = ProfileKey::new(self.workspace, self.query.kind, cursor.id);
-                if self.glance.hides(&self.reader.views, &key)? { None } else { Some(profile) }
+                let read = || codec::profile::decode(&stored).map_err(|_| damaged("a profile"));
+                if self.glance.hides(&self.reader.views, &key)? { None } else { Some(Arc::new(read()?)) }
             }
             None => self.on_disk(cursor.id)?,
         };
         Ok(profile.filter(|profile| self.query.order.place(profile, kept_seen(profile).0) == cursor))
+    }
+}
+
+/// What is known of the records of a list before they are read: those on disk that are none of these are not.
+struct Among<'s> {
+    set: Answer,
+    searches: Vec<&'s Search>,
+}
+
+impl Among<'_> {
+    fn has(&self, id: RecordId) -> bool {
+        self.set.as_ref().is_none_or(|set| set.contains(&id)) && self.searches.iter().all(|search| search.finds(id))
     }
 }
 

@@ -2,15 +2,16 @@
 //!
 //! The index answers a condition with the ids of the records that may meet it, as they are on disk; those in memory are
 //! looked at one by one anyway. Few of them are read and sorted; of very many, the way through the order meets enough; of
-//! those in between, a set tells what to read on the way.
+//! those in between, a set tells what to read on the way. What a search finds is told by its text, without a set.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
 use fjall::Readable;
 use muster_model::{
     find::fold,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
+    time::Micros,
 };
 use muster_store::{
     error::ReadError,
@@ -20,26 +21,35 @@ use rustc_hash::FxHashSet;
 
 use super::{
     entries::{self, Value},
-    glance::Glance,
+    glance::{Glance, LOOK_RECORDS},
+    sets::Answer,
+    texts::Search,
 };
 use crate::{
     engine::Reader,
     error::{damaged, state_failed},
-    keys::{self, ProfileKey},
+    keys::{self, ProfileKey, TimePlace},
 };
 
 /// Records that are read and sorted for one page.
-pub const FEW: usize = 1_000;
-/// Ids that are held for one page.
-pub const SET_MAX: usize = 10_000;
-/// The same of ids that a search found, which costs less.
-const TEXT_SET_MAX: usize = 100_000;
+pub const FEW: usize = 2_000;
+/// Ids that are gathered for one page.
+pub const SET_MAX: usize = 50_000;
+
+/// What the index is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The values of a field.
+    Values(u64, Vec<(Value, Value)>),
+    /// Last heard of from the one instant to the other.
+    Updated(Micros, Micros),
+    Members(Vec<ProfileKey>),
+}
 
 /// Where a condition's records are found.
 pub(super) enum Source {
-    Values(u64, Vec<(Value, Value)>),
-    Members(Vec<ProfileKey>),
-    Text(String),
+    Index(Lookup),
+    Text(Box<Search>),
 }
 
 impl Reader {
@@ -52,28 +62,85 @@ impl Reader {
     ) -> Result<Vec<Source>, ReadError> {
         let mut sources = Vec::new();
         for condition in &query.conditions {
-            sources.extend(source(condition, workspace, query.kind));
+            sources.extend(match condition {
+                Condition::Contains(needle) => {
+                    let of = (workspace, query.kind);
+                    self.views.texts.search(&self.views.state, of, needle).map(|search| Source::Text(Box::new(search)))
+                }
+                _ => lookup(condition, workspace, query.kind).map(Source::Index),
+            });
         }
         if let Some(parent) = query.within {
-            sources.extend(self.members(glance, workspace, parent, query.kind)?);
+            sources.extend(self.members(glance, workspace, parent, query.kind)?.map(Source::Index));
         }
         Ok(sources)
     }
 
-    /// The ids of the first source that has so many at the most.
-    pub(super) fn singled_out(
+    /// The ids of the first source that has so few that all of them are read.
+    pub(super) fn few(
         &self,
         glance: &Glance,
         (workspace, kind): (WorkspaceId, RecordKind),
         sources: &[Source],
-        most: usize,
     ) -> Result<Option<Vec<RecordId>>, ReadError> {
         for source in sources {
-            if let Some(found) = self.ids(glance, workspace, kind, source, most)? {
-                return Ok(Some(found));
+            let found = match source {
+                Source::Text(search) => search.few(FEW),
+                Source::Index(lookup) => {
+                    let known = self.views.sets.get(&glance.below.snapshot, &(workspace, kind, lookup.clone()));
+                    let found = match known {
+                        Some(known) => known.filter(|ids| ids.len() <= FEW).map(|ids| FxHashSet::clone(&ids)),
+                        None => self.ids(glance, workspace, kind, lookup, FEW)?,
+                    };
+                    let found = found.map(|mut ids| {
+                        ids.extend(self.named_in_memory(glance, lookup, kind));
+                        ids
+                    });
+                    found.filter(|ids| ids.len() <= FEW).map(|ids| ids.into_iter().collect())
+                }
+            };
+            if found.is_some() {
+                return Ok(found);
             }
         }
         Ok(None)
+    }
+
+    /// The set of ids of the first source that has one. Without `gather` only those that are kept already are looked
+    /// at; then the answer is nothing at all where that does not decide.
+    pub(super) fn set(
+        &self,
+        glance: &Glance,
+        (workspace, kind): (WorkspaceId, RecordKind),
+        sources: &[Source],
+        gather: bool,
+    ) -> Result<Option<Answer>, ReadError> {
+        let mut decided = true;
+        for source in sources {
+            let Source::Index(lookup) = source else { continue };
+            let question = (workspace, kind, lookup.clone());
+            let answer = match self.views.sets.get(&glance.below.snapshot, &question) {
+                Some(known) => known,
+                None if gather => {
+                    let found = self.ids(glance, workspace, kind, lookup, SET_MAX)?.map(Arc::new);
+                    self.views.sets.keep(&glance.below.snapshot, question, found.clone());
+                    found
+                }
+                None => {
+                    decided = false;
+                    continue;
+                }
+            };
+            let Some(ids) = answer else { continue };
+            let more = self.named_in_memory(glance, lookup, kind);
+            if more.is_empty() {
+                return Ok(Some(Some(ids)));
+            }
+            if more.len() <= SET_MAX {
+                return Ok(Some(Some(Arc::new(ids.iter().copied().chain(more).collect()))));
+            }
+        }
+        Ok(decided.then_some(None))
     }
 
     /// Where the members of a record are found: its children, and for users and answers of an organization also those
@@ -84,38 +151,43 @@ impl Reader {
         workspace: WorkspaceId,
         parent: (RecordKind, RecordId),
         kind: RecordKind,
-    ) -> Result<Option<Source>, ReadError> {
+    ) -> Result<Option<Lookup>, ReadError> {
         let parent_key = ProfileKey::new(workspace, parent.0, parent.1);
         let mut parents = vec![parent_key];
         let through_accounts = matches!(kind, RecordKind::User | RecordKind::NpsResponse);
         if parent.0 == RecordKind::Organization && through_accounts {
             let accounts = vec![parent_key];
-            let Some(accounts) =
-                self.ids(glance, workspace, RecordKind::Account, &Source::Members(accounts), SET_MAX)?
-            else {
+            let of = Lookup::Members(accounts);
+            let mut found = self.named_in_memory(glance, &of, RecordKind::Account);
+            let below = self.ids(glance, workspace, RecordKind::Account, &of, SET_MAX)?;
+            let Some(below) = below else { return Ok(None) };
+            found.extend(below);
+            if found.len() > SET_MAX {
                 return Ok(None);
-            };
+            }
+            let mut accounts: Vec<RecordId> = found.into_iter().collect();
+            accounts.sort_unstable();
             parents.extend(accounts.into_iter().map(|id| ProfileKey::new(workspace, RecordKind::Account, id)));
         }
-        Ok(Some(Source::Members(parents)))
+        Ok(Some(Lookup::Members(parents)))
     }
 
-    /// The ids of a source, unless there are more than so many.
+    /// The ids that the index on disk answers with, unless there are more than so many.
     fn ids(
         &self,
         glance: &Glance,
         workspace: WorkspaceId,
         kind: RecordKind,
-        source: &Source,
+        lookup: &Lookup,
         most: usize,
-    ) -> Result<Option<Vec<RecordId>>, ReadError> {
+    ) -> Result<Option<FxHashSet<RecordId>>, ReadError> {
         let mut found = FxHashSet::default();
         let mut add = |id| {
             found.insert(id);
             if found.len() > most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let whole = match source {
-            Source::Values(field, ranges) => {
+        let whole = match lookup {
+            Lookup::Values(field, ranges) => {
                 let mut whole = ControlFlow::Continue(());
                 for range in ranges {
                     if whole.is_continue() {
@@ -124,13 +196,26 @@ impl Reader {
                 }
                 whole
             }
-            Source::Text(needle) => {
-                let most = if most > FEW { TEXT_SET_MAX } else { most };
-                return self.views.texts.find(&self.views.state, (workspace, kind), needle, most);
-            }
-            Source::Members(parents) => self.named_by(glance, parents, kind, &mut add)?,
+            Lookup::Updated(from, to) => self.updated(glance, (workspace, kind), (*from, *to), &mut add)?,
+            Lookup::Members(parents) => self.named_by(glance, parents, kind, &mut add)?,
         };
-        Ok(whole.is_continue().then(|| found.into_iter().collect()))
+        Ok(whole.is_continue().then_some(found))
+    }
+
+    /// Members that records in memory made members, those on disk included; they change with every message.
+    fn named_in_memory(&self, glance: &Glance, lookup: &Lookup, kind: RecordKind) -> FxHashSet<RecordId> {
+        let mut found = FxHashSet::default();
+        let Lookup::Members(parents) = lookup else { return found };
+        for some in parents.chunks(LOOK_RECORDS) {
+            let current = self.views.look();
+            let overlays = [Some(&current.live), glance.below.frozen.as_deref()];
+            for overlay in overlays.into_iter().flatten().filter(|overlay| !overlay.children.is_empty()) {
+                let named = some.iter().filter_map(|parent| overlay.children.get(parent)).flatten();
+                let room = (SET_MAX + 1).saturating_sub(found.len());
+                found.extend(named.filter(|(child, _)| *child == kind).map(|(_, id)| *id).take(room));
+            }
+        }
+        found
     }
 
     fn with_value(
@@ -154,6 +239,27 @@ impl Reader {
         Ok(ControlFlow::Continue(()))
     }
 
+    fn updated(
+        &self,
+        glance: &Glance,
+        (workspace, kind): (WorkspaceId, RecordKind),
+        (from, to): (Micros, Micros),
+        add: &mut impl FnMut(RecordId) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ReadError> {
+        if from > to {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let key = |at, id| keys::list_key(workspace, kind, TimePlace { at, id: RecordId(id) });
+        for entry in glance.below.snapshot.range(&self.views.state.by_updated, key(to, 0)..=key(from, u128::MAX)) {
+            let key = entry.key().map_err(|error| state_failed(&error))?;
+            let place = keys::parse_list_key(&key).ok_or_else(|| damaged("a list's key"))?;
+            if add(place.id).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
     fn named_by(
         &self,
         glance: &Glance,
@@ -162,18 +268,6 @@ impl Reader {
         add: &mut impl FnMut(RecordId) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, ReadError> {
         for parent in parents {
-            let mut in_memory: Vec<RecordId> = Vec::new();
-            {
-                let current = self.views.look();
-                for overlay in [Some(&current.live), glance.below.frozen.as_deref()].into_iter().flatten() {
-                    let found = overlay.children.get(parent).into_iter().flatten();
-                    let of_kind = found.filter(|(child, _)| *child == kind).map(|(_, id)| *id);
-                    in_memory.extend(of_kind.take(SET_MAX + 1));
-                }
-            }
-            if in_memory.into_iter().any(|id| add(id).is_break()) {
-                return Ok(ControlFlow::Break(()));
-            }
             let prefix = keys::children_prefix(parent.workspace, (parent.kind, parent.id), kind);
             for entry in glance.below.snapshot.prefix(&self.views.state.children, prefix) {
                 let key = entry.key().map_err(|error| state_failed(&error))?;
@@ -187,9 +281,9 @@ impl Reader {
     }
 }
 
-/// Where the records that meet a condition are found, if the index knows.
-fn source(condition: &Condition, workspace: WorkspaceId, kind: RecordKind) -> Option<Source> {
-    let one = |field, range| Some(Source::Values(field, vec![range]));
+/// What to ask the index for the records that meet a condition, if it knows.
+fn lookup(condition: &Condition, workspace: WorkspaceId, kind: RecordKind) -> Option<Lookup> {
+    let one = |field, range| Some(Lookup::Values(field, vec![range]));
     match condition {
         Condition::TraitIs { key, value } if key == "email" && kind == RecordKind::User => {
             let value = entries::text(&fold(value.trim()));
@@ -200,14 +294,17 @@ fn source(condition: &Condition, workspace: WorkspaceId, kind: RecordKind) -> Op
         {
             None
         }
-        Condition::TraitPresent { present: false, .. } => None,
-        Condition::Contains(needle) => Some(Source::Text(needle.clone())),
+        Condition::TraitPresent { present: false, .. } | Condition::Contains(_) => None,
         Condition::TraitPresent { key, present: true } => one(entries::trait_field(key), entries::ALL),
-        Condition::TraitIs { key, value } => Some(Source::Values(entries::trait_field(key), entries::of_text(value))),
+        Condition::TraitIs { key, value } => Some(Lookup::Values(entries::trait_field(key), entries::of_text(value))),
         Condition::TraitBetween { key, from, to } => one(entries::trait_field(key), entries::between(*from, *to)),
         Condition::LastSeen { after, before } => {
             let field = entries::field(&muster_store::lists::ListOrder::LastSeen)?;
             one(field, entries::instants(*after, *before))
+        }
+        Condition::Updated { after, before } => {
+            let to = before.map_or(Micros::MAX, |before| Micros(before.0.saturating_sub(1)));
+            Some(Lookup::Updated(after.unwrap_or(Micros::MIN), to))
         }
         Condition::Email(email) if kind == RecordKind::User => {
             let value = entries::text(email);
@@ -218,6 +315,6 @@ fn source(condition: &Condition, workspace: WorkspaceId, kind: RecordKind) -> Op
             one(entries::EMAIL_DOMAIN, (value, value))
         }
         Condition::Email(_) | Condition::EmailDomain(_) => None,
-        Condition::Object(id) => Some(Source::Members(vec![ProfileKey::new(workspace, RecordKind::CustomObject, *id)])),
+        Condition::Object(id) => Some(Lookup::Members(vec![ProfileKey::new(workspace, RecordKind::CustomObject, *id)])),
     }
 }

@@ -3,32 +3,33 @@
 //! Lists by times of receipt have places of their own. A list by a field has first the records with a value, from the
 //! index, then the others by id, from the records themselves. An upward list is read backwards.
 
-use std::{ops::Bound, sync::Arc};
+use std::ops::Bound;
 
-use fjall::{Keyspace, Readable};
+use fjall::{Keyspace, Readable, UserValue};
 use muster_model::{
     id::{RecordId, WorkspaceId},
-    profile::Profile,
     rank::Rank,
+    time::Micros,
 };
 use muster_store::{
     error::ReadError,
     lists::{Condition, ListCursor, ListOrder, ListQuery, Place},
 };
+use rustc_hash::FxHashSet;
 
 use super::{
     entries::{self, Value},
     glance::Glance,
+    sets::Answer,
 };
 use crate::{
-    codec,
     engine::Reader,
     error::{damaged, state_failed},
     keys::{self, ProfileKey, TimePlace},
 };
 
-/// A place, and the record if it was met itself.
-pub type Step = Result<(ListCursor, Option<Arc<Profile>>), ReadError>;
+/// A place, and the record as it is stored if it was met itself.
+pub type Step = Result<(ListCursor, Option<UserValue>), ReadError>;
 
 /// Steps in the order of a list.
 pub type Steps = Box<dyn Iterator<Item = Step>>;
@@ -36,14 +37,8 @@ pub type Steps = Box<dyn Iterator<Item = Step>>;
 type Keys = (Bound<Vec<u8>>, Bound<Vec<u8>>);
 
 impl Reader {
-    /// Steps from the query's cursor on. With `others`, the records without a value are only these, sorted by id.
-    pub(super) fn walk(
-        &self,
-        glance: &Glance,
-        workspace: WorkspaceId,
-        query: &ListQuery,
-        others: Option<Vec<RecordId>>,
-    ) -> Steps {
+    /// Steps from the query's cursor on. With `set`, the records without a value are only those in it.
+    pub(super) fn walk(&self, glance: &Glance, workspace: WorkspaceId, query: &ListQuery, set: Answer) -> Steps {
         let Some(field) = entries::field(&query.order) else { return self.walk_times(glance, workspace, query) };
         let ((from, to), unranked) = extent(query);
         let ranked: Steps = match query.from {
@@ -64,8 +59,12 @@ impl Reader {
             return ranked;
         }
         let after = query.from.filter(|cursor| cursor.place == Place::Unranked).map(|cursor| cursor.id);
-        match others {
-            Some(others) => Box::new(ranked.chain(among(others, after, query.ascending))),
+        let ascending = query.ascending;
+        match set {
+            // Most pages end before they come there.
+            Some(set) => {
+                Box::new(ranked.chain(std::iter::once(set).flat_map(move |set| among(&set, after, ascending))))
+            }
             None => Box::new(ranked.chain(self.walk_records(glance, workspace, query, after))),
         }
     }
@@ -74,8 +73,8 @@ impl Reader {
         let by_creation = query.order == ListOrder::CreatedAt;
         let keyspace = if by_creation { &self.views.state.by_created } else { &self.views.state.by_updated };
         let key = |at, id| keys::list_key(workspace, query.kind, TimePlace { at, id }).to_vec();
-        let first = key(muster_model::time::Micros::MAX, RecordId(0));
-        let last = key(muster_model::time::Micros::MIN, RecordId(u128::MAX));
+        let (from, to) = times(query);
+        let (first, last) = (key(to, RecordId(0)), key(from, RecordId(u128::MAX)));
         let after = query.from.and_then(|cursor| match cursor.place {
             Place::Ranked(Rank::Time(at)) => Some(key(at, cursor.id)),
             Place::Ranked(Rank::Number(_)) | Place::Unranked => None,
@@ -129,9 +128,10 @@ impl Reader {
         }
         let entries = glance.below.snapshot.range::<Vec<u8>, _>(&self.views.state.profiles, (from, to));
         let step = |entry: fjall::Guard| {
-            let value = entry.value().map_err(|error| state_failed(&error))?;
-            let profile = codec::profile::decode(&value).map_err(|_| damaged("a profile"))?;
-            Ok((ListCursor { place: Place::Unranked, id: profile.id }, Some(Arc::new(profile))))
+            let (key, value) = entry.into_inner().map_err(|error| state_failed(&error))?;
+            let id = key.get(5..21).and_then(|bytes| bytes.try_into().ok()).map(u128::from_be_bytes);
+            let id = RecordId(id.ok_or_else(|| damaged("a profile's key"))?);
+            Ok((ListCursor { place: Place::Unranked, id }, Some(value)))
         };
         if query.ascending { Box::new(entries.rev().map(step)) } else { Box::new(entries.map(step)) }
     }
@@ -151,13 +151,27 @@ fn field_step(key: &[u8]) -> Step {
     Ok((ListCursor { place: Place::Ranked(rank), id }, None))
 }
 
-fn among(mut others: Vec<RecordId>, after: Option<RecordId>, ascending: bool) -> impl Iterator<Item = Step> {
-    others.retain(|id| after.is_none_or(|after| if ascending { *id < after } else { *id > after }));
+fn among(set: &FxHashSet<RecordId>, after: Option<RecordId>, ascending: bool) -> impl Iterator<Item = Step> + use<> {
+    let is_after = |id: &RecordId| after.is_none_or(|after| if ascending { *id < after } else { *id > after });
+    let mut others: Vec<RecordId> = set.iter().copied().filter(is_after).collect();
     others.sort_unstable();
     if ascending {
         others.reverse();
     }
     others.into_iter().map(|id| Ok((ListCursor { place: Place::Unranked, id }, None)))
+}
+
+/// The earliest and the latest instant that a list by times of receipt may have: narrower where a condition is about the
+/// same times.
+fn times(query: &ListQuery) -> (Micros, Micros) {
+    let (mut from, mut to) = (Micros::MIN, Micros::MAX);
+    for condition in &query.conditions {
+        if let (Condition::Updated { after, before }, ListOrder::UpdatedAt) = (condition, &query.order) {
+            from = after.map_or(from, |after| from.max(after));
+            to = before.map_or(to, |before| to.min(Micros(before.0.saturating_sub(1))));
+        }
+    }
+    (from, to)
 }
 
 /// The values that a list by a field may have, and whether records without one may be in it: narrower where a condition

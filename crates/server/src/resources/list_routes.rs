@@ -37,6 +37,8 @@ pub(super) fn sorted(words: Words) -> Words {
         .query("order", "From the greatest to the least, or the other way.", schema::one_of(&["desc", "asc"]))
         .query("search", text, schema::text())
         .query("trait.<key>", filter, schema::text())
+        .query("updatedAfter", "Only records with this `updatedAt` or a later one.", schema::instant())
+        .query("updatedBefore", "Only records with an earlier `updatedAt`.", schema::instant())
 }
 
 /// The same, of records that are seen to do something.

@@ -29,7 +29,7 @@ pub(super) struct Listing {
 }
 
 impl Listing {
-    /// Reads `sortBy`, `order`, `search`, `seenBefore`, `seenAfter` and the filters on traits.
+    /// Reads `sortBy`, `order`, `search`, `updatedAfter`, `updatedBefore`, `seenAfter`, `seenBefore` and the filters on traits.
     pub(super) async fn read(
         state: &AppState,
         workspace: &Workspace,
@@ -40,6 +40,7 @@ impl Listing {
         let order = catalogue.order(parameters.filled("sortBy"), &state.settings.trait_names).await?;
         let ascending = parameters.word("order", &[("desc", false), ("asc", true)])?;
         let mut conditions = catalogue.conditions(parameters).await?;
+        conditions.extend(updated(parameters)?);
         conditions.extend(seen(kind, parameters)?);
         conditions.extend(search(parameters)?);
         Ok(Listing { order, ascending, conditions })
@@ -195,6 +196,11 @@ pub(super) fn fields(kind: RecordKind, names: &TraitNames) -> Vec<(&'static str,
         RecordKind::CustomObject | RecordKind::Anonymous => {}
     }
     fields
+}
+
+fn updated(parameters: &Query) -> Result<Option<Condition>, ApiError> {
+    let (after, before) = (parameters.instant("updatedAfter")?, parameters.instant("updatedBefore")?);
+    Ok((after.is_some() || before.is_some()).then_some(Condition::Updated { after, before }))
 }
 
 fn seen(kind: RecordKind, parameters: &Query) -> Result<Option<Condition>, ApiError> {

@@ -233,7 +233,12 @@ impl<S: Store> Reads<'_, S> {
 
     /// Every list with conditions is the whole list less what does not meet them.
     async fn choices(&self, kind: RecordKind, whole: &[Arc<Profile>], order: ListOrder) {
-        for condition in conditions(&self.objects) {
+        let mut conditions = conditions(&self.objects);
+        if let Some(middle) = whole.get(whole.len() / 2).map(|profile| profile.updated_at) {
+            conditions.push(Condition::Updated { after: Some(middle), before: None });
+            conditions.push(Condition::Updated { after: None, before: Some(middle) });
+        }
+        for condition in conditions {
             let mut kept = Vec::new();
             for profile in whole {
                 if condition.holds(profile, self.seen(profile).await) {

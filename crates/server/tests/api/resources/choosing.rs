@@ -107,6 +107,9 @@ fn filters() {
         ("seenAfter=2024-03-01", &["a/1"]),
         ("seenBefore=2024-03-01", &["b%"]),
         ("seenAfter=2024-02-02&seenBefore=2024-02-20", &[]),
+        ("updatedAfter=2000-01-01", &["a/1", "b%", "c"]),
+        ("updatedAfter=2000-01-01&sortBy=mrr", &["b%", "a/1", "c"]),
+        ("updatedBefore=2000-01-01T00:00:00Z", &[]),
         ("search=%C3%A4RZTE", &["a/1"]),
         ("search=ake", &["b%"]),
         ("search=%25", &["b%"]),
@@ -120,6 +123,7 @@ fn filters() {
     refuses(&api, "accounts?trait.mrr.gte=many", "must be a number or ISO 8601 text");
     refuses(&api, "accounts?trait.mrr.exists=maybe", "must be true or false");
     refuses(&api, "accounts?trait.mrr.gte=1&trait.mrr.lte=2024-01-01", "both be numbers or both be dates");
+    refuses(&api, "accounts?updatedAfter=soon", "updatedAfter must be ISO 8601 text");
     refuses(&api, "accounts?seenAfter=soon", "seenAfter must be ISO 8601 text");
     refuses(&api, "organizations?seenAfter=2024-01-01", "are for lists of accounts and users");
     refuses(&api, &format!("users?search={}", "x".repeat(300)), "search must be one line");
