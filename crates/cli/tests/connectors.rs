@@ -68,11 +68,10 @@ impl Scene {
     /// Imports records of every kind with the time of receipt that each has.
     fn import(&self) {
         let mut lines = Vec::new();
-        let mut line = |message: Value| {
+        let mut line = |mut message: Value| {
             let (minute, second) = (lines.len() / 60, lines.len() % 60);
             let received =
                 format!("2024-01-{:02}T{:02}:{:02}:{second:02}Z", 1 + minute / 1_440, minute / 60 % 24, minute % 60);
-            let mut message = message;
             message["timestamp"] = json!("2024-01-01T00:00:00Z");
             message["messageId"] = json!(format!("m{}", lines.len()));
             lines.push(json!({"receivedAt": received, "message": message}).to_string());
@@ -297,8 +296,8 @@ fn singer(scene: &Scene) -> String {
     check_all(&read);
     check(&read, "nps_responses", ids("n", RESPONSES));
     check(&read, "tickets", ids("t", INSTANCES));
-    let states = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let state = states.filter(|line| line["type"] == "STATE").last().expect("a tap says how far it has come");
+    let mut backwards = said.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let state = backwards.find(|line| line["type"] == "STATE").expect("a tap says how far it has come");
     state["value"].to_string()
 }
 

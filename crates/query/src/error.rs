@@ -32,6 +32,9 @@ pub enum QueryError {
         "the query sorts or groups more than may be written to temporary files; group or filter earlier, or ask for fewer columns"
     )]
     TooMuchSorted,
+    /// Rows could not be put into an order by the table itself. Never told: the query begins anew and leaves it to SQLite.
+    #[error("the rows were not put into an order")]
+    NotSorted,
     /// The answer is larger than a form that cannot say so may be.
     #[error("the answer has more than {rows_max} rows or {bytes_max} bytes; add a LIMIT, or ask for less")]
     TooLarge { rows_max: u64, bytes_max: usize },
@@ -59,7 +62,7 @@ impl QueryError {
             QueryError::TooMuchMemory { .. } | QueryError::TooMuchSorted => "query_too_large",
             QueryError::TooLarge { .. } => "answer_too_large",
             QueryError::Cancelled => "cancelled",
-            QueryError::Read(_) | QueryError::Internal(_) => "failed",
+            QueryError::NotSorted | QueryError::Read(_) | QueryError::Internal(_) => "failed",
         }
     }
 }

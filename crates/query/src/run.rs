@@ -51,9 +51,27 @@ pub fn run(
     if request.sql.len() > limits.sql_bytes_max {
         return Err(QueryError::TooLong { bytes: request.sql.len(), bytes_max: limits.sql_bytes_max });
     }
+    match attempt(engine, request, limits, (format, limits.memory_bytes_max), stop.clone(), out) {
+        // Nothing has gone out yet.
+        Err(QueryError::NotSorted) => attempt(engine, request, limits, (format, 0), stop, out),
+        ended => ended,
+    }
+}
+
+/// The same, once. Tables may take so many bytes for putting their rows into an order; when that is not enough and
+/// nothing has gone out yet, the error says so.
+fn attempt(
+    engine: &Engine<'_>,
+    request: &Request,
+    limits: &Limits,
+    (format, sorted_bytes_max): (Format, usize),
+    stop: Stop,
+    out: &mut dyn Out,
+) -> Result<Summary, QueryError> {
     let budget = Budget::start(limits.memory_bytes_max);
     let allowance = Allowance::start(limits.spill.as_ref(), limits.spill_bytes_max);
-    let session = Arc::new(Session::new(engine.store, engine.workspace, engine.names.clone(), stop));
+    let names = engine.names.clone();
+    let session = Arc::new(Session::new(engine.store, engine.workspace, names, stop, sorted_bytes_max));
     let refusal: Refusal = Arc::new(Mutex::new(None));
     let connection = connection::open(&session, limits, &refusal)?;
     let context = Context { session: &session, refusal: &refusal, bounds: (&budget, &allowance) };
@@ -64,6 +82,9 @@ pub fn run(
     let work = session.moment().map(|moment| moment.work()).unwrap_or_default();
     let (rows, truncated) = match stepped {
         Ok(truncated) => (writer.rows(), truncated),
+        Err(QueryError::NotSorted) if writer.has_begun() => {
+            return Err(writer.fail(QueryError::TooMuchMemory { bytes: budget.bytes_max() }, work));
+        }
         Err(error) => return Err(writer.fail(error, work)),
     };
     writer.end(&Ended { truncated, work, error: None })?;

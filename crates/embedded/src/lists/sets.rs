@@ -2,7 +2,7 @@
 //!
 //! One page of a list after the other asks the index the same; gathering some ten thousand ids for each of them would take
 //! longer than all the rest of a page. An answer belongs to one state of the disk, told by the number of its last
-//! change, and counts for no other. Holds at most [`IDS_MAX`] ids.
+//! change, and counts for no other. Holds at most half a million ids.
 
 use std::{collections::VecDeque, sync::Arc};
 

@@ -162,6 +162,15 @@ impl Held {
         parent: (RecordKind, RecordId),
         children: RecordKind,
     ) -> Result<Vec<Arc<Profile>>, ReadError> {
+        let ids = self.ids_of_children(parent, children)?;
+        ids.into_iter().filter_map(|id| self.find(children, id).transpose()).collect()
+    }
+
+    fn ids_of_children(
+        &self,
+        parent: (RecordKind, RecordId),
+        children: RecordKind,
+    ) -> Result<Vec<RecordId>, ReadError> {
         let mut ids = Vec::new();
         let key = ProfileKey::new(self.workspace, parent.0, parent.1);
         let hidden = match self.live.gone.contains(&key) {
@@ -178,8 +187,7 @@ impl Held {
         }
         ids.sort_unstable();
         ids.dedup();
-        let found = ids.into_iter().filter_map(|id| self.find(children, id).transpose());
-        found.collect()
+        Ok(ids)
     }
 
     pub(super) fn find(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ReadError> {
@@ -331,10 +339,8 @@ impl Moment for Held {
         Ok(page)
     }
 
-    fn children(&self, parent: (RecordKind, RecordId), children: RecordKind) -> Result<Vec<Arc<Profile>>, ReadError> {
-        let found = self.children_of(parent, children)?;
-        self.profiles.fetch_add(found.len() as u64, Ordering::Relaxed);
-        Ok(found)
+    fn children(&self, parent: (RecordKind, RecordId), children: RecordKind) -> Result<Vec<RecordId>, ReadError> {
+        self.ids_of_children(parent, children)
     }
 
     fn seen(&self, profile: &Profile, go_on: &dyn Fn() -> bool) -> Result<Span, ReadError> {

@@ -40,6 +40,8 @@ pub struct Track<'a> {
 #[derive(Default)]
 pub struct Places {
     records: FxHashMap<(RecordKind, Box<str>), Option<Arc<Profile>>>,
+    /// The record of each kind that was asked for last: neighbours in a file are often of the same.
+    last: Vec<(RecordKind, Box<str>, Option<Arc<Profile>>)>,
     statements: FxHashMap<(RecordKind, RecordId), Arc<Vec<Statement>>>,
 }
 
@@ -91,6 +93,20 @@ impl Places {
     }
 
     fn record(&mut self, held: &Held, kind: RecordKind, name: &str) -> Result<Option<Arc<Profile>>, ReadError> {
+        let at = self.last.iter().position(|(last, ..)| *last == kind);
+        if let Some((_, _, known)) = at.map(|at| &self.last[at]).filter(|(_, last, _)| **last == *name) {
+            return Ok(known.clone());
+        }
+        let found = self.look_up(held, kind, name)?;
+        let last = (kind, Box::from(name), found.clone());
+        match at {
+            Some(at) => self.last[at] = last,
+            None => self.last.push(last),
+        }
+        Ok(found)
+    }
+
+    fn look_up(&mut self, held: &Held, kind: RecordKind, name: &str) -> Result<Option<Arc<Profile>>, ReadError> {
         // The look-up by a borrowed name would need a key made of it; a name is short.
         let key = (kind, Box::from(name));
         if let Some(known) = self.records.get(&key) {

@@ -67,7 +67,7 @@ impl Columns {
                 Field::new(*name, DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())), false)
             }
             Shown::Kind => Field::new(*name, DataType::Utf8, false),
-            Shown::Text(_) | Shown::Day => Field::new(*name, DataType::Utf8, true),
+            Shown::Text(_) | Shown::Day | Shown::Week => Field::new(*name, DataType::Utf8, true),
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<Field>>()));
         let properties = WriterProperties::builder()
@@ -127,7 +127,7 @@ fn array(shown: Shown, batch: &RowBatch, rows: &[usize]) -> ArrayRef {
             });
             Arc::new(instants.finish())
         }
-        Shown::Kind | Shown::Text(_) | Shown::Day => {
+        Shown::Kind | Shown::Text(_) | Shown::Day | Shown::Week => {
             let mut texts = StringBuilder::new();
             cells.for_each(|cell| match cell {
                 Cell::Text(text) => texts.append_value(text),

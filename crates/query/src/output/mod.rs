@@ -138,6 +138,11 @@ impl<'o> Writer<'o> {
         self.rows
     }
 
+    /// Whether any of it has gone out.
+    pub fn has_begun(&self) -> bool {
+        self.begun
+    }
+
     /// Whether another row fits. Where the answer cannot say that it is cut, one that does not fit is an error.
     pub fn may_take_more(&self) -> Result<bool, QueryError> {
         let fits = self.rows < self.rows_max && self.bytes < self.bytes_max;

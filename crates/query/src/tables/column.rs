@@ -8,7 +8,11 @@ pub enum Kind {
     Json,
     /// ISO 8601 text with milliseconds and `Z`.
     Instant,
+    /// `2024-05-15`.
+    Date,
     Integer,
+    /// A number that follows from rows of others, compared as such a one.
+    Count,
     Real,
     /// Whatever a value of JSON is.
     Any,
@@ -21,7 +25,8 @@ impl Kind {
             Kind::Text => "text",
             Kind::Json => "JSON",
             Kind::Instant => "time",
-            Kind::Integer => "integer",
+            Kind::Date => "date",
+            Kind::Integer | Kind::Count => "integer",
             Kind::Real => "real",
             Kind::Any => "any",
         }
@@ -31,10 +36,10 @@ impl Kind {
     /// more than SQLite cares for.
     pub fn declared(self) -> &'static str {
         match self {
-            Kind::Text | Kind::Json | Kind::Instant => "text",
+            Kind::Text | Kind::Json | Kind::Instant | Kind::Date => "text",
             Kind::Integer => "integer",
             Kind::Real => "real",
-            Kind::Any => "",
+            Kind::Any | Kind::Count => "",
         }
     }
 }
@@ -49,7 +54,7 @@ pub enum Lookup {
     Name { share: u32 },
     /// Bounds of time.
     Time,
-    /// Bounds of time, by whole days; nobody sees the column who does not name it.
+    /// Bounds of time, by whole days.
     Day,
 }
 
@@ -59,17 +64,19 @@ pub struct Column {
     pub name: &'static str,
     pub kind: Kind,
     pub lookup: Lookup,
+    /// Whether it shows only where it is named.
+    pub hidden: bool,
 }
 
 impl Column {
     /// A column that SQLite compares itself.
     pub const fn plain(name: &'static str, kind: Kind) -> Column {
-        Column { name, kind, lookup: Lookup::None }
+        Column { name, kind, lookup: Lookup::None, hidden: false }
     }
 
     /// A column of names.
     pub const fn names(name: &'static str, share: u32) -> Column {
-        Column { name, kind: Kind::Text, lookup: Lookup::Name { share } }
+        Column { name, kind: Kind::Text, lookup: Lookup::Name { share }, hidden: false }
     }
 
     /// A column that names one row.
@@ -77,18 +84,18 @@ impl Column {
         Column::names(name, 0)
     }
 
-    /// A column of the days of instants, which shows only where it is named.
+    /// A column of the days of instants.
     pub const fn day(name: &'static str) -> Column {
-        Column { name, kind: Kind::Text, lookup: Lookup::Day }
+        Column { name, kind: Kind::Date, lookup: Lookup::Day, hidden: false }
     }
 
-    /// Whether it shows only where it is named.
-    pub fn is_hidden(&self) -> bool {
-        self.lookup == Lookup::Day
+    /// The same column, shown only where it is named.
+    pub const fn hidden(self) -> Column {
+        Column { hidden: true, ..self }
     }
 
     /// A column of instants that can be looked up.
     pub const fn time(name: &'static str) -> Column {
-        Column { name, kind: Kind::Instant, lookup: Lookup::Time }
+        Column { name, kind: Kind::Instant, lookup: Lookup::Time, hidden: false }
     }
 }

@@ -23,7 +23,7 @@ impl InstantText {
     /// The text of an instant from year 0 to 9999.
     pub fn of(at: Micros) -> Option<InstantText> {
         let millis = at.millis();
-        if !(FIRST_MILLIS..=LAST_MILLIS).contains(&millis) {
+        if !InstantText::sorts(at) {
             return None;
         }
         let (days, of_day) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
@@ -45,6 +45,11 @@ impl InstantText {
         put(17, 2, second);
         put(20, 3, milli);
         Some(InstantText { bytes })
+    }
+
+    /// Whether an instant has a text that sorts among those of others as the instant does.
+    pub fn sorts(at: Micros) -> bool {
+        (FIRST_MILLIS..=LAST_MILLIS).contains(&at.millis())
     }
 
     /// The text.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use muster_model::kind::Kind as MessageKind;
+use muster_model::{day::Day, kind::Kind as MessageKind, time::Micros};
 use muster_store::{
     rows::{Column as Stored, RowBatch},
     scan::Wanted,
@@ -13,6 +13,7 @@ use super::{
     column::{Column, Kind},
     plan::Lookup,
     session::Session,
+    sorted::{Part, Rows as Sorted, monday},
     source::{Cell, Messages, Opened, Source},
 };
 use crate::error::QueryError;
@@ -27,7 +28,8 @@ pub const EVENTS: &[Column] = &[
     Column::names("organization_id", 200),
     Column::plain("properties", Kind::Json),
     Column::plain("message_id", Kind::Text),
-    Column::day("day"),
+    Column::day("day").hidden(),
+    Column::plain("week", Kind::Date).hidden(),
 ];
 
 /// Columns of `messages`.
@@ -88,6 +90,12 @@ pub fn open(table: Table, session: &Arc<Session>, lookup: Lookup) -> Opened {
         columns,
         ..base
     };
+    if !lookup.order.is_empty() {
+        let names: Vec<&str> = table.columns().iter().map(|column| column.name).collect();
+        let used = names.iter().enumerate().filter(|(at, _)| lookup.uses(*at));
+        let used = used.filter_map(|(_, name)| Part::of(name)).collect();
+        return Ok(Box::new(Sorted::new(session, wanted, &lookup.order, &names, used)));
+    }
     let shown = table.columns().iter().map(|column| Shown::of(column.name)).collect();
     Ok(Box::new(Rows { messages: Messages::open(session, wanted)?, shown }))
 }
@@ -99,6 +107,7 @@ pub enum Shown {
     Timestamp,
     ReceivedAt,
     Day,
+    Week,
     Text(Stored),
 }
 
@@ -109,6 +118,7 @@ impl Shown {
             ("kind", None) => Shown::Kind,
             ("received_at", None) => Shown::ReceivedAt,
             ("day", None) => Shown::Day,
+            ("week", None) => Shown::Week,
             _ => Shown::Timestamp,
         }
     }
@@ -117,7 +127,7 @@ impl Shown {
     pub fn stored(self) -> Option<Stored> {
         match self {
             Shown::Text(column) => Some(column),
-            Shown::Kind | Shown::Timestamp | Shown::ReceivedAt | Shown::Day => None,
+            Shown::Kind | Shown::Timestamp | Shown::ReceivedAt | Shown::Day | Shown::Week => None,
         }
     }
 
@@ -127,6 +137,10 @@ impl Shown {
             Shown::Text(column) => Cell::text(batch.text(column, row)),
             Shown::Timestamp => Cell::instant(batch.timestamps.get(row).copied()),
             Shown::Day => batch.timestamps.get(row).copied().map_or(Cell::Null, Cell::Day),
+            Shown::Week => {
+                let monday = |at: &Micros| Cell::Day(monday(Day::of(*at)).start());
+                batch.timestamps.get(row).map_or(Cell::Null, monday)
+            }
             Shown::ReceivedAt => Cell::instant(batch.received_at.get(row).copied()),
             Shown::Kind => Cell::text(batch.kinds.get(row).map(|kind| kind.as_str())),
         }

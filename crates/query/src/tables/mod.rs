@@ -30,6 +30,18 @@ pub(crate) mod messages;
 /// `traits`.
 mod traits;
 
+/// `daily`.
+mod daily;
+
+/// Events in an order.
+mod sorted;
+
+/// Texts by numbers.
+mod dictionary;
+
+/// Short records in order.
+mod runs;
+
 /// JSON values as SQL values.
 mod json;
 
@@ -47,22 +59,12 @@ pub const NAMES: [&str; 8] = ["organizations", "accounts", "users", "links", "ev
 /// Tables of SQLite's own that take a value apart.
 const OF_VALUES: [&str; 4] = ["json_each", "json_tree", "jsonb_each", "jsonb_tree"];
 
-/// `daily` follows from `events`; conditions on it reach them.
-const VIEWS: &str = "create view daily(day, account_id, event, events, users) as \
-     select day, account_id, event, count(*), count(distinct user_id) from events group by 1, 2, 3";
-
-/// The columns of that view.
-const DAILY: [(&str, &str); 5] =
-    [("day", "date"), ("account_id", "text"), ("event", "text"), ("events", "integer"), ("users", "integer")];
-
 /// Every table with the names and the types of its columns, for people.
 #[must_use]
 pub fn outline() -> Vec<(&'static str, Vec<(&'static str, &'static str)>)> {
-    let shown = |table: Table| table.columns().iter().filter(|column| !column.is_hidden());
+    let shown = |table: Table| table.columns().iter().filter(|column| !column.hidden);
     let kinds = |table: Table| shown(table).map(|column| (column.name, column.kind.told())).collect();
-    let mut tables: Vec<_> = Table::ALL.iter().map(|table| (table.name(), kinds(*table))).collect();
-    tables.push((NAMES[NAMES.len() - 1], DAILY.to_vec()));
-    tables
+    Table::ALL.iter().map(|table| (table.name(), kinds(*table))).collect()
 }
 
 /// Whether a query may read a table of this name.
@@ -80,11 +82,12 @@ pub enum Table {
     Events,
     Messages,
     Traits,
+    Daily,
 }
 
 impl Table {
-    /// Every table that is not a view.
-    pub const ALL: [Table; 7] = [
+    /// Every table.
+    pub const ALL: [Table; 8] = [
         Table::Organizations,
         Table::Accounts,
         Table::Users,
@@ -92,6 +95,7 @@ impl Table {
         Table::Events,
         Table::Messages,
         Table::Traits,
+        Table::Daily,
     ];
 
     /// What it is called.
@@ -109,12 +113,13 @@ impl Table {
             Table::Events => messages::EVENTS,
             Table::Messages => messages::MESSAGES,
             Table::Traits => traits::COLUMNS,
+            Table::Daily => daily::COLUMNS,
         }
     }
 
     /// Its declaration, for SQLite.
     pub fn declaration(self) -> String {
-        let hidden = |column: &Column| if column.is_hidden() { " hidden" } else { "" };
+        let hidden = |column: &Column| if column.hidden { " hidden" } else { "" };
         let columns = self.columns().iter();
         let columns = columns.map(|column| format!("{} {}{}", column.name, column.kind.declared(), hidden(column)));
         format!("create table {}({})", self.name(), columns.collect::<Vec<String>>().join(", "))
@@ -126,6 +131,7 @@ impl Table {
             Table::Links => links::open(session, lookup),
             Table::Events | Table::Messages => messages::open(self, session, lookup),
             Table::Traits => traits::open(session, lookup),
+            Table::Daily => daily::open(session, lookup),
         }
     }
 }

@@ -10,13 +10,15 @@ use rusqlite::{
     Result,
     fallible_streaming_iterator::FallibleStreamingIterator,
     types::ValueRef,
-    vtab::{Filters, IndexConstraintOp, IndexInfo},
+    vtab::{DistinctMode, Filters, IndexConstraintOp, IndexInfo},
 };
 
 use super::{
     Table,
     column::{Column, Lookup as Looked},
+    daily,
     instants::{Bounds, Compared},
+    sorted::Part,
 };
 
 /// What is looked up in a table.
@@ -27,6 +29,8 @@ pub struct Lookup {
     pub bounds: Bounds,
     /// No row can meet the conditions.
     pub nothing: bool,
+    /// The order in which the rows are to come, if they are to come in one.
+    pub order: Vec<Key>,
     /// The columns that the query reads, as bits; the last one stands for all that follow.
     used: u64,
 }
@@ -42,6 +46,13 @@ impl Lookup {
         let at = table.columns().iter().position(|known| known.name == column)?;
         self.names[at].as_ref()
     }
+}
+
+/// A column that rows are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    pub column: usize,
+    pub descending: bool,
 }
 
 /// A condition that is taken over: on which column, which comparison, and whether its value stands in the statement.
@@ -74,7 +85,7 @@ fn compared(operator: &IndexConstraintOp) -> Option<Compared> {
 }
 
 /// Chooses the conditions to take over and says what they cost.
-pub fn choose(table: Table, rows: u64, info: &mut IndexInfo) -> Result<()> {
+pub fn choose(table: Table, rows: u64, sorts: &dyn Fn(usize) -> bool, info: &mut IndexInfo) -> Result<()> {
     let columns = table.columns();
     let mut chosen: Vec<(usize, Term)> = Vec::new();
     for (at, constraint) in info.constraints().enumerate() {
@@ -103,12 +114,55 @@ pub fn choose(table: Table, rows: u64, info: &mut IndexInfo) -> Result<()> {
         let flags = u8::from(term.literal) | u8::from(term.among) << 1;
         written.push_str(&format!(" {},{sign},{flags}", term.column));
     }
-    info.set_idx_str(&written);
     let terms: Vec<Term> = chosen.into_iter().map(|(_, term)| term).collect();
+    if let Some(order) = order(table, &terms, sorts, info) {
+        for key in order {
+            written.push_str(&format!(" {ORDER}{},{}", key.column, u8::from(key.descending)));
+        }
+        info.set_order_by_consumed(true);
+    }
+    info.set_idx_str(&written);
     let (cost, left) = estimate(columns, rows, &terms);
     info.set_estimated_cost(cost);
     info.set_estimated_rows(left as i64);
     Ok(())
+}
+
+/// What begins a column that rows are sorted by.
+const ORDER: char = 'o';
+
+/// The order in which the table hands out its rows, if that is the one that the query groups them by and it can.
+fn order(table: Table, terms: &[Term], sorts: &dyn Fn(usize) -> bool, info: &IndexInfo) -> Option<Vec<Key>> {
+    let order: Vec<(usize, bool)> = info
+        .order_bys()
+        .map(|by| (usize::try_from(by.column()).unwrap_or(usize::MAX), by.is_order_by_desc()))
+        .collect();
+    if order.is_empty() {
+        return None;
+    }
+    let order: Vec<Key> = order.into_iter().map(|(column, descending)| Key { column, descending }).collect();
+    let columns = table.columns();
+    let can = match table {
+        Table::Daily => order.iter().all(|key| key.column < daily::KEYS),
+        Table::Events => {
+            // Events of one record are few; SQLite sorts them sooner.
+            let few = |term: &Term| {
+                matches!(columns[term.column].lookup, Looked::Name { .. }) && columns[term.column].name != "event"
+            };
+            let used = (0..columns.len()).filter(|column| info.col_used() & 1 << column != 0);
+            let parts: Option<Vec<Part>> = used.map(|column| Part::of(columns[column].name)).collect();
+            // Grouping in an order asks for that order, as sorting alone does, where the first few instants are found sooner
+            // by comparing them.
+            let groups = info.distinct() != DistinctMode::Ordered;
+            let can = |part: Part| groups || part != Part::Timestamp;
+            let keyed = |key: &Key| columns.get(key.column).and_then(|column| Part::of(column.name)).is_some_and(can);
+            let keyed = order.iter().all(keyed);
+            let fits = |parts: Vec<Part>| sorts(parts.into_iter().map(Part::numbers).sum());
+            keyed && !terms.iter().any(few) && parts.is_some_and(fits)
+        }
+        _ => false,
+    };
+    can.then_some(order)
 }
 
 /// What it costs to open a source that reads messages, in rows.
@@ -149,9 +203,12 @@ pub fn lookup(table: Table, written: &str, values: &Filters<'_>) -> Result<Looku
     let mut parts = written.split(' ');
     let used = parts.next().and_then(|used| u64::from_str_radix(used, 16).ok()).unwrap_or(u64::MAX);
     let columns = table.columns();
-    let mut lookup = Lookup { names: vec![None; columns.len()], bounds: Bounds::default(), nothing: false, used };
+    let parts: Vec<&str> = parts.collect();
+    let order = parts.iter().filter_map(|part| read_key(part)).collect();
+    let mut lookup =
+        Lookup { names: vec![None; columns.len()], bounds: Bounds::default(), nothing: false, order, used };
     let single: Vec<ValueRef<'_>> = values.iter().collect();
-    for (at, term) in parts.filter_map(read_term).enumerate() {
+    for (at, term) in parts.iter().filter_map(|part| read_term(part)).enumerate() {
         let is_name = matches!(columns[term.column].lookup, Looked::Name { .. });
         if term.among {
             let mut names = BTreeSet::new();
@@ -215,6 +272,11 @@ fn take_names(known: &mut Option<BTreeSet<Box<str>>>, names: BTreeSet<Box<str>>)
         None => names,
         Some(known) => known.intersection(&names).cloned().collect(),
     });
+}
+
+fn read_key(written: &str) -> Option<Key> {
+    let (column, descending) = written.strip_prefix(ORDER)?.split_once(',')?;
+    Some(Key { column: column.parse().ok()?, descending: descending == "1" })
 }
 
 fn read_term(written: &str) -> Option<Term> {

@@ -133,14 +133,14 @@ impl Walk {
         ids: impl Iterator<Item = RecordId>,
         kind: RecordKind,
     ) -> Result<Walk, QueryError> {
-        let mut found: Vec<Arc<Profile>> = Vec::new();
+        let mut found: Vec<RecordId> = Vec::new();
         for parent in ids {
             session.stop.check()?;
             found.extend(session.moment()?.children((parents, parent), kind)?);
         }
-        found.sort_unstable_by_key(|profile| profile.id);
-        found.dedup_by_key(|profile| profile.id);
-        Ok(Walk { ready: found.into(), ..Walk::new(session, kind) })
+        found.sort_unstable();
+        found.dedup();
+        Ok(Walk::named(session, kind, found.into_iter()))
     }
 
     /// Goes to the next record; `false` when there is none.

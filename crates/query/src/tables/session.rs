@@ -11,6 +11,7 @@ use muster_store::{
     scan::{Extent, Moment, Scans},
 };
 
+use super::runs::record_bytes;
 use crate::{error::QueryError, stop::Stop};
 
 /// Which traits feed columns of their own.
@@ -35,6 +36,22 @@ pub struct Session {
     failure: Mutex<Option<QueryError>>,
     /// Scans that are read ahead.
     ahead: AtomicUsize,
+    /// Bytes that tables may take for putting their rows into an order, all together; 0 leaves orders to SQLite.
+    sorted_bytes_max: usize,
+    /// Bytes that they take.
+    sorted_bytes: AtomicUsize,
+}
+
+/// Bytes of a table that puts its rows into an order; free again when this is dropped.
+pub struct SortedPlace {
+    session: Arc<Session>,
+    bytes: usize,
+}
+
+impl Drop for SortedPlace {
+    fn drop(&mut self) {
+        self.session.sorted_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// A place for a scan that is read ahead; free again when this is dropped.
@@ -47,10 +64,36 @@ impl Drop for AheadPlace {
 }
 
 impl Session {
-    pub fn new(store: &dyn Scans, workspace: (WorkspaceId, &str), names: TraitNames, stop: Stop) -> Session {
+    pub fn new(
+        store: &dyn Scans,
+        workspace: (WorkspaceId, &str),
+        names: TraitNames,
+        stop: Stop,
+        sorted_bytes_max: usize,
+    ) -> Session {
         let extent = store.extent(workspace.0);
         let (moment, failure) = (OnceLock::new(), Mutex::new(None));
-        Session { ids: IdSpace::new(workspace.1), extent, stop, names, moment, failure, ahead: AtomicUsize::new(0) }
+        let (ids, ahead, sorted_bytes) = (IdSpace::new(workspace.1), AtomicUsize::new(0), AtomicUsize::new(0));
+        Session { ids, extent, stop, names, moment, failure, ahead, sorted_bytes_max, sorted_bytes }
+    }
+
+    /// Takes more bytes for sorting, if there are so many.
+    pub fn take_sorted(self: &Arc<Self>, place: &mut Option<SortedPlace>, bytes: usize) -> bool {
+        let place = place.get_or_insert_with(|| SortedPlace { session: Arc::clone(self), bytes: 0 });
+        let more = bytes.saturating_sub(place.bytes);
+        place.bytes += more;
+        self.sorted_bytes.fetch_add(more, Ordering::Relaxed) + more <= self.sorted_bytes_max
+    }
+
+    /// How many records of so many numbers may be sorted at a time.
+    pub fn records_max(&self, numbers: usize) -> usize {
+        self.sorted_bytes_max / record_bytes(numbers)
+    }
+
+    /// Whether all events may be put into an order by so many numbers each.
+    pub fn sorts(&self, numbers: usize) -> bool {
+        let bytes = (self.extent.messages as usize).saturating_mul(record_bytes(numbers));
+        bytes < self.sorted_bytes_max
     }
 
     /// Takes a place for a scan to be read ahead, if there is one.

@@ -184,6 +184,14 @@ impl Messages {
         self.next.saturating_sub(1)
     }
 
+    /// Goes to the next rows, all those of a batch; `false` when there are none. Looks at the clock.
+    pub fn advance_batch(&mut self) -> Result<bool, QueryError> {
+        self.session.stop.check()?;
+        let more = self.reading.next(&mut self.batch, &self.session)?;
+        self.next = self.batch.len();
+        Ok(more)
+    }
+
     /// Goes to the next row; looks at the clock between two pieces of the scan.
     pub fn advance(&mut self) -> Result<bool, QueryError> {
         while self.next >= self.batch.len() {

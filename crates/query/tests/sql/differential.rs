@@ -3,6 +3,8 @@
 //! Ordinary SQLite tables are filled with everything that the virtual tables show; random queries must then answer the
 //! same over both. What is taken over from a query's conditions, and what is left to SQLite, may never show.
 
+use std::collections::BTreeSet;
+
 use muster_embedded::{Embedded, Options};
 use muster_query::Params;
 use muster_store::{Store, status::Status};
@@ -12,12 +14,13 @@ use serde_json::{Value, json};
 use super::ask::{Asked, START, twin};
 
 /// Tables, with columns to compare, and texts that occur in them.
-const TABLES: [(&str, &[&str]); 8] = [
+const TABLES: [(&str, &[&str]); 9] = [
     ("organizations", &["organization_id", "uuid", "name", "mrr", "accounts_count", "created_at", "traits"]),
     ("accounts", &["account_id", "organization_id", "name", "mrr", "users_count", "first_seen_at", "last_seen_at"]),
     ("users", &["user_id", "name", "email", "last_seen_at", "accounts_count", "first_known_at"]),
     ("links", &["user_id", "account_id", "organization_id", "since"]),
     ("events", &["timestamp", "event", "user_id", "account_id", "organization_id", "properties", "message_id"]),
+    ("events", &["timestamp", "day", "week", "event", "user_id", "account_id"]),
     ("messages", &["kind", "timestamp", "user_id", "account_id", "organization_id", "event", "message_id"]),
     ("traits", &["kind", "id", "key", "value", "timestamp"]),
     ("daily", &["day", "account_id", "event", "events", "users"]),
@@ -75,9 +78,12 @@ fn ordinary<S: Store>(asked: &Asked<S>) -> Connection {
     let plain = Connection::open_in_memory().unwrap();
     plain.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_DQS_DML, false).unwrap();
     // `daily` follows from `events` there as here; a table would compare its computed columns differently.
-    for (table, _) in TABLES.into_iter().filter(|(table, _)| *table != "daily") {
-        let (out, _) =
-            asked.answer(muster_query::Format::Json, &format!("select * from {table}"), Params::None).unwrap();
+    let tables: BTreeSet<&str> = TABLES.iter().map(|(table, _)| *table).filter(|table| *table != "daily").collect();
+    for table in tables {
+        // What shows only where it is named.
+        let more = if table == "events" { ", day, week" } else { "" };
+        let sql = format!("select *{more} from {table}");
+        let (out, _) = asked.answer(muster_query::Format::Json, &sql, Params::None).unwrap();
         let answer: Value = serde_json::from_slice(&out).unwrap();
         let columns = answer["columns"].as_array().unwrap();
         let declared: Vec<String> = columns
@@ -191,7 +197,19 @@ fn query(numbers: &mut Numbers) -> String {
     }
     let shown: Vec<String> = (0..1 + numbers.below(4)).map(|_| all[numbers.below(all.len())].clone()).collect();
     let meets = condition(numbers, &all, 2);
-    match numbers.below(6) {
+    let [one, other, third] = [(); 3].map(|()| all[numbers.below(all.len())].clone());
+    let way = numbers.of(&["", " desc"]);
+    match numbers.below(10) {
+        6 => format!(
+            "select {one}, {other}, count(*), count(distinct {third}), max({third}) from {from} where {meets} group by 1, 2"
+        ),
+        7 => format!(
+            "select {one}, count(distinct {third}) from {from} where {meets} group by 1 order by 1{way} limit 3"
+        ),
+        8 => format!("select distinct {one}, {other} from {from} where {meets} order by 1{way}, 2 limit 5"),
+        9 => format!(
+            "select {one}, {other}, count(distinct {third} is null) from {from} group by 2, 1 order by 2, 1{way} limit 7"
+        ),
         0 => format!("select count(*), min({}), max({}) from {from} where {meets}", shown[0], shown[0]),
         1 => format!("select {}, count(*) from {from} where {meets} group by 1", shown[0]),
         2 => format!("select distinct {} from {from} where {meets}", shown.join(", ")),

@@ -9,6 +9,9 @@ mod tables;
 /// What is looked at for a query.
 mod pushdown;
 
+/// Orders that tables hand out rows in.
+mod sorts;
+
 /// What no query may do.
 mod fence;
 

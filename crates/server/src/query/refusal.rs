@@ -19,16 +19,16 @@ pub(crate) fn status(error: &QueryError) -> StatusCode {
         | QueryError::TooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         QueryError::Read(ReadError::TooLarge { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
         QueryError::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
-        QueryError::Read(ReadError::Damaged { .. } | ReadError::Failed { .. }) | QueryError::Internal(_) => {
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
+        QueryError::NotSorted
+        | QueryError::Read(ReadError::Damaged { .. } | ReadError::Failed { .. })
+        | QueryError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
 /// The sentence for the client. Sentences about the statement are SQLite's; what failed inside is not shown.
 pub(crate) fn says(error: &QueryError) -> String {
     match error {
-        QueryError::Read(_) | QueryError::Internal(_) => {
+        QueryError::NotSorted | QueryError::Read(_) | QueryError::Internal(_) => {
             "the server failed to answer this query; whoever runs it finds more in its log".to_owned()
         }
         QueryError::Sql { .. }

@@ -78,11 +78,9 @@ impl Moment for TwinsMoment {
         Ok(found)
     }
 
-    fn children(&self, parent: (RecordKind, RecordId), children: RecordKind) -> Result<Vec<Arc<Profile>>, ReadError> {
+    fn children(&self, parent: (RecordKind, RecordId), children: RecordKind) -> Result<Vec<RecordId>, ReadError> {
         let named = self.folded.children.get(&parent).into_iter().flatten().filter(|(kind, _)| *kind == children);
-        let found: Vec<Arc<Profile>> = named.filter_map(|key| self.folded.profiles.get(key)).cloned().collect();
-        self.profiles.fetch_add(found.len() as u64, Ordering::Relaxed);
-        Ok(found)
+        Ok(named.filter(|key| self.folded.profiles.contains_key(key)).map(|(_, id)| *id).collect())
     }
 
     fn seen(&self, profile: &Profile, _go_on: &dyn Fn() -> bool) -> Result<Span, ReadError> {

@@ -117,7 +117,7 @@ fn belongs(moment: &Arc<dyn Moment>, profile: &Profile) {
     parents.extend(organization.map(|organization| (RecordKind::Organization, organization.id)));
     for parent in parents {
         let children = moment.children(parent, profile.kind()).expect("children can be read");
-        let found = children.iter().filter(|child| child.id == profile.id).count();
+        let found = children.iter().filter(|child| **child == profile.id).count();
         assert_eq!(found, 1, "{} is a child of {parent:?}, once", profile.external_id);
     }
 }
