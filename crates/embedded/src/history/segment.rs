@@ -35,8 +35,9 @@ use super::{
 };
 use crate::disk;
 
-/// Rows of one row group: what a reader of a few rows may have to look through.
-const ROW_GROUP_ROWS_MAX: usize = 128 * 1024;
+/// Rows of one row group. Who reads a few of them has to read the dictionaries of the whole group, of which that of the users
+/// grows with it; the file does not grow by having more of them.
+const ROW_GROUP_ROWS_MAX: usize = 32 * 1024;
 const PAGE_ROWS_MAX: usize = 8 * 1024;
 /// Compression of a checkpoint's file, which is merged soon, and of a month's, which stays.
 const ZSTD_LEVEL_RECENT: i32 = 1;
