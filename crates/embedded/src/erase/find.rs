@@ -76,6 +76,12 @@ impl Head {
         })
     }
 
+    /// The user and the anonymous id that it says are one.
+    fn tie(&self) -> Option<(RecordId, RecordId)> {
+        let named = |wanted| self.subjects.iter().find(|(kind, _)| *kind == wanted).map(|(_, id)| *id);
+        named(RecordKind::User).zip(named(RecordKind::Anonymous)).filter(|_| self.kind == Kind::User)
+    }
+
     /// The user of a track that names no account: it may belong to any of the user's.
     fn loose_user(&self) -> Option<RecordId> {
         let named = |wanted| self.subjects.iter().find(|(kind, _)| *kind == wanted).map(|(_, id)| *id);
@@ -219,6 +225,8 @@ pub struct Concerned {
     pub redacted: FxHashSet<Subject>,
     /// Who was named as whose child by them, of parents that stay.
     pub relations: FxHashSet<(Subject, Subject)>,
+    /// Users and anonymous ids that they said are one.
+    pub ties: FxHashSet<(RecordId, RecordId)>,
     /// Files with something to remove.
     pub files: Vec<Arc<Segment>>,
 }
@@ -243,7 +251,13 @@ impl Concerned {
             let others = head.subjects.iter().filter(|(_, id)| !hidden(*id));
             match fate {
                 Fate::Keep => {}
-                Fate::Redact => self.redacted.extend(others),
+                Fate::Redact => {
+                    self.ties.extend(head.tie().filter(|(_, anonymous)| hidden(*anonymous)));
+                    self.redacted.extend(others);
+                    // An id that goes in part stays.
+                    let parts = head.tie().map(|(_, anonymous)| (RecordKind::Anonymous, anonymous));
+                    self.redacted.extend(parts);
+                }
                 Fate::Drop => {
                     let at = head.ordered_at();
                     // That an account left an organization may be the last that was said of it.
@@ -259,6 +273,7 @@ impl Concerned {
                         self.spans.entry((RecordKind::Anonymous, anonymous)).or_default().take_in(at);
                     }
                     others.for_each(|subject| self.spans.entry(*subject).or_default().take_in(at));
+                    self.ties.extend(head.tie());
                     self.relations.extend(head.relations().filter(|((_, parent), _)| !hidden(*parent)));
                 }
             }

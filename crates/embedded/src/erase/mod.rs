@@ -26,6 +26,9 @@ pub mod find;
 /// Correcting records that stay, from the messages that are left.
 pub mod rebuild;
 
+/// Which users anonymous ids were, once messages that said so are gone.
+mod tied;
+
 /// Writing a history file anew, without what was deleted.
 pub mod rewrite;
 

@@ -24,6 +24,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::{
     find::{self, Concerned},
     there::{BEGINNINGS_MAX, There, overtaken},
+    tied::Tied,
     tombstones::Instants,
     wipe::{self, Changes, Known, Wipe},
 };
@@ -61,15 +62,17 @@ pub fn is_needed(profile: &Profile, removed: Option<Span>, redacted: bool) -> bo
 /// The records to correct, as far as the messages read so far say.
 pub struct Rebuild<'v> {
     views: &'v Views,
-    workspace: WorkspaceId,
+    pub(super) workspace: WorkspaceId,
     ids: IdSpace,
     deleted: Arc<Instants>,
-    profiles: FxHashMap<Subject, Option<Profile>>,
+    pub(super) profiles: FxHashMap<Subject, Option<Profile>>,
     /// Children that a message which is left has named, of the records to correct.
     related: FxHashSet<(Subject, Subject)>,
     /// Children that only removed messages may have named, by parent.
-    doubtful: FxHashSet<(Subject, Subject)>,
+    pub(super) doubtful: FxHashSet<(Subject, Subject)>,
     children: FxHashSet<RecordId>,
+    /// Users and anonymous ids that removed messages said are one.
+    pub(super) ties: FxHashSet<(RecordId, RecordId)>,
     /// When users who stay did something that went and named no account.
     loose: FxHashMap<RecordId, Span>,
     /// Anonymous ids that did something which went.
@@ -112,6 +115,7 @@ impl<'v> Rebuild<'v> {
             related,
             doubtful,
             children,
+            ties: concerned.ties.clone(),
             loose,
             anonymous,
             joins,
@@ -122,7 +126,11 @@ impl<'v> Rebuild<'v> {
 
     /// Whether nothing needs to be corrected.
     pub fn is_empty(&self) -> bool {
-        self.profiles.is_empty() && self.doubtful.is_empty() && self.loose.is_empty() && self.anonymous.is_empty()
+        self.profiles.is_empty()
+            && self.doubtful.is_empty()
+            && self.ties.is_empty()
+            && self.loose.is_empty()
+            && self.anonymous.is_empty()
     }
 
     fn wanted(&self) -> FxHashSet<RecordId> {
@@ -145,15 +153,24 @@ impl<'v> Rebuild<'v> {
             }
             // The writer waits from here on; what it did meanwhile is little.
             let _alone = views.correcting.lock();
-            let mut changes = {
+            let (mut changes, unsaid, untied) = {
                 let current = views.look();
                 let now = views.tombstones.of(self.workspace).unwrap_or_default();
                 if current.freezes != there.freezes || !Arc::ptr_eq(&deleted, &now) {
                     continue;
                 }
                 self.read_overlay(&current.live, there.rows_read)?;
-                Wipe::plan(self.workspace, &self.vanished(), &current, &views.state)?
+                let changes = Wipe::plan(self.workspace, &self.vanished(), &current, &views.state)?;
+                let tied = Tied { current: &current, views, rebuild: &self };
+                (changes, tied.unsaid()?, tied.untied()?)
             };
+            for (user, anonymous) in unsaid {
+                changes.unsay((self.workspace, RecordKind::User, anonymous), user);
+            }
+            for (parent, anonymous) in untied {
+                let parent = ProfileKey::new(self.workspace, parent.0, parent.1);
+                changes.unrelate(parent, (RecordKind::Anonymous, anonymous));
+            }
             for (parent, child) in self.doubtful.iter().filter(|pair| !self.related.contains(pair)) {
                 changes.unrelate(ProfileKey::new(self.workspace, parent.0, parent.1), *child);
             }
@@ -370,6 +387,7 @@ fn adopt(known: &mut Profile, rebuilt: &Profile) -> bool {
         }
         (Body::Anonymous(known), Body::Anonymous(rebuilt)) => {
             (known.seen, known.seen_loose, known.stale) = (rebuilt.seen, rebuilt.seen_loose, false);
+            known.users.clone_from(&rebuilt.users);
         }
         (Body::User(known), Body::User(rebuilt)) => {
             known.seen = rebuilt.seen;

@@ -392,6 +392,11 @@ impl Changes {
         self.unrelated.push((parent, child));
     }
 
+    /// Takes back everything said about a record and a parent.
+    pub fn unsay(&mut self, of: StatementsKey, parent: RecordId) {
+        self.unsaid.push((of, parent));
+    }
+
     /// Adds the present version of a record.
     pub fn change(&mut self, key: ProfileKey, known: Known) {
         self.changed.push((key, known));
