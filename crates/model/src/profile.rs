@@ -153,6 +153,15 @@ pub struct User {
     pub nps: Answers,
 }
 
+impl User {
+    /// Every account and organization that was ever named for the user.
+    pub fn parents(&self) -> impl Iterator<Item = (RecordKind, RecordId)> {
+        let accounts = self.accounts.links().iter().map(|link| (RecordKind::Account, link.parent));
+        let organizations = self.organizations.links().iter().map(|link| (RecordKind::Organization, link.parent));
+        accounts.chain(organizations)
+    }
+}
+
 /// What only custom object instances have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Instance {

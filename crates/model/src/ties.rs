@@ -88,10 +88,7 @@ fn relate<L: Ledger>(
 ) -> Result<(), L::Error> {
     let Body::User(body) = &mut named_profile(ledger, RecordKind::User, user, message)?.body else { return Ok(()) };
     body.tied = true;
-    let accounts = body.accounts.links().iter().map(|link| (RecordKind::Account, link.parent));
-    let organizations = body.organizations.links().iter().map(|link| (RecordKind::Organization, link.parent));
-    let parents: Vec<(RecordKind, RecordId)> =
-        accounts.chain(organizations).chain([(RecordKind::User, user.id)]).collect();
+    let parents: Vec<(RecordKind, RecordId)> = body.parents().chain([(RecordKind::User, user.id)]).collect();
     for parent in parents {
         ledger.relate(parent, (RecordKind::Anonymous, anonymous.id));
     }

@@ -5,7 +5,12 @@
 
 use std::sync::Arc;
 
-use muster_model::{deletion::Subject, id::RecordId, kind::RecordKind, profile::Profile};
+use muster_model::{
+    deletion::Subject,
+    id::RecordId,
+    kind::RecordKind,
+    profile::{Profile, User},
+};
 use muster_store::error::ReadError;
 use rustc_hash::FxHashSet;
 
@@ -77,10 +82,7 @@ impl Tied<'_, '_> {
     /// Every account and organization that a user ever had.
     fn parents(&self, user: RecordId) -> Result<Vec<Subject>, ReadError> {
         let profile = self.known((RecordKind::User, user))?;
-        let Some(body) = profile.as_deref().and_then(Profile::as_user) else { return Ok(Vec::new()) };
-        let accounts = body.accounts.links().iter().map(|link| (RecordKind::Account, link.parent));
-        let organizations = body.organizations.links().iter().map(|link| (RecordKind::Organization, link.parent));
-        Ok(accounts.chain(organizations).collect())
+        Ok(profile.as_deref().and_then(Profile::as_user).into_iter().flat_map(User::parents).collect())
     }
 
     fn known(&self, (kind, id): Subject) -> Result<Option<Arc<Profile>>, ReadError> {

@@ -24,7 +24,7 @@ impl Wipe<'_> {
             let user = (RecordKind::User, link.parent);
             self.unrelate(user, subject);
             if let Some(profile) = self.present(user)? {
-                parents_of(&profile).into_iter().for_each(|parent| self.unrelate(parent, subject));
+                profile.as_user().into_iter().flat_map(User::parents).for_each(|parent| self.unrelate(parent, subject));
             }
             self.doubt(link.parent, (body.seen, body.seen_loose))?;
         }
@@ -50,12 +50,12 @@ impl Wipe<'_> {
         let Some((others, did)) = left else { return Ok(()) };
         let mut found_from = Vec::new();
         for other in others {
-            found_from.extend(self.present((RecordKind::User, other))?.as_deref().map(parents_of).unwrap_or_default());
+            let other_user = self.present((RecordKind::User, other))?;
+            found_from.extend(other_user.as_deref().and_then(Profile::as_user).into_iter().flat_map(User::parents));
             self.doubt(other, did)?;
         }
-        for parent in parents_of_user(body).into_iter().filter(|parent| !found_from.contains(parent)) {
-            self.unrelate(parent, subject);
-        }
+        let lost = body.parents().filter(|parent| !found_from.contains(parent));
+        lost.for_each(|parent| self.unrelate(parent, subject));
         Ok(())
     }
 
@@ -93,15 +93,4 @@ impl Wipe<'_> {
         }
         Ok(())
     }
-}
-
-/// Every account and organization that a user's profile names.
-fn parents_of(profile: &Profile) -> Vec<Subject> {
-    profile.as_user().map(parents_of_user).unwrap_or_default()
-}
-
-fn parents_of_user(user: &User) -> Vec<Subject> {
-    let accounts = user.accounts.links().iter().map(|link| (RecordKind::Account, link.parent));
-    let organizations = user.organizations.links().iter().map(|link| (RecordKind::Organization, link.parent));
-    accounts.chain(organizations).collect()
 }

@@ -140,9 +140,7 @@ impl<'a> Wipe<'a> {
     /// A user goes who answered what stays: it is found from the user's parents no more, and is not the user's. What
     /// others answered there is heard again.
     fn response_of(&mut self, response: Subject, id: RecordId, user: &User) -> Result<(), ReadError> {
-        let accounts = user.accounts.links().iter().map(|link| (RecordKind::Account, link.parent));
-        let organizations = user.organizations.links().iter().map(|link| (RecordKind::Organization, link.parent));
-        accounts.chain(organizations).for_each(|parent| self.unrelate(parent, response));
+        user.parents().for_each(|parent| self.unrelate(parent, response));
         self.unrelate((RecordKind::User, id), response);
         let doubtful = self.changes.doubtful.iter().any(|(subject, _)| *subject == (RecordKind::User, id));
         if let Some((known, _)) = self.known(response)?.filter(|_| doubtful && !self.subjects.contains(&response)) {
@@ -165,12 +163,7 @@ impl<'a> Wipe<'a> {
         self.unrelate(whose, subject);
         let Some((known, _)) = self.known(whose)? else { return Ok(()) };
         let Some(body) = known.as_user() else { return Ok(()) };
-        for link in body.accounts.links() {
-            self.unrelate((RecordKind::Account, link.parent), subject);
-        }
-        for link in body.organizations.links() {
-            self.unrelate((RecordKind::Organization, link.parent), subject);
-        }
+        body.parents().for_each(|parent| self.unrelate(parent, subject));
         if self.subjects.contains(&whose) {
             return Ok(());
         }

@@ -6,7 +6,7 @@
 //! looks at the record as well, so they are in the way of nobody. Entries that are no more always go in the commit: what
 //! is missing would be missed.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use fjall::OwnedWriteBatch;
 use muster_store::error::ReadError;
@@ -95,14 +95,14 @@ impl Changes {
 }
 
 /// The entries that a record has on disk.
-fn before(key: &ProfileKey, slot: &Slot, overlay: &Overlay, state: &State) -> Result<Arc<[Entry]>, Fault> {
+fn before<'s>(key: &ProfileKey, slot: &'s Slot, overlay: &Overlay, state: &State) -> Result<Cow<'s, [Entry]>, Fault> {
     let gone = overlay.gone.contains_key(key);
     match &slot.below {
-        Some(Listed { entries: Some(entries), .. }) if !gone => Ok(Arc::clone(entries)),
-        None if !gone => Ok(Arc::default()),
+        Some(Listed { entries: Some(entries), .. }) if !gone => Ok(Cow::Borrowed(entries)),
+        None if !gone => Ok(Cow::Borrowed(&[])),
         _ => {
             let found = views::read_profile(&Latest, state, key).map_err(Fault::Read)?;
-            Ok(found.as_ref().map(entries::entries).unwrap_or_default().into())
+            Ok(Cow::Owned(found.as_ref().map(entries::entries).unwrap_or_default()))
         }
     }
 }

@@ -6,7 +6,7 @@
 use axum::{
     Extension,
     extract::{Request, State},
-    http::{Method, StatusCode, Uri, request::Parts},
+    http::{Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use muster_model::kind::Kind;
@@ -18,7 +18,7 @@ use super::workspace;
 use crate::{
     error::ApiError,
     forward::{self, Destination, DestinationKind, Fault, Origin, Shown, Wanted},
-    ingest::{self, admit},
+    ingest,
     keys::{Caller, unread},
     openapi::{Words, named, schema},
     resources::{
@@ -144,7 +144,7 @@ async fn create(
     let made = async {
         let workspace = workspace(&state, &caller, &head.uri)?;
         may_say_where(&state, &caller)?;
-        let bytes = taken(&state, &head, &mut body).await?;
+        let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let members = Members::read(&bytes)?;
         let mut form = Form::new(&members);
         let (name, kind) = (form.required_id("name").into_owned(), form.required_id("kind").into_owned());
@@ -175,7 +175,7 @@ async fn change(
     let changed = async {
         let workspace = workspace(&state, &caller, &head.uri)?;
         let known = state.office.find(workspace.id, &name).map_err(ApiError::Admin)?;
-        let bytes = taken(&state, &head, &mut body).await?;
+        let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let members = Members::read(&bytes)?;
         let mut form = Form::new(&members);
         let mut wanted = known.destination.wanted();
@@ -221,11 +221,6 @@ pub(crate) async fn end(state: &AppState, known: &Shown) -> Result<(), ApiError>
 pub(crate) fn may_say_where(state: &AppState, caller: &Caller) -> Result<(), ApiError> {
     let may = state.settings.destinations_by_keys || matches!(caller, Caller::Operator);
     may.then_some(()).ok_or(ApiError::DestinationsByOperator)
-}
-
-async fn taken(state: &AppState, head: &Parts, body: &mut axum::body::Body) -> Result<axum::body::Bytes, ApiError> {
-    let mut raw = admit::take(state, head, body).await?;
-    ingest::decode(&mut raw, BODY_BYTES_MAX).map_err(|error| ingest::refuse(error, BODY_BYTES_MAX))
 }
 
 /// Reads the members that may change; those that are not there leave what was.

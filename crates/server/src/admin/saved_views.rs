@@ -4,9 +4,9 @@
 
 use axum::{
     Extension,
-    body::{Body, Bytes},
+    body::Body,
     extract::{Request, State},
-    http::{Method, StatusCode, Uri, request::Parts},
+    http::{Method, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
 use muster_store::{
@@ -19,7 +19,7 @@ use utoipa::openapi::{ObjectBuilder, Schema};
 use super::workspace;
 use crate::{
     error::ApiError,
-    ingest::{self, admit},
+    ingest,
     keys::{Caller, unread},
     openapi::{Words, named, schema},
     resources::{
@@ -115,22 +115,25 @@ async fn list(
     }))
 }
 
+fn kinds() -> String {
+    SavedKind::ALL.map(SavedKind::as_str).join(", ")
+}
+
 fn unknown_kind() -> ApiError {
-    ApiError::parameter(format!("kind must be one of {}", SavedKind::ALL.map(SavedKind::as_str).join(", ")))
+    ApiError::parameter(format!("kind must be one of {}", kinds()))
 }
 
 async fn create(State(state): State<AppState>, Extension(caller): Extension<Caller>, request: Request) -> Response {
     let (head, mut body) = request.into_parts();
     let made = async {
         let workspace = workspace(&state, &caller, &head.uri)?;
-        let bytes = taken(&state, &head, &mut body).await?;
+        let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let members = Members::read(&bytes)?;
         let mut form = Form::new(&members);
         let (word, name, text) = (form.required_id("kind"), form.required_id("name"), form.text("text"));
         let kind = SavedKind::parse(&word);
         if kind.is_none() && !word.is_empty() {
-            let kinds = SavedKind::ALL.map(SavedKind::as_str).join(", ");
-            form.note(Violation::new("/kind", "enum", kinds.clone(), format!("must be one of {kinds}")));
+            form.note(Violation::new("/kind", "enum", kinds(), format!("must be one of {}", kinds())));
         }
         form.close()?;
         let kind = kind.ok_or_else(unknown_kind)?;
@@ -149,7 +152,7 @@ async fn change(
     let (head, mut body) = request.into_parts();
     let changed = async {
         let workspace = workspace(&state, &caller, &head.uri)?;
-        let bytes = taken(&state, &head, &mut body).await?;
+        let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let members = Members::read(&bytes)?;
         let mut form = Form::new(&members);
         let (name, text) = (form.id("name"), form.text("text"));
@@ -169,11 +172,6 @@ async fn remove(
     let workspace = workspace(&state, &caller, &uri)?;
     saved::remove(&state, &workspace, by(&caller), &id).await?;
     Ok(no_content())
-}
-
-async fn taken(state: &AppState, head: &Parts, body: &mut Body) -> Result<Bytes, ApiError> {
-    let mut raw = admit::take(state, head, body).await?;
-    ingest::decode(&mut raw, BODY_BYTES_MAX).map_err(|error| ingest::refuse(error, BODY_BYTES_MAX))
 }
 
 fn told(done: Result<Saved, ApiError>, body: Body) -> Response {

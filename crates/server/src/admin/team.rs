@@ -16,7 +16,7 @@ use utoipa::openapi::{ObjectBuilder, Schema};
 use super::workspace;
 use crate::{
     error::ApiError,
-    ingest::{self, admit},
+    ingest,
     keys::{Caller, unread},
     openapi::{Words, named, schema},
     resources::{
@@ -80,8 +80,7 @@ async fn add(
     let (head, mut body) = request.into_parts();
     let added = async {
         let workspace = workspace(&state, &caller, &head.uri)?;
-        let mut raw = admit::take(&state, &head, &mut body).await?;
-        let bytes = ingest::decode(&mut raw, BODY_BYTES_MAX).map_err(|error| ingest::refuse(error, BODY_BYTES_MAX))?;
+        let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let members = Members::read(&bytes)?;
         let mut form = Form::new(&members);
         let (email, name) = (form.required_id("email").into_owned(), form.text("name"));

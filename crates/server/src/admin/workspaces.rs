@@ -17,7 +17,7 @@ use utoipa::openapi::{ObjectBuilder, Schema};
 use super::keys;
 use crate::{
     error::ApiError,
-    ingest::{self, admit},
+    ingest,
     keys::unread,
     openapi::{Words, named, schema},
     resources::{
@@ -87,8 +87,7 @@ async fn list(State(state): State<AppState>) -> Response {
 async fn create(State(state): State<AppState>, request: Request) -> Result<Response, Response> {
     let (head, mut body) = request.into_parts();
     let made = async {
-        let mut raw = admit::take(&state, &head, &mut body).await?;
-        let bytes = ingest::decode(&mut raw, BODY_BYTES_MAX).map_err(|error| ingest::refuse(error, BODY_BYTES_MAX))?;
+        let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let members = Members::read(&bytes)?;
         let mut form = Form::new(&members);
         let name = form.required_id("name");

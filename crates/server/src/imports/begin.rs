@@ -21,7 +21,7 @@ use muster_store::{
 
 use crate::{
     error::ApiError,
-    ingest::{self, admit, journal},
+    ingest::{self, journal},
     keys::{Caller, unread},
     query::ask,
     resources::{
@@ -57,8 +57,7 @@ pub(super) async fn begin(
     let key_id = caller.key_id();
     let begun = async {
         let workspace = ask::workspace(&state, caller, &Query::of(&head.uri))?;
-        let mut raw = admit::take(&state, &head, &mut body).await?;
-        let bytes = ingest::decode(&mut raw, BODY_BYTES_MAX).map_err(|error| ingest::refuse(error, BODY_BYTES_MAX))?;
+        let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let import = go_on(&state, workspace.id, key_id, read(&bytes)?).await?;
         let now = state.clock.now();
         Ok(json(StatusCode::OK, |object| import::write(object, &import, now)))

@@ -25,7 +25,7 @@ use muster_store::{batch::BatchBuilder, receipt::Receipt, refused::Way};
 use serde_json::json as example;
 
 use super::{
-    admit::{self, Raw, Wants},
+    admit::{self, PREFER, Raw, Wants},
     batch::Element,
     check::{self, Order, Shape, check_element},
     finish,
@@ -54,12 +54,10 @@ pub(super) fn route() -> Route {
                  spec from an archive comes as `{\"receivedAt\":\"…\",\"call\":{…}}`.";
     let message = example!({"type": "track", "event": "opened", "userId": "32", "messageId": "m-1", "timestamp": "2018-05-15T12:31:12.123Z"});
     let one = example!([{"receivedAt": "2018-05-15T12:31:12.500000Z", "message": message}]);
-    let prefer = "`return=representation` adds a result for each message to the answer; `return=minimal` adds `duplicates`, how \
-                  many were there already, and results of those only that conflict or that a deletion hides.";
     let words = Told::words(Words::new("Import and export", "Imports messages", about))
         .query("workspace", "For the local operator: the workspace to import into.", schema::text())
         .query("dryRun", "Only say what would become of the messages.", schema::one_of(&["false", "true"]))
-        .header("Prefer", prefer, schema::text())
+        .header("Prefer", PREFER, schema::text())
         .body("JSON, compressed or not.", true, schema::list_of(schema::any_object(), IMPORT_MESSAGES_MAX), one)
         .answer(200, "Everything is stored, or was stored before.", named("Success"))
         .answer(400, "Something was refused, or the body could not be read.", named("IngestError"))

@@ -32,8 +32,9 @@ use std::sync::Arc;
 
 use axum::{
     Extension,
-    body::Bytes,
+    body::{Body, Bytes},
     extract::{Request, State},
+    http::request::Parts,
     response::{IntoResponse, Response},
 };
 use muster_store::refused::{Refused, Way};
@@ -127,8 +128,21 @@ pub(crate) async fn read<T: Send + 'static>(
     })
 }
 
+/// Takes a body whole, of at most so many bytes once it is unpacked. The room that it takes is kept until the reservation
+/// is dropped.
+pub(crate) async fn whole(
+    state: &AppState,
+    head: &Parts,
+    body: &mut Body,
+    bytes_max: usize,
+) -> Result<(Bytes, Reservation), ApiError> {
+    let mut raw = admit::take(state, head, body).await?;
+    let bytes = decode(&mut raw, bytes_max).map_err(|error| refuse(error, bytes_max))?;
+    Ok((bytes, raw.reservation))
+}
+
 /// The body as it is parsed, of at most so many bytes.
-pub(crate) fn decode(raw: &mut Raw, bytes_max: usize) -> Result<Bytes, Undecoded> {
+fn decode(raw: &mut Raw, bytes_max: usize) -> Result<Bytes, Undecoded> {
     match raw.encoding {
         Encoding::Identity if raw.bytes.len() > bytes_max => Err(Undecoded::TooLarge),
         Encoding::Identity => Ok(raw.bytes.clone()),
@@ -137,7 +151,7 @@ pub(crate) fn decode(raw: &mut Raw, bytes_max: usize) -> Result<Bytes, Undecoded
 }
 
 /// What a sender is told when a body cannot be decoded.
-pub(crate) fn refuse(error: Undecoded, bytes_max: usize) -> ApiError {
+fn refuse(error: Undecoded, bytes_max: usize) -> ApiError {
     match error {
         Undecoded::TooLarge => ApiError::BodyTooLarge { bytes_max, compressed: false },
         Undecoded::Damaged(encoding) => ApiError::BodyNotDecodable { encoding: encoding.name() },

@@ -9,7 +9,7 @@ use muster_model::{kind::Kind, limits::BATCH_MESSAGES_MAX};
 use muster_store::credentials::Scopes;
 use serde_json::{Value, json};
 
-use super::{check::Shape, import, receive};
+use super::{admit::PREFER, check::Shape, import, receive};
 use crate::{
     keys::Caller,
     openapi::{Words, named, schema},
@@ -48,11 +48,9 @@ fn words(
     example: Value,
 ) -> Words {
     let atomic = "Store nothing when something is refused.";
-    let prefer = "`return=representation` adds a result for each message to the answer; `return=minimal` adds `duplicates`, how \
-                  many were there already, and results of those only that conflict or that a deletion hides.";
     Words::new("Ingest", summary, description)
         .query("atomic", atomic, schema::one_of(&["false", "true"]))
-        .header("Prefer", prefer, schema::text())
+        .header("Prefer", PREFER, schema::text())
         .header("Content-Encoding", "How the body is compressed.", schema::one_of(&["gzip", "zstd", "br", "deflate"]))
         .body("JSON, compressed or not.", true, body, example)
         .answer(200, "Everything is stored, or was stored before.", named("Success"))

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     error::ApiError,
-    ingest::{self, admit},
+    ingest,
     keys::{Caller, unread},
     resources::query::Query,
     state::AppState,
@@ -35,9 +35,8 @@ pub(super) async fn read(state: &AppState, caller: Caller, request: Request) -> 
         let parameters = Query::of(&head.uri);
         let workspace = workspace(state, caller, &parameters)?;
         let format = format(&parameters, &head.headers)?;
-        let mut raw = admit::take(state, &head, &mut body).await?;
         let bytes_max = state.settings.body_bytes_max.min(PARAMETERS_BYTES_MAX);
-        let bytes = ingest::decode(&mut raw, bytes_max).map_err(|error| ingest::refuse(error, bytes_max))?;
+        let (bytes, _reservation) = ingest::whole(state, &head, &mut body, bytes_max).await?;
         Ok(Ask { sql: statement(&bytes)?, format, workspace })
     };
     taken.await.map_err(|error: ApiError| unread(body, error.into_response()))

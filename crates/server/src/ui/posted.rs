@@ -14,11 +14,7 @@ use axum::{
 };
 
 use super::{answer::PageError, session::Session};
-use crate::{
-    ingest::{self, admit},
-    resources::query::Query,
-    state::AppState,
-};
+use crate::{ingest, resources::query::Query, state::AppState};
 
 /// Bytes of a form: a message of the largest size, percent-encoded.
 const FORM_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -45,8 +41,7 @@ pub(super) async fn open(state: &AppState, request: Request<Body>) -> Result<Fie
     if !from_here(&head.headers) {
         return Err(PageError::Foreign);
     }
-    let mut raw = admit::take(state, &head, &mut body).await?;
-    let bytes = ingest::decode(&mut raw, FORM_BYTES_MAX).map_err(|error| ingest::refuse(error, FORM_BYTES_MAX))?;
+    let (bytes, _reservation) = ingest::whole(state, &head, &mut body, FORM_BYTES_MAX).await?;
     Ok(Fields(Query::of_text(&String::from_utf8_lossy(&bytes))))
 }
 

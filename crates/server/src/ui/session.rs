@@ -70,8 +70,7 @@ impl Session {
         By { number: self.key_id(), scopes: self.scopes }
     }
 
-    /// Whoever signed in as the caller of what the API does. A member stands for a key of
-    /// its own, without a token.
+    /// Whoever signed in as the caller of what the API does. A member stands for a key of its own, without a token.
     pub(super) fn caller(&self, state: &AppState) -> Result<Caller, PageError> {
         let key = match self.holder {
             Holder::Key(id) => state.store.live_key(id).map(|(key, _)| key),

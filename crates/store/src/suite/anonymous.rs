@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 
 use muster_model::{
     day::Day,
-    deletion::DeletionId,
+    deletion::{DeletionId, Part},
+    id::RecordId,
     kind::RecordKind::{self, Account, Anonymous, Organization, User},
+    ties::Stretch,
     time::Micros,
 };
 
@@ -17,6 +19,7 @@ use super::{
 };
 use crate::{
     activity::Activity,
+    deletion::{Decree, Delete},
     history::EventsQuery,
     past::Past,
     receipt::Outcome,
@@ -257,6 +260,31 @@ pub async fn what_others_did_under_the_same_id_stays<S: Subject>(subject: &S, pa
         let (kept, seen) = if deleted == "u" { ("v", (5, 5)) } else { ("u", (2, 9)) };
         check_seen(&desk, User, kept, Some(seen)).await;
     }
+}
+
+/// A message loses the anonymous id that it says a user is, and both stay: the id is found from nowhere by it any more.
+pub async fn a_tie_that_goes_takes_along_where_the_id_is_found_from<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    desk.send(&[joins("z", "elsewhere", 1), joins("u", "a", 1), joins_organization("u", "o", 1)]).await;
+    desk.send(&[strolls("x", "e2", 2), is("u", "x", 4), strolls("x", "e9", 9)]).await;
+    let from = [(User, "u"), (Account, "a"), (Organization, "o")];
+    let x = desk.id(Anonymous, "x");
+    let check = async |desk: &Desk<'_, S>, expected: &[RecordId], timeline: &[&str], when: &str| {
+        for parent in from {
+            assert_eq!(desk.children(parent, Anonymous).await, expected, "from {parent:?}, {when}");
+            assert_eq!(desk.timeline(parent.0, parent.1).await, timeline, "{parent:?}, {when}");
+        }
+    };
+    check(&desk, &[x], &["e9", "e2"], "before").await;
+    let root = (Account, desk.id(Account, "elsewhere"));
+    let (at, subjects) = (desk.now(), vec![root]);
+    let parts = vec![Part { anonymous: x, stretch: Stretch { first: day(4), last: day(4) } }];
+    let id = DeletionId::of(root, at);
+    desk.decree(&Decree::Delete(Delete { id, root, requested_at: at, key_id: 1, at, subjects, parts })).await;
+    desk.finished(id).await;
+    check(&desk, &[], &[], "afterwards").await;
+    desk.send(&[is("u", "x", 5)]).await;
+    check(&desk, &[x], &["e9", "e2"], "said again").await;
 }
 
 /// One workspace's ties say nothing in another.

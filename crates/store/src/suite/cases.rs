@@ -94,6 +94,7 @@ macro_rules! conformance {
             the_past_knows_the_ties_of_then
             a_user_that_goes_takes_its_anonymous_ids_along
             what_others_did_under_the_same_id_stays
+            a_tie_that_goes_takes_along_where_the_id_is_found_from
             ties_stay_in_their_workspace
             a_user_of_many_devices
             what_ties_and_what_does_not

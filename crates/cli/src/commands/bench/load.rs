@@ -68,6 +68,14 @@ pub fn senders(address: SocketAddr, token: &str, shape: &Shape, first: u32, coun
         .collect()
 }
 
+/// Opens all connections anew: a server lets go of those that had to wait for long while another one was measured.
+pub fn connect_anew(senders: &mut [Sender]) -> anyhow::Result<()> {
+    for sender in senders {
+        sender.socket = Socket::connect(sender.socket.address)?;
+    }
+    Ok(())
+}
+
 /// Sends `batches` batches over all senders together, as fast as the server takes them.
 pub fn run(senders: &mut [Sender], batches: u64, batch_messages: u32, progress: &Progress) -> anyhow::Result<Sent> {
     let budget = AtomicU64::new(batches);
@@ -277,7 +285,10 @@ fn contains(head: &[u8], wanted: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::TcpListener, sync::atomic::AtomicU32};
+    use std::{
+        net::{Shutdown, TcpListener},
+        sync::atomic::AtomicU32,
+    };
 
     use super::{
         super::pattern::{MESSAGE_BYTES_MIN, Mix},
@@ -362,6 +373,18 @@ mod tests {
         let mut senders = senders(address, "t", &SHAPE, 0, 1).unwrap();
         let sent = run(&mut senders, 4, SHAPE.batch, &silent()).unwrap();
         assert_eq!((sent.messages, sent.busy, senders[0].next), (12, 2, 4));
+    }
+
+    #[test]
+    fn a_connection_that_was_let_go_of_is_opened_anew() {
+        let address = serve(2, || OK);
+        let mut senders = senders(address, "t", &SHAPE, 0, 1).unwrap();
+        run(&mut senders, 2, SHAPE.batch, &silent()).unwrap();
+        senders[0].socket.stream.shutdown(Shutdown::Both).unwrap();
+        assert!(run(&mut senders, 1, SHAPE.batch, &silent()).is_err());
+        connect_anew(&mut senders).unwrap();
+        run(&mut senders, 1, SHAPE.batch, &silent()).unwrap();
+        assert_eq!(senders[0].next, 3, "it goes on where it was");
     }
 
     #[test]

@@ -207,8 +207,10 @@ impl<'a> Bench<'a> {
         for round in 1..=args.rounds {
             self.target.settle();
             progress.note(format!("round {round} of {}: baseline", args.rounds));
+            load::connect_anew(&mut to_baseline)?;
             runs.baseline.push(load::run(&mut to_baseline, self.baseline_batches, args.batch, progress)?);
             progress.note(format!("round {round} of {}: product", args.rounds));
+            load::connect_anew(senders)?;
             let before = self.target.processor_seconds();
             let sent = load::run(senders, *batches_per_round, args.batch, progress)?;
             runs.settling_seconds.push(self.target.settle().as_secs_f64());

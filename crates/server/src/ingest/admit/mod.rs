@@ -52,6 +52,10 @@ pub(crate) enum Wants {
     Each,
 }
 
+/// The header by which a sender says what it wants to be told, for the API document.
+pub(crate) const PREFER: &str = "`return=representation` adds a result for each message to the answer; `return=minimal` adds \
+     `duplicates`, how many were there already, and results of those only that conflict or that a deletion hides.";
+
 /// A body as it came, and the room it takes.
 pub(crate) struct Raw {
     pub bytes: Bytes,

@@ -15,7 +15,7 @@ use muster_store::credentials::{Key, Scopes};
 
 use crate::{
     error::{ApiError, malformed_says},
-    ingest::{self, Reservation, admit, batch},
+    ingest::{self, Reservation, batch},
     keys::{Caller, unread},
     state::AppState,
     violation::Violation,
@@ -51,10 +51,9 @@ impl FromRequest<AppState> for Write {
         let (head, mut body) = request.into_parts();
         let taken = async {
             let Some(Caller::Key(key)) = caller else { return Err(ApiError::OperatorOnlyManagesKeys) };
-            let mut raw = admit::take(state, &head, &mut body).await?;
             let bytes_max = state.settings.body_bytes_max.min(state.settings.message.message_bytes_max + SLACK_BYTES);
-            let bytes = ingest::decode(&mut raw, bytes_max).map_err(|error| ingest::refuse(error, bytes_max))?;
-            Ok(Write { key, bytes, _reservation: raw.reservation })
+            let (bytes, reservation) = ingest::whole(state, &head, &mut body, bytes_max).await?;
+            Ok(Write { key, bytes, _reservation: reservation })
         };
         taken.await.map_err(|error: ApiError| unread(body, error.into_response()))
     }
