@@ -113,6 +113,7 @@ fn options(engine: &Engine, data_dir: &Path) -> Options {
         compaction_file_bytes_max: engine.compaction_file_bytes_max,
         state_cache_bytes: engine.state_cache_bytes,
         identity_retention: engine.identity_retention,
+        identity_filter_bytes: engine.identity_filter_bytes,
         refused_max: engine.refused_max,
         refused_retention: engine.refused_retention,
         scan_max: engine.scan_max,

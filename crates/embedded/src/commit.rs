@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use fjall::{Keyspace, OwnedWriteBatch};
+use indexmap::map::Slice;
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{batch::encode_refused, error::ReadError, refused::RefusedCursor};
 
@@ -25,7 +26,7 @@ use crate::{
     slots::Slot,
     state::State,
     views::statement_value,
-    writer::known::IdentityMap,
+    writer::known::{IdentityKey, IdentityMap, Known},
 };
 
 /// A frozen overlay to bring into place.
@@ -103,10 +104,22 @@ pub fn commit(
 }
 
 fn ingest_identities(job: &Job, state: &State) -> fjall::Result<()> {
-    let mut sorted: Vec<_> = job.identities.iter().map(|(key, known)| (*key, *known)).collect();
-    sorted.sort_unstable_by_key(|(key, _)| *key);
-    let values = sorted.into_iter();
-    ingest_sorted(&state.identities, values.map(|((of, id), known)| (keys::identity_key(of, id), known.to_bytes())))
+    let known = job.identities.as_slice();
+    let entries = in_order(known).into_iter().filter_map(|place| known.get_index(place as usize));
+    let values: Vec<_> = entries.map(|((of, id), known)| (keys::identity_key(*of, *id), known.to_bytes())).collect();
+    ingest_sorted(&state.identities, values.into_iter())
+}
+
+/// The places of identities in the order of their keys. Half of a key nearly always decides, and what is moved while sorting is
+/// small.
+fn in_order(known: &Slice<IdentityKey, Known>) -> Vec<u32> {
+    let half = |place, (workspace, identity): &IdentityKey| (workspace.0, (identity.0 >> 64) as u64, place);
+    let mut order: Vec<(u32, u64, u32)> = (0..).zip(known.keys()).map(|(place, key)| half(place, key)).collect();
+    order.sort_unstable_by(|one, other| {
+        let whole = |place: u32| known.get_index(place as usize).map(|(key, _)| *key);
+        (one.0, one.1).cmp(&(other.0, other.1)).then_with(|| whole(one.2).cmp(&whole(other.2)))
+    });
+    order.into_iter().map(|(_, _, place)| place).collect()
 }
 
 fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {

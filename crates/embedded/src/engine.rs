@@ -53,6 +53,7 @@ use crate::{
         Writer,
         collect::{self, Command, Intake},
         dedupe,
+        sieve::Filling,
     },
 };
 
@@ -142,7 +143,7 @@ impl Embedded {
             hurry: erasing,
         };
         writer.note_recovered();
-        start(writer, checkpointer, eraser, &health, lock)?;
+        start(writer, recovered.filling, checkpointer, eraser, &health, lock)?;
         let engine =
             Embedded { views, registry, teams, shelf, options, intake, counters, health, room, closing, layout, idle };
         Ok((engine, recovered.report))
@@ -197,7 +198,7 @@ fn recover(layout: &Layout, options: &Options, counters: &Counters) -> Result<Op
     let (registry, teams, shelf, recovered) = reading("the state store", || {
         let (registry, teams) = (Arc::new(Registry::load(&state)?), Arc::new(Teams::load(&state)?));
         let shelf = Arc::new(Shelf::load(&state)?);
-        Ok((registry, teams, shelf, recovery::recover(layout, state, counters)?))
+        Ok((registry, teams, shelf, recovery::recover(layout, state, options.identity_filter_bytes, counters)?))
     })?;
     recovered.views.footers.keep_within(options.history_cache_bytes);
     recovered.views.texts.keep_within(options.search_bytes);
@@ -222,6 +223,7 @@ fn wake_if_erasing(views: &Views, idle: &Idle, wake: &Sender<()>) -> Result<bool
 /// Starts the threads. The lock is let go of once none of them uses the directory any more.
 fn start(
     writer: Writer,
+    filling: Filling,
     checkpointer: Checkpointer,
     eraser: Eraser,
     health: &Arc<HealthCell>,
@@ -231,6 +233,8 @@ fn start(
     let texts = Arc::clone(&writer.views.texts);
     let checkpointing = spawn("checkpoint", Arc::clone(health), move || checkpointer.run())?;
     let erasing = spawn("eraser", Arc::clone(health), move || eraser.run())?;
+    let (disk, closing) = (writer.views.state.identities.clone(), Arc::clone(&ending));
+    let filling = spawn("sieve", Arc::clone(health), move || filling.run(&disk, &closing))?;
     spawn("writer", Arc::clone(health), move || {
         let closed = writer.run();
         ending.store(true, Ordering::Release);
@@ -238,6 +242,7 @@ fn start(
         // The writer is gone and with it the jobs; whoever waits is told once nothing of the directory is in use.
         let _ = checkpointing.join();
         let _ = erasing.join();
+        let _ = filling.join();
         texts.end();
         drop(lock);
         if let Some(closed) = closed {

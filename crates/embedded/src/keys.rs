@@ -160,6 +160,13 @@ pub fn identity_key(workspace: WorkspaceId, identity: Identity) -> [u8; 20] {
     key
 }
 
+/// The message that such a key names.
+pub fn parse_identity_key(key: &[u8]) -> Option<(WorkspaceId, Identity)> {
+    let (workspace, identity) = key.split_first_chunk()?;
+    let identity = u128::from_be_bytes(identity.try_into().ok()?);
+    Some((WorkspaceId(u32::from_be_bytes(*workspace)), Identity(identity)))
+}
+
 /// A set-aside message's place in the list of them: newest first, among equals the greatest id first.
 pub fn refused_key(workspace: WorkspaceId, cursor: RefusedCursor) -> [u8; 28] {
     let mut key = [0; 28];

@@ -34,6 +34,8 @@ pub struct Options {
     pub state_cache_bytes: u64,
     /// How long the identity of a message is remembered; for ever when `None`.
     pub identity_retention: Option<Duration>,
+    /// Bytes of the filter that tells which identities are new.
+    pub identity_filter_bytes: usize,
     /// Messages set aside that are kept at the most, per workspace; the oldest go first.
     pub refused_max: usize,
     /// How long a message set aside is kept.
@@ -65,13 +67,14 @@ impl Options {
             queue_bytes_max: 64 << 20,
             group_messages_max: 8_192,
             group_bytes_max: 4 << 20,
-            checkpoint_rows_max: 400_000,
+            checkpoint_rows_max: 1_000_000,
             checkpoint_bytes_max: 256 << 20,
             checkpoint_interval: Duration::from_secs(60),
             compaction_files_min: 8,
             compaction_file_bytes_max: 96 << 20,
             state_cache_bytes: 128 << 20,
             identity_retention: None,
+            identity_filter_bytes: 128 << 20,
             refused_max: 100_000,
             refused_retention: Duration::from_secs(30 * 86_400),
             forward_bytes_max: 1 << 30,

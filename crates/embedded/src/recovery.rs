@@ -27,7 +27,12 @@ use crate::{
     overlay::Overlay,
     state::State,
     views::Views,
-    writer::{apply, dedupe::Identities, publish},
+    writer::{
+        apply,
+        dedupe::Identities,
+        publish,
+        sieve::{Filling, Sieve},
+    },
 };
 
 /// The parts of a data directory.
@@ -109,12 +114,19 @@ impl fmt::Display for Recovery {
 pub struct Recovered {
     pub views: Views,
     pub identities: Identities,
+    /// What reads the identities on disk for the filter.
+    pub filling: Filling,
     pub replayed: replay::Replayed,
     pub report: Recovery,
 }
 
 /// Brings a locked directory to where an engine can go on.
-pub fn recover(layout: &Layout, state: State, counters: &Counters) -> Result<Recovered, OpenError> {
+pub fn recover(
+    layout: &Layout,
+    state: State,
+    filter_bytes: usize,
+    counters: &Counters,
+) -> Result<Recovered, OpenError> {
     let started = Instant::now();
     let manifest = Manifest::load(&state, &layout.history)?;
     manifest.check_files()?;
@@ -123,7 +135,8 @@ pub fn recover(layout: &Layout, state: State, counters: &Counters) -> Result<Rec
     let tombstones = (known::load(&state)?, ClosedImports::load(&state)?);
     let book = Book::load(&state, &layout.forward, &layout.journal)?;
     let views = Views::new(state, Overlay::default(), manifest, tombstones, book);
-    let mut identities = Identities::default();
+    let (sieve, filling) = Sieve::new(&views.state.identities, filter_bytes);
+    let mut identities = Identities::new(sieve);
     let mut messages = 0;
     let replayed = replay::replay(&layout.journal, committed, true, |batches| {
         messages += fold(&batches, &views, &mut identities, counters)?;
@@ -138,7 +151,7 @@ pub fn recover(layout: &Layout, state: State, counters: &Counters) -> Result<Rec
         removed_files,
         millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    Ok(Recovered { views, identities, replayed, report })
+    Ok(Recovered { views, identities, filling, replayed, report })
 }
 
 /// Folds a group in as the writer does. The duplicate check was made before it was written and is not made again:

@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc};
 use fjall::{
     Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
     compaction::Leveled,
-    config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry},
+    config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy, PinningPolicy},
 };
 
 use crate::{
@@ -91,7 +91,11 @@ impl State {
         let scattered = |name: &str| database.keyspace(name, || usual().compaction_strategy(merging.clone()));
         let sparse = || {
             let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(12.0));
-            usual().filter_policy(FilterPolicy::all(bloom))
+            usual()
+                .filter_policy(FilterPolicy::all(bloom))
+                .filter_block_pinning_policy(PinningPolicy::new([true, true, false]))
+                .filter_block_partitioning_policy(PartitioningPolicy::new([false, false, true]))
+                .compaction_strategy(merging.clone())
         };
         let state = State {
             meta: keyspace("meta")?,

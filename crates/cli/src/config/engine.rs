@@ -24,6 +24,7 @@ pub struct Engine {
     pub state_cache_bytes: u64,
     /// For ever when `None`.
     pub identity_retention: Option<Duration>,
+    pub identity_filter_bytes: usize,
     pub refused_max: usize,
     pub refused_retention: Duration,
     pub scan_max: usize,
@@ -51,6 +52,7 @@ impl Engine {
             compaction_file_bytes_max: values.number("compaction.file_bytes_max", 1 << 20..=BYTES_MAX)?,
             state_cache_bytes: values.number("state.cache_bytes", 1 << 20..=BYTES_MAX)?,
             identity_retention: Some(identity_retention).filter(|retention| !retention.is_zero()),
+            identity_filter_bytes: values.size("identity.filter_bytes", 0..=BYTES_MAX)?,
             refused_max: values.size("refused.messages_max", 1..=100_000_000)?,
             refused_retention: values.days("refused.retention_days", 1..=36_500)?,
             scan_max: values.size("reading.scan_max", 1_000..=10_000_000)?,

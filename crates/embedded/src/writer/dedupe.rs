@@ -1,7 +1,8 @@
 //! Telling new messages from repeated and conflicting ones.
 //!
 //! The decision is made here, inside the one thread that commits, and nowhere else. Identities heard since the last
-//! checkpoint are in memory, all others in the state store. A conflicting message becomes a message set aside.
+//! checkpoint are in memory, all others in the state store, and [`crate::writer::sieve`] tells which ones are in neither. A conflicting
+//! message becomes a message set aside.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,10 +19,12 @@ use muster_store::{
     record,
     refused::Refused,
 };
+use rustc_hash::FxBuildHasher;
 
 use super::{
     collect::{Group, Reply},
     known::{IdentityKey, IdentityMap, Known, Whose},
+    sieve::Sieve,
 };
 use crate::{
     erase::{
@@ -35,9 +38,10 @@ use crate::{
 
 const SECONDS_PER_DAY: u64 = 86_400;
 
-/// Identities that are not on disk yet.
-#[derive(Debug, Default)]
+/// What is known of identities: those that are not on disk yet, and which there are.
+#[derive(Debug)]
 pub struct Identities {
+    sieve: Sieve,
     live: IdentityMap,
     frozen: Option<Arc<IdentityMap>>,
     /// The identity that could not be read last.
@@ -66,6 +70,11 @@ struct Findings {
 }
 
 impl Identities {
+    /// Nothing heard yet besides what the filter holds.
+    pub fn new(sieve: Sieve) -> Identities {
+        Identities { sieve, live: IdentityMap::default(), frozen: None, unread: None }
+    }
+
     /// Notes what a batch says that the writer took, as in a replay.
     pub fn replay(&mut self, batch: &Batch) -> Result<u64, ReadError> {
         let workspace = batch.workspace();
@@ -75,16 +84,18 @@ impl Identities {
             match entry {
                 batch::Entry::Message(record) => {
                     let (identity, known) = Known::of(record, batch.import())?;
-                    self.live.insert((workspace, identity), known);
+                    self.put((workspace, identity), known);
                     messages += 1;
                 }
                 batch::Entry::Owners(bytes) => {
                     let owned = Owned::decode(bytes).map_err(&unreadable)?;
-                    self.live.insert((workspace, owned.identity), Known::of_owned(&owned));
+                    self.put((workspace, owned.identity), Known::of_owned(&owned));
                 }
                 batch::Entry::TakeBack(bytes) => {
                     let taken = TakenBack::decode(bytes).map_err(&unreadable)?;
-                    self.live.extend(taken.identities().map(|identity| ((workspace, identity), Known::gone())));
+                    for identity in taken.identities() {
+                        self.put((workspace, identity), Known::gone());
+                    }
                 }
                 batch::Entry::Refused(_)
                 | batch::Entry::Forget(_)
@@ -97,7 +108,8 @@ impl Identities {
 
     /// Hands what is known in memory to a checkpoint.
     pub fn freeze(&mut self) -> Arc<IdentityMap> {
-        let frozen = Arc::new(std::mem::take(&mut self.live));
+        let next = IdentityMap::with_capacity_and_hasher(self.live.len(), FxBuildHasher);
+        let frozen = Arc::new(std::mem::replace(&mut self.live, next));
         self.frozen = Some(Arc::clone(&frozen));
         frozen
     }
@@ -112,7 +124,7 @@ impl Identities {
         for (key, before) in fresh.iter().rev() {
             match before {
                 Some(before) => drop(self.live.insert(*key, *before)),
-                None => drop(self.live.remove(key)),
+                None => drop(self.live.swap_remove(key)),
             }
         }
     }
@@ -126,14 +138,38 @@ impl Identities {
         readable
     }
 
+    fn put(&mut self, key: IdentityKey, known: Known) -> Option<Known> {
+        self.sieve.put(key);
+        self.live.insert(key, known)
+    }
+
     fn change(&mut self, key: IdentityKey, known: Known, fresh: &mut Vec<Fresh>) {
-        fresh.push((key, self.live.insert(key, known)));
+        fresh.push((key, self.put(key, known)));
+    }
+
+    /// Looks at what the filter says of messages that are about to be looked up.
+    fn warm(&self, workspace: WorkspaceId, batch: &Batch) {
+        let look = |entry| match entry {
+            batch::Entry::Message(record) => {
+                record::peek(record).map_or(0, |head| self.sieve.warm((workspace, head.identity)))
+            }
+            _ => 0,
+        };
+        std::hint::black_box(batch.entries().map(look).fold(0, |all, one| all ^ one));
+    }
+
+    fn in_memory(&self, key: IdentityKey) -> Option<&Known> {
+        self.live.get(&key).or_else(|| self.frozen.as_ref()?.get(&key))
     }
 
     /// What is known of an identity, in memory or on disk.
     fn find(&mut self, key: IdentityKey, disk: &Keyspace) -> Result<Option<Known>, ReadError> {
-        let in_memory = self.live.get(&key).or_else(|| self.frozen.as_ref()?.get(&key));
-        match in_memory {
+        if !self.sieve.may_hold(key) {
+            debug_assert!(self.in_memory(key).is_none(), "the filter excludes what is in memory");
+            debug_assert!(!matches!(Known::read(disk, key), Ok(Some(_))), "the filter excludes what is on disk");
+            return Ok(None);
+        }
+        match self.in_memory(key) {
             Some(known) => Ok(Some(*known)),
             None => Known::read(disk, key).inspect_err(|_| self.unread = Some(key)),
         }
@@ -282,6 +318,7 @@ fn sift_batch(
     let whose = (batch.workspace(), batch.import());
     let mut receipt = Receipt { outcomes: Vec::with_capacity(batch.messages()) };
     let mut findings = Findings::default();
+    identities.warm(batch.workspace(), batch);
     for entry in batch.entries() {
         match entry {
             batch::Entry::Message(record) => {

@@ -1,6 +1,7 @@
 //! What is remembered of a stored message, in memory and on disk.
 
 use fjall::Keyspace;
+use indexmap::IndexMap;
 use muster_model::{
     id::{Identity, ImportId, WorkspaceId},
     time::Micros,
@@ -10,7 +11,7 @@ use muster_store::{
     import::{Owned, Owners},
     record,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::FxBuildHasher;
 
 use crate::{
     error::{damaged, not_a_record, state_failed},
@@ -19,8 +20,9 @@ use crate::{
 
 /// Whose message, and which.
 pub type IdentityKey = (WorkspaceId, Identity);
-/// What is known of each identity.
-pub type IdentityMap = FxHashMap<IdentityKey, Known>;
+/// What is known of each identity, in the order heard: entries lie one after the other, and what is looked through to find one
+/// is small enough for the processor's caches.
+pub type IdentityMap = IndexMap<IdentityKey, Known, FxBuildHasher>;
 
 /// What is remembered of a stored message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

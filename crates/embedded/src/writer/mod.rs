@@ -11,6 +11,9 @@ pub mod collect;
 /// What is remembered of a stored message.
 pub mod known;
 
+/// Whether a message was certainly never heard of, told from memory alone.
+pub mod sieve;
+
 /// Telling new messages from repeated and conflicting ones.
 pub mod dedupe;
 
