@@ -24,7 +24,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     keys::ProfileKey,
-    slots::{SlotNumber, Slots},
+    slots::{LINK_BYTES, SlotNumber, Slots},
     writer::known::{IdentityKey, Known},
 };
 
@@ -57,7 +57,7 @@ pub struct Row {
 
 /// Bytes that a row takes besides its message: its place, half as much again while the list of them grows, its number
 /// with a record or two, and its identity among those that are not on disk yet.
-const ROW_BYTES: usize = size_of::<Row>() * 3 / 2 + 16 + size_of::<(IdentityKey, Known)>() * 4 / 3;
+const ROW_BYTES: usize = size_of::<Row>() * 3 / 2 + 2 * LINK_BYTES + size_of::<(u64, IdentityKey, Known)>() + 16;
 
 /// What a row is sorted by, besides its workspace.
 #[derive(Clone, Copy, Debug)]
@@ -165,6 +165,15 @@ pub struct Overlay {
 }
 
 impl Overlay {
+    /// An overlay to come after another, with room for about as much.
+    pub fn after(before: &Overlay) -> Overlay {
+        Overlay {
+            profiles: Slots::after(&before.profiles),
+            rows: Vec::with_capacity(before.rows.len()),
+            ..Overlay::default()
+        }
+    }
+
     /// Whether nothing has changed.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -293,8 +302,8 @@ impl Overlay {
 
     /// The tracks that name a record, and the messages that tell of it.
     pub fn rows_about(&self, key: &ProfileKey) -> impl Iterator<Item = Row> {
-        let rows = self.profiles.get(key).map_or(&[][..], |slot| &slot.rows);
-        rows.iter().map(|row| self.rows[*row as usize])
+        let rows = self.profiles.get(key).map(|slot| self.profiles.rows(slot));
+        rows.into_iter().flatten().map(|row| self.rows[row as usize])
     }
 
     /// Sets a message aside. The same one again is kept once.

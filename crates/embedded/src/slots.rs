@@ -3,10 +3,13 @@
 //! A message names the same few records again and again while it is folded in; a number finds a profile without
 //! hashing its key. Numbers are given in the order of arrival and never change. Never decides what a profile holds.
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
-use muster_model::profile::Profile;
-use rustc_hash::FxHashMap;
+use muster_model::{
+    profile::{Profile, User},
+    time::Micros,
+};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::{keys::ProfileKey, lists::entries::Listed};
 
@@ -16,23 +19,22 @@ pub struct Slot {
     pub profile: Arc<Profile>,
     /// Where the version below stands in lists. `None` when there is none.
     pub below: Option<Listed>,
-    /// Rows of tracks that name this record and of messages that tell of it, in the order applied.
-    pub rows: Vec<u32>,
+    rows: Chain,
     /// Bytes that the profile took when it was weighed last.
     weight_bytes: usize,
 }
 
 impl Slot {
     /// A profile as it is before this overlay changes it.
-    pub fn new(profile: Arc<Profile>, below: Option<Listed>, rows: Vec<u32>) -> Slot {
+    pub fn new(profile: Arc<Profile>, below: Option<Listed>) -> Slot {
         let weight_bytes = profile.weight_bytes();
-        Slot { profile, below, rows, weight_bytes }
+        Slot { profile, below, rows: Chain::default(), weight_bytes }
     }
 
     /// Bytes that it takes in an overlay, about, its key and its place included.
     pub fn weight_bytes(&self) -> usize {
         let below = self.below.as_ref().map_or(0, Listed::heap_bytes);
-        SLOT_BYTES + self.weight_bytes + below + size_of_val(self.rows.as_slice())
+        SLOT_BYTES + self.weight_bytes + below
     }
 
     /// By how much the profile grew since it was weighed last.
@@ -45,6 +47,21 @@ impl Slot {
 /// Bytes of a slot, its key and its number, in tables that are three quarters full.
 const SLOT_BYTES: usize = (size_of::<(ProfileKey, Slot)>() + size_of::<(ProfileKey, SlotNumber)>() + 1) * 4 / 3;
 
+/// Rows of tracks that name a record and of messages that tell of it: one more than the place of the newest link. Links of all
+/// records lie in one list, which costs a record nothing before it has any.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chain(Option<NonZeroU32>);
+
+/// A row, and those of the same record before it.
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    row: u32,
+    before: Chain,
+}
+
+/// Bytes that a row takes for each record that it belongs to, while the list of links grows.
+pub const LINK_BYTES: usize = size_of::<Link>() * 3 / 2;
+
 /// A profile's number in one overlay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotNumber(u32);
@@ -54,11 +71,36 @@ pub struct SlotNumber(u32);
 pub struct Slots {
     numbers: FxHashMap<ProfileKey, SlotNumber>,
     slots: Vec<(ProfileKey, Slot)>,
+    links: Vec<Link>,
     /// How many slots no key leads to any more.
     detached: usize,
 }
 
 impl Slots {
+    /// None, with room for as many as others have.
+    pub fn after(before: &Slots) -> Slots {
+        let slots = before.slots.len();
+        Slots {
+            numbers: FxHashMap::with_capacity_and_hasher(slots, FxBuildHasher),
+            slots: Vec::with_capacity(slots),
+            links: Vec::with_capacity(before.links.len()),
+            detached: 0,
+        }
+    }
+
+    /// Notes a row of a record.
+    pub fn note(&mut self, number: SlotNumber, row: u32) {
+        let chain = &mut self.slots[number.index()].1.rows;
+        self.links.push(Link { row, before: *chain });
+        *chain = Chain(NonZeroU32::new(self.links.len() as u32));
+    }
+
+    /// The rows of a record, the newest first.
+    pub fn rows(&self, slot: &Slot) -> impl Iterator<Item = u32> {
+        let link = |chain: Chain| chain.0.map(|place| self.links[place.get() as usize - 1]);
+        std::iter::successors(link(slot.rows), move |newer| link(newer.before)).map(|link| link.row)
+    }
+
     /// How many there are; the number that the next one gets.
     pub fn next_number(&self) -> SlotNumber {
         SlotNumber(self.slots.len() as u32)
@@ -84,8 +126,11 @@ impl Slots {
     pub fn warm(&self, numbers: impl Iterator<Item = SlotNumber>) {
         let look = |number: SlotNumber| {
             let profile = &self.at(number).profile;
-            let user = profile.as_user().map_or(0, |user| user.accounts.links().len());
-            profile.updated_at.0 ^ profile.traits.registers().len() as i64 ^ user as i64
+            let at = |at: Option<Micros>| at.map_or(0, |at| at.0);
+            let user = |user: &User| at(user.seen.last()) ^ user.accounts.links().len() as i64;
+            let account = profile.as_account().map_or(0, |account| at(account.seen.last()));
+            let traits = profile.traits.registers().len() as i64;
+            profile.updated_at.0 ^ traits ^ profile.as_user().map_or(0, user) ^ account
         };
         std::hint::black_box(numbers.map(look).fold(0, |all, one| all ^ one));
     }
@@ -114,11 +159,11 @@ impl Slots {
         number
     }
 
-    /// Lets go of a profile that was deleted. Rows may still refer to it by its number; no key leads to it.
-    pub fn detach(&mut self, key: &ProfileKey) -> Option<&mut Slot> {
-        let number = self.numbers.remove(key)?;
+    /// Lets go of a profile that was deleted, and tells its rows. Those may still refer to it by its number; no key leads to it.
+    pub fn detach(&mut self, key: &ProfileKey) -> Vec<u32> {
+        let Some(number) = self.numbers.remove(key) else { return Vec::new() };
         self.detached += 1;
-        Some(self.at_mut(number))
+        self.rows(self.at(number)).collect()
     }
 
     /// All of them, in the order of their numbers.

@@ -398,9 +398,8 @@ impl Changes {
     /// Makes the changes. Takes no longer than they are many; reads nothing.
     pub fn apply(self, live: &mut Overlay) {
         for key in self.gone {
-            let rows = live.profiles.detach(&key).map(|slot| std::mem::take(&mut slot.rows));
-            let gone = live.gone.entry(key).or_default();
-            gone.rows.extend(rows.unwrap_or_default());
+            let rows = live.profiles.detach(&key);
+            live.gone.entry(key).or_default().rows.extend(rows);
             live.children.remove(&key);
             for parents in parents_of(key.kind) {
                 live.statements.remove(&(key.workspace, *parents, key.id));
@@ -411,7 +410,7 @@ impl Changes {
             match live.profiles.number(&key) {
                 Some(number) => live.profiles.at_mut(number).profile = profile,
                 None => {
-                    let slot = Slot::new(profile, below, Vec::new());
+                    let slot = Slot::new(profile, below);
                     live.grow(slot.weight_bytes());
                     live.profiles.insert(key, slot);
                 }

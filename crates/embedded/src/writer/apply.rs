@@ -153,11 +153,8 @@ pub fn fetch_slot(
     state: &State,
     new: impl FnOnce() -> Profile,
 ) -> Result<Slot, ReadError> {
-    let anew = |rows| Slot::new(Arc::new(new()), None, rows);
-    if let Some(gone) = live.gone.get(key) {
-        return Ok(anew(gone.rows.clone()));
-    }
-    Ok(load_slot(key, frozen, state)?.unwrap_or_else(|| anew(Vec::new())))
+    let known = if live.gone.contains_key(key) { None } else { load_slot(key, frozen, state)? };
+    Ok(known.unwrap_or_else(|| Slot::new(Arc::new(new()), None)))
 }
 
 /// A profile from below the live overlay, ready to be changed.
@@ -169,6 +166,6 @@ pub fn load_slot(key: &ProfileKey, frozen: Option<&Overlay>, state: &State) -> R
     };
     Ok(found.map(|profile| {
         let below = Some(Listed::of(&profile));
-        Slot::new(profile, below, Vec::new())
+        Slot::new(profile, below)
     }))
 }

@@ -28,10 +28,15 @@ const STATEMENTS_BYTES: usize = size_of::<(StatementsKey, Vec<Statement>)>() * 4
 const CHILD_BYTES: usize = size_of::<(RecordKind, RecordId)>() * 4 / 3;
 const CHILDREN_BYTES: usize = size_of::<(ProfileKey, FxHashSet<(RecordKind, RecordId)>)>() * 4 / 3 + 128;
 
-/// Adds a profile that the overlay does not have yet.
+/// Adds a profile that the overlay does not have yet; or has no more, and then with the rows from before it was deleted, of which
+/// some may have started it anew.
 pub fn add(live: &mut Overlay, key: ProfileKey, slot: Slot) -> SlotNumber {
     live.grow(slot.weight_bytes());
-    live.profiles.insert(key, slot)
+    let number = live.profiles.insert(key, slot);
+    if let Some(gone) = live.gone.get(&key) {
+        gone.rows.iter().for_each(|row| live.profiles.note(number, *row));
+    }
+    number
 }
 
 /// The live overlay and what lies below it.

@@ -49,6 +49,7 @@ use crate::{
     health::{HINDERED_RETRY, HealthCell, Hindrance},
     journal::log::{Log, LogError},
     options::Options,
+    overlay::Overlay,
     room,
     views::Views,
 };
@@ -269,7 +270,8 @@ impl Writer {
             }
         }
         let overlay = self.views.change(|current| {
-            let frozen = Arc::new(std::mem::take(&mut current.live));
+            let next = Overlay::after(&current.live);
+            let frozen = Arc::new(std::mem::replace(&mut current.live, next));
             current.frozen = Some(Arc::clone(&frozen));
             current.freezes += 1;
             frozen

@@ -117,7 +117,7 @@ fn keep_row(
     let row = live.keep_row(workspace, buffer, bytes, RowPlace { timestamp: message.timestamp, account, user });
     let mut note = |kind, id| {
         if let Some(number) = find(live, kind, id) {
-            live.profiles.at_mut(number).rows.push(row);
+            live.profiles.note(number, row);
         }
     };
     match message.kind {
