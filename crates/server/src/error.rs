@@ -70,6 +70,9 @@ pub(crate) enum ApiError {
     NoSuchRecord {
         kind: &'static str,
     },
+    NoSuchWorkspace {
+        name: String,
+    },
     NotKnownThen {
         kind: &'static str,
     },
@@ -116,6 +119,7 @@ impl ApiError {
             | ApiError::Cursor
             | ApiError::Invalid(_) => StatusCode::BAD_REQUEST,
             ApiError::NoSuchRecord { .. }
+            | ApiError::NoSuchWorkspace { .. }
             | ApiError::NotKnownThen { .. }
             | ApiError::NoSuchTail
             | ApiError::NoSuchPath => StatusCode::NOT_FOUND,
@@ -186,6 +190,9 @@ impl ApiError {
             ),
             ApiError::NoSuchRecord { kind } => {
                 format!("there is no such {kind}; its id or external id is not known here")
+            }
+            ApiError::NoSuchWorkspace { name } => {
+                format!("there is no workspace {name}; GET /admin/v1/workspaces tells which there are")
             }
             ApiError::NotKnownThen { kind } => {
                 format!("this {kind} was not known yet at the time that asOf names; ask for a later one")

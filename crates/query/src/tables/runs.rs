@@ -2,7 +2,7 @@
 //!
 //! A record is a few numbers of 32 bits, packed so that records compare as their numbers do, the first one first. They are
 //! gathered in memory and sorted once, on two threads where there are many: each sorts a half, and the halves are merged as
-//! they are read. Nothing is written anywhere; whoever gathers looks at how many bytes they take.
+//! they are read. Nothing is written anywhere; whoever gathers asks how many bytes they will take before there are more of them.
 
 use std::thread;
 
@@ -11,6 +11,8 @@ pub const NUMBERS_MAX: usize = 2 * WORDS_MAX;
 const WORDS_MAX: usize = 4;
 /// Records that are sorted on one thread.
 const ALONE_MAX: usize = 50_000;
+/// The part by which room grows.
+const GROWTH_PART: usize = 4;
 
 /// A record: two numbers in each word, what comes first in the higher half. What is left over is 0.
 pub type Record = [u64; WORDS_MAX];
@@ -34,10 +36,11 @@ pub fn record_bytes(numbers: usize) -> usize {
 
 /// Records that are gathered, then sorted, then read.
 pub trait Runs: Send {
-    fn push(&mut self, record: &Record);
+    /// Bytes that are held once so many more records came together.
+    fn bytes_with(&self, more: usize) -> usize;
 
-    /// Bytes that the records take.
-    fn bytes(&self) -> usize;
+    /// Takes records, which come together.
+    fn extend(&mut self, records: &[Record]);
 
     /// Puts other records in place of all of them, then sorts them.
     fn sort(&mut self, change: &(dyn Fn(&mut Record) + Sync));
@@ -46,13 +49,13 @@ pub trait Runs: Send {
     fn next(&mut self) -> Option<Record>;
 }
 
-/// Room for records of so many numbers; how many there will be about.
-pub fn runs(numbers: usize, count: usize) -> Box<dyn Runs> {
+/// Room for records of so many numbers; how many there will be about, and how many there may be.
+pub fn runs(numbers: usize, count: usize, most: usize) -> Box<dyn Runs> {
     match numbers.div_ceil(2) {
-        0 | 1 => Box::new(Halves::<1>::new(count)),
-        2 => Box::new(Halves::<2>::new(count)),
-        3 => Box::new(Halves::<3>::new(count)),
-        _ => Box::new(Halves::<WORDS_MAX>::new(count)),
+        0 | 1 => Box::new(Halves::<1>::new(count, most)),
+        2 => Box::new(Halves::<2>::new(count, most)),
+        3 => Box::new(Halves::<3>::new(count, most)),
+        _ => Box::new(Halves::<WORDS_MAX>::new(count, most)),
     }
 }
 
@@ -62,11 +65,20 @@ struct Halves<const WORDS: usize> {
     /// Where the next record of the first and of the second half stands.
     next: (usize, usize),
     middle: usize,
+    /// Records that room is made for in advance, at the most.
+    most: usize,
 }
 
 impl<const WORDS: usize> Halves<WORDS> {
-    fn new(count: usize) -> Self {
-        Halves { records: Vec::with_capacity(count), next: (0, 0), middle: 0 }
+    fn new(count: usize, most: usize) -> Self {
+        Halves { records: Vec::with_capacity(count), next: (0, 0), middle: 0, most }
+    }
+
+    /// Records that there is room for once there are so many more. Room grows by a part and not to twice as much, since what is
+    /// not used yet counts as well.
+    fn room_with(&self, more: usize) -> usize {
+        let (len, room) = (self.records.len(), self.records.capacity());
+        if len + more <= room { room } else { (len + more).max((room + room / GROWTH_PART).min(self.most)) }
     }
 }
 
@@ -90,12 +102,14 @@ fn arrange<const WORDS: usize>(records: &mut [[u64; WORDS]], change: &(dyn Fn(&m
 }
 
 impl<const WORDS: usize> Runs for Halves<WORDS> {
-    fn push(&mut self, record: &Record) {
-        self.records.push(narrowed(record));
+    fn bytes_with(&self, more: usize) -> usize {
+        self.room_with(more) * size_of::<[u64; WORDS]>()
     }
 
-    fn bytes(&self) -> usize {
-        self.records.len() * size_of::<[u64; WORDS]>()
+    fn extend(&mut self, records: &[Record]) {
+        let room = self.room_with(records.len());
+        self.records.reserve_exact(room - self.records.len());
+        self.records.extend(records.iter().map(narrowed));
     }
 
     fn sort(&mut self, change: &(dyn Fn(&mut Record) + Sync)) {
@@ -135,7 +149,7 @@ mod tests {
 
     #[track_caller]
     fn check(numbers: usize, count: usize) {
-        let mut runs = runs(numbers, 0);
+        let mut runs = runs(numbers, 0, usize::MAX);
         let mut expected = Vec::new();
         let mut seed: u64 = 7;
         for _ in 0..count {
@@ -148,10 +162,11 @@ mod tests {
                 put(&mut record, at, value);
                 values.push(u32::MAX - value);
             }
-            runs.push(&record);
+            runs.extend(&[record]);
             expected.push(values);
         }
-        assert_eq!(runs.bytes(), count * record_bytes(numbers));
+        let bytes = count * record_bytes(numbers);
+        assert!((bytes..=bytes + bytes / GROWTH_PART + record_bytes(numbers)).contains(&runs.bytes_with(0)));
         runs.sort(&|record| {
             let mut turned = [0; WORDS_MAX];
             (0..numbers).for_each(|at| put(&mut turned, at, u32::MAX - number(record, at)));
@@ -161,6 +176,23 @@ mod tests {
         let read = std::iter::from_fn(|| runs.next());
         let read = read.map(|record| (0..numbers).map(|at| number(&record, at)).collect::<Vec<u32>>());
         assert!(read.eq(expected), "{numbers} numbers, {count} records");
+    }
+
+    #[test]
+    fn what_is_held_is_what_was_said_before() {
+        let mut halves = Halves::<1>::new(10, 1_500);
+        let size = size_of::<[u64; 1]>();
+        assert_eq!((halves.bytes_with(10), halves.bytes_with(11)), (10 * size, 12 * size));
+        for more in [10, 1, 900, 89, 400, 90, 20] {
+            let said = halves.bytes_with(more);
+            halves.extend(&vec![[1, 0, 0, 0]; more]);
+            assert_eq!(said, halves.records.capacity() * size);
+            assert!(
+                halves.records.capacity() <= 1_500.max(halves.records.len()),
+                "room is made up to what may be used"
+            );
+        }
+        assert_eq!(halves.records.capacity(), 1_510);
     }
 
     #[test]

@@ -117,18 +117,24 @@ impl Sorted {
         let whole = wanted.users.is_none() && wanted.accounts.is_none() && wanted.organizations.is_none();
         let count =
             if whole && wanted.events.is_none() && wanted.first.is_none() { session.extent.messages } else { 0 };
-        let count = (count as usize).min(session.records_max(at));
-        let mut sorted = Sorted { fields, dictionaries, runs: runs::runs(at, count), place: None };
+        let most = session.records_max(at);
+        let count = (count as usize).min(most);
+        let mut sorted = Sorted { fields, dictionaries, runs: runs::runs(at, count, most), place: None };
         let mut messages = Messages::open(session, wanted)?;
         while messages.advance_batch()? {
+            sorted.hold(session, messages.batch.len())?;
             sorted.take(&messages.batch)?;
-            let bytes = sorted.runs.bytes() + sorted.dictionaries.iter().map(|(_, known)| known.bytes()).sum::<usize>();
-            if !session.take_sorted(&mut sorted.place, bytes) {
-                return Err(QueryError::NotSorted);
-            }
         }
+        sorted.hold(session, 0)?;
         sorted.sort();
         Ok(sorted)
+    }
+
+    /// Takes the bytes that are held once so many more records came.
+    fn hold(&mut self, session: &Arc<Session>, more: usize) -> Result<(), QueryError> {
+        let texts: usize = self.dictionaries.iter().map(|(_, known)| known.bytes()).sum();
+        let held = session.take_sorted(&mut self.place, self.runs.bytes_with(more) + texts);
+        if held { Ok(()) } else { Err(QueryError::NotSorted) }
     }
 
     fn take(&mut self, batch: &RowBatch) -> Result<(), QueryError> {
@@ -158,7 +164,7 @@ impl Sorted {
         if timed && !batch.timestamps.iter().all(|at| InstantText::sorts(*at)) {
             return Err(QueryError::NotSorted);
         }
-        records.iter().for_each(|record| self.runs.push(record));
+        self.runs.extend(&records);
         Ok(())
     }
 

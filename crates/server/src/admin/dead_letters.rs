@@ -8,7 +8,6 @@ use axum::{
 };
 use muster_store::follow::{FollowerId, Letter, LetterId, unknown_letter};
 
-use super::workspace;
 use crate::{
     error::ApiError,
     keys::Caller,
@@ -117,7 +116,7 @@ fn parse(letter: &str) -> Result<LetterId, ApiError> {
 }
 
 fn destination(state: &AppState, caller: &Caller, uri: &Uri, name: &str) -> Result<FollowerId, ApiError> {
-    let workspace = workspace(state, caller, uri)?;
+    let workspace = caller.workspace(state, &Query::of(uri))?;
     let found = state.office.find(workspace.id, name).map_err(ApiError::Admin)?;
     Ok(found.follower.id)
 }

@@ -14,7 +14,6 @@ use muster_store::follow::Start;
 use serde_json::json as json_value;
 use utoipa::openapi::{ObjectBuilder, Schema};
 
-use super::workspace;
 use crate::{
     error::ApiError,
     forward::{self, Destination, DestinationKind, Fault, Origin, Shown, Wanted},
@@ -23,6 +22,7 @@ use crate::{
     openapi::{Words, named, schema},
     resources::{
         answer::{json, no_content},
+        query::Query,
         records::PathId,
         write::{
             body::Members,
@@ -113,7 +113,7 @@ async fn list(
     Extension(caller): Extension<Caller>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let workspace = workspace(&state, &caller, &uri)?;
+    let workspace = caller.workspace(&state, &Query::of(&uri))?;
     let all = state.office.all();
     Ok(json(StatusCode::OK, |object| {
         object.list("results", |list| {
@@ -130,7 +130,7 @@ async fn show(
     PathId(name): PathId,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let workspace = workspace(&state, &caller, &uri)?;
+    let workspace = caller.workspace(&state, &Query::of(&uri))?;
     let shown = state.office.find(workspace.id, &name).map_err(ApiError::Admin)?;
     Ok(json(StatusCode::OK, |object| destination::write(object, &shown, None)))
 }
@@ -142,7 +142,7 @@ async fn create(
 ) -> Result<Response, Response> {
     let (head, mut body) = request.into_parts();
     let made = async {
-        let workspace = workspace(&state, &caller, &head.uri)?;
+        let workspace = caller.workspace(&state, &Query::of(&head.uri))?;
         may_say_where(&state, &caller)?;
         let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let members = Members::read(&bytes)?;
@@ -173,7 +173,7 @@ async fn change(
 ) -> Result<Response, Response> {
     let (head, mut body) = request.into_parts();
     let changed = async {
-        let workspace = workspace(&state, &caller, &head.uri)?;
+        let workspace = caller.workspace(&state, &Query::of(&head.uri))?;
         let known = state.office.find(workspace.id, &name).map_err(ApiError::Admin)?;
         let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let members = Members::read(&bytes)?;
@@ -202,7 +202,7 @@ async fn remove(
     PathId(name): PathId,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let workspace = workspace(&state, &caller, &uri)?;
+    let workspace = caller.workspace(&state, &Query::of(&uri))?;
     let known = state.office.find(workspace.id, &name).map_err(ApiError::Admin)?;
     end(&state, &known).await?;
     Ok(no_content())

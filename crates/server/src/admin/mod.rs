@@ -20,10 +20,7 @@ pub(crate) mod destinations;
 /// Messages that destinations refused.
 mod dead_letters;
 
-use axum::http::Uri;
-use muster_store::{credentials::Workspace, error::AdminError};
-
-use crate::{error::ApiError, keys::Caller, resources::query::Query, router::Route, state::AppState};
+use crate::router::Route;
 
 /// The routes of this part, with their words in the API document.
 pub(crate) fn routes() -> Vec<Route> {
@@ -34,20 +31,4 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(destinations::routes());
     routes.extend(dead_letters::routes());
     routes
-}
-
-/// The workspace that is meant.
-fn workspace(state: &AppState, caller: &Caller, uri: &Uri) -> Result<Workspace, ApiError> {
-    let parameters = Query::of(uri);
-    let wished = parameters.filled("workspace");
-    match (caller, wished) {
-        (Caller::Key(key), None) => Ok(key.workspace.clone()),
-        (Caller::Key(key), Some(name)) if name == key.workspace.name => Ok(key.workspace.clone()),
-        (Caller::Key(_), Some(_)) => Err(ApiError::OtherWorkspace),
-        (Caller::Operator, wished) => {
-            let name = wished.unwrap_or("default");
-            let unknown = || ApiError::Admin(AdminError::NotFound(format!("there is no workspace {name}")));
-            state.store.workspaces().into_iter().find(|known| known.name == name).ok_or_else(unknown)
-        }
-    }
 }

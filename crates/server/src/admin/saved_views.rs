@@ -16,7 +16,6 @@ use muster_store::{
 use serde_json::json as json_value;
 use utoipa::openapi::{ObjectBuilder, Schema};
 
-use super::workspace;
 use crate::{
     error::ApiError,
     ingest,
@@ -106,8 +105,8 @@ async fn list(
     Extension(caller): Extension<Caller>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let workspace = workspace(&state, &caller, &uri)?;
     let parameters = Query::of(&uri);
+    let workspace = caller.workspace(&state, &parameters)?;
     let kind = parameters.filled("kind").map(|word| SavedKind::parse(word).ok_or_else(unknown_kind)).transpose()?;
     let all = saved::all(&state, &workspace, kind);
     Ok(json(StatusCode::OK, |object| {
@@ -126,7 +125,7 @@ fn unknown_kind() -> ApiError {
 async fn create(State(state): State<AppState>, Extension(caller): Extension<Caller>, request: Request) -> Response {
     let (head, mut body) = request.into_parts();
     let made = async {
-        let workspace = workspace(&state, &caller, &head.uri)?;
+        let workspace = caller.workspace(&state, &Query::of(&head.uri))?;
         let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let members = Members::read(&bytes)?;
         let mut form = Form::new(&members);
@@ -151,7 +150,7 @@ async fn change(
 ) -> Response {
     let (head, mut body) = request.into_parts();
     let changed = async {
-        let workspace = workspace(&state, &caller, &head.uri)?;
+        let workspace = caller.workspace(&state, &Query::of(&head.uri))?;
         let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let members = Members::read(&bytes)?;
         let mut form = Form::new(&members);
@@ -169,7 +168,7 @@ async fn remove(
     PathId(id): PathId,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let workspace = workspace(&state, &caller, &uri)?;
+    let workspace = caller.workspace(&state, &Query::of(&uri))?;
     saved::remove(&state, &workspace, by(&caller), &id).await?;
     Ok(no_content())
 }

@@ -13,7 +13,6 @@ use muster_store::team::NewMember;
 use serde_json::json as json_value;
 use utoipa::openapi::{ObjectBuilder, Schema};
 
-use super::workspace;
 use crate::{
     error::ApiError,
     ingest,
@@ -21,6 +20,7 @@ use crate::{
     openapi::{Words, named, schema},
     resources::{
         answer::{json, no_content},
+        query::Query,
         records::PathId,
         write::{
             body::Members,
@@ -65,7 +65,7 @@ async fn list(
     Extension(caller): Extension<Caller>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let workspace = workspace(&state, &caller, &uri)?;
+    let workspace = caller.workspace(&state, &Query::of(&uri))?;
     let team = state.store.team(workspace.id);
     Ok(json(StatusCode::OK, |object| {
         object.list("results", |list| team.iter().for_each(|one| list.object(|object| member::write(object, one))));
@@ -79,7 +79,7 @@ async fn add(
 ) -> Result<Response, Response> {
     let (head, mut body) = request.into_parts();
     let added = async {
-        let workspace = workspace(&state, &caller, &head.uri)?;
+        let workspace = caller.workspace(&state, &Query::of(&head.uri))?;
         let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let members = Members::read(&bytes)?;
         let mut form = Form::new(&members);
@@ -99,7 +99,7 @@ async fn remove(
     PathId(id): PathId,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let workspace = workspace(&state, &caller, &uri)?;
+    let workspace = caller.workspace(&state, &Query::of(&uri))?;
     let id = RecordId::parse(&id).ok_or_else(|| ApiError::Admin(muster_store::team::unknown()))?;
     state.store.remove_member(workspace.id, id).await.map_err(ApiError::Admin)?;
     Ok(no_content())

@@ -23,7 +23,6 @@ use crate::{
     error::ApiError,
     ingest::{self, journal},
     keys::{Caller, unread},
-    query::ask,
     resources::{
         answer::json,
         query::Query,
@@ -56,7 +55,7 @@ pub(super) async fn begin(
     let (head, mut body) = request.into_parts();
     let key_id = caller.key_id();
     let begun = async {
-        let workspace = ask::workspace(&state, caller, &Query::of(&head.uri))?;
+        let workspace = caller.workspace(&state, &Query::of(&head.uri))?;
         let (bytes, _reservation) = ingest::whole(&state, &head, &mut body, BODY_BYTES_MAX).await?;
         let import = go_on(&state, workspace.id, key_id, read(&bytes)?).await?;
         let now = state.clock.now();

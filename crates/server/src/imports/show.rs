@@ -13,7 +13,6 @@ use muster_store::import::Import;
 use crate::{
     error::ApiError,
     keys::Caller,
-    query::ask,
     resources::{answer::json, query::Query, records::PathId},
     state::AppState,
     wire::import,
@@ -25,7 +24,7 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let workspace = ask::workspace(&state, caller, &Query::of(&uri))?;
+    let workspace = caller.workspace(&state, &Query::of(&uri))?;
     let imports = state.store.imports(workspace.id).await.map_err(ApiError::Read)?;
     let now = state.clock.now();
     Ok(json(StatusCode::OK, |object| {
@@ -42,7 +41,7 @@ pub(super) async fn show(
     PathId(id): PathId,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let workspace = ask::workspace(&state, caller, &Query::of(&uri))?;
+    let workspace = caller.workspace(&state, &Query::of(&uri))?;
     let import = named(&state, workspace.id, &id).await?;
     let now = state.clock.now();
     Ok(json(StatusCode::OK, |object| import::write(object, &import, now)))

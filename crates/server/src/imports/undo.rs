@@ -19,7 +19,6 @@ use crate::{
     error::ApiError,
     ingest::journal,
     keys::Caller,
-    query::ask,
     resources::{answer::json, query::Query, records::PathId},
     state::AppState,
     wire::import,
@@ -32,7 +31,7 @@ pub(super) async fn undo(
     PathId(id): PathId,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let workspace = ask::workspace(&state, caller, &Query::of(&uri))?;
+    let workspace = caller.workspace(&state, &Query::of(&uri))?;
     let import = show::named(&state, workspace.id, &id).await?;
     let import = take_back(&state, workspace.id, import).await?;
     let now = state.clock.now();

@@ -37,7 +37,6 @@ use crate::{
     imports::told::Told,
     keys::{Caller, unread},
     openapi::{Words, named, schema},
-    query::ask,
     resources::query::Query,
     router::{Access, Route},
     segment,
@@ -74,7 +73,7 @@ async fn receive(
     let key_id = caller.key_id();
     let taken = async {
         let parameters = Query::of(&head.uri);
-        let workspace = ask::workspace(&state, caller, &parameters)?;
+        let workspace = caller.workspace(&state, &parameters)?;
         let only_checked = parameters.word("dryRun", &[("false", false), ("true", true)])?;
         let told = if only_checked { None } else { Told::of(&state, workspace.id, &parameters).await? };
         Ok((workspace, told, only_checked, admit::take(&state, &head, &mut body).await?))

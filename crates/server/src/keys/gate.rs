@@ -13,10 +13,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use muster_model::id::WorkspaceId;
-use muster_store::credentials::{Key, Scopes};
+use muster_store::credentials::{Key, Scopes, Workspace};
 
 use super::spelling::candidates;
-use crate::{error::ApiError, observe, state::AppState};
+use crate::{error::ApiError, observe, resources::query::Query, state::AppState};
 
 /// Who is asking.
 #[derive(Clone, Debug)]
@@ -28,6 +28,21 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
+    /// The workspace that a request is about: the caller's own; whoever operates the server names one, and by default means
+    /// `default`.
+    pub(crate) fn workspace(&self, state: &AppState, parameters: &Query) -> Result<Workspace, ApiError> {
+        let named = parameters.filled("workspace");
+        match self {
+            Caller::Key(key) if named.is_none_or(|named| named == key.workspace.name) => Ok(key.workspace.clone()),
+            Caller::Key(_) => Err(ApiError::OtherWorkspace),
+            Caller::Operator => {
+                let wanted = named.unwrap_or("default");
+                let found = state.store.workspaces().into_iter().find(|workspace| workspace.name == wanted);
+                found.ok_or_else(|| ApiError::NoSuchWorkspace { name: wanted.to_owned() })
+            }
+        }
+    }
+
     /// The id of the key, or 0 for the operator.
     pub(crate) fn key_id(&self) -> u64 {
         match self {

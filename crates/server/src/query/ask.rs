@@ -33,27 +33,13 @@ pub(super) async fn read(state: &AppState, caller: Caller, request: Request) -> 
     let (head, mut body) = request.into_parts();
     let taken = async {
         let parameters = Query::of(&head.uri);
-        let workspace = workspace(state, caller, &parameters)?;
+        let workspace = caller.workspace(state, &parameters)?;
         let format = format(&parameters, &head.headers)?;
         let bytes_max = state.settings.body_bytes_max.min(PARAMETERS_BYTES_MAX);
         let (bytes, _reservation) = ingest::whole(state, &head, &mut body, bytes_max).await?;
         Ok(Ask { sql: statement(&bytes)?, format, workspace })
     };
     taken.await.map_err(|error: ApiError| unread(body, error.into_response()))
-}
-
-/// The caller's own workspace; whoever operates the server names one, and by default means `default`.
-pub(crate) fn workspace(state: &AppState, caller: Caller, parameters: &Query) -> Result<Workspace, ApiError> {
-    let named = parameters.filled("workspace");
-    match caller {
-        Caller::Key(key) if named.is_none_or(|named| named == key.workspace.name) => Ok(key.workspace.clone()),
-        Caller::Key(_) => Err(ApiError::OtherWorkspace),
-        Caller::Operator => {
-            let wanted = named.unwrap_or("default");
-            let found = state.store.workspaces().into_iter().find(|workspace| workspace.name == wanted);
-            found.ok_or(ApiError::NoSuchRecord { kind: "workspace" })
-        }
-    }
 }
 
 fn format(parameters: &Query, headers: &HeaderMap) -> Result<Format, ApiError> {

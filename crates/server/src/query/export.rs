@@ -21,7 +21,7 @@ use utoipa::openapi::content::Content;
 
 use super::{
     answer::{Ending, stream},
-    ask, tail,
+    tail,
 };
 use crate::{
     error::ApiError,
@@ -98,7 +98,7 @@ async fn answer(
     let (head, body) = request.into_parts();
     let parameters = Query::of(&head.uri);
     let asked = async {
-        let workspace = ask::workspace(&state, caller, &parameters)?;
+        let workspace = caller.workspace(&state, &parameters)?;
         let (wanted, form) = (wanted(&parameters)?, form(&parameters)?);
         match parameters.word("layout", &[("file", Layout::File), ("directory", Layout::Directory)])? {
             Layout::File => begin(&state, &workspace, wanted, form, parameters.filled("tail")).await,

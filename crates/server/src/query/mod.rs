@@ -4,7 +4,7 @@
 //! slows it down, and one that goes away ends it. So many run at one time; further ones are told to come back.
 
 /// From a request to what is asked.
-pub(crate) mod ask;
+mod ask;
 
 /// From the thread that answers to the connection.
 pub(crate) mod answer;

@@ -122,22 +122,28 @@ pub(super) async fn keep(
 pub(super) async fn rename(
     State(state): State<AppState>,
     Path(id): Path<String>,
-    Posted { session, fields, .. }: Posted,
+    form: Posted,
 ) -> Result<Response, PageError> {
-    let wish = (Some(fields.get("name")), None);
-    let kept = saved::change(&state, session.workspace(), session.by(), &id, wish).await.map_err(told)?;
-    Ok(back(&fields, &kept))
+    change(&state, &id, &form, (Some(form.fields.get("name")), None)).await
 }
 
 /// Keeps what the page shows in its place.
 pub(super) async fn replace(
     State(state): State<AppState>,
     Path(id): Path<String>,
-    Posted { session, fields, .. }: Posted,
+    form: Posted,
 ) -> Result<Response, PageError> {
-    let wish = (None, Some(text(&fields)));
-    let kept = saved::change(&state, session.workspace(), session.by(), &id, wish).await.map_err(told)?;
-    Ok(back(&fields, &kept))
+    change(&state, &id, &form, (None, Some(text(&form.fields)))).await
+}
+
+async fn change(
+    state: &AppState,
+    id: &str,
+    Posted { session, fields, .. }: &Posted,
+    wish: (Option<&str>, Option<&str>),
+) -> Result<Response, PageError> {
+    let kept = saved::change(state, session.workspace(), session.by(), id, wish).await.map_err(told)?;
+    Ok(back(fields, &kept))
 }
 
 /// Keeps one no longer.

@@ -13,7 +13,7 @@ use muster_store::{
     follow::{NewFollower, Start},
 };
 
-use super::{super::ask, kept};
+use super::kept;
 use crate::{
     error::ApiError,
     keys::Caller,
@@ -39,7 +39,7 @@ pub(super) async fn create(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let parameters = Query::of(&uri);
-    let workspace = ask::workspace(&state, caller, &parameters)?;
+    let workspace = caller.workspace(&state, &parameters)?;
     let kept_for = kept_for(&parameters)?;
     let tails = state.store.followers().iter().filter(|follower| kept::is_tail(&follower.settings)).count();
     if tails >= TAILS_MAX {
@@ -69,7 +69,7 @@ pub(super) async fn list(
     Extension(caller): Extension<Caller>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let workspace = ask::workspace(&state, caller, &Query::of(&uri))?;
+    let workspace = caller.workspace(&state, &Query::of(&uri))?;
     let mut tails = state.store.followers();
     tails.retain(|follower| follower.workspace == workspace.id);
     Ok(json(StatusCode::OK, |object| {
@@ -94,7 +94,7 @@ pub(super) async fn end(
     PathId(name): PathId,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let workspace = ask::workspace(&state, caller, &Query::of(&uri))?;
+    let workspace = caller.workspace(&state, &Query::of(&uri))?;
     let follower = kept::find(&*state.store, &workspace, &name)?;
     state.store.remove_follower(follower.id).await.map_err(ApiError::Admin)?;
     state.seats.clear(&*state.store, follower.id);

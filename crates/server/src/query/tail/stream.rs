@@ -21,7 +21,7 @@ use muster_store::{
 use super::{
     super::{
         answer::{Ending, stream_at},
-        ask, export,
+        export,
     },
     kept::{self, position_line},
     seats::Seated,
@@ -59,7 +59,7 @@ pub(super) async fn answer(
     let (head, body) = request.into_parts();
     let parameters = Query::of(&head.uri);
     let asked = async {
-        let workspace = ask::workspace(&state, caller, &parameters)?;
+        let workspace = caller.workspace(&state, &parameters)?;
         let wanted = export::wanted(&parameters)?;
         let position = parameters.filled("position");
         let place = position.and_then(kept::parse_position).ok_or_else(|| {

@@ -72,6 +72,9 @@ fn rules_scopes_and_workspaces() {
     let id = id("default", "ada@example.com");
     assert_eq!(with("of-another", &format!("DELETE {TEAM}/{id}"), "").status, 404);
     assert_eq!(with(OPERATOR, &format!("POST {TEAM}?workspace=other"), body).status, 200);
-    assert_eq!(with(OPERATOR, &format!("GET {TEAM}?workspace=nowhere"), "").status, 404);
+    for elsewhere in [&format!("GET {TEAM}?workspace=nowhere"), "GET /export?workspace=nowhere"] {
+        let answer = with(OPERATOR, elsewhere, "");
+        assert!(answer.status == 404 && answer.body.contains("there is no workspace nowhere"), "{}", answer.body);
+    }
     assert_eq!(with(OPERATOR, &format!("DELETE {TEAM}/{id}"), "").status, 204);
 }
