@@ -123,6 +123,8 @@ fn options(engine: &Engine, data_dir: &Path) -> Options {
         event_names_max: engine.event_names_max,
         history_cache_bytes: engine.history_cache_bytes,
         search_bytes: engine.search_bytes,
+        // It follows from how the engine reads, and operators have no reason to set it.
+        long_step: Options::LONG_STEP,
     }
 }
 

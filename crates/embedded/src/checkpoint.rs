@@ -43,7 +43,11 @@ use crate::{
         segment::SegmentWriter,
     },
     idle::Idle,
-    lists::{changes::Fault, settle},
+    lists::{
+        along::{Along, Stretch},
+        changes::Fault,
+        settle,
+    },
     options::Options,
     overlay::Overlay,
     recovery, room,
@@ -81,6 +85,8 @@ pub struct Checkpointer {
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Between two tries of a failed checkpoint.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
+/// Places of a list that are gone through before anybody asks for them.
+const AHEAD_PLACES: usize = 200;
 /// Tries of one checkpoint before a store that is closing gives up; the journal keeps what was not brought into place.
 const CLOSING_TRIES_MAX: u32 = 2;
 
@@ -112,6 +118,7 @@ impl Checkpointer {
                 return;
             }
             shed::shed(&self.views, &self.room);
+            self.go_through_lists();
             self.compact();
         }
     }
@@ -152,9 +159,11 @@ impl Checkpointer {
         let settled = settle::settle(&self.reader(), &job.overlay);
         let no_room = |error| ReadError::Failed { what: format!("no room for the state store: {error}") };
         self.room.try_out(job.bytes()).map_err(no_room).inspect_err(|_| self.sweep())?;
+        let (state, gaps) = (&self.views.state, &*self.views.gaps);
+        gaps.begin();
         let ingested = {
             let _committing = self.views.committing.lock();
-            commit::ingest(job, &settled, &self.views.state)
+            commit::ingest(job, &settled, state, gaps)
         };
         let changes = match ingested {
             Ok(changes) => changes,
@@ -172,9 +181,9 @@ impl Checkpointer {
         {
             let _committing = self.views.committing.lock();
             let of_lists = (changes, &settled);
-            commit::commit(job, &written, of_lists, &self.views.state, &self.options)
-                .map_err(|fault| self.stop(fault))?;
+            commit::commit(job, &written, of_lists, (state, gaps), &self.options).map_err(|fault| self.stop(fault))?;
         }
+        gaps.end(&state.database.snapshot());
         self.views.texts.note(&job.overlay);
         self.views.change(|current| {
             let mut manifest = Manifest::clone(&current.manifest);
@@ -215,6 +224,20 @@ impl Checkpointer {
             written.extend(writer.finish().map_err(|error| failed(&error))?);
         }
         Ok(written)
+    }
+
+    /// Steps over what this checkpoint removed where somebody reads lists from the beginning, so that none of them has to.
+    fn go_through_lists(&self) {
+        let (state, gaps) = (&self.views.state, &self.views.gaps);
+        for (order, downwards) in gaps.wanted() {
+            if !self.jobs.is_empty() || self.closing.load(Ordering::Acquire) {
+                return;
+            }
+            let stretch = Stretch { order, range: order.ends(), after: None, downwards };
+            let places = Along::new(state, gaps, &state.database.snapshot(), stretch);
+            // What cannot be read is told to whoever asks for it.
+            places.take(AHEAD_PLACES).take_while(Result::is_ok).for_each(drop);
+        }
     }
 
     /// Merges files as long as there is something to merge and nothing more urgent to do.

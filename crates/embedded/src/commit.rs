@@ -19,6 +19,7 @@ use crate::{
     lists::{
         catalogue,
         changes::{self, Changes},
+        gaps::{GapBook, List},
         settle::{self, Settled},
     },
     options::Options,
@@ -54,10 +55,10 @@ impl Job {
 }
 
 /// Ingests what a commit may come after; the changes of the index that are left for it. Repeats safely.
-pub fn ingest(job: &Job, settled: &Settled, state: &State) -> Result<Changes, changes::Fault> {
+pub fn ingest(job: &Job, settled: &Settled, state: &State, gaps: &GapBook) -> Result<Changes, changes::Fault> {
     ingest_identities(job, state).map_err(changes::Fault::Store)?;
     ingest_statements(&job.overlay, state).map_err(changes::Fault::Store)?;
-    Changes::prepare(&job.overlay, settled, state)
+    Changes::prepare(&job.overlay, settled, state, gaps)
 }
 
 /// Commits a frozen overlay, of which the rest was ingested, and the files written from it.
@@ -65,7 +66,7 @@ pub fn commit(
     job: &Job,
     written: &[Arc<Segment>],
     (changes, settled): (Changes, &Settled),
-    state: &State,
+    (state, gaps): (&State, &GapBook),
     options: &Options,
 ) -> Result<(), ReadError> {
     let store = |error: fjall::Error| state_failed(&error);
@@ -84,16 +85,19 @@ pub fn commit(
     erase::commit::remove(&mut batch, &job.overlay, state)?;
     imports::put(&mut batch, &job.overlay, state);
     profiles.sort_unstable_by_key(|(key, slot)| (key.workspace, key.kind, std::cmp::Reverse(slot.profile.updated_at)));
+    let mut places = Places::default();
     for (key, slot) in profiles {
-        put_places(&mut batch, state, key, slot);
+        places.put(&mut batch, state, key, slot);
     }
+    gaps.fill(List::Created, places.created.iter().map(|key| key.as_slice()));
+    gaps.fill(List::Updated, places.updated.iter().map(|key| key.as_slice()));
     for (parent, children) in &job.overlay.children {
         for child in children {
             let key = keys::child_key(parent.workspace, (parent.kind, parent.id), *child);
             batch.insert(&state.children, key, []);
         }
     }
-    changes.put(&mut batch, state);
+    changes.put(&mut batch, state, gaps);
     catalogue::put(&mut batch, state, &job.overlay)?;
     put_refused(&mut batch, &job.overlay, state, options)?;
     for segment in written {
@@ -149,27 +153,37 @@ fn ingest_sorted<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     ingestion.finish()
 }
 
-/// Moves a record to its places in the two list orders. Anonymous ids are in no list.
-fn put_places(batch: &mut OwnedWriteBatch, state: &State, key: &ProfileKey, slot: &Slot) {
-    let profile = &slot.profile;
-    if profile.as_anonymous().is_some() {
-        return;
-    }
-    let place = |at: Micros| TimePlace { at, id: profile.id };
-    let (created, updated) = (place(profile.created_at), place(profile.updated_at));
-    let list_key = |cursor| keys::list_key(key.workspace, key.kind, cursor);
-    match &slot.below {
-        Some(was) => {
-            debug_assert_eq!(was.created_at, profile.created_at, "a record's creation never moves");
-            if was.updated_at != profile.updated_at {
-                batch.remove(&state.by_updated, list_key(place(was.updated_at)));
-                batch.insert(&state.by_updated, list_key(updated), []);
+/// Keys that are put into the two orders by times of receipt.
+#[derive(Default)]
+struct Places {
+    created: Vec<[u8; 29]>,
+    updated: Vec<[u8; 29]>,
+}
+
+impl Places {
+    /// Moves a record to its places. Anonymous ids are in no list.
+    fn put(&mut self, batch: &mut OwnedWriteBatch, state: &State, key: &ProfileKey, slot: &Slot) {
+        let profile = &slot.profile;
+        if profile.as_anonymous().is_some() {
+            return;
+        }
+        let place = |at: Micros| keys::list_key(key.workspace, key.kind, TimePlace { at, id: profile.id });
+        let (created, updated) = (place(profile.created_at), place(profile.updated_at));
+        match &slot.below {
+            Some(was) => {
+                debug_assert_eq!(was.created_at, profile.created_at, "a record's creation never moves");
+                if was.updated_at == profile.updated_at {
+                    return;
+                }
+                batch.remove(&state.by_updated, place(was.updated_at));
+            }
+            None => {
+                batch.insert(&state.by_created, created, []);
+                self.created.push(created);
             }
         }
-        None => {
-            batch.insert(&state.by_created, list_key(created), []);
-            batch.insert(&state.by_updated, list_key(updated), []);
-        }
+        batch.insert(&state.by_updated, updated, []);
+        self.updated.push(updated);
     }
 }
 

@@ -202,6 +202,7 @@ fn recover(layout: &Layout, options: &Options, counters: &Counters) -> Result<Op
     })?;
     recovered.views.footers.keep_within(options.history_cache_bytes);
     recovered.views.texts.keep_within(options.search_bytes);
+    recovered.views.gaps.remember_from(options.long_step);
     *recovered.views.book.bounds.lock() = Bounds {
         bytes_max: options.forward_bytes_max,
         letters_max: options.letters_max as u64,

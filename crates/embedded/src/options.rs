@@ -54,9 +54,15 @@ pub struct Options {
     pub search_bytes: usize,
     /// Records a list looks at, and rows a timeline reads at a time, before it answers with what it has.
     pub scan_max: usize,
+    /// A step along a list that takes so long is remembered, so that the next reader goes over it at once. Most take a few
+    /// microseconds.
+    pub long_step: Duration,
 }
 
 impl Options {
+    /// The [`Options::long_step`] that there is without a setting.
+    pub const LONG_STEP: Duration = Duration::from_micros(100);
+
     /// The defaults, in a directory.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
@@ -84,6 +90,7 @@ impl Options {
             history_cache_bytes: 64 << 20,
             search_bytes: 256 << 20,
             scan_max: 20_000,
+            long_step: Options::LONG_STEP,
         }
     }
 }

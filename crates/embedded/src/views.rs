@@ -3,7 +3,7 @@
 //! The lock is held to look something up or to apply a group, never for I/O and never across an await. A reader that
 //! needs the disk takes a snapshot of it under the same lock, so that what it sees of overlay and disk belongs together.
 
-use std::sync::Arc;
+use std::{ops::Bound, sync::Arc};
 
 use fjall::{Keyspace, Readable, Snapshot, UserValue};
 use muster_model::{
@@ -12,7 +12,7 @@ use muster_model::{
     kind::RecordKind,
     profile::Profile,
 };
-use muster_store::error::ReadError;
+use muster_store::{error::ReadError, profiles::Children};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     history::{footers::Footers, manifest::Manifest},
     imports::ClosedImports,
     keys::{self, ProfileKey},
-    lists::{catalogue::Hearings, sets::Sets, texts::Texts},
+    lists::{catalogue::Hearings, gaps::GapBook, lineups::Lineups, sets::Sets, texts::Texts},
     overlay::{HiddenChildren, Overlay, StatementsKey, told_of},
     state::State,
 };
@@ -38,6 +38,10 @@ pub struct Views {
     pub texts: Arc<Texts>,
     /// What the index for lists answered lately.
     pub sets: Sets,
+    /// Lists of few records that were sorted lately.
+    pub lineups: Lineups,
+    /// Stretches of lists in which no place is left.
+    pub gaps: Arc<GapBook>,
     /// What messages in memory stated of traits, as far as somebody asked.
     pub hearings: Mutex<Hearings>,
     /// What was deleted.
@@ -83,14 +87,16 @@ impl Views {
     ) -> Self {
         let current = RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest), freezes: 0, applied: 0 });
         let (correcting, files, committing) = (Mutex::new(()), Mutex::new(()), Mutex::new(()));
-        let (texts, sets, hearings) = (Arc::default(), Sets::default(), Mutex::default());
-        let (names, footers) = (Mutex::new(()), Arc::new(Footers::default()));
+        let (texts, sets, lineups, hearings) = (Arc::default(), Sets::default(), Lineups::default(), Mutex::default());
+        let (names, footers, gaps) = (Mutex::new(()), Arc::new(Footers::default()), Arc::default());
         Views {
             state,
             names,
             footers,
             texts,
             sets,
+            lineups,
+            gaps,
             hearings,
             tombstones,
             closed_imports,
@@ -178,6 +184,19 @@ impl Below {
         read_profile(&self.snapshot, state, key).map(|found| found.map(Arc::new))
     }
 
+    /// What senders call a record below the live overlay.
+    pub fn name(&self, state: &State, key: &ProfileKey) -> Result<Option<Box<str>>, ReadError> {
+        if let Some(slot) = self.frozen.as_ref().and_then(|frozen| frozen.profiles.get(key)) {
+            return Ok(Some(slot.profile.external_id.clone()));
+        }
+        if self.frozen.as_ref().is_some_and(|frozen| frozen.gone.contains_key(key)) {
+            return Ok(None);
+        }
+        let stored = self.snapshot.value(&state.profiles, &key.bytes()).map_err(|error| state_failed(&error))?;
+        let name = |stored: UserValue| codec::profile::name(&stored).map_err(|_| damaged("a profile"));
+        stored.map(name).transpose()
+    }
+
     /// Adds the statements below the live overlay.
     pub fn statements(&self, state: &State, key: StatementsKey, out: &mut Vec<Statement>) -> Result<(), ReadError> {
         statements_below(self.frozen.as_deref(), &self.snapshot, state, key, out)
@@ -210,10 +229,9 @@ pub fn children_now(
     kind: RecordKind,
 ) -> Result<Vec<RecordId>, ReadError> {
     let mut children = live.children_of(parent, kind);
-    children_below(&live.hidden_children(parent), frozen, &Latest, state, parent, kind, &mut children)?;
-    children.sort_unstable();
-    children.dedup();
-    Ok(children)
+    let below = (parent.workspace, Children::of((parent.kind, parent.id), kind), usize::MAX);
+    children_below(&live.hidden_children(parent), frozen, &Latest, state, below, &mut children)?;
+    Ok(first_children(children, usize::MAX))
 }
 
 /// Adds the statements below the live overlay, which may hide some of them.
@@ -235,35 +253,51 @@ pub fn statements_below(
     Ok(())
 }
 
-/// Adds the children of one kind below the live overlay, but for those that it hides.
+/// Adds the next children below the live overlay, but for those that it hides: at least so many, if there are. Of these, any
+/// may be behind others that are not there yet.
 pub fn children_below(
     hidden: &HiddenChildren,
     frozen: Option<&Overlay>,
     disk: &impl Disk,
     state: &State,
-    parent: &ProfileKey,
-    kind: RecordKind,
+    (workspace, children, limit): (WorkspaceId, Children, usize),
     out: &mut Vec<RecordId>,
 ) -> Result<(), ReadError> {
     let HiddenChildren::These(hidden) = hidden else { return Ok(()) };
-    let in_frozen = frozen.map(|frozen| frozen.children_of(parent, kind)).unwrap_or_default();
-    out.extend(in_frozen.into_iter().filter(|id| !hidden.contains(&(kind, *id))));
-    let prefix = keys::children_prefix(parent.workspace, (parent.kind, parent.id), kind);
-    for entry in disk.prefixed(&state.children, &prefix) {
+    let (kind, parent) = (children.kind, ProfileKey::new(workspace, children.parent.0, children.parent.1));
+    let in_frozen = frozen.map(|frozen| frozen.children_of(&parent, kind)).unwrap_or_default();
+    out.extend(in_frozen.into_iter().filter(|id| children.takes((kind, *id)) && !hidden.contains(&(kind, *id))));
+    let key = |id| keys::child_key(workspace, children.parent, (kind, id));
+    let from = children.after.map_or(Bound::Included(key(RecordId(0))), |after| Bound::Excluded(key(after)));
+    let mut left = limit;
+    for entry in disk.between(&state.children, (from, Bound::Included(key(RecordId(u128::MAX))))) {
+        if left == 0 {
+            break;
+        }
         let key = entry.key().map_err(|error| state_failed(&error))?;
         let id = keys::parse_child_key(&key).ok_or_else(|| damaged("a child's key"))?;
-        let in_frozen = |frozen: &Overlay| frozen.hides_child(parent, (kind, id));
+        let in_frozen = |frozen: &Overlay| frozen.hides_child(&parent, (kind, id));
         if !hidden.contains(&(kind, id)) && !frozen.is_some_and(in_frozen) {
             out.push(id);
+            left -= 1;
         }
     }
     Ok(())
+}
+
+/// The first of some children, each once.
+pub fn first_children(mut found: Vec<RecordId>, limit: usize) -> Vec<RecordId> {
+    found.sort_unstable();
+    found.dedup();
+    found.truncate(limit);
+    found
 }
 
 /// The disk as of a snapshot, or as of now.
 pub trait Disk {
     fn value(&self, keyspace: &Keyspace, key: &[u8]) -> fjall::Result<Option<UserValue>>;
     fn prefixed(&self, keyspace: &Keyspace, prefix: &[u8]) -> fjall::Iter;
+    fn between<K: AsRef<[u8]>>(&self, keyspace: &Keyspace, keys: (Bound<K>, Bound<K>)) -> fjall::Iter;
 }
 
 impl Disk for Snapshot {
@@ -273,6 +307,10 @@ impl Disk for Snapshot {
 
     fn prefixed(&self, keyspace: &Keyspace, prefix: &[u8]) -> fjall::Iter {
         self.prefix(keyspace, prefix)
+    }
+
+    fn between<K: AsRef<[u8]>>(&self, keyspace: &Keyspace, keys: (Bound<K>, Bound<K>)) -> fjall::Iter {
+        self.range(keyspace, keys)
     }
 }
 
@@ -286,6 +324,10 @@ impl Disk for Latest {
 
     fn prefixed(&self, keyspace: &Keyspace, prefix: &[u8]) -> fjall::Iter {
         keyspace.prefix(prefix)
+    }
+
+    fn between<K: AsRef<[u8]>>(&self, keyspace: &Keyspace, keys: (Bound<K>, Bound<K>)) -> fjall::Iter {
+        keyspace.range(keys)
     }
 }
 

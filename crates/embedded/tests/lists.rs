@@ -2,11 +2,12 @@
 
 mod support;
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use muster_embedded::{Embedded, Options, examine, keys, lists::entries, state::State};
 use muster_model::{id::WorkspaceId, kind::RecordKind, profile::Profile, rank::Rank};
 use muster_store::{
+    journal::Journal,
     lists::{Condition, ListOrder, ListQuery, kept_seen},
     profiles::Profiles,
     status::Status,
@@ -214,6 +215,55 @@ async fn searches_follow_changes() {
         assert_eq!(search(&engine, workspace, "eve").await, ["1".into()]);
         engine.close().await.unwrap();
     }
+}
+
+/// Compares every order of some accounts with what they are, one by one.
+async fn see_all(engine: &Embedded, workspace: WorkspaceId, names: &BTreeSet<String>) {
+    let mut accounts = Vec::new();
+    for name in names {
+        let id = id(RecordKind::Account, name);
+        accounts.push(engine.profile(workspace, RecordKind::Account, id).await.unwrap().expect("an account"));
+    }
+    let orders = [ListOrder::CreatedAt, ListOrder::UpdatedAt, ListOrder::LastSeen, ListOrder::Trait("mrr".into())];
+    for order in orders {
+        for (ascending, limit) in [(false, 7), (true, 7), (false, 100), (true, 100)] {
+            let place = |profile: &Profile| order.place(profile, kept_seen(profile).0);
+            accounts.sort_by(|one, other| place(one).order(&place(other), ascending));
+            let query = ListQuery { ascending, limit, ..ListQuery::new(RecordKind::Account, order.clone()) };
+            assert_eq!(pass(engine, workspace, query).await.0, accounts, "by {order:?}, upwards: {ascending}");
+        }
+    }
+}
+
+/// Readers remember where no place is left. What a checkpoint brings there later is seen all the same, though it was received
+/// long before, as what is imported.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_to_where_nothing_was_is_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let (engine, workspace) = support::engine(dir.path()).await;
+    let mut names = BTreeSet::new();
+    for round in 0..8 {
+        for n in round * 12..(round + 1) * 12 {
+            let (name, number) = (format!("a{}", n * 7 % 60), jumping(n * n + 5));
+            let account = format!(
+                r#"{{"type":"account","accountId":"{name}","messageId":"{n}","timestamp":"2023-01-01","traits":{{"mrr":{number}}}}}"#
+            );
+            let track = format!(
+                r#"{{"type":"track","event":"e","accountId":"{name}","messageId":"t{n}","timestamp":"2023-02-01T{:02}:00:00Z"}}"#,
+                number % 24
+            );
+            let received = NOW.plus_micros(-1_000_000 * number as i64);
+            let receipt = engine.append(support::batch_at(workspace, received, &[&account, &track])).await.unwrap();
+            assert_eq!(receipt.outcomes.len(), 2);
+            names.insert(name);
+        }
+        see_all(&engine, workspace, &names).await;
+        engine.checkpoint().await;
+        // The second time along what the first remembered.
+        see_all(&engine, workspace, &names).await;
+        see_all(&engine, workspace, &names).await;
+    }
+    engine.close().await.unwrap();
 }
 
 /// What a crash between the index and its commit leaves behind shows nowhere: neither a record at a place where it does

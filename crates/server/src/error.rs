@@ -191,9 +191,7 @@ impl ApiError {
             ApiError::NoSuchRecord { kind } => {
                 format!("there is no such {kind}; its id or external id is not known here")
             }
-            ApiError::NoSuchWorkspace { name } => {
-                format!("there is no workspace {name}; GET /admin/v1/workspaces tells which there are")
-            }
+            ApiError::NoSuchWorkspace { name } => format!("there is no workspace {name}; GET /admin/v1/workspaces tells which there are"),
             ApiError::NotKnownThen { kind } => {
                 format!("this {kind} was not known yet at the time that asOf names; ask for a later one")
             }

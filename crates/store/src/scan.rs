@@ -17,6 +17,7 @@ use muster_model::{
 
 use crate::{
     error::ReadError,
+    profiles::Children,
     rows::{Column, RowBatch},
 };
 
@@ -138,10 +139,10 @@ pub trait Moment: Send + Sync {
     fn profiles(&self, kind: RecordKind, after: Option<RecordId>, limit: usize)
     -> Result<Vec<Arc<Profile>>, ReadError>;
 
-    /// The ids of the accounts of an organization, of the users of an account or an organization: those that ever named
-    /// it, each once, maybe others too. Whether they still belong to it is in their profiles, of which an account may have
-    /// more than memory holds.
-    fn children(&self, parent: (RecordKind, RecordId), children: RecordKind) -> Result<Vec<RecordId>, ReadError>;
+    /// The next accounts of an organization, users of an account or an organization: those that ever named it, each once, maybe
+    /// others too; at most `limit`, and fewer only when these are the last. Whether they still belong to it is in their
+    /// profiles.
+    fn children(&self, children: Children, limit: usize) -> Result<Vec<RecordId>, ReadError>;
 
     /// First and last track of an account or a user, exact also where [`muster_model::profile::Account::seen`] or
     /// [`muster_model::profile::User::seen`] is stale. `go_on` is asked now and then whether anybody still waits; after

@@ -20,7 +20,7 @@ use muster_model::{
 use muster_store::{
     history::Event,
     memory::MemoryStore,
-    profiles::{ListOrder, ListQuery, Profiles},
+    profiles::{Children, ListOrder, ListQuery, Profiles},
     suite::{
         Desk, Pace, Sent,
         arbitrary::{Arrival, Shape, Step, for_all},
@@ -174,7 +174,7 @@ async fn compare(ledger: &Hashed, twin: &Desk<'_, Twin>, arrival: &Arrival, same
             for child in RecordKind::ALL {
                 let all = ledger.children.get(&key).into_iter().flatten();
                 let found: Vec<RecordId> = all.filter(|(kind, _)| *kind == child).map(|(_, id)| *id).collect();
-                let expected = store.children(workspace, key, child).await.unwrap();
+                let expected = store.children(workspace, Children::of(key, child), usize::MAX).await.unwrap();
                 if found != expected {
                     return Err(format!("{child:?} children of {key:?}: {found:?}, by definition {expected:?}"));
                 }

@@ -71,6 +71,17 @@ fn take_trait<'a>(input: &mut Input<'a>) -> Result<(Stamp, &'a str, Option<&'a s
     Ok((take_stamp(input)?, key, input.option(|input| input.text())?))
 }
 
+/// Reads what senders call a record, and nothing else of it.
+pub fn name(bytes: &[u8]) -> Result<Box<str>, Malformed> {
+    let mut input = Input::new(bytes);
+    if !matches!(input.u8()?, WITHOUT_ANONYMOUS | VERSION) {
+        return Err(Malformed);
+    }
+    input.u8()?;
+    input.u128()?;
+    Ok(input.text()?.into())
+}
+
 /// Reads a profile.
 pub fn decode(bytes: &[u8]) -> Result<Profile, Malformed> {
     let mut input = Input::new(bytes);

@@ -13,6 +13,7 @@ use muster_store::error::ReadError;
 
 use super::{
     entries::{self, Entry, Listed},
+    gaps::{GapBook, List},
     settle::{self, Settled},
 };
 use crate::{
@@ -46,7 +47,7 @@ pub enum Fault {
 
 impl Changes {
     /// Finds what changes by an overlay, and ingests what is much.
-    pub fn prepare(overlay: &Overlay, settled: &Settled, state: &State) -> Result<Changes, Fault> {
+    pub fn prepare(overlay: &Overlay, settled: &Settled, state: &State, gaps: &GapBook) -> Result<Changes, Fault> {
         let mut changes = Changes::default();
         let mut ingested = false;
         let mut profiles: Vec<(&ProfileKey, &Slot)> = overlay.profiles.iter().collect();
@@ -56,12 +57,12 @@ impl Changes {
             let now = entries::entries(certain.as_ref().unwrap_or(&slot.profile));
             changes.add(key, &before(key, slot, overlay, state)?, &now);
             if changes.inserted.len() >= RUN {
-                changes.ingest(state).map_err(Fault::Store)?;
+                changes.ingest(state, gaps).map_err(Fault::Store)?;
                 ingested = true;
             }
         }
         if ingested || changes.inserted.len() > SMALL {
-            changes.ingest(state).map_err(Fault::Store)?;
+            changes.ingest(state, gaps).map_err(Fault::Store)?;
         }
         Ok(changes)
     }
@@ -72,8 +73,9 @@ impl Changes {
         self.inserted.extend(now.iter().filter(|entry| before.binary_search(entry).is_err()).map(place));
     }
 
-    fn ingest(&mut self, state: &State) -> fjall::Result<()> {
+    fn ingest(&mut self, state: &State, gaps: &GapBook) -> fjall::Result<()> {
         self.inserted.sort_unstable();
+        gaps.fill(List::Field, self.inserted.iter().map(Key::as_slice));
         if !self.inserted.is_empty() {
             let mut ingestion = state.by_field.start_ingestion()?;
             for key in &self.inserted {
@@ -86,10 +88,11 @@ impl Changes {
     }
 
     /// Adds the rest to the commit, in the order of the keys: neighbours are found in the processor's caches.
-    pub fn put(mut self, batch: &mut OwnedWriteBatch, state: &State) {
+    pub fn put(mut self, batch: &mut OwnedWriteBatch, state: &State, gaps: &GapBook) {
         self.removed.sort_unstable();
         self.removed.iter().for_each(|key| batch.remove(&state.by_field, *key));
         self.inserted.sort_unstable();
+        gaps.fill(List::Field, self.inserted.iter().map(Key::as_slice));
         self.inserted.iter().for_each(|key| batch.insert(&state.by_field, *key, []));
     }
 }

@@ -26,6 +26,15 @@ pub mod sources;
 /// What the index answered, while the disk does not change.
 pub mod sets;
 
+/// Where few records of a list stand, while the disk does not change.
+pub mod lineups;
+
+/// Stretches of an order in which no place is left.
+pub mod gaps;
+
+/// The places of an order, one after the other.
+pub mod along;
+
 /// Places on disk in the order of a list.
 mod walk;
 

@@ -4,7 +4,6 @@
 //! the next is one step, and one record of each tells the text. What nobody has any more is no option, since records are
 //! looked at. Bounded: a trait that takes more looking than that has no options.
 
-use fjall::Readable;
 use muster_model::{
     id::{RecordId, WorkspaceId},
     profile::Profile,
@@ -16,12 +15,14 @@ use muster_store::{
 use rustc_hash::FxHashSet;
 
 use super::{
+    along::Stretch,
     entries::{self, Value},
+    gaps::Order,
     glance::{Fault, Glance},
 };
 use crate::{
     engine::Reader,
-    error::{damaged, state_failed},
+    error::damaged,
     keys::{self, ProfileKey},
     views,
 };
@@ -149,11 +150,10 @@ impl Looking<'_> {
         (from, to): (Value, Value),
     ) -> impl Iterator<Item = Result<(Value, RecordId), ReadError>> + use<> {
         let place = |value, id| keys::field_key(self.workspace, self.model.kind, field, value, RecordId(id));
-        let range = place(from, 0)..=place(to, u128::MAX);
-        self.glance.below.snapshot.range(&self.reader.views.state.by_field, range).map(|entry| {
-            let key = entry.key().map_err(|error| state_failed(&error))?;
-            keys::parse_field_key(&key).ok_or_else(|| damaged("a list's key"))
-        })
+        let order = Order::of_field(self.workspace, self.model.kind, field);
+        let range = (place(from, 0).to_vec(), place(to, u128::MAX).to_vec());
+        let keys = self.reader.along(&self.glance, Stretch { order, range, after: None, downwards: false });
+        keys.map(|key| keys::parse_field_key(&key?).ok_or_else(|| damaged("a list's key")))
     }
 }
 

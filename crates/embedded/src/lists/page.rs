@@ -15,9 +15,11 @@ use rustc_hash::FxHashMap;
 
 use super::{
     glance::{Fault, Glance},
+    lineups::Question,
     sets::Answer,
     sources::Source,
     texts::Search,
+    walk::Steps,
 };
 use crate::{codec, engine::Reader, error::damaged, keys::ProfileKey, views};
 
@@ -65,9 +67,9 @@ impl Pager<'_> {
     fn read(mut self) -> Result<ListPage, Fault> {
         let of = (self.workspace, self.query.kind);
         let sources = self.reader.found_by(&self.glance, self.workspace, &self.query)?;
-        if let Some(ids) = self.reader.few(&self.glance, of, &sources)? {
+        if let Some(places) = self.lineup(&sources)? {
             let memory = self.in_memory()?;
-            return self.few(memory, ids);
+            return self.merge(memory, behind(places, &self.query), &Among::default(), usize::MAX);
         }
         let memory = self.in_memory()?;
         let whole = self.reader.options.scan_max;
@@ -76,16 +78,17 @@ impl Pager<'_> {
         };
         let mut among = Among { set: None, searches: searches().collect() };
         if sources.is_empty() {
-            return self.merge(memory, &among, whole);
+            return self.merge(memory, self.steps(&among), &among, whole);
         }
         let known = self.reader.set(&self.glance, of, &sources, false)?;
         if known.is_some() || !among.searches.is_empty() {
             among.set = known.flatten();
-            return self.merge(memory, &among, whole);
+            return self.merge(memory, self.steps(&among), &among, whole);
         }
         // Of many, a short way through the order meets enough; if it does not, it is worth knowing whom to look for.
         let limit = self.query.limit.max(1);
-        let mut page = self.merge(memory.clone(), &among, (READ_COST * TRIAL_READS * limit).min(whole))?;
+        let trial = (READ_COST * TRIAL_READS * limit).min(whole);
+        let mut page = self.merge(memory.clone(), self.steps(&among), &among, trial)?;
         if page.next.is_none() || page.profiles.len() == limit {
             return Ok(page);
         }
@@ -94,7 +97,7 @@ impl Pager<'_> {
             among.set = self.reader.set(&self.glance, of, &sources, true)?.flatten();
         }
         let memory = memory.into_iter().filter(|(cursor, _)| is_after(cursor, &self.query)).collect();
-        let rest = self.merge(memory, &among, whole)?;
+        let rest = self.merge(memory, self.steps(&among), &among, whole)?;
         page.profiles.extend(rest.profiles);
         Ok(ListPage { profiles: page.profiles, next: rest.next })
     }
@@ -159,27 +162,43 @@ impl Pager<'_> {
         Ok(views::read_profile(&self.glance.below.snapshot, &self.reader.views.state, &key)?.map(Arc::new))
     }
 
-    /// A page of few records: all of them are read and sorted.
-    fn few(&self, memory: Vec<Found>, ids: Vec<RecordId>) -> Result<ListPage, Fault> {
-        let mut all = Vec::new();
-        let on_disk = ids.into_iter().filter_map(|id| self.on_disk(id).transpose());
-        for profile in on_disk.chain(memory.into_iter().map(|(_, profile)| Ok(profile))) {
-            let profile = profile?;
-            let cursor = self.query.order.place(&profile, self.seen_of(&profile));
-            if is_after(&cursor, &self.query) && self.fits(&profile)? {
-                all.push((cursor, profile));
+    /// Where the records on disk stand that a source singles out, if they are few: all of them are read and sorted, once.
+    fn lineup(&self, sources: &[Source]) -> Result<Option<Arc<[ListCursor]>>, Fault> {
+        let (reader, below) = (self.reader, &self.glance.below);
+        let of = (self.workspace, self.query.kind);
+        let question = Question::new(self.workspace, &self.query);
+        // What memory adds to it is not the disk's, and changes.
+        let of_disk = reader.adds_nothing(&self.glance, of, self.query.within, sources);
+        if of_disk && let Some(known) = reader.views.lineups.get(&below.snapshot, &question) {
+            return Ok(Some(known));
+        }
+        let Some(ids) = reader.few(&self.glance, of, sources)? else { return Ok(None) };
+        let mut places = Vec::with_capacity(ids.len());
+        for id in ids {
+            let key = ProfileKey::new(self.workspace, self.query.kind, id);
+            let Some(profile) = views::read_profile(&below.snapshot, &reader.views.state, &key)? else { continue };
+            let (seen, _) = kept_seen(&profile);
+            if self.query.conditions.iter().all(|condition| condition.holds(&profile, seen)) {
+                places.push(self.query.order.place(&profile, seen));
             }
         }
-        all.sort_unstable_by(|(one, _), (other, _)| one.order(other, self.query.ascending));
-        let limit = self.query.limit.max(1);
-        let next = (all.len() > limit).then(|| all[limit - 1].0);
-        Ok(ListPage { profiles: all.into_iter().take(limit).map(|(_, profile)| profile).collect(), next })
+        places.sort_unstable_by(|one, other| one.order(other, self.query.ascending));
+        let places: Arc<[ListCursor]> = places.into();
+        // While a checkpoint comes into place, the texts of its records may not be known yet.
+        if of_disk && below.frozen.is_none() {
+            reader.views.lineups.keep(&below.snapshot, question, Arc::clone(&places));
+        }
+        Ok(Some(places))
+    }
+
+    /// Steps along the order, from where the page begins.
+    fn steps(&self, among: &Among<'_>) -> Steps {
+        self.reader.walk(&self.glance, self.workspace, &self.query, among.set.clone())
     }
 
     /// A page along the order, as far as a bound on what is looked at allows.
-    fn merge(&self, memory: Vec<Found>, among: &Among<'_>, mut left: usize) -> Result<ListPage, Fault> {
+    fn merge(&self, memory: Vec<Found>, steps: Steps, among: &Among<'_>, mut left: usize) -> Result<ListPage, Fault> {
         let limit = self.query.limit.max(1);
-        let steps = self.reader.walk(&self.glance, self.workspace, &self.query, among.set.clone());
         let (mut memory, mut steps) = (memory.into_iter().peekable(), steps.peekable());
         let mut page = ListPage { profiles: Vec::with_capacity(limit), next: self.query.from };
         while left > 0 {
@@ -232,6 +251,7 @@ impl Pager<'_> {
 }
 
 /// What is known of the records of a list before they are read: those on disk that are none of these are not.
+#[derive(Default)]
 struct Among<'s> {
     set: Answer,
     searches: Vec<&'s Search>,
@@ -241,6 +261,12 @@ impl Among<'_> {
     fn has(&self, id: RecordId) -> bool {
         self.set.as_ref().is_none_or(|set| set.contains(&id)) && self.searches.iter().all(|search| search.finds(id))
     }
+}
+
+/// Steps over sorted places, from where the page begins.
+fn behind(places: Arc<[ListCursor]>, query: &ListQuery) -> Steps {
+    let first = places.partition_point(|place| !is_after(place, query));
+    Box::new((first..places.len()).map(move |at| Ok((places[at], None))))
 }
 
 fn is_after(cursor: &ListCursor, query: &ListQuery) -> bool {

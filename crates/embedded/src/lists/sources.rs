@@ -20,7 +20,9 @@ use muster_store::{
 use rustc_hash::FxHashSet;
 
 use super::{
+    along::Stretch,
     entries::{self, Value},
+    gaps::{List, Order},
     glance::{Glance, LOOK_RECORDS},
     sets::Answer,
     texts::Search,
@@ -143,6 +145,20 @@ impl Reader {
         Ok(decided.then_some(None))
     }
 
+    /// Whether all that the sources tell is told by the disk: no record in memory made others members.
+    pub(super) fn adds_nothing(
+        &self,
+        glance: &Glance,
+        (workspace, kind): (WorkspaceId, RecordKind),
+        within: Option<(RecordKind, RecordId)>,
+        sources: &[Source],
+    ) -> bool {
+        let adds = |lookup: &Lookup, kind| !self.named_in_memory(glance, lookup, kind).is_empty();
+        let parent = within.map(|(kind, id)| Lookup::Members(vec![ProfileKey::new(workspace, kind, id)]));
+        let of_sources = sources.iter().any(|source| matches!(source, Source::Index(lookup) if adds(lookup, kind)));
+        !of_sources && !parent.is_some_and(|parent| adds(&parent, RecordKind::Account))
+    }
+
     /// Where the members of a record are found: its children, and for users and answers of an organization also those
     /// of its accounts.
     fn members(
@@ -229,9 +245,10 @@ impl Reader {
             return Ok(ControlFlow::Continue(()));
         }
         let key = |value, id| keys::field_key(workspace, kind, field, value, RecordId(id));
-        for entry in glance.below.snapshot.range(&self.views.state.by_field, key(from, 0)..=key(to, u128::MAX)) {
-            let key = entry.key().map_err(|error| state_failed(&error))?;
-            let (_, id) = keys::parse_field_key(&key).ok_or_else(|| damaged("a list's key"))?;
+        let range = (key(from, 0).to_vec(), key(to, u128::MAX).to_vec());
+        let order = Order::of_field(workspace, kind, field);
+        for key in self.along(glance, Stretch { order, range, after: None, downwards: false }) {
+            let (_, id) = keys::parse_field_key(&key?).ok_or_else(|| damaged("a list's key"))?;
             if add(id).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -250,9 +267,10 @@ impl Reader {
             return Ok(ControlFlow::Continue(()));
         }
         let key = |at, id| keys::list_key(workspace, kind, TimePlace { at, id: RecordId(id) });
-        for entry in glance.below.snapshot.range(&self.views.state.by_updated, key(to, 0)..=key(from, u128::MAX)) {
-            let key = entry.key().map_err(|error| state_failed(&error))?;
-            let place = keys::parse_list_key(&key).ok_or_else(|| damaged("a list's key"))?;
+        let range = (key(to, 0).to_vec(), key(from, u128::MAX).to_vec());
+        let order = Order::of_times(List::Updated, workspace, kind);
+        for key in self.along(glance, Stretch { order, range, after: None, downwards: false }) {
+            let place = keys::parse_list_key(&key?).ok_or_else(|| damaged("a list's key"))?;
             if add(place.id).is_break() {
                 return Ok(ControlFlow::Break(()));
             }

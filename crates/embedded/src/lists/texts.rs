@@ -1,8 +1,8 @@
 //! The texts that searches look through, in memory, within a bound.
 //!
 //! A table holds the folded texts of one kind of record as they are on disk, in the order of their ids. It is made by a
-//! thread of its own when somebody first searches, and kept up by checkpoints; searching it is one pass over its bytes, or
-//! a look at the text of one record. What it tells may be out of date in either direction only for records that memory
+//! thread of its own when somebody first searches, who waits for it a while, and kept up by checkpoints; searching it is one pass over
+//! its bytes, or a look at the text of one record. What it tells may be out of date in either direction only for records that memory
 //! knows better at that moment, and whoever searches looks at the records anyway. When there is no table, because it
 //! would be too large or is being made, the search follows the order of the list.
 
@@ -40,8 +40,11 @@ const RECENT_MIN: usize = 10_000;
 const RECENT_PART: usize = 32;
 /// Bytes that a changed record takes besides its text, roughly.
 const RECENT_BYTES: usize = 64;
-/// How long a search waits for its table; those of most workspaces are made by then.
-const WAIT: Duration = Duration::from_millis(8);
+/// How long a search waits for its table. To follow the order of the list meanwhile takes more work and finds less; the table of a
+/// million records is made in a few seconds.
+const WAIT: Duration = Duration::from_secs(5);
+/// Searches that wait at one time; further ones follow the order of the list at once, so that threads are left for other reads.
+const WAITING_MAX: usize = 8;
 /// Records read for a table before it is asked whether the store is closing.
 const READ_AT_ONCE: usize = 1_000;
 
@@ -66,6 +69,8 @@ struct Held {
     /// Counts searches, for telling which table was used last.
     searches: u64,
     makers: Vec<JoinHandle<()>>,
+    /// Searches that wait for a table.
+    waiting: usize,
 }
 
 /// A table, and what changed since it was made.
@@ -270,7 +275,11 @@ impl Texts {
             self.make(&mut held, state, of, now);
         }
         let making = |held: &mut Held| held.tables.get(&of).is_some_and(|kept| matches!(kept.table, Table::Making));
-        self.made.wait_while_for(&mut held, making, WAIT);
+        if making(&mut held) && held.waiting < WAITING_MAX {
+            held.waiting += 1;
+            self.made.wait_while_for(&mut held, making, WAIT);
+            held.waiting -= 1;
+        }
         let kept = held.tables.get_mut(&of)?;
         kept.used = now;
         let Table::Made(rows) = &kept.table else { return None };
@@ -426,6 +435,27 @@ mod tests {
             assert_eq!(settled.of(RecordId(id)), expected.map(str::as_bytes), "{id}");
         }
         assert_eq!(settled.of(RecordId(100_000)), Some(&b"new"[..]));
+    }
+
+    /// An empty page that comes at once, while the texts are being read, says less than one that comes a little later.
+    #[test]
+    fn some_wait_for_a_table_and_the_others_do_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::open(&dir.path().join("state"), 1 << 20).unwrap();
+        let (texts, of) = (Arc::new(Texts::default()), (WorkspaceId(1), RecordKind::User));
+        texts.keep_within(1_000);
+        texts.held.lock().begin(of, 1);
+        thread::scope(|scope| {
+            let search = || texts.search(&state, of, "a").and_then(|search| search.few(9));
+            let waiting: Vec<_> = (0..WAITING_MAX).map(|_| scope.spawn(search)).collect();
+            while texts.held.lock().waiting < WAITING_MAX {
+                thread::yield_now();
+            }
+            assert!(search().is_none(), "one more does not wait");
+            texts.keep(of, 1, Ok(Some(rows([(7, "ada")]))));
+            waiting.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), Some(vec![RecordId(7)])));
+        });
+        assert_eq!(texts.held.lock().waiting, 0);
     }
 
     #[test]

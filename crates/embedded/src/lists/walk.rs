@@ -5,7 +5,7 @@
 
 use std::ops::Bound;
 
-use fjall::{Keyspace, Readable, UserValue};
+use fjall::{Readable, UserValue};
 use muster_model::{
     id::{RecordId, WorkspaceId},
     rank::Rank,
@@ -18,7 +18,9 @@ use muster_store::{
 use rustc_hash::FxHashSet;
 
 use super::{
+    along::{Along, Stretch},
     entries::{self, Value},
+    gaps::{List, Order},
     glance::Glance,
     sets::Answer,
 };
@@ -34,8 +36,6 @@ pub type Step = Result<(ListCursor, Option<UserValue>), ReadError>;
 /// Steps in the order of a list.
 pub type Steps = Box<dyn Iterator<Item = Step>>;
 
-type Keys = (Bound<Vec<u8>>, Bound<Vec<u8>>);
-
 impl Reader {
     /// Steps from the query's cursor on. With `set`, the records without a value are only those in it.
     pub(super) fn walk(&self, glance: &Glance, workspace: WorkspaceId, query: &ListQuery, set: Answer) -> Steps {
@@ -50,8 +50,10 @@ impl Reader {
                     Place::Ranked(rank) => Some(key(entries::ranked(rank), cursor.id)),
                     Place::Unranked => None,
                 });
+                let order = Order::of_field(workspace, query.kind, field);
+                self.note_beginning(query, order);
                 let range = (key(from, RecordId(0)), key(to, RecordId(u128::MAX)));
-                let keys = self.keys(glance, &self.views.state.by_field, range, after, query.ascending);
+                let keys = self.along(glance, Stretch { order, range, after, downwards: query.ascending });
                 Box::new(keys.map(|key| field_step(&key?)))
             }
         };
@@ -70,42 +72,33 @@ impl Reader {
     }
 
     fn walk_times(&self, glance: &Glance, workspace: WorkspaceId, query: &ListQuery) -> Steps {
-        let by_creation = query.order == ListOrder::CreatedAt;
-        let keyspace = if by_creation { &self.views.state.by_created } else { &self.views.state.by_updated };
+        let list = if query.order == ListOrder::CreatedAt { List::Created } else { List::Updated };
+        let order = Order::of_times(list, workspace, query.kind);
+        self.note_beginning(query, order);
         let key = |at, id| keys::list_key(workspace, query.kind, TimePlace { at, id }).to_vec();
         let (from, to) = times(query);
-        let (first, last) = (key(to, RecordId(0)), key(from, RecordId(u128::MAX)));
         let after = query.from.and_then(|cursor| match cursor.place {
             Place::Ranked(Rank::Time(at)) => Some(key(at, cursor.id)),
             Place::Ranked(Rank::Number(_)) | Place::Unranked => None,
         });
-        let keys = self.keys(glance, keyspace, (first, last), after, query.ascending);
+        let range = (key(to, RecordId(0)), key(from, RecordId(u128::MAX)));
+        let keys = self.along(glance, Stretch { order, range, after, downwards: query.ascending });
         Box::new(keys.map(|key| {
             let place = keys::parse_list_key(&key?).ok_or_else(|| damaged("a list's key"))?;
             Ok((ListCursor { place: Place::Ranked(Rank::Time(place.at)), id: place.id }, None))
         }))
     }
 
-    /// Keys of a range, from just after one of them on.
-    fn keys(
-        &self,
-        glance: &Glance,
-        keyspace: &Keyspace,
-        (first, last): (Vec<u8>, Vec<u8>),
-        after: Option<Vec<u8>>,
-        ascending: bool,
-    ) -> Box<dyn Iterator<Item = Result<fjall::Slice, ReadError>>> {
-        let (from, to): Keys = match (after, ascending) {
-            (None, _) => (Bound::Included(first), Bound::Included(last)),
-            (Some(after), false) => (Bound::Excluded(after.max(first)), Bound::Included(last)),
-            (Some(after), true) => (Bound::Included(first), Bound::Excluded(after.min(last))),
-        };
-        if is_empty(&from, &to) {
-            return Box::new(std::iter::empty());
+    /// What is read from its beginning is likely to be read so again.
+    fn note_beginning(&self, query: &ListQuery, order: Order) {
+        if query.from.is_none() {
+            self.views.gaps.want(order, query.ascending);
         }
-        let entries = glance.below.snapshot.range::<Vec<u8>, _>(keyspace, (from, to));
-        let key = |entry: fjall::Guard| entry.key().map_err(|error| state_failed(&error));
-        if ascending { Box::new(entries.rev().map(key)) } else { Box::new(entries.map(key)) }
+    }
+
+    /// The places of a stretch of an order.
+    pub(super) fn along(&self, glance: &Glance, stretch: Stretch) -> Along {
+        Along::new(&self.views.state, &self.views.gaps, &glance.below.snapshot, stretch)
     }
 
     /// All records of a kind by id.

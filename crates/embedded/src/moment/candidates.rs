@@ -2,19 +2,23 @@
 //!
 //! Candidates are a superset: a track that names no account may belong to one by its user, so the users who ever were
 //! linked to a wanted account are wanted too; and one that names no user may belong to one by its anonymous id. Where a
-//! track belongs is decided afterwards.
+//! track belongs is decided afterwards. Names are bounded: beyond that many, every row is looked at.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use muster_model::kind::RecordKind;
 use muster_store::{
     error::ReadError,
+    profiles::Children,
     scan::{Wanted, among},
 };
 
 use super::held::Held;
 
 type NameSet = BTreeSet<Box<str>>;
+
+/// Names of one kind of record that are gathered for one scan.
+pub const NAMES_MAX: usize = 50_000;
 
 /// The names, each `None` when any will do.
 #[derive(Debug)]
@@ -39,8 +43,8 @@ pub struct Belonging {
 }
 
 impl Candidates {
-    /// For what is wanted.
-    pub fn of(held: &Held, wanted: &Wanted) -> Result<Candidates, ReadError> {
+    /// For what is wanted, with at most so many names of each kind that are found; where there are more, every row is looked at.
+    pub fn of(held: &Held, wanted: &Wanted, names_max: usize) -> Result<Candidates, ReadError> {
         let (users, events) = (wanted.users.clone(), wanted.events.clone());
         if !wanted.attributed {
             let (organizations, accounts) = (wanted.organizations.clone(), wanted.accounts.clone());
@@ -48,13 +52,18 @@ impl Candidates {
             return Ok(Candidates { organizations, accounts, users, anonymous, events, belonging: None });
         }
         let belonging = match (&wanted.accounts, &wanted.organizations) {
-            (Some(accounts), _) => Some(Belonging::to_accounts(held, accounts)?),
-            (None, Some(organizations)) => Some(Belonging::to_organizations(held, organizations)?),
+            (Some(accounts), _) => Belonging::to_accounts(held, accounts, names_max)?,
+            (None, Some(organizations)) => Belonging::to_organizations(held, organizations, names_max)?,
             (None, None) => None,
         };
-        let mut anonymous = NameSet::new();
-        for user in users.iter().flatten() {
-            add_anonymous(held, RecordKind::User, user, &mut anonymous)?;
+        let (mut users, mut anonymous) = (users, NameSet::new());
+        for user in wanted.users.iter().flatten() {
+            let id = (RecordKind::User, held.ids.record(RecordKind::User, user));
+            let children = Children::of(id, RecordKind::Anonymous);
+            if held.names_of_children(children, |name| add(name, &mut anonymous, names_max))?.is_break() {
+                (users, anonymous) = (None, NameSet::new());
+                break;
+            }
         }
         Ok(Candidates { organizations: None, accounts: None, users, anonymous, events, belonging })
     }
@@ -91,38 +100,62 @@ impl Candidates {
 }
 
 impl Belonging {
-    fn to_accounts(held: &Held, accounts: &NameSet) -> Result<Belonging, ReadError> {
+    /// `None` when there are too many names.
+    fn to_accounts(held: &Held, accounts: &NameSet, names_max: usize) -> Result<Option<Belonging>, ReadError> {
         let mut belonging = Belonging { accounts: accounts.clone(), ..Belonging::default() };
         for account in accounts {
-            belonging.add_users(held, RecordKind::Account, account)?;
-        }
-        Ok(belonging)
-    }
-
-    fn to_organizations(held: &Held, organizations: &NameSet) -> Result<Belonging, ReadError> {
-        let mut belonging = Belonging { organizations: organizations.clone(), ..Belonging::default() };
-        for organization in organizations {
-            let id = held.ids.record(RecordKind::Organization, organization);
-            belonging.add_users(held, RecordKind::Organization, organization)?;
-            for account in held.children_of((RecordKind::Organization, id), RecordKind::Account)? {
-                belonging.add_users(held, RecordKind::Account, &account.external_id)?;
-                belonging.accounts.insert(account.external_id.clone());
+            if belonging.add_users(held, RecordKind::Account, account, names_max)?.is_break() {
+                return Ok(None);
             }
         }
-        Ok(belonging)
+        Ok(Some(belonging))
     }
 
-    /// Adds the users of a record, and their anonymous ids.
-    fn add_users(&mut self, held: &Held, kind: RecordKind, name: &str) -> Result<(), ReadError> {
-        let users = held.children_of((kind, held.ids.record(kind, name)), RecordKind::User)?;
-        self.users.extend(users.into_iter().map(|user| user.external_id.clone()));
-        add_anonymous(held, kind, name, &mut self.anonymous)
+    fn to_organizations(
+        held: &Held,
+        organizations: &NameSet,
+        names_max: usize,
+    ) -> Result<Option<Belonging>, ReadError> {
+        let mut belonging = Belonging { organizations: organizations.clone(), ..Belonging::default() };
+        for organization in organizations {
+            let id = (RecordKind::Organization, held.ids.record(RecordKind::Organization, organization));
+            let mut accounts = NameSet::new();
+            let children = Children::of(id, RecordKind::Account);
+            let whole = held.names_of_children(children, |name| add(name, &mut accounts, names_max))?;
+            if whole.is_break() || belonging.add_users(held, id.0, organization, names_max)?.is_break() {
+                return Ok(None);
+            }
+            for account in accounts {
+                if belonging.add_users(held, RecordKind::Account, &account, names_max)?.is_break() {
+                    return Ok(None);
+                }
+                belonging.accounts.insert(account);
+            }
+        }
+        Ok(Some(belonging))
+    }
+
+    /// Adds the users of a record, and their anonymous ids; stops when there are too many.
+    fn add_users(
+        &mut self,
+        held: &Held,
+        kind: RecordKind,
+        name: &str,
+        names_max: usize,
+    ) -> Result<ControlFlow<()>, ReadError> {
+        let parent = (kind, held.ids.record(kind, name));
+        for (children, names) in [(RecordKind::User, &mut self.users), (RecordKind::Anonymous, &mut self.anonymous)] {
+            let children = Children::of(parent, children);
+            if held.names_of_children(children, |name| add(name, names, names_max))?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }
 
-/// Adds the names of the anonymous ids that are found from a record.
-fn add_anonymous(held: &Held, kind: RecordKind, name: &str, names: &mut NameSet) -> Result<(), ReadError> {
-    let found = held.children_of((kind, held.ids.record(kind, name)), RecordKind::Anonymous)?;
-    names.extend(found.into_iter().map(|anonymous| anonymous.external_id.clone()));
-    Ok(())
+/// Adds a name to those there are, unless they are too many.
+fn add(name: Box<str>, names: &mut NameSet, names_max: usize) -> ControlFlow<()> {
+    names.insert(name);
+    if names.len() > names_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }

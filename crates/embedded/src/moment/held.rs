@@ -1,8 +1,11 @@
 //! What is held, and looking records up in it.
 
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use fjall::Readable;
@@ -16,6 +19,7 @@ use muster_model::{
 use muster_store::{
     error::ReadError,
     lists::kept_seen,
+    profiles::Children,
     rows::RowBatch,
     scan::{Extent, Moment, Scan, Scans, Wanted, Work},
 };
@@ -33,8 +37,11 @@ use crate::{
     overlay::{HiddenChildren, KeptRows, Overlay, StatementsKey, told_of},
     reader::attribution::associations,
     state::State,
-    views::{Below, children_below},
+    views::{Below, children_below, first_children},
 };
+
+/// Children that are held at a time while their names are read.
+const CHILDREN_AT_ONCE: usize = 1_000;
 
 /// A workspace at one instant.
 pub struct Held {
@@ -109,7 +116,7 @@ impl Scans for Embedded {
 }
 
 impl Held {
-    fn take(reader: &Reader, workspace: WorkspaceId) -> Result<Held, ReadError> {
+    pub(super) fn take(reader: &Reader, workspace: WorkspaceId) -> Result<Held, ReadError> {
         let ids = reader.id_space(workspace)?;
         let (live, below, veil, applied) = {
             let current = reader.views.look();
@@ -157,37 +164,55 @@ impl Held {
         Ok(statements)
     }
 
-    pub(super) fn children_of(
+    /// Shows the names of all children, until it is told to stop.
+    pub(super) fn names_of_children(
         &self,
-        parent: (RecordKind, RecordId),
-        children: RecordKind,
-    ) -> Result<Vec<Arc<Profile>>, ReadError> {
-        let ids = self.ids_of_children(parent, children)?;
-        ids.into_iter().filter_map(|id| self.find(children, id).transpose()).collect()
+        children: Children,
+        mut show: impl FnMut(Box<str>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ReadError> {
+        let mut next = Some(children);
+        while let Some(children) = next {
+            let page = self.next_children(children, CHILDREN_AT_ONCE)?;
+            for id in &page {
+                if let Some(name) = self.name(children.kind, *id)?
+                    && show(name).is_break()
+                {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            next = children.behind(&page, CHILDREN_AT_ONCE);
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn ids_of_children(
-        &self,
-        parent: (RecordKind, RecordId),
-        children: RecordKind,
-    ) -> Result<Vec<RecordId>, ReadError> {
-        let mut ids = Vec::new();
-        let key = ProfileKey::new(self.workspace, parent.0, parent.1);
+    fn next_children(&self, children: Children, limit: usize) -> Result<Vec<RecordId>, ReadError> {
+        let mut found = Vec::new();
+        let key = ProfileKey::new(self.workspace, children.parent.0, children.parent.1);
         let hidden = match self.live.gone.contains(&key) {
             true => HiddenChildren::All,
             false => HiddenChildren::These(self.live.unrelated.get(&key).cloned().unwrap_or_default()),
         };
         let (frozen, disk) = (self.below.frozen.as_deref(), &self.below.snapshot);
-        children_below(&hidden, frozen, disk, &self.state, &key, children, &mut ids)?;
+        children_below(&hidden, frozen, disk, &self.state, (self.workspace, children, limit), &mut found)?;
         let in_memory = self.children.get_or_init(|| self.live.by_parent());
-        let live = in_memory.get(&parent.1).into_iter().flatten().filter(|profile| profile.kind() == children);
-        ids.extend(live.map(|profile| profile.id));
-        if children == RecordKind::Anonymous {
-            ids.extend(self.live.anonymous.get(&key).into_iter().flatten());
+        let live = in_memory.get(&children.parent.1).into_iter().flatten();
+        let live = live.map(|profile| (profile.kind(), profile.id));
+        found.extend(live.filter(|child| children.takes(*child)).map(|(_, id)| id));
+        if children.kind == RecordKind::Anonymous {
+            let anonymous = self.live.anonymous.get(&key).into_iter().flatten();
+            found.extend(anonymous.filter(|id| children.takes((RecordKind::Anonymous, **id))));
         }
-        ids.sort_unstable();
-        ids.dedup();
-        Ok(ids)
+        Ok(first_children(found, limit))
+    }
+
+    /// What senders call a record.
+    fn name(&self, kind: RecordKind, id: RecordId) -> Result<Option<Box<str>>, ReadError> {
+        let key = ProfileKey::new(self.workspace, kind, id);
+        match self.live.profiles.get(&key) {
+            Some(profile) => Ok(Some(profile.external_id.clone())),
+            None if self.live.gone.contains(&key) => Ok(None),
+            None => self.below.name(&self.state, &key),
+        }
     }
 
     pub(super) fn find(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ReadError> {
@@ -339,8 +364,8 @@ impl Moment for Held {
         Ok(page)
     }
 
-    fn children(&self, parent: (RecordKind, RecordId), children: RecordKind) -> Result<Vec<RecordId>, ReadError> {
-        self.ids_of_children(parent, children)
+    fn children(&self, children: Children, limit: usize) -> Result<Vec<RecordId>, ReadError> {
+        self.next_children(children, limit)
     }
 
     fn seen(&self, profile: &Profile, go_on: &dyn Fn() -> bool) -> Result<Span, ReadError> {

@@ -10,7 +10,7 @@ use muster_store::{
 };
 
 use super::{
-    candidates::Candidates,
+    candidates::{Candidates, NAMES_MAX},
     held::Held,
     places::{Places, Track, belongs},
     segment::{FileScan, Plan},
@@ -31,13 +31,18 @@ pub struct Everything {
 }
 
 impl Everything {
-    pub fn new(held: &Held, mut wanted: Wanted) -> Result<Everything, ReadError> {
+    pub fn new(held: &Held, wanted: Wanted) -> Result<Everything, ReadError> {
+        Everything::by_names(held, wanted, NAMES_MAX)
+    }
+
+    /// Looks only at rows with names of at most so many records, or at all rows.
+    fn by_names(held: &Held, mut wanted: Wanted, names_max: usize) -> Result<Everything, ReadError> {
         if wanted.attributed {
             wanted.kinds = vec![Kind::Track];
         }
         wanted.columns.sort_unstable();
         wanted.columns.dedup();
-        let candidates = Candidates::of(held, &wanted)?;
+        let candidates = Candidates::of(held, &wanted, names_max)?;
         let plan = Plan::new(wanted, candidates, !held.veil.is_empty());
         Ok(Everything { plan, places: Places::default(), source: 0, next_row: 0, file: None })
     }
@@ -122,5 +127,87 @@ impl Everything {
                 batch.push(number, message, shown, &wanted.columns);
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_model::{
+        draft::Draft,
+        id::IdSpace,
+        kinds::{Context, check_typed},
+        limits::MessageLimits,
+        time::Micros,
+    };
+    use muster_store::{
+        batch::BatchBuilder,
+        credentials::{Credentials, NewKey, Scopes},
+        journal::Journal,
+        rows::Column,
+        status::Status,
+    };
+
+    use super::*;
+    use crate::{
+        engine::{Embedded, Reader},
+        options::Options,
+    };
+
+    const NOW: Micros = Micros(1_700_000_000_000_000);
+
+    async fn send(engine: &Embedded, texts: impl Iterator<Item = String>) {
+        let workspace = engine.workspaces()[0].id;
+        let context = Context { ids: IdSpace::new("w"), received_at: NOW, limits: MessageLimits::default() };
+        let mut batch = BatchBuilder::new(workspace, 0);
+        for text in texts {
+            batch.message(&check_typed(&Draft::from_text(&text, 64), &context).unwrap());
+        }
+        engine.append(batch.build()).await.unwrap();
+    }
+
+    /// The events of what is wanted.
+    fn events(engine: &Embedded, wanted: &Wanted, names_max: usize) -> Vec<String> {
+        let (views, registry) = (engine.views.clone(), engine.registry.clone());
+        let reader = Reader { views, registry, options: engine.options.clone() };
+        let held = Held::take(&reader, engine.workspaces()[0].id).unwrap();
+        let mut scan = Everything::by_names(&held, wanted.clone(), names_max).unwrap();
+        let (mut found, mut batch) = (Vec::new(), RowBatch::default());
+        while scan.read(&held, &mut batch).unwrap() {
+            found.extend((0..batch.len()).map(|row| batch.text(Column::Event, row).unwrap().to_owned()));
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// An account may have more users than names can be held of: its events are found all the same.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn beyond_the_bound_of_names_every_row_is_looked_at() {
+        let dir = tempfile::tempdir().unwrap();
+        let (engine, _) = Embedded::open(Options::new(dir.path()), NOW).unwrap();
+        let (scopes, token_hash) = (Scopes::ALL, [1; 32]);
+        let (workspace_name, name) = ("w".to_owned(), String::new());
+        engine.create_key(NewKey { workspace_name, name, scopes, token_hash, created_at: NOW }).await.unwrap();
+        let user = |n: usize| {
+            format!(r#"{{"type":"user","userId":"u{n}","accountId":"a{}","timestamp":"2023-01-01"}}"#, n % 2)
+        };
+        let track = |n: usize| format!(r#"{{"type":"track","userId":"u{n}","event":"e{n}","timestamp":"2023-02-01"}}"#);
+        send(&engine, (0..40).map(user)).await;
+        send(&engine, (0..40).map(track)).await;
+        for _ in 0..2 {
+            let named = |name: &str| Some([name.into()].into());
+            let columns = vec![Column::Event];
+            for (wanted, expected) in [
+                (Wanted { accounts: named("a1"), columns: columns.clone(), ..Wanted::events() }, 20),
+                (Wanted { users: named("u3"), columns: columns.clone(), ..Wanted::events() }, 1),
+            ] {
+                let found = events(&engine, &wanted, NAMES_MAX);
+                assert_eq!(found.len(), expected);
+                for names_max in [0, 5, 19, 20] {
+                    assert_eq!(events(&engine, &wanted, names_max), found, "{names_max} names");
+                }
+            }
+            engine.checkpoint().await;
+        }
+        engine.close().await.unwrap();
     }
 }

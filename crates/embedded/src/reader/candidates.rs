@@ -10,7 +10,7 @@ use muster_model::{
     id::{IdSpace, RecordId, WorkspaceId},
     kind::RecordKind,
 };
-use muster_store::error::ReadError;
+use muster_store::{error::ReadError, profiles::Children};
 use rustc_hash::FxHashSet;
 
 use super::attribution::Attributor;
@@ -101,7 +101,8 @@ impl Reader {
         };
         let (frozen, disk) = (below.frozen.as_deref(), &below.snapshot);
         for (parent, hidden) in parents.iter().zip(&hidden) {
-            children_below(hidden, frozen, disk, &self.views.state, parent, kind, &mut found)?;
+            let children = (parent.workspace, Children::of((parent.kind, parent.id), kind), usize::MAX);
+            children_below(hidden, frozen, disk, &self.views.state, children, &mut found)?;
         }
         Ok(found.into_iter().collect())
     }

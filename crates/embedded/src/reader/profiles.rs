@@ -11,14 +11,14 @@ use muster_model::{
 use muster_store::{
     Answer,
     error::ReadError,
-    profiles::{ListPage, ListQuery, Profiles},
+    profiles::{Children, ListPage, ListQuery, Profiles},
 };
 
 use crate::{
     engine::{Embedded, Reader},
     keys::ProfileKey,
     overlay::HiddenChildren,
-    views::{Below, children_below},
+    views::{Below, children_below, first_children},
 };
 
 impl Profiles for Embedded {
@@ -38,10 +38,10 @@ impl Profiles for Embedded {
     fn children(
         &self,
         workspace: WorkspaceId,
-        parent: (RecordKind, RecordId),
-        children: RecordKind,
+        children: Children,
+        limit: usize,
     ) -> Answer<'_, Vec<RecordId>, ReadError> {
-        self.blocking(move |reader| reader.children(&ProfileKey::new(workspace, parent.0, parent.1), children))
+        self.blocking(move |reader| reader.children(workspace, children, limit))
     }
 
     fn seen(&self, workspace: WorkspaceId, subject: (RecordKind, RecordId)) -> Answer<'_, Span, ReadError> {
@@ -54,16 +54,16 @@ impl Profiles for Embedded {
 }
 
 impl Reader {
-    pub fn children(&self, parent: &ProfileKey, kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
-        let (mut children, hidden, below): (Vec<RecordId>, HiddenChildren, Below) = {
+    fn children(&self, workspace: WorkspaceId, children: Children, limit: usize) -> Result<Vec<RecordId>, ReadError> {
+        let parent = ProfileKey::new(workspace, children.parent.0, children.parent.1);
+        let (mut found, hidden, below): (Vec<RecordId>, HiddenChildren, Below) = {
             let current = self.views.look();
             let live = &current.live;
-            (live.children_of(parent, kind), live.hidden_children(parent), self.views.below(&current))
+            (live.children_of(&parent, children.kind), live.hidden_children(&parent), self.views.below(&current))
         };
+        found.retain(|id| children.takes((children.kind, *id)));
         let (frozen, state) = (below.frozen.as_deref(), &self.views.state);
-        children_below(&hidden, frozen, &below.snapshot, state, parent, kind, &mut children)?;
-        children.sort_unstable();
-        children.dedup();
-        Ok(children)
+        children_below(&hidden, frozen, &below.snapshot, state, (workspace, children, limit), &mut found)?;
+        Ok(first_children(found, limit))
     }
 }

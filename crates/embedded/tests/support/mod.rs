@@ -34,6 +34,8 @@ pub fn options(dir: &Path) -> Options {
         checkpoint_interval: Duration::from_secs(86_400),
         compaction_files_min: 2,
         state_cache_bytes: 4 << 20,
+        // Every one, so that all that is remembered is tried.
+        long_step: Duration::ZERO,
         ..Options::new(dir)
     }
 }
@@ -95,7 +97,12 @@ pub async fn workspace(engine: &Embedded, name: &str) -> WorkspaceId {
 }
 
 pub fn batch(workspace: WorkspaceId, messages: &[&str]) -> Batch {
-    let context = Context { ids: IdSpace::new(WORKSPACE), received_at: NOW, limits: MessageLimits::default() };
+    batch_at(workspace, NOW, messages)
+}
+
+/// Messages that were received then.
+pub fn batch_at(workspace: WorkspaceId, received_at: Micros, messages: &[&str]) -> Batch {
+    let context = Context { ids: IdSpace::new(WORKSPACE), received_at, limits: MessageLimits::default() };
     let mut builder = BatchBuilder::new(workspace, 0);
     for text in messages {
         let draft = Draft::from_text(text, 64);

@@ -1,6 +1,11 @@
 //! `organizations`, `accounts` and `users`.
 
-use std::{borrow::Cow, collections::VecDeque, sync::Arc};
+use std::{
+    borrow::Cow,
+    cmp::{Ordering, Reverse},
+    collections::{BinaryHeap, VecDeque},
+    sync::Arc,
+};
 
 use muster_model::{
     id::RecordId,
@@ -8,6 +13,7 @@ use muster_model::{
     profile::{Profile, Span},
     time::Micros,
 };
+use muster_store::profiles::Children;
 
 use super::{
     Table,
@@ -21,6 +27,9 @@ use crate::error::QueryError;
 
 /// Records read at a time.
 const PAGE_RECORDS: usize = 256;
+/// Ids of children that are held at a time, of all parents together; of a very great many parents, a few of each.
+const IDS_MAX: usize = 100_000;
+const IDS_MIN: usize = 8;
 
 /// Columns of `organizations`.
 pub const ORGANIZATIONS: &[Column] = &[
@@ -105,6 +114,8 @@ pub struct Walk {
     ready: VecDeque<Arc<Profile>>,
     /// Those to be looked up one by one.
     named: VecDeque<RecordId>,
+    /// Those that are looked up as they are told to be children of others.
+    children: Option<Lines>,
     /// Where to read on, when all are walked through.
     after: Option<Option<RecordId>>,
     current: Option<Arc<Profile>>,
@@ -113,7 +124,7 @@ pub struct Walk {
 impl Walk {
     fn new(session: &Arc<Session>, kind: RecordKind) -> Walk {
         let (ready, named) = (VecDeque::new(), VecDeque::new());
-        Walk { session: Arc::clone(session), kind, ready, named, after: None, current: None }
+        Walk { session: Arc::clone(session), kind, ready, named, children: None, after: None, current: None }
     }
 
     /// All of a kind.
@@ -133,14 +144,16 @@ impl Walk {
         ids: impl Iterator<Item = RecordId>,
         kind: RecordKind,
     ) -> Result<Walk, QueryError> {
-        let mut found: Vec<RecordId> = Vec::new();
-        for parent in ids {
+        let mut ids: Vec<RecordId> = ids.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let at_once = (IDS_MAX / ids.len().max(1)).clamp(IDS_MIN, PAGE_RECORDS);
+        let mut lines = Lines { lines: BinaryHeap::with_capacity(ids.len()), at_once };
+        for id in ids {
             session.stop.check()?;
-            found.extend(session.moment()?.children((parents, parent), kind)?);
+            lines.add(session, VecDeque::new(), Some(Children::of((parents, id), kind)))?;
         }
-        found.sort_unstable();
-        found.dedup();
-        Ok(Walk::named(session, kind, found.into_iter()))
+        Ok(Walk { children: Some(lines), ..Walk::new(session, kind) })
     }
 
     /// Goes to the next record; `false` when there is none.
@@ -152,6 +165,11 @@ impl Walk {
             } else if let Some(id) = self.named.pop_front() {
                 self.session.stop.check()?;
                 self.current = self.session.moment()?.profile(self.kind, id)?;
+            } else if let Some(children) = &mut self.children {
+                match children.next(&self.session)? {
+                    Some(id) => self.named.push_back(id),
+                    None => self.children = None,
+                }
             } else if let Some(after) = self.after {
                 self.session.stop.check()?;
                 let page = self.session.moment()?.profiles(self.kind, after, PAGE_RECORDS)?;
@@ -167,6 +185,74 @@ impl Walk {
     /// The record it stands at.
     pub fn record(&self) -> Option<&Arc<Profile>> {
         self.current.as_ref()
+    }
+}
+
+/// The children of several records, in the order of their ids. Of each record only a few are held at a time.
+struct Lines {
+    /// By the first child of each, the least one first.
+    lines: BinaryHeap<Reverse<Line>>,
+    /// Ids that are read at once.
+    at_once: usize,
+}
+
+/// Children of one record: those already read, and where the next ones begin. Has always a first one.
+struct Line {
+    ready: VecDeque<RecordId>,
+    next: Option<Children>,
+}
+
+impl Ord for Line {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.ready.front().cmp(&other.ready.front())
+    }
+}
+
+impl PartialEq for Line {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Line {}
+
+impl PartialOrd for Line {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Lines {
+    /// Puts a line in its place, unless it is at its end.
+    fn add(
+        &mut self,
+        session: &Session,
+        mut ready: VecDeque<RecordId>,
+        mut next: Option<Children>,
+    ) -> Result<(), QueryError> {
+        if let Some(children) = next.filter(|_| ready.is_empty()) {
+            let page = session.moment()?.children(children, self.at_once)?;
+            next = children.behind(&page, self.at_once);
+            ready = page.into();
+        }
+        if !ready.is_empty() {
+            self.lines.push(Reverse(Line { ready, next }));
+        }
+        Ok(())
+    }
+
+    /// The next child, of whichever of them.
+    fn next(&mut self, session: &Session) -> Result<Option<RecordId>, QueryError> {
+        let Some(first) = self.lines.peek().and_then(|Reverse(line)| line.ready.front().copied()) else {
+            return Ok(None);
+        };
+        // One that belongs to several stands first in each of these.
+        while self.lines.peek().is_some_and(|Reverse(line)| line.ready.front() == Some(&first)) {
+            let Some(Reverse(Line { mut ready, next })) = self.lines.pop() else { break };
+            ready.pop_front();
+            self.add(session, ready, next)?;
+        }
+        Ok(Some(first))
     }
 }
 

@@ -36,6 +36,8 @@ struct Group {
     title: &'static str,
     all: String,
     lines: Vec<Hit>,
+    /// Whether all records were looked at, so that none is no match.
+    ended: bool,
 }
 
 #[derive(Template)]
@@ -74,6 +76,7 @@ async fn group(state: &AppState, workspace: &Workspace, kind: RecordKind, sought
         title: plural(kind),
         all: link::with(link::list(kind), &[("search", sought), ("status", status)]),
         lines: page.profiles.iter().map(hit).collect(),
+        ended: page.next.is_none(),
     })
 }
 

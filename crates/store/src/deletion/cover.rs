@@ -5,7 +5,7 @@
 //! anonymous ids did while they were the user's: ids that nobody else ever was go whole. It is decided here, once, from
 //! what is true now, and written down in the decree; what arrives later changes nothing about it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use muster_model::{
     deletion::{Part, Subject},
@@ -17,7 +17,13 @@ use muster_model::{
 };
 
 use super::decree::{PARTS_MAX, SUBJECTS_MAX};
-use crate::{error::ReadError, profiles::Profiles};
+use crate::{
+    error::ReadError,
+    profiles::{Children, Profiles},
+};
+
+/// Ids of children that are held at a time.
+const PAGE_CHILDREN: usize = 1_000;
 
 /// Why it cannot be told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +65,8 @@ pub async fn cover<S: Profiles + ?Sized>(
         RecordKind::User => cover.add_responses_of(root).await?,
         RecordKind::Account => cover.add_children_of(root).await?,
         RecordKind::Organization => {
-            for id in cover.children(root, RecordKind::Account).await? {
+            let mut accounts = Walk::of(root, RecordKind::Account);
+            while let Some(id) = accounts.next(&cover).await? {
                 let account = (RecordKind::Account, id);
                 let Some(profile) = cover.profile(account).await? else { continue };
                 let organization = profile.as_account().and_then(|account| account.parent());
@@ -75,6 +82,28 @@ pub async fn cover<S: Profiles + ?Sized>(
     }
     cover.add_anonymous().await?;
     Ok(Covered { subjects: cover.subjects, parts: cover.parts, latest: cover.latest })
+}
+
+/// The children of a record, one after the other.
+struct Walk {
+    ready: VecDeque<RecordId>,
+    /// Where the next page begins, if there is one.
+    next: Option<Children>,
+}
+
+impl Walk {
+    fn of(parent: Subject, kind: RecordKind) -> Walk {
+        Walk { ready: VecDeque::new(), next: Some(Children::of(parent, kind)) }
+    }
+
+    async fn next<S: Profiles + ?Sized>(&mut self, cover: &Cover<'_, S>) -> Result<Option<RecordId>, ReadError> {
+        if let Some(children) = self.next.filter(|_| self.ready.is_empty()) {
+            let page = cover.store.children(cover.workspace, children, PAGE_CHILDREN).await?;
+            self.next = children.behind(&page, PAGE_CHILDREN);
+            self.ready = page.into();
+        }
+        Ok(self.ready.pop_front())
+    }
 }
 
 struct Cover<'s, S: ?Sized> {
@@ -93,10 +122,6 @@ impl<S: Profiles + ?Sized> Cover<'_, S> {
         self.store.profile(self.workspace, kind, id).await
     }
 
-    async fn children(&self, parent: Subject, kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
-        self.store.children(self.workspace, parent, kind).await
-    }
-
     fn add(&mut self, subject: Subject, profile: &Profile) -> Result<(), CoverError> {
         if self.known.insert(subject) {
             if self.subjects.len() == SUBJECTS_MAX {
@@ -112,7 +137,8 @@ impl<S: Profiles + ?Sized> Cover<'_, S> {
     /// Adds a record's users and instances, as far as nobody else has them.
     async fn add_children_of(&mut self, parent: Subject) -> Result<(), CoverError> {
         for kind in [RecordKind::User, RecordKind::Instance] {
-            for id in self.children(parent, kind).await? {
+            let mut children = Walk::of(parent, kind);
+            while let Some(id) = children.next(self).await? {
                 let child = (kind, id);
                 if self.known.contains(&child) {
                     continue;
@@ -131,7 +157,8 @@ impl<S: Profiles + ?Sized> Cover<'_, S> {
 
     /// Adds what a user answered.
     async fn add_responses_of(&mut self, user: Subject) -> Result<(), CoverError> {
-        for id in self.children(user, RecordKind::NpsResponse).await? {
+        let mut responses = Walk::of(user, RecordKind::NpsResponse);
+        while let Some(id) = responses.next(self).await? {
             let response = (RecordKind::NpsResponse, id);
             let Some(profile) = self.profile(response).await? else { continue };
             let whose = profile.as_nps_response().and_then(|response| response.user.as_ref());
@@ -146,7 +173,8 @@ impl<S: Profiles + ?Sized> Cover<'_, S> {
     /// one of these.
     async fn add_anonymous(&mut self) -> Result<(), CoverError> {
         for user in std::mem::take(&mut self.users) {
-            for id in self.children((RecordKind::User, user), RecordKind::Anonymous).await? {
+            let mut tied = Walk::of((RecordKind::User, user), RecordKind::Anonymous);
+            while let Some(id) = tied.next(self).await? {
                 let anonymous = (RecordKind::Anonymous, id);
                 let Some(profile) = self.profile(anonymous).await? else { continue };
                 let links = profile.as_anonymous().map_or(&[][..], |anonymous| anonymous.users.links());

@@ -18,7 +18,7 @@ use crate::{
     Answer,
     error::ReadError,
     lists::{belongs, kept_seen},
-    profiles::{ListCursor, ListPage, ListQuery, Profiles},
+    profiles::{Children, ListCursor, ListPage, ListQuery, Profiles},
 };
 
 impl Profiles for MemoryStore {
@@ -55,13 +55,13 @@ impl Profiles for MemoryStore {
     fn children(
         &self,
         workspace: WorkspaceId,
-        parent: (RecordKind, RecordId),
-        children: RecordKind,
+        children: Children,
+        limit: usize,
     ) -> Answer<'_, Vec<RecordId>, ReadError> {
         Box::pin(async move {
             let folded = self.folded(workspace);
-            let all = folded.children.get(&parent).into_iter().flatten();
-            Ok(all.filter(|(kind, _)| *kind == children).map(|(_, id)| *id).collect())
+            let all = folded.children.get(&children.parent).into_iter().flatten();
+            Ok(all.filter(|child| children.takes(**child)).map(|(_, id)| *id).take(limit).collect())
         })
     }
 

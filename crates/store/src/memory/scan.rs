@@ -24,6 +24,7 @@ use crate::{
     error::ReadError,
     history::Event,
     lists::kept_seen,
+    profiles::Children,
     record,
     rows::{RowBatch, Whereabouts},
     scan::{Extent, Moment, SCAN_ROWS_MAX, Scan, Scans, Wanted, Work},
@@ -78,9 +79,10 @@ impl Moment for TwinsMoment {
         Ok(found)
     }
 
-    fn children(&self, parent: (RecordKind, RecordId), children: RecordKind) -> Result<Vec<RecordId>, ReadError> {
-        let named = self.folded.children.get(&parent).into_iter().flatten().filter(|(kind, _)| *kind == children);
-        Ok(named.filter(|key| self.folded.profiles.contains_key(key)).map(|(_, id)| *id).collect())
+    fn children(&self, children: Children, limit: usize) -> Result<Vec<RecordId>, ReadError> {
+        let named = self.folded.children.get(&children.parent).into_iter().flatten();
+        let named = named.filter(|child| children.takes(**child) && self.folded.profiles.contains_key(child));
+        Ok(named.map(|(_, id)| *id).take(limit).collect())
     }
 
     fn seen(&self, profile: &Profile, _go_on: &dyn Fn() -> bool) -> Result<Span, ReadError> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use muster_model::{
     deletion::DeletionId,
-    id::{IdSpace, Identity, RecordId},
+    id::{IdSpace, Identity, RecordId, WorkspaceId},
     kind::RecordKind,
     profile::{Profile, Span},
     time::Micros,
@@ -20,7 +20,7 @@ use crate::{
     deletion::{Decree, Delete, Deletion, Deletions, cover},
     history::{Event, EventsQuery, History},
     journal::Journal,
-    profiles::{ListOrder, ListQuery, Profiles},
+    profiles::{Children, ListOrder, ListQuery, Profiles},
     receipt::Outcome,
     refused::{Refusals, Refused},
     status::Status,
@@ -35,6 +35,24 @@ pub struct Desk<'s, S: Subject> {
     pauses: usize,
     workspace: Workspace,
     now: Micros,
+}
+
+/// Everyone of a kind who ever named a record as a parent, read in small pages.
+pub(super) async fn children<S: Profiles + ?Sized>(
+    store: &S,
+    workspace: WorkspaceId,
+    children: Children,
+) -> Vec<RecordId> {
+    const LIMIT: usize = 3;
+    let (mut found, mut next) = (Vec::new(), Some(children));
+    while let Some(children) = next {
+        let page = store.children(workspace, children, LIMIT).await;
+        let page = page.unwrap_or_else(|error| panic!("reading children failed: {error}"));
+        assert!(page.len() <= LIMIT, "a page holds at most what was asked for");
+        next = children.behind(&page, LIMIT);
+        found.extend(page);
+    }
+    found
 }
 
 /// The first instant of the clock: 2024-03-01T00:00:00Z.
@@ -205,8 +223,7 @@ impl<'s, S: Subject> Desk<'s, S> {
     /// Records that ever named this one as their parent.
     pub async fn children(&self, parent: (RecordKind, &str), kind: RecordKind) -> Vec<RecordId> {
         let parent = (parent.0, self.id(parent.0, parent.1));
-        let found = self.store().children(self.workspace.id, parent, kind).await;
-        found.unwrap_or_else(|error| panic!("reading children failed: {error}"))
+        children(self.store(), self.workspace.id, Children::of(parent, kind)).await
     }
 
     /// Everything on the timeline of a record that a query keeps, read page by page.

@@ -14,6 +14,7 @@ use muster_model::{
 };
 
 use crate::{
+    profiles::Children,
     rows::{Column, RowBatch},
     scan::{Moment, Scans, Wanted, among},
 };
@@ -116,8 +117,13 @@ fn belongs(moment: &Arc<dyn Moment>, profile: &Profile) {
     let organization = profile.as_account().and_then(|account| account.parent());
     parents.extend(organization.map(|organization| (RecordKind::Organization, organization.id)));
     for parent in parents {
-        let children = moment.children(parent, profile.kind()).expect("children can be read");
-        let found = children.iter().filter(|child| **child == profile.id).count();
+        let (mut found, mut next) = (0, Some(Children::of(parent, profile.kind())));
+        while let Some(children) = next {
+            let page = moment.children(children, 2).expect("children can be read");
+            assert!(page.is_sorted() && page.iter().all(|id| children.takes((profile.kind(), *id))));
+            found += page.iter().filter(|child| **child == profile.id).count();
+            next = children.behind(&page, 2);
+        }
         assert_eq!(found, 1, "{} is a child of {parent:?}, once", profile.external_id);
     }
 }

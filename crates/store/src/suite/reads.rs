@@ -15,13 +15,13 @@ use muster_model::{
 };
 use parking_lot::Mutex;
 
-use super::tellings;
+use super::{desk::children, tellings};
 use crate::{
     Store,
     catalogue::Model,
     history::{Event, EventsQuery},
     lists::kept_seen,
-    profiles::{Condition, ListCursor, ListOrder, ListQuery},
+    profiles::{Children, Condition, ListCursor, ListOrder, ListQuery},
     refused::{Refused, RefusedCursor, Sketch},
     suite::moments,
 };
@@ -198,8 +198,7 @@ impl<S: Store> Reads<'_, S> {
         }
         let _ = writeln!(out, "{shown:#?}");
         for child in RecordKind::ALL {
-            let children = self.store.children(self.workspace, (kind, id), child).await;
-            let children = children.expect("children can be read");
+            let children = children(self.store, self.workspace, Children::of((kind, id), child)).await;
             assert!(children.is_sorted(), "children are sorted by id");
             let _ = writeln!(out, "-- {}s {children:?}", child.as_str());
         }

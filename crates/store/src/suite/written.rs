@@ -7,9 +7,10 @@ use muster_model::{
 
 use super::{
     Desk, Pace, Subject,
+    desk::children,
     phrases::{account_of, joins, joins_organization, leaves},
 };
-use crate::profiles::Profiles;
+use crate::profiles::Children;
 
 /// `members` leave something, in the words of a message.
 fn leave(members: &str, day: u32) -> String {
@@ -80,8 +81,8 @@ pub async fn a_custom_object_has_one_name<S: Subject>(subject: &S, pace: Pace) {
     desk.send(&[instance(&uuid, r#""organizationId":"o""#, 3)]).await;
     let object = desk.find_id(CustomObject, id).await.expect("it was named");
     assert_eq!((object.external_id.as_ref(), object.traits.get("label")), ("deals", Some("\"Deal\"")));
-    let of_object = desk.store().children(desk.workspace().id, (CustomObject, id), Instance).await;
-    assert_eq!(of_object, Ok(vec![desk.ids().instance("deals", "x")]));
+    let of_object = children(desk.store(), desk.workspace().id, Children::of((CustomObject, id), Instance)).await;
+    assert_eq!(of_object, [desk.ids().instance("deals", "x")]);
     desk.send(&[leave(r#""externalId":"x","customObjectId":"deals","accountId":"a""#, 4)]).await;
     desk.send(&[instance("deals", r#""accountId":"b""#, 2)]).await;
     let found = desk.find_id(Instance, desk.ids().instance("deals", "x")).await.expect("it was named");
