@@ -2,7 +2,8 @@
 //!
 //! Each archive in `data` holds a data directory as a kill left it, with something in every part of it (several history
 //! files, a journal that is not folded in, state, set-aside messages, keys; imports in the second one, anonymous ids in the
-//! third, an import that was cut short in the fourth), and the answers of the server that made it. A later version must give the same answers; it may add members to them. When the format changes before a release, the
+//! third, an import that was cut short in the fourth; views and queries under names, and who had an import taken back and a deletion called off, in the
+//! fifth), and the answers of the server that made it. A later version must give the same answers; it may add members to them. When the format changes before a release, the
 //! archive is made anew: `cargo test -p muster-cli --test format -- --ignored make_the_archive`. Once a format has been
 //! released its archive never changes again.
 
@@ -31,13 +32,14 @@ use serde_json::{Value, json};
 const DIRECTORY: &str = "data";
 const ANSWERS: &str = "answers.json";
 
-/// The archives, oldest first: of before there were imports, with some, with anonymous ids and their users, and with an
-/// import that is to go on.
-const ARCHIVES: [&str; 4] = [
+/// The archives, oldest first: of before there were imports, with some, with anonymous ids and their users, with an
+/// import that is to go on, and with views, queries, and who called off what.
+const ARCHIVES: [&str; 5] = [
     "data/format-1.tar.zst",
     "data/format-1-imports.tar.zst",
     "data/format-2.tar.zst",
     "data/format-2-bookmarks.tar.zst",
+    "data/format-3.tar.zst",
 ];
 /// The first of them that has anonymous ids.
 const ANONYMOUS_SINCE: usize = 2;
@@ -155,6 +157,29 @@ fn part(server: &Server, from: u64) {
     server.client().request("POST", &path, &[], body.as_bytes()).unwrap().expect(200);
 }
 
+/// A view and a query that are kept, and a deletion that was called off: what else a workspace knows of people.
+fn keep_and_call_off(server: &Server, user: &str) {
+    let mut client = server.client();
+    for (kind, name, text) in [
+        ("accounts", "Best paying", "sortBy=mrr&order=desc"),
+        ("query", "Strolls", "select count(*) from events where event = 'strolled'"),
+    ] {
+        let view = json!({"kind": kind, "name": name, "text": text});
+        client.post_json("/admin/v1/saved-views", &view).unwrap().expect(200);
+    }
+    let asked = client.request("DELETE", &format!("/resources/users/{user}?deleteOn=2999-01-01"), &[], b"").unwrap();
+    asked.expect(204);
+    let deletions = client.read("/resources/deletions");
+    let id = deletions["results"][0]["id"].as_str().expect("a deletion").to_owned();
+    client.request("DELETE", &format!("/resources/deletions/{id}"), &[], b"").unwrap().expect(204);
+    let receipt = client.read(&format!("/resources/deletions/{id}"));
+    assert_eq!(
+        (receipt["status"].as_str(), receipt["cancelledBy"].as_u64()),
+        (Some("cancelled"), Some(1)),
+        "{receipt}"
+    );
+}
+
 #[test]
 #[ignore = "makes the archive anew; only while its format is not released"]
 fn make_the_archive() {
@@ -190,6 +215,7 @@ fn make_the_archive() {
     client.request("POST", "/admin/v1/imports", &[], begin.as_bytes()).unwrap().expect(200);
     part(&server, 0);
     part(&server, 60);
+    keep_and_call_off(&server, "ann");
     server.stop();
     // The rest stays in the journal; the start cuts the room that the state store set aside.
     let server = Launch::new(&home).set("MUSTER_CHECKPOINT__INTERVAL_SECONDS", 3_600).start();
@@ -199,6 +225,11 @@ fn make_the_archive() {
     let mut imports = server.client().read("/admin/v1/imports");
     // Nobody will be heard of when this is read again.
     imports["results"][0]["state"] = json!("interrupted");
+    assert_eq!(imports["results"][1]["undoneBy"], "1", "{imports}");
+    let mut others = Vec::new();
+    for target in ["/admin/v1/saved-views", "/resources/deletions"] {
+        others.push((target.to_owned(), server.client().read(target)));
+    }
     server.kill();
     let _ = fs::remove_file(home.data_dir().join("local.json"));
     let history = all_files(&home.data_dir().join("history")).len();
@@ -211,7 +242,13 @@ fn make_the_archive() {
         .collect();
     let mut answers = answers;
     answers.insert("/admin/v1/imports".to_owned(), imports);
+    answers.extend(others);
     home.file(ANSWERS, Value::from(answers).to_string());
+    pack(&home);
+}
+
+/// Packs a data directory and the answers beside it into the newest archive.
+fn pack(home: &Home) {
     let tar = Command::new("tar")
         .args(["-c", "--sparse", "--sort=name", "--owner=0", "--group=0", "--numeric-owner", "-C"])
         .arg(home.path())

@@ -164,7 +164,7 @@ mod tests {
         let begin = Note::Begin { id, at, key_id: 0, source };
         for (note, expected) in [
             (begin, (false, false)),
-            (Note::Undo { id, at }, (true, true)),
+            (Note::Undo { id, at, by: None }, (true, true)),
             (undone, (true, false)),
             (Note::Forget { id }, (false, false)),
         ] {

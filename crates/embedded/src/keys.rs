@@ -13,9 +13,10 @@ use muster_model::{
 };
 use muster_store::{catalogue::Model, refused::RefusedCursor};
 
-/// The format of the data directory as a whole, and the first one, which is read as well: it holds no anonymous ids.
-pub const FORMAT: u64 = 2;
-pub const FORMAT_WITHOUT_ANONYMOUS: u64 = 1;
+/// The format of the data directory as a whole, and those before, which are read as well: the first one holds no anonymous
+/// ids, the second one does not say who had an import taken back or called a deletion off.
+pub const FORMAT: u64 = 3;
+pub const FORMATS_BEFORE: [u64; 2] = [1, 2];
 
 /// The key of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

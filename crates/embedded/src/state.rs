@@ -127,7 +127,7 @@ impl State {
         }
         match state.number("format")? {
             Some(keys::FORMAT) => {}
-            Some(keys::FORMAT_WITHOUT_ANONYMOUS) => {
+            Some(before) if keys::FORMATS_BEFORE.contains(&before) => {
                 let mut batch = state.batch();
                 batch.insert(&state.meta, "format", keys::FORMAT.to_be_bytes());
                 batch.commit()?;

@@ -11,9 +11,10 @@ use muster_store::deletion::{Deletion, Erasure, Removed, Seal, Stage};
 
 use super::bytes::{Input, Malformed, Output};
 
-/// The version of this layout, and the one before, which knew no anonymous ids.
-pub const VERSION: u8 = 2;
+/// The version of this layout. The first one knew no anonymous ids, the second not who called a deletion off.
+pub const VERSION: u8 = 3;
 const WITHOUT_ANONYMOUS: u8 = 1;
+const WITHOUT_CANCELLED_BY: u8 = 2;
 
 const SCHEDULED: u8 = 0;
 const CANCELLED: u8 = 1;
@@ -30,9 +31,10 @@ pub fn encode(deletion: &Deletion, out: &mut Vec<u8>) {
     out.put_option(deletion.due, |out, due| out.put_i64(due.0));
     match &deletion.stage {
         Stage::Scheduled => out.put_u8(SCHEDULED),
-        Stage::Cancelled { at } => {
+        Stage::Cancelled { at, by } => {
             out.put_u8(CANCELLED);
             out.put_i64(at.0);
+            out.put_option(*by, |out, by| out.put_u64(by));
         }
         Stage::Erasing(erasure) => {
             out.put_u8(ERASING);
@@ -53,7 +55,7 @@ pub fn encode(deletion: &Deletion, out: &mut Vec<u8>) {
 pub fn decode(bytes: &[u8]) -> Result<Deletion, Malformed> {
     let mut input = Input::new(bytes);
     let version = input.u8()?;
-    if !matches!(version, WITHOUT_ANONYMOUS | VERSION) {
+    if !matches!(version, WITHOUT_ANONYMOUS | WITHOUT_CANCELLED_BY | VERSION) {
         return Err(Malformed);
     }
     let id = DeletionId(input.u128()?);
@@ -63,7 +65,10 @@ pub fn decode(bytes: &[u8]) -> Result<Deletion, Malformed> {
     let due = input.option(Input::i64)?.map(Micros);
     let stage = match input.u8()? {
         SCHEDULED => Stage::Scheduled,
-        CANCELLED => Stage::Cancelled { at: Micros(input.i64()?) },
+        CANCELLED => {
+            let at = Micros(input.i64()?);
+            Stage::Cancelled { at, by: if version == VERSION { input.option(Input::u64)? } else { None } }
+        }
         ERASING => Stage::Erasing(take_erasure(&mut input, version)?),
         FINISHED => {
             let erasure = take_erasure(&mut input, version)?;
@@ -155,7 +160,8 @@ mod tests {
         let seal = Seal { number: 4, finished_at: Micros(9), previous: [1; 32], hash: [2; 32] };
         let stages = [
             Stage::Scheduled,
-            Stage::Cancelled { at: Micros(5) },
+            Stage::Cancelled { at: Micros(5), by: None },
+            Stage::Cancelled { at: Micros(5), by: Some(9) },
             Stage::Erasing(erasure.clone()),
             Stage::Finished(erasure, seal),
         ];

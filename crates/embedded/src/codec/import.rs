@@ -5,9 +5,10 @@ use muster_store::import::{Counts, Import, Source, Stage};
 
 use super::bytes::{Input, Malformed, Output};
 
-/// The version of this layout. The first one had no bookmark.
-pub const VERSION: u8 = 2;
+/// The version of this layout. The first one had no bookmark, the second not who had it taken back.
+pub const VERSION: u8 = 3;
 const WITHOUT_BOOKMARK: u8 = 1;
+const WITHOUT_UNDONE_BY: u8 = 2;
 
 const RUNNING: u8 = 0;
 const COMPLETE: u8 = 1;
@@ -52,6 +53,7 @@ pub fn encode(import: &Import, out: &mut Vec<u8>) {
     out.put_u64(import.position);
     out.put_u64(import.refused_bytes);
     out.put_option(import.bookmark.as_deref(), |out, bookmark| out.put_text(bookmark));
+    out.put_option(import.undone_by, |out, by| out.put_u64(by));
     out.put_u32(import.ahead.len() as u32);
     for (from, to) in &import.ahead {
         out.put_u64(*from);
@@ -63,7 +65,7 @@ pub fn encode(import: &Import, out: &mut Vec<u8>) {
 pub fn decode(bytes: &[u8]) -> Result<Import, Malformed> {
     let mut input = Input::new(bytes);
     let version = input.u8()?;
-    if version != VERSION && version != WITHOUT_BOOKMARK {
+    if !matches!(version, WITHOUT_BOOKMARK | WITHOUT_UNDONE_BY | VERSION) {
         return Err(Malformed);
     }
     let id = ImportId(input.u32()?);
@@ -83,6 +85,7 @@ pub fn decode(bytes: &[u8]) -> Result<Import, Malformed> {
     let (bytes, total) = (input.u64()?, input.option(Input::u64)?);
     let (position, refused_bytes) = (input.u64()?, input.u64()?);
     let bookmark = if version == WITHOUT_BOOKMARK { None } else { input.option(|input| Ok(input.text()?.into()))? };
+    let undone_by = if version == VERSION { input.option(Input::u64)? } else { None };
     let count = input.count(STRETCH_BYTES)?;
     let ahead = (0..count).map(|_| Ok((input.u64()?, input.u64()?))).collect::<Result<_, Malformed>>()?;
     input.end()?;
@@ -90,6 +93,7 @@ pub fn decode(bytes: &[u8]) -> Result<Import, Malformed> {
         id,
         source,
         key_id,
+        undone_by,
         started_at,
         heard_at,
         stage,
@@ -114,6 +118,7 @@ mod tests {
             id: ImportId(3),
             source,
             key_id: 4,
+            undone_by: None,
             started_at: Micros(-5),
             heard_at: Micros(6),
             stage: Stage::Running,
@@ -134,7 +139,7 @@ mod tests {
             encode(&import, &mut bytes);
             assert_eq!(decode(&bytes), Ok(import.clone()));
             assert!((0..bytes.len()).all(|end| decode(&bytes[..end]).is_err()));
-            (import.total, import.bookmark) = (Some(99), Some("here".into()));
+            (import.total, import.bookmark, import.undone_by) = (Some(99), Some("here".into()), Some(3));
         }
     }
 }

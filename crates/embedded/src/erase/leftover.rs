@@ -104,7 +104,7 @@ mod tests {
         let undone = ImportId(3);
         let source = Source { name: "a".into(), form: "muster".into(), bytes: None, fingerprint: None };
         note(&engine, workspace, Note::Begin { id: undone, at: NOW, key_id: 0, source }).await;
-        note(&engine, workspace, Note::Undo { id: undone, at: NOW }).await;
+        note(&engine, workspace, Note::Undo { id: undone, at: NOW, by: None }).await;
         engine.checkpoint().await;
         let import = imports::on_disk(&engine.views.state, workspace, undone).unwrap().unwrap();
         assert!(matches!(import.stage, Stage::Undone { .. }), "{import:?}");

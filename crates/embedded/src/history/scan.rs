@@ -6,7 +6,10 @@
 
 use std::{ops::Range, sync::Arc};
 
-use arrow_array::{Array, DictionaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, types::Int32Type};
+use arrow_array::{
+    Array, DictionaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array, types::Int32Type,
+};
+use arrow_schema::{ArrowError, FieldRef, Schema};
 use muster_model::{
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
@@ -59,6 +62,8 @@ pub fn chunks(footer: &Footer, filter: &Filter) -> Chunks {
 
 /// Reads rows of a file, given as sorted ranges of their numbers, and calls `visit` with batches of them: the rows'
 /// numbers and their columns, which are found by name ([`Texts::of`], [`times`], [`plain`]).
+///
+/// A row group at a time: where a batch reached into the next one, texts would be copied out of both dictionaries and put into a third.
 pub fn read(
     footer: &Footer,
     rows: &[Range<u64>],
@@ -66,56 +71,95 @@ pub fn read(
     mut visit: impl FnMut(&[u64], &RecordBatch) -> Result<(), ReadError>,
 ) -> Result<(), ReadError> {
     let fail = |error: &dyn std::fmt::Display| unreadable(&footer.segment, error);
-    let (groups, selected) = within_groups(footer, rows);
-    if groups.is_empty() {
-        return Ok(());
+    let wanted: u64 = rows.iter().map(|range| range.end - range.start).sum();
+    let mut found = 0;
+    for part in within_groups(footer, rows) {
+        let mut numbers = part.rows.iter().cloned().flatten();
+        let (empty, filled) = by_emptiness(footer, part.group, columns);
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(
+            VerifiedFile::new(Arc::clone(&footer.segment)),
+            footer.metadata.clone(),
+        )
+        .with_row_groups(vec![part.group])
+        .with_row_selection(part.selection())
+        .with_projection(ProjectionMask::roots(footer.metadata.parquet_schema(), filled))
+        .with_batch_size(BATCH_ROWS)
+        .build()
+        .map_err(|error| fail(&error))?;
+        let mut of_batch = Vec::new();
+        for batch in reader {
+            let batch = with_empty(&batch.map_err(|error| fail(&error))?, &empty).map_err(|error| fail(&error))?;
+            of_batch.clear();
+            of_batch.extend(numbers.by_ref().take(batch.num_rows()));
+            found += batch.num_rows() as u64;
+            visit(&of_batch, &batch)?;
+        }
     }
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(
-        VerifiedFile::new(Arc::clone(&footer.segment)),
-        footer.metadata.clone(),
-    )
-    .with_row_groups(groups)
-    .with_row_selection(selected)
-    .with_projection(ProjectionMask::roots(footer.metadata.parquet_schema(), columns.iter().copied()))
-    .with_batch_size(BATCH_ROWS)
-    .build()
-    .map_err(|error| fail(&error))?;
-    let mut numbers = rows.iter().cloned().flatten();
-    let mut of_batch = Vec::new();
-    for batch in reader {
-        let batch = batch.map_err(|error| fail(&error))?;
-        of_batch.clear();
-        of_batch.extend(numbers.by_ref().take(batch.num_rows()));
-        visit(&of_batch, &batch)?;
-    }
-    if numbers.next().is_some() { Err(fail(&"fewer rows than the manifest says")) } else { Ok(()) }
+    if found == wanted { Ok(()) } else { Err(fail(&"another number of rows than the manifest says")) }
 }
 
-/// The row groups that rows lie in, and the rows' places within those groups alone.
-fn within_groups(footer: &Footer, rows: &[Range<u64>]) -> (Vec<usize>, RowSelection) {
-    let (mut groups, mut ranges) = (Vec::new(), Vec::new());
-    let (mut start, mut before) = (0u64, 0u64);
+/// The rows wanted of one row group, by their numbers in the file.
+struct Part {
+    group: usize,
+    /// Where the group starts and ends.
+    within: Range<u64>,
+    rows: Vec<Range<u64>>,
+}
+
+impl Part {
+    fn selection(&self) -> RowSelection {
+        let place = |row: u64| (row - self.within.start) as usize;
+        let ranges = self.rows.iter().map(|rows| place(rows.start)..place(rows.end));
+        RowSelection::from_consecutive_ranges(ranges, place(self.within.end))
+    }
+}
+
+/// The row groups that rows lie in.
+fn within_groups(footer: &Footer, rows: &[Range<u64>]) -> Vec<Part> {
+    let mut parts = Vec::new();
     let mut left = rows.iter().cloned().peekable();
-    for (number, group) in footer.metadata.metadata().row_groups().iter().enumerate() {
-        let end = start + u64::try_from(group.num_rows()).unwrap_or(0);
-        let mut any = false;
-        while let Some(next) = left.peek_mut().filter(|next| next.start < end) {
-            let until = next.end.min(end);
-            let place = |row: u64| (row - start + before) as usize;
-            ranges.push(place(next.start)..place(until));
-            any = true;
+    let mut start = 0u64;
+    for (group, metadata) in footer.metadata.metadata().row_groups().iter().enumerate() {
+        let within = start..start + u64::try_from(metadata.num_rows()).unwrap_or(0);
+        let mut rows = Vec::new();
+        while let Some(next) = left.peek_mut().filter(|next| next.start < within.end) {
+            let until = next.end.min(within.end);
+            rows.push(next.start..until);
             next.start = until;
             if next.is_empty() {
                 left.next();
             }
         }
-        if any {
-            groups.push(number);
-            before += end - start;
+        start = within.end;
+        if !rows.is_empty() {
+            parts.push(Part { group, within, rows });
         }
-        start = end;
     }
-    (groups, RowSelection::from_consecutive_ranges(ranges.into_iter(), before as usize))
+    parts
+}
+
+/// The columns in which no row of a group has a value, as the file says, and the others: a column costs as much to open as many
+/// rows of it. The kind is always read, so that rows are counted.
+fn by_emptiness(footer: &Footer, group: usize, columns: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let group = footer.metadata.metadata().row_group(group);
+    let rows = u64::try_from(group.num_rows()).unwrap_or(0);
+    let nulls = |column: usize| group.column(column).statistics().and_then(|told| told.null_count_opt());
+    columns.iter().copied().partition(|column| *column != schema::KIND && nulls(*column) == Some(rows))
+}
+
+/// A batch with columns of nothing but nulls beside its own.
+fn with_empty(batch: &RecordBatch, empty: &[usize]) -> Result<RecordBatch, ArrowError> {
+    if empty.is_empty() {
+        return Ok(batch.clone());
+    }
+    let mut fields: Vec<FieldRef> = batch.schema_ref().fields().iter().cloned().collect();
+    let mut columns = batch.columns().to_vec();
+    for column in empty {
+        let field = &schema::READ.fields()[*column];
+        columns.push(new_null_array(field.data_type(), batch.num_rows()));
+        fields.push(Arc::clone(field));
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
 }
 
 /// A text column whose values repeat: each row's value is a number.

@@ -1,7 +1,8 @@
 //! Timelines.
 //!
 //! Rows that name the subject, or a user or account that may belong to it, are candidates; attribution then decides.
-//! Files are read newest first, and no further once the page cannot change.
+//! Files are looked through newest first, and no further once the page cannot change. Of those whose times overlap the candidates are
+//! gathered first, so that no more rows are read whole than get onto the page, however many files there are.
 
 use std::{cmp::Reverse, sync::Arc};
 
@@ -55,7 +56,8 @@ impl Reader {
         let before = query.before.map(|before| before.plus_micros(-1));
         wanted.last = [before, query.from.map(|from| from.timestamp)].into_iter().flatten().min();
         let sources = self.sources(workspace, &mut wanted);
-        let mut page = Timeline { query, newest: Newest::new(query.limit.max(1)), attributor, ids };
+        let newest = Newest::new(query.limit.max(1));
+        let mut page = Timeline { query, newest, attributor, ids, files: Vec::new(), candidates: Vec::new() };
         for rows in &sources.rows {
             page.offer_rows(rows, &wanted)?;
         }
@@ -67,15 +69,23 @@ impl Reader {
         for segment in segments {
             let outside = wanted.first.is_some_and(|first| segment.last < first)
                 || wanted.last.is_some_and(|last| segment.first > last);
-            if outside || !page.newest.may_take(segment.last) {
+            if outside {
+                continue;
+            }
+            if page.may_be_full_before(segment.last) {
+                page.settle()?;
+            }
+            if !page.newest.may_take(segment.last) {
                 continue;
             }
             // Files that reach up to where the page starts are read in any case, so that every page gets further.
             if rows_read > rows_max && wanted.last.is_none_or(|last| segment.last < last) {
+                page.settle()?;
                 return Ok(page.into_page(Some(segment.last)));
             }
-            rows_read += page.offer_file(&*self.footer(segment)?, (&wanted, &filter))?;
+            rows_read += page.look_through(self.footer(segment)?, (&wanted, &filter))?;
         }
+        page.settle()?;
         Ok(page.into_page(None))
     }
 
@@ -122,7 +132,13 @@ struct Timeline<'q, 'v> {
     newest: Newest<Event>,
     attributor: Attributor<'v>,
     ids: IdSpace,
+    /// Files that were looked through, and rows of theirs that may belong: the instant, which file, which row.
+    files: Vec<Arc<Footer>>,
+    candidates: Vec<(Micros, (usize, u64))>,
 }
+
+/// Rows that wait to be looked at more closely before some of them are.
+const CANDIDATES_MAX: usize = 1 << 19;
 
 impl Timeline<'_, '_> {
     /// Offers what an overlay has.
@@ -145,26 +161,48 @@ impl Timeline<'_, '_> {
         })
     }
 
-    fn into_page(self, complete_after: Option<Micros>) -> EventPage {
-        let (events, next) = self.newest.into_page(complete_after);
-        EventPage { events, next }
+    /// Whether candidates may fill the page with what is newer than an instant.
+    fn may_be_full_before(&self, at: Micros) -> bool {
+        let newer = self.candidates.iter().filter(|(candidate, _)| *candidate > at).count();
+        newer > 0 && newer + self.newest.len() > self.query.limit
     }
 
-    /// Offers what a file has. Only rows that may get onto the page are read whole. Returns how many were looked at.
-    fn offer_file(&mut self, footer: &Footer, (wanted, filter): (&Wanted, &Filter)) -> Result<u64, ReadError> {
-        let Timeline { query, newest, attributor, ids } = self;
-        let mut candidates = Vec::new();
-        let rows = heads(footer, *ids, (wanted, filter), |number, head| {
+    /// Takes down what a file has for candidates. Returns how many rows were looked at.
+    fn look_through(&mut self, footer: Arc<Footer>, (wanted, filter): (&Wanted, &Filter)) -> Result<u64, ReadError> {
+        let Timeline { newest, candidates, ids, files, .. } = self;
+        let file = files.len();
+        let rows = heads(&footer, *ids, (wanted, filter), |number, head| {
             if newest.may_take(head.timestamp) {
-                candidates.push((head.timestamp, number));
+                candidates.push((head.timestamp, (file, number)));
             }
             Ok(())
         })?;
-        offer_newest(candidates, newest, |numbers, newest| {
-            let messages = messages::read(footer, numbers, messages::OF_TRACKS)?;
-            messages.iter().try_for_each(|stored| offer(&stored.message(*ids), query, attributor, newest))
-        })?;
+        files.push(footer);
+        if self.candidates.len() > CANDIDATES_MAX {
+            self.settle()?;
+        }
         Ok(rows)
+    }
+
+    /// Offers the candidates, of which only those that may get onto the page are read whole.
+    fn settle(&mut self) -> Result<(), ReadError> {
+        let candidates = std::mem::take(&mut self.candidates);
+        let Timeline { query, newest, attributor, ids, files, .. } = self;
+        offer_newest(candidates, newest, |places, newest| {
+            for of_file in places.chunk_by(|(one, _), (other, _)| one == other) {
+                let numbers: Vec<u64> = of_file.iter().map(|(_, number)| *number).collect();
+                let messages = messages::read(&files[of_file[0].0], &numbers, messages::OF_TRACKS)?;
+                messages.iter().try_for_each(|stored| offer(&stored.message(*ids), query, attributor, newest))?;
+            }
+            Ok(())
+        })?;
+        files.clear();
+        Ok(())
+    }
+
+    fn into_page(self, complete_after: Option<Micros>) -> EventPage {
+        let (events, next) = self.newest.into_page(complete_after);
+        EventPage { events, next }
     }
 }
 

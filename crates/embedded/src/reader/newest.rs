@@ -24,6 +24,11 @@ impl<T> Newest<T> {
         self.heap.len() <= self.limit || self.heap.peek().is_some_and(|Reverse((oldest, _))| at >= oldest.timestamp)
     }
 
+    /// How many there are, and one more.
+    pub fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     /// Offers an item that stands at a place.
     pub fn offer(&mut self, place: EventCursor, item: T) {
         self.heap.push(Reverse((place, self.items.len())));
@@ -53,10 +58,10 @@ impl<T> Newest<T> {
 
 /// Offers candidates, each an instant and a place, newest first and as long as they may get onto the page. `offer` is
 /// given the places of some of them, sorted.
-pub fn offer_newest<T, E>(
-    mut candidates: Vec<(Micros, u64)>,
+pub fn offer_newest<T, P: Ord, E>(
+    mut candidates: Vec<(Micros, P)>,
     newest: &mut Newest<T>,
-    mut offer: impl FnMut(&[u64], &mut Newest<T>) -> Result<(), E>,
+    mut offer: impl FnMut(&[P], &mut Newest<T>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut take = newest.limit + 1;
     loop {
@@ -68,7 +73,7 @@ pub fn offer_newest<T, E>(
         if take < candidates.len() {
             candidates.select_nth_unstable_by_key(take - 1, |(at, _)| Reverse(*at));
         }
-        let mut places: Vec<u64> = candidates.drain(..take).map(|(_, place)| place).collect();
+        let mut places: Vec<P> = candidates.drain(..take).map(|(_, place)| place).collect();
         places.sort_unstable();
         offer(&places, newest)?;
         // When few of them belong, larger and larger parts are tried.

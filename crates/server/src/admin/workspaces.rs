@@ -10,7 +10,12 @@ use axum::{
     http::{Method, StatusCode},
     response::{IntoResponse, Response},
 };
-use muster_store::{credentials::Workspace, status::Size};
+use muster_model::{kind::RecordKind, time::Micros};
+use muster_store::{
+    credentials::Workspace,
+    lists::{ListOrder, ListQuery},
+    status::Size,
+};
 use serde_json::json as json_value;
 use utoipa::openapi::{ObjectBuilder, Schema};
 
@@ -57,31 +62,51 @@ pub(crate) struct Overview {
     pub keys: u64,
     pub members: u64,
     pub size: Size,
+    /// When anything was last said of an organization, an account or a user in it; of workspaces beyond
+    /// [`LOOKED_INTO_MAX`] it is not looked up.
+    pub last_received: Option<Micros>,
 }
 
+/// Workspaces whose last message is looked up for one answer.
+const LOOKED_INTO_MAX: usize = 200;
+
 /// All workspaces, oldest first.
-pub(crate) fn overview(state: &AppState) -> Vec<Overview> {
+pub(crate) async fn overview(state: &AppState) -> Result<Vec<Overview>, ApiError> {
     let sizes: HashMap<_, _> = state.store.sizes().into_iter().collect();
     let keys = state.store.keys();
-    let of = |workspace: Workspace| {
+    let mut all = Vec::new();
+    for (nth, workspace) in state.store.workspaces().into_iter().enumerate() {
         let own = keys.iter().filter(|key| key.workspace.id == workspace.id && key.revoked_at.is_none());
-        Overview {
+        let is_looked_into = nth < LOOKED_INTO_MAX;
+        all.push(Overview {
             keys: own.count() as u64,
             members: state.store.team(workspace.id).len() as u64,
             size: sizes.get(&workspace.id).copied().unwrap_or_default(),
+            last_received: if is_looked_into { last_received(state, &workspace).await? } else { None },
             workspace,
-        }
-    };
-    state.store.workspaces().into_iter().map(of).collect()
+        });
+    }
+    Ok(all)
 }
 
-async fn list(State(state): State<AppState>) -> Response {
-    let all = overview(&state);
-    json(StatusCode::OK, |object| {
+/// When anything was last said of a record: the first of each kind, by that.
+pub(crate) async fn last_received(state: &AppState, workspace: &Workspace) -> Result<Option<Micros>, ApiError> {
+    let mut last = None;
+    for kind in [RecordKind::Organization, RecordKind::Account, RecordKind::User] {
+        let query = ListQuery { limit: 1, ..ListQuery::new(kind, ListOrder::UpdatedAt) };
+        let page = state.store.list(workspace.id, query).await.map_err(ApiError::Read)?;
+        last = page.profiles.first().map(|profile| profile.updated_at).max(last);
+    }
+    Ok(last)
+}
+
+async fn list(State(state): State<AppState>) -> Result<Response, ApiError> {
+    let all = overview(&state).await?;
+    Ok(json(StatusCode::OK, |object| {
         object.list("results", |list| {
             all.iter().for_each(|one| list.object(|object| wire::workspace::write(object, one)));
         });
-    })
+    }))
 }
 
 async fn create(State(state): State<AppState>, request: Request) -> Result<Response, Response> {

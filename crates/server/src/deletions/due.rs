@@ -61,7 +61,7 @@ async fn carry_out(state: &AppState, workspace: WorkspaceId, deletion: &Deletion
     match delete_as(state, &workspace, deletion.root, id, deletion.key_id).await {
         // Somebody deleted it before; there is nothing to prove twice.
         Err(ApiError::NoSuchRecord { .. }) => {
-            let decree = Decree::Cancel { id: deletion.id, at: state.clock.now() };
+            let decree = Decree::Cancel { id: deletion.id, at: state.clock.now(), by: None };
             send(state, &workspace, &decree, deletion.key_id).await
         }
         other => other,

@@ -74,7 +74,7 @@ pub(crate) async fn call_off(state: &AppState, workspace: &Workspace, id: &str, 
             "only a deletion that is scheduled can be called off; this one is not, any more",
         ));
     }
-    let decree = Decree::Cancel { id: deletion.id, at: state.clock.now() };
+    let decree = Decree::Cancel { id: deletion.id, at: state.clock.now(), by: Some(key_id) };
     send(state, workspace, &decree, key_id).await
 }
 

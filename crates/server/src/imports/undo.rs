@@ -31,21 +31,27 @@ pub(super) async fn undo(
     PathId(id): PathId,
     uri: Uri,
 ) -> Result<Response, ApiError> {
+    let key_id = caller.key_id();
     let workspace = caller.workspace(&state, &Query::of(&uri))?;
     let import = show::named(&state, workspace.id, &id).await?;
-    let import = take_back(&state, workspace.id, import).await?;
+    let import = take_back(&state, workspace.id, import, key_id).await?;
     let now = state.clock.now();
     Ok(json(StatusCode::ACCEPTED, |object| import::write(object, &import, now)))
 }
 
-/// Has an import taken back; one that was before stays as it is.
-pub(crate) async fn take_back(state: &AppState, workspace: WorkspaceId, known: Import) -> Result<Import, ApiError> {
+/// Has an import taken back for a key; one that was before stays as it is.
+pub(crate) async fn take_back(
+    state: &AppState,
+    workspace: WorkspaceId,
+    known: Import,
+    key_id: u64,
+) -> Result<Import, ApiError> {
     if known.is_closed() {
         return Ok(known);
     }
     let id = known.id;
-    let mut batch = BatchBuilder::new(workspace, 64);
-    batch.import(&Note::Undo { id, at: state.clock.now() });
+    let mut batch = BatchBuilder::new(workspace, 64).sent_with(key_id);
+    batch.import(&Note::Undo { id, at: state.clock.now(), by: Some(key_id) });
     journal::append_batch(state, batch.build()).await?;
     tracing::info!(import = id.0, "an import is taken back");
     show::find(state, workspace, id).await

@@ -236,6 +236,7 @@ fn deletion() -> ObjectBuilder {
         .property("requestedBy", of(Field::Count))
         .property("deleteOn", of(Field::InstantOrNull))
         .property("cancelledAt", of(Field::InstantOrNull))
+        .property("cancelledBy", of(Field::Count))
         .property("appliedAt", of(Field::InstantOrNull))
         .property("finishedAt", of(Field::InstantOrNull))
         .property("removed", removed)

@@ -6,7 +6,10 @@
 use askama::filters::Safe;
 use muster_model::day::Day;
 
-use super::shown::{Html, count, escaped, put};
+use super::{
+    days::{brief, month_name, spoken, weekday},
+    shown::{self, Html, count, escaped, many, put},
+};
 
 /// What happened on one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +30,15 @@ pub(super) enum Width {
 }
 
 impl Width {
+    /// What the style calls it.
+    fn class(self) -> &'static str {
+        match self {
+            Width::Page => "page",
+            Width::Column => "column",
+            Width::Half => "half",
+        }
+    }
+
     fn pixels(self) -> f64 {
         match self {
             Width::Page => 1_040.0,
@@ -38,9 +50,11 @@ impl Width {
 
 const CHART_HEIGHT: f64 = 170.0;
 const LEFT: f64 = 40.0;
-const RIGHT: f64 = 34.0;
 const TOP: f64 = 10.0;
 const FLOOR: f64 = CHART_HEIGHT - 20.0;
+/// Where the strip of users ends, and how far below the events it begins.
+const USERS_FLOOR: f64 = FLOOR + 66.0;
+const USERS_GAP: f64 = 18.0;
 /// How wide a bar may be.
 const BAR_WIDTH_MAX: f64 = 56.0;
 
@@ -68,87 +82,104 @@ fn place(at: usize) -> f64 {
     at as f64
 }
 
-/// Days as bars, with the users of each day as a line if that is asked for. The first day is the leftmost.
-pub(super) fn days(first: Day, figures: &[DayFigures], with_users: bool, wide: Width) -> Html {
-    let right = wide.pixels() - if with_users { RIGHT } else { 4.0 };
-    let events_most = round_up(figures.iter().map(|day| day.events).max().unwrap_or(0).max(4));
-    let users_most = round_up(figures.iter().map(|day| day.users).max().unwrap_or(0).max(4));
-    let width = (right - LEFT) / place(figures.len().max(1));
-    let height = FLOOR - TOP;
-    let (events, most) =
-        (figures.iter().map(|day| day.events).sum::<u64>(), figures.iter().map(|day| day.events).max());
-    let mut out = format!(
-        "<svg class=\"chart\" viewBox=\"0 0 {} {CHART_HEIGHT}\" role=\"img\" aria-label=\"{} events in {} days, \
-         {} on the busiest day\">",
-        wide.pixels(),
-        count(events),
-        figures.len(),
-        count(most.unwrap_or(0)),
-    );
-    for (part, share_of) in [(0, 0.0), (1, 0.5), (2, 1.0)] {
-        let y = FLOOR - height * share_of;
-        put(&mut out, format_args!("<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/>"));
-        let label = |most: u64| short(most * part / 2);
-        put(
-            &mut out,
-            format_args!(
-                "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-                LEFT - 6.0,
-                y + 3.5,
-                label(events_most)
-            ),
-        );
-        if with_users {
-            let x = right + 6.0;
-            put(&mut out, format_args!("<text x=\"{x}\" y=\"{:.1}\">{}</text>", y + 3.5, label(users_most)));
+/// Bars that share their days with those of other strips of one picture.
+struct Strip {
+    class: &'static str,
+    top: f64,
+    floor: f64,
+    most: u64,
+    right: f64,
+}
+
+impl Strip {
+    fn new(class: &'static str, (top, floor): (f64, f64), values: impl Iterator<Item = u64>, right: f64) -> Strip {
+        Strip { class, top, floor, most: round_up(values.max().unwrap_or(0).max(2)), right }
+    }
+
+    /// Lines across, with what they stand for.
+    fn put_scale(&self, out: &mut String, parts: u64) {
+        for part in 0..=parts {
+            let y = self.floor - (self.floor - self.top) * share(part, parts);
+            put(out, format_args!("<path class=\"grid\" d=\"M{LEFT} {y:.1}H{}\"/>", self.right));
+            let (x, label) = (LEFT - 6.0, short(self.most * part / parts));
+            put(out, format_args!("<text x=\"{x}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", y + 3.5));
         }
     }
-    let mut line = String::new();
-    for (at, day) in figures.iter().enumerate() {
-        let (x, tall) = (LEFT + width * place(at), height * share(day.events, events_most));
-        let date = first.plus(i32::try_from(at).unwrap_or(i32::MAX)).to_text();
-        let users = if with_users { format!(", {} active users", count(day.users)) } else { String::new() };
-        put(&mut out, format_args!("<g class=\"day\"><title>{date}: {} events{users}</title>", count(day.events)));
-        put(
-            &mut out,
-            format_args!("<rect class=\"hit\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>"),
-        );
-        if day.events > 0 {
-            let (gap, tall) = (width * 0.16, tall.max(1.0));
+
+    fn put_bar(&self, out: &mut String, (x, width): (f64, f64), value: u64) {
+        if value > 0 {
+            let (gap, tall) = (width * 0.16, ((self.floor - self.top) * share(value, self.most)).max(1.0));
+            let (x, y, across) = (x + gap, self.floor - tall, (width - 2.0 * gap).max(0.6));
             put(
-                &mut out,
+                out,
                 format_args!(
-                    "<rect class=\"bar\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{tall:.1}\" rx=\"1\"/>",
-                    x + gap,
-                    FLOOR - tall,
-                    (width - 2.0 * gap).max(0.6),
+                    "<rect class=\"{}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{across:.1}\" height=\"{tall:.1}\" rx=\"1\"/>",
+                    self.class
                 ),
             );
         }
-        out.push_str("</g>");
-        let y = FLOOR - height * share(day.users, users_most);
-        put(&mut line, format_args!("{}{:.1} {y:.1}", if at == 0 { "M" } else { "L" }, x + width / 2.0));
     }
+}
+
+/// Days as bars, with the users of each day in a strip of their own below if that is asked for. The first day is the leftmost,
+/// the last one is today and not over yet.
+pub(super) fn days(first: Day, figures: &[DayFigures], with_users: bool, wide: Width) -> Html {
+    let right = wide.pixels() - 4.0;
+    let width = (right - LEFT) / place(figures.len().max(1));
+    let events = Strip::new("bar", (TOP, FLOOR), figures.iter().map(|day| day.events), right);
+    let users = Strip::new("bar users", (FLOOR + USERS_GAP, USERS_FLOOR), figures.iter().map(|day| day.users), right);
+    let (height, floor) = if with_users { (USERS_FLOOR + 20.0, USERS_FLOOR) } else { (CHART_HEIGHT, FLOOR) };
+    let sum: u64 = figures.iter().map(|day| day.events).sum();
+    let most = figures.iter().map(|day| day.events).max().unwrap_or(0);
+    let mut out = format!(
+        "<svg class=\"chart {}\" viewBox=\"0 0 {} {height}\" role=\"img\" aria-label=\"{} in {} days, {} on the busiest day\">",
+        wide.class(),
+        wide.pixels(),
+        many(sum, "event"),
+        figures.len(),
+        count(most),
+    );
+    events.put_scale(&mut out, 2);
     if with_users {
-        put(&mut out, format_args!("<path class=\"line\" d=\"{line}\" pointer-events=\"none\"/>"));
+        users.put_scale(&mut out, 1);
     }
-    put_dates(&mut out, first, figures.len(), width);
+    for (at, day) in figures.iter().enumerate() {
+        let x = LEFT + width * place(at);
+        let is_today = at + 1 == figures.len();
+        let (class, so_far) = if is_today { ("day now", " so far") } else { ("day", "") };
+        let date = spoken(first.plus(i32::try_from(at).unwrap_or(i32::MAX)));
+        let told = if with_users { format!(", {}", many(day.users, "active user")) } else { String::new() };
+        put(
+            &mut out,
+            format_args!("<g class=\"{class}\"><title>{date}{so_far}: {}{told}</title>", many(day.events, "event")),
+        );
+        put(
+            &mut out,
+            format_args!(
+                "<rect class=\"hit\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{}\"/>",
+                floor - TOP
+            ),
+        );
+        events.put_bar(&mut out, (x, width), day.events);
+        if with_users {
+            users.put_bar(&mut out, (x, width), day.users);
+        }
+        out.push_str("</g>");
+    }
+    put_dates(&mut out, first, figures.len(), width, height - 4.0);
     out.push_str("</svg>");
     Safe(out)
 }
 
-/// A few dates below the days.
-fn put_dates(out: &mut String, first: Day, days: usize, width: f64) {
+/// A few dates below the days, of which the last is today.
+fn put_dates(out: &mut String, first: Day, days: usize, width: f64, y: f64) {
     let step = (days / 6).max(1);
-    for at in (0..days).step_by(step) {
-        let date = first.plus(i32::try_from(at).unwrap_or(i32::MAX)).to_text();
-        let x = LEFT + width * (place(at) + 0.5);
-        let anchor = if at == 0 { "start" } else { "middle" };
-        let date = date.get(5..).unwrap_or(&date);
-        put(
-            out,
-            format_args!("<text x=\"{x:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{date}</text>", CHART_HEIGHT - 4.0),
-        );
+    for at in (0..days).rev().step_by(step) {
+        let is_last = at + 1 == days;
+        let x = LEFT + width * (place(at) + if is_last { 1.0 } else { 0.5 });
+        let anchor = if is_last { "end" } else { "middle" };
+        let date = brief(first.plus(i32::try_from(at).unwrap_or(i32::MAX)));
+        put(out, format_args!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"{anchor}\">{date}</text>"));
     }
 }
 
@@ -174,23 +205,37 @@ const LABELS_MAX: usize = 8;
 /// Letters of a label.
 const LABEL_LETTERS_MAX: usize = 12;
 
+/// The least of 1, 2 and 5 times a power of ten that is not below a number, or the least of their opposites that is not above it.
+fn rounded_out(value: f64) -> f64 {
+    if value == 0.0 {
+        return 0.0;
+    }
+    let power = 10f64.powf(value.abs().log10().floor());
+    let bound = [1.0, 2.0, 5.0, 10.0].into_iter().map(|times| times * power).find(|bound| *bound >= value.abs());
+    bound.unwrap_or(value.abs()).copysign(value)
+}
+
 /// Values with names as bars, in their order; negative ones hang below.
 pub(super) fn bars(bars: &[Bar], of: &str, wide: Width) -> Html {
     let right = wide.pixels() - 4.0;
     let most = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
     let least = bars.iter().map(|bar| bar.value).fold(0.0, f64::min);
-    let span = if most > least { most - least } else { 1.0 };
+    let (top, bottom) = (rounded_out(most), rounded_out(least));
+    let span = if top > bottom { top - bottom } else { 1.0 };
     let (width, height) = ((right - LEFT) / place(bars.len().max(1)), FLOOR - TOP);
-    let zero = TOP + height * most / span;
+    let of_value = |value: f64| FLOOR - height * (value - bottom) / span;
+    let zero = of_value(0.0);
     let label = format!("{}, {} bars from {least} to {most}", escaped(of), bars.len());
     let mut out = format!(
-        "<svg class=\"chart\" viewBox=\"0 0 {} {CHART_HEIGHT}\" role=\"img\" aria-label=\"{label}\">\
-         <path class=\"grid\" d=\"M{LEFT} {zero:.1}H{}\"/>",
+        "<svg class=\"chart {}\" viewBox=\"0 0 {} {CHART_HEIGHT}\" role=\"img\" aria-label=\"{label}\">",
+        wide.class(),
         wide.pixels(),
-        right,
     );
-    for (value, y) in [(most, TOP), (least, FLOOR)] {
-        let text = shortened(value);
+    let half = if bottom < 0.0 { 0.0 } else { top / 2.0 };
+    let others = [top, bottom, half].into_iter().filter(|value| *value != 0.0);
+    for value in std::iter::once(0.0).chain(others) {
+        let (y, text) = (of_value(value), shortened(value));
+        put(&mut out, format_args!("<path class=\"grid\" d=\"M{LEFT} {y:.1}H{right}\"/>"));
         put(
             &mut out,
             format_args!("<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>", LEFT - 6.0, y + 3.5),
@@ -199,27 +244,24 @@ pub(super) fn bars(bars: &[Bar], of: &str, wide: Width) -> Html {
     let every = bars.len().div_ceil(LABELS_MAX).max(1);
     for (at, bar) in bars.iter().enumerate() {
         let (x, tall) = (LEFT + width * place(at), height * bar.value.abs() / span);
-        let (top, gap, name) = (
-            if bar.value < 0.0 { zero } else { zero - tall },
-            (width * 0.16).max((width - BAR_WIDTH_MAX) / 2.0),
-            escaped(&bar.label),
-        );
-        put(&mut out, format_args!("<g class=\"day\"><title>{name}: {}</title>", bar.value));
+        let y = if bar.value < 0.0 { zero } else { zero - tall };
+        let (gap, name) = ((width * 0.16).max((width - BAR_WIDTH_MAX) / 2.0), escaped(&bar.label));
+        let told = shown::number(&bar.value.to_string());
+        put(&mut out, format_args!("<g class=\"day\"><title>{name}: {told}</title>"));
         put(
             &mut out,
             format_args!("<rect class=\"hit\" x=\"{x:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{height}\"/>"),
         );
-        let across = (width - 2.0 * gap).max(0.6);
+        let (x, across) = (x + gap, (width - 2.0 * gap).max(0.6));
         put(
             &mut out,
             format_args!(
-                "<rect class=\"bar\" x=\"{:.1}\" y=\"{top:.1}\" width=\"{across:.1}\" height=\"{tall:.1}\"/></g>",
-                x + gap
+                "<rect class=\"bar\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{across:.1}\" height=\"{tall:.1}\"/></g>"
             ),
         );
         if at % every == 0 {
             let short: String = bar.label.chars().take(LABEL_LETTERS_MAX).collect();
-            let (x, y) = (x + width / 2.0, CHART_HEIGHT - 4.0);
+            let (x, y) = (LEFT + width * (place(at) + 0.5), CHART_HEIGHT - 4.0);
             put(
                 &mut out,
                 format_args!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{}</text>", escaped(&short)),
@@ -236,7 +278,7 @@ fn shortened(value: f64) -> String {
         large if large >= 1e9 => format!("{:.1}G", value / 1e9),
         large if large >= 1e6 => format!("{:.1}M", value / 1e6),
         large if large >= 1e4 => format!("{:.0}k", value / 1e3),
-        whole if whole.fract() == 0.0 => format!("{value}"),
+        whole if whole.fract() == 0.0 => shown::number(&value.to_string()),
         large if large >= 100.0 => format!("{value:.0}"),
         _ => format!("{value:.2}"),
     }
@@ -245,12 +287,10 @@ fn shortened(value: f64) -> String {
 const SQUARE: f64 = 12.0;
 const HEAT_LEFT: f64 = 28.0;
 const HEAT_TOP: f64 = 16.0;
-/// 1970-01-01 was a Thursday; weeks begin on Monday here.
-const EPOCH_WEEKDAY: i32 = 3;
 
 /// A year as squares, a week a column; the darker, the more happened.
 pub(super) fn year(first: Day, events: &[u64]) -> Html {
-    let offset = usize::try_from((first.0 + EPOCH_WEEKDAY).rem_euclid(7)).unwrap_or(0);
+    let offset = weekday(first);
     let weeks = (events.len() + offset).div_ceil(7);
     let (width, height) = (HEAT_LEFT + SQUARE * place(weeks), HEAT_TOP + SQUARE * 7.0);
     let active = events.iter().filter(|count| **count > 0).count();
@@ -260,21 +300,23 @@ pub(super) fn year(first: Day, events: &[u64]) -> Html {
         events.len(),
     );
     let steps = steps(events);
-    let mut month = String::new();
+    let mut month = "";
     for (at, events) in events.iter().enumerate() {
         let (column, row) = ((at + offset) / 7, (at + offset) % 7);
         let (x, y) = (HEAT_LEFT + SQUARE * place(column), HEAT_TOP + SQUARE * place(row));
-        let date = first.plus(i32::try_from(at).unwrap_or(i32::MAX)).to_text();
-        if let Some(of) = date.get(..7).filter(|of| *of != month && row == 0 && column + 2 < weeks) {
-            month = of.to_owned();
-            put(&mut out, format_args!("<text x=\"{x}\" y=\"10\">{}</text>", month_name(of)));
+        let day = first.plus(i32::try_from(at).unwrap_or(i32::MAX));
+        let of = month_name(day);
+        if of != month && row == 0 && column + 2 < weeks {
+            month = of;
+            put(&mut out, format_args!("<text x=\"{x}\" y=\"10\">{of}</text>"));
         }
         let level = steps.iter().filter(|step| *events >= **step).count();
         put(
             &mut out,
             format_args!(
-                "<rect class=\"h{level}\" x=\"{x}\" y=\"{y}\" width=\"10\" height=\"10\"><title>{date}: {} events</title></rect>",
-                count(*events),
+                "<rect class=\"h{level}\" x=\"{x}\" y=\"{y}\" width=\"10\" height=\"10\"><title>{}: {}</title></rect>",
+                spoken(day),
+                many(*events, "event"),
             ),
         );
     }
@@ -293,12 +335,6 @@ fn steps(events: &[u64]) -> [u64; 4] {
     let at = |quarter: usize| active.get(active.len() * quarter / 4).copied().unwrap_or(u64::MAX);
     let low = at(0).min(1);
     [low, at(1).max(low + 1), at(2).max(low + 2), at(3).max(low + 3)]
-}
-
-fn month_name(of: &str) -> &'static str {
-    const NAMES: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let month: usize = of.get(5..7).and_then(|month| month.parse().ok()).unwrap_or(1);
-    NAMES[(month - 1) % 12]
 }
 
 /// Days that one point of a small line sums up, so that it is not all noise.
@@ -341,6 +377,14 @@ mod tests {
     }
 
     #[test]
+    fn scales_of_any_numbers_are_round() {
+        for (value, bound) in [(0.0, 0.0), (14.64, 20.0), (4_232.0, 5_000.0), (0.3, 0.5), (-7.0, -10.0), (100.0, 100.0)]
+        {
+            assert!((rounded_out(value) - bound).abs() < 1e-9, "{value}");
+        }
+    }
+
+    #[test]
     fn shades_are_quarters() {
         assert_eq!(steps(&[]), [1, u64::MAX, u64::MAX, u64::MAX]);
         assert_eq!(steps(&[0, 0, 1]), [1, 2, 3, 4]);
@@ -353,8 +397,9 @@ mod tests {
             [DayFigures { events: 3, users: 2 }, DayFigures::default(), DayFigures { events: 1200, users: 9 }];
         let chart = days(Day(0), &figures, true, Width::Column).0;
         assert!(chart.contains("aria-label=\"1,203 events in 3 days, 1,200 on the busiest day\""), "{chart}");
-        assert!(chart.contains("<title>1970-01-03: 1,200 events, 9 active users</title>"), "{chart}");
+        assert!(chart.contains("<title>Sat 3 Jan 1970 so far: 1,200 events, 9 active users</title>"), "{chart}");
         assert_eq!(chart.matches("class=\"bar\"").count(), 2);
+        assert_eq!(chart.matches("class=\"bar users\"").count(), 2);
         let heat = year(Day(0), &[0, 1, 5]).0;
         assert!(heat.contains("class=\"h0\" x=\"28\" y=\"52\""), "a Thursday stands in the fourth row: {heat}");
         assert_eq!(grouped(&[1, 2, 3, 4, 5], 2), [1, 5, 9]);

@@ -18,7 +18,7 @@ use super::{
     session::Session,
     shown::{self, Form, Html},
 };
-use crate::{error::ApiError, resources::query::Query, state::AppState};
+use crate::{error::ApiError, resources::query::Query, state::AppState, wire::value};
 
 /// Records of one kind that are shown.
 const SHOWN: usize = 10;
@@ -28,6 +28,7 @@ const SOUGHT_BYTES_MAX: usize = 256;
 struct Hit {
     label: String,
     id: String,
+    email: String,
     href: String,
     seen: Html,
 }
@@ -84,6 +85,7 @@ fn hit(profile: &Arc<Profile>) -> Hit {
     Hit {
         label: name_of(profile),
         id: profile.external_id.to_string(),
+        email: value::text(&profile.traits, "email").unwrap_or_default().into_owned(),
         href: link::record(profile.kind(), &profile.external_id, profile.id),
         seen: shown::time(profile.updated_at, Form::Ago),
     }

@@ -58,9 +58,9 @@ impl Theme {
     /// What the button says.
     pub(super) fn label(self) -> &'static str {
         match self {
-            Theme::System => "Auto",
-            Theme::Light => "Light",
-            Theme::Dark => "Dark",
+            Theme::System => "auto",
+            Theme::Light => "light",
+            Theme::Dark => "dark",
         }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) fn write(object: &mut Object<'_>, import: &Import, now: Micros) {
     object.instant("heardAt", import.heard_at);
     object.instant_or_null("endedAt", ended_at(import));
     object.text("keyId", &import.key_id.to_string());
+    object.text_or_null("undoneBy", import.undone_by.map(|key| key.to_string()).as_deref());
     object.number("read", import.counts.read);
     object.number("stored", import.counts.stored);
     object.number("duplicates", import.counts.duplicates);
@@ -71,6 +72,7 @@ pub(crate) const FIELDS: Fields = &[
     ("heardAt", Field::Instant),
     ("endedAt", Field::InstantOrNull),
     ("keyId", Field::Text),
+    ("undoneBy", Field::TextOrNull),
     ("read", Field::Count),
     ("stored", Field::Count),
     ("duplicates", Field::Count),

@@ -14,6 +14,7 @@ pub(crate) fn write(object: &mut Object<'_>, overview: &Overview) {
     object.number("members", overview.members);
     object.number("messages", overview.size.messages);
     object.number("historyBytes", overview.size.history_bytes);
+    object.instant_or_null("lastReceivedAt", overview.last_received);
 }
 
 /// The fields of the workspace, in the same order.
@@ -24,4 +25,5 @@ pub(crate) const FIELDS: Fields = &[
     ("members", Field::Count),
     ("messages", Field::Count),
     ("historyBytes", Field::Count),
+    ("lastReceivedAt", Field::InstantOrNull),
 ];

@@ -289,8 +289,8 @@ fn the_page_of_a_workspace_tells_of_it_alone() {
     assert_eq!(api.ask_with("POST /analytics/v1/track", &[("content-type", "application/json")], body).status, 200);
     let page = |token| ask(&api, "GET /admin/workspace", &signed_in(&api, token), "").body;
     let (own, other) = (page(TOKEN), page("of-the-other"));
-    assert!(own.contains("Workspace default") && own.contains("<dt>Events</dt><dd>1</dd>"), "{own}");
-    assert!(other.contains("Workspace neighbour") && other.contains("<dt>Events</dt><dd>0</dd>"), "{other}");
+    assert!(own.contains("Workspace default") && own.contains("<dt>Events among them</dt><dd>1</dd>"), "{own}");
+    assert!(other.contains("Workspace neighbour") && other.contains("<dt>Events among them</dt><dd>0</dd>"), "{other}");
     assert!(!own.contains("neighbour") && !other.contains("Workspace default"));
     assert!(other.contains("1 key"));
 }

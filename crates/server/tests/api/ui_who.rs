@@ -67,3 +67,58 @@ fn what_a_member_does_is_told_by_name() {
     let list = ask(&api, "GET /admin/deletions", &signed_in(&api, "only-reads"), "").body;
     assert!(list.contains("<bdi>a former member</bdi>"), "{list}");
 }
+
+#[test]
+fn who_calls_a_deletion_off_is_told_and_recorded() {
+    let api = Api::new();
+    let (id, cookie) = member(&api, "Ada", "ada@example.com");
+    let user = r#"{"messageId":"m","userId":"grace","accountId":"a"}"#;
+    assert_eq!(api.ask_with("POST /analytics/v1/user", &[JSON], user).status, 200);
+    let schedule = || {
+        assert_eq!(api.ask("DELETE /resources/users/grace?deleteOn=2999-01-01", "").status, 204);
+        let all = api.read("/resources/deletions");
+        let waits = all["results"].as_array().unwrap().iter().find(|one| one["status"] == "scheduled").unwrap();
+        assert!(waits.get("cancelledBy").is_none(), "{waits}");
+        waits["id"].as_str().unwrap().to_owned()
+    };
+    let by_member = schedule();
+    let answer = post(&api, &format!("/admin/deletions/{by_member}/cancel"), &cookie, "");
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    let receipt = api.read(&format!("/resources/deletions/{by_member}"));
+    assert_eq!((&receipt["status"], &receipt["cancelledBy"]), (&"cancelled".into(), &number(id).into()), "{receipt}");
+    let page = ask(&api, &format!("GET /admin/deletions/{by_member}"), &cookie, "").body;
+    assert!(page.contains("Called off by <bdi>Ada</bdi>"), "{page}");
+    let list = ask(&api, "GET /admin/deletions", &cookie, "").body;
+    assert!(list.contains("called off by <bdi>Ada</bdi>"), "{list}");
+
+    // A key is told by its number.
+    let by_key = schedule();
+    assert_eq!(api.ask(&format!("DELETE /resources/deletions/{by_key}"), "").status, 204);
+    let receipt = api.read(&format!("/resources/deletions/{by_key}"));
+    let own = api.read("/admin/v1/keys")["results"][0]["id"].clone();
+    assert_eq!(receipt["cancelledBy"], own, "{receipt}");
+}
+
+#[test]
+fn who_has_an_import_taken_back_is_told_and_recorded() {
+    let api = Api::new();
+    let (id, cookie) = member(&api, "Ada", "ada@example.com");
+    let begin = r#"{"format":"muster","name":"a.ndjson"}"#;
+    for import in [1, 2] {
+        assert_eq!(api.ask_with("POST /admin/v1/imports", &[JSON], begin).status, 200);
+        let message = format!(r#"[{{"type":"user","userId":"grace","accountId":"a","messageId":"m{import}"}}]"#);
+        let path = format!("POST /admin/v1/import?import={import}&from=0&to=1&ends=true");
+        assert_eq!(api.ask_with(&path, &[JSON], message).status, 200);
+    }
+    assert_eq!(api.read("/admin/v1/imports/1")["undoneBy"], serde_json::Value::Null);
+    let answer = post(&api, "/admin/imports/1/undo", &cookie, "word=undo");
+    assert_eq!(answer.status, 303, "{}", answer.body);
+    assert_eq!(api.read("/admin/v1/imports/1")["undoneBy"], number(id).to_string());
+    let page = ask(&api, "GET /admin/imports/1", &cookie, "").body;
+    assert!(page.contains("<dt>Taken back</dt><dd>by <bdi>Ada</bdi></dd>"), "{page}");
+    let list = ask(&api, "GET /admin/imports", &cookie, "").body;
+    assert!(list.contains("taken back by <bdi>Ada</bdi>"), "{list}");
+    assert_eq!(api.ask("POST /admin/v1/imports/2/undo", "").status, 202);
+    let own = api.read("/admin/v1/keys")["results"][0]["id"].clone();
+    assert_eq!(api.read("/admin/v1/imports/2")["undoneBy"], own.to_string());
+}

@@ -20,6 +20,8 @@ const DELETE: u8 = 1;
 const SCHEDULE: u8 = 2;
 const CANCEL: u8 = 3;
 const DELETE_WITH_PARTS: u8 = 4;
+/// To cancel, with whoever asked for it.
+const CANCEL_BY: u8 = 5;
 
 /// Records that one deletion covers at the most.
 pub const SUBJECTS_MAX: usize = 200_000;
@@ -54,8 +56,8 @@ pub enum Decree {
     Delete(Delete),
     /// Delete when `due` has come; somebody will send the [`Decree::Delete`] then.
     Schedule { id: DeletionId, root: Subject, requested_at: Micros, key_id: u64, due: Micros },
-    /// Do not delete what was scheduled. Without effect once it is deleted.
-    Cancel { id: DeletionId, at: Micros },
+    /// Do not delete what was scheduled. Without effect once it is deleted. `by` is the key that asked, if anybody did.
+    Cancel { id: DeletionId, at: Micros, by: Option<u64> },
 }
 
 impl Decree {
@@ -87,10 +89,11 @@ impl Decree {
                 put_head(out, *id, *root, *requested_at, *key_id);
                 out.put_i64(due.0);
             }
-            Decree::Cancel { id, at } => {
-                out.push(CANCEL);
+            Decree::Cancel { id, at, by } => {
+                out.push(if by.is_some() { CANCEL_BY } else { CANCEL });
                 out.put_u128(id.0);
                 out.put_i64(at.0);
+                by.iter().for_each(|by| out.put_u64(*by));
             }
         }
     }
@@ -112,7 +115,10 @@ impl Decree {
                 let (id, root, requested_at, key_id) = head(&mut input)?;
                 Decree::Schedule { id, root, requested_at, key_id, due: input.instant()? }
             }
-            CANCEL => Decree::Cancel { id: DeletionId(input.u128()?), at: input.instant()? },
+            tag @ (CANCEL | CANCEL_BY) => {
+                let (id, at) = (DeletionId(input.u128()?), input.instant()?);
+                Decree::Cancel { id, at, by: if tag == CANCEL { None } else { Some(input.u64()?) } }
+            }
             _ => return Err(NotARecord),
         };
         input.end()?;
@@ -182,7 +188,8 @@ mod tests {
                 parts: vec![part; 2],
             }),
             Decree::Schedule { id, root, requested_at: at, key_id: 3, due: Micros(11) },
-            Decree::Cancel { id, at },
+            Decree::Cancel { id, at, by: None },
+            Decree::Cancel { id, at, by: Some(1 << 63) },
         ];
         for decree in decrees {
             let mut bytes = Vec::new();

@@ -30,8 +30,8 @@ pub struct Deletion {
 pub enum Stage {
     /// It waits for its day.
     Scheduled,
-    /// It was called off before its day.
-    Cancelled { at: Micros },
+    /// It was called off before its day, by this key if it is known.
+    Cancelled { at: Micros, by: Option<u64> },
     /// No read shows anything of it any more; bytes are still being removed.
     Erasing(Erasure),
     /// Nothing is left.
@@ -137,8 +137,8 @@ impl Deletion {
                 *known = Some(Deletion { id, root, requested_at, key_id, due: Some(due), stage });
                 false
             }
-            (Decree::Cancel { at, .. }, Some(deletion)) if deletion.stage == Stage::Scheduled => {
-                deletion.stage = Stage::Cancelled { at };
+            (Decree::Cancel { at, by, .. }, Some(deletion)) if deletion.stage == Stage::Scheduled => {
+                deletion.stage = Stage::Cancelled { at, by };
                 false
             }
             (Decree::Delete(delete), Some(deletion)) if deletion.stage == Stage::Scheduled => {

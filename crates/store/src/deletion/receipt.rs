@@ -81,13 +81,17 @@ fn body(deletion: &Deletion, with_records: bool) -> String {
         Stage::Erasing(_) => "erasing",
         Stage::Finished(..) => "finished",
     };
-    let cancelled = if let Stage::Cancelled { at } = deletion.stage { Some(at) } else { None };
+    let cancelled = if let Stage::Cancelled { at, by } = deletion.stage { Some((at, by)) } else { None };
     let instant = |at: Option<Micros>| quoted(at.map(Micros::to_micros_text));
     let mut line = format!("{{\"id\":\"{}\",\"status\":\"{status}\",\"record\":", deletion.id);
     put_record(&mut line, deletion.root);
     let _ = write!(line, ",\"requestedAt\":{}", instant(Some(deletion.requested_at)));
     let _ = write!(line, ",\"requestedBy\":{},\"deleteOn\":{}", deletion.key_id, instant(deletion.due));
-    let _ = write!(line, ",\"cancelledAt\":{}", instant(cancelled));
+    let _ = write!(line, ",\"cancelledAt\":{}", instant(cancelled.map(|(at, _)| at)));
+    // No receipt that a hash is of has it: what was called off is never sealed.
+    if let Some(by) = cancelled.and_then(|(_, by)| by) {
+        let _ = write!(line, ",\"cancelledBy\":{by}");
+    }
     let _ = write!(line, ",\"appliedAt\":{}", instant(erasure.map(|erasure| erasure.at)));
     let _ = write!(line, ",\"finishedAt\":{}", instant(seal.map(|seal| seal.finished_at)));
     put_removed(&mut line, &erasure.map(|erasure| erasure.removed).unwrap_or_default());

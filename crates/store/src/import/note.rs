@@ -20,6 +20,8 @@ const UNDO_FILES: u8 = 6;
 const UNDONE: u8 = 7;
 /// A part that comes with a bookmark.
 const MARKED_PART: u8 = 8;
+/// To undo, with whoever asked for it.
+const UNDO_BY: u8 = 9;
 
 /// Bytes of the names of an import's sources, and of the word for their form.
 pub const NAME_BYTES_MAX: usize = 512;
@@ -86,8 +88,8 @@ pub enum Note {
     End { id: ImportId, at: Micros },
     /// Nothing is left of it, and it need not be known any more.
     Forget { id: ImportId },
-    /// What it brought is to be taken back.
-    Undo { id: ImportId, at: Micros },
+    /// What it brought is to be taken back. `by` is the key that asked, if it is known.
+    Undo { id: ImportId, at: Micros, by: Option<u64> },
     /// All that it brought lies in what was written before this.
     UndoFiles { id: ImportId, below: u64 },
     /// So many messages were taken back, and nothing is left of them.
@@ -126,7 +128,7 @@ impl Note {
     pub fn glance(bytes: &[u8]) -> (Option<ImportId>, bool) {
         match bytes {
             [PART | MARKED_PART, a, b, c, d, ..] => (Some(ImportId(u32::from_le_bytes([*a, *b, *c, *d]))), false),
-            [UNDO, ..] => (None, true),
+            [UNDO | UNDO_BY, ..] => (None, true),
             _ => (None, false),
         }
     }
@@ -167,9 +169,10 @@ impl Note {
                 out.put_i64(at.0);
             }
             Note::Forget { id } => put_head(out, FORGET, *id),
-            Note::Undo { id, at } => {
-                put_head(out, UNDO, *id);
+            Note::Undo { id, at, by } => {
+                put_head(out, if by.is_some() { UNDO_BY } else { UNDO }, *id);
                 out.put_i64(at.0);
+                by.iter().for_each(|by| out.put_u64(*by));
             }
             Note::UndoFiles { id, below } => {
                 put_head(out, UNDO_FILES, *id);
@@ -196,7 +199,8 @@ impl Note {
             }
             END => Note::End { id, at: input.instant()? },
             FORGET => Note::Forget { id },
-            UNDO => Note::Undo { id, at: input.instant()? },
+            UNDO => Note::Undo { id, at: input.instant()?, by: None },
+            UNDO_BY => Note::Undo { id, at: input.instant()?, by: Some(input.u64()?) },
             UNDO_FILES => Note::UndoFiles { id, below: input.u64()? },
             UNDONE => Note::Undone { id, at: input.instant()?, messages: input.u64()? },
             _ => return Err(NotARecord),
@@ -247,7 +251,8 @@ mod tests {
             Note::Part { id, at, part, bookmark: Some("a place".into()) },
             Note::End { id, at },
             Note::Forget { id },
-            Note::Undo { id, at },
+            Note::Undo { id, at, by: None },
+            Note::Undo { id, at, by: Some(1 << 63) },
             Note::UndoFiles { id, below: 9 },
             Note::Undone { id, at, messages: 3 },
         ];

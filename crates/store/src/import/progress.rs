@@ -45,6 +45,8 @@ pub struct Import {
     pub source: Source,
     /// The key that began it; 0 for the local operator.
     pub key_id: u64,
+    /// The key that had it taken back, if it was and that is known.
+    pub undone_by: Option<u64>,
     pub started_at: Micros,
     /// When it was heard of last.
     pub heard_at: Micros,
@@ -74,6 +76,7 @@ impl Import {
                     id,
                     source,
                     key_id,
+                    undone_by: None,
                     started_at: at,
                     heard_at: at,
                     stage,
@@ -99,9 +102,10 @@ impl Import {
                     import.stage = Stage::Complete { at };
                 }
             }
-            (Some(import), Note::Undo { at, .. }) => {
+            (Some(import), Note::Undo { at, by, .. }) => {
                 if !import.is_closed() {
                     import.stage = Stage::Undoing { at, below: None };
+                    import.undone_by = by;
                 }
             }
             (Some(import), Note::UndoFiles { below: found, .. }) => {

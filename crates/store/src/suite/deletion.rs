@@ -227,9 +227,9 @@ pub async fn a_schedule_is_kept_and_called_off<S: Subject>(subject: &S, pace: Pa
         waiting.into_iter().map(|(workspace, deletion)| (workspace, deletion.id, deletion.due)).collect();
     assert_eq!(waiting, [(desk.workspace().id, id, Some(due))]);
     assert!(desk.find(User, "u").await.is_some());
-    desk.decree(&Decree::Cancel { id, at: desk.now() }).await;
+    desk.decree(&Decree::Cancel { id, at: desk.now(), by: Some(5) }).await;
     assert!(desk.store().scheduled().await.expect("schedules can be read").is_empty());
-    assert!(matches!(desk.finished(id).await.stage, Stage::Cancelled { .. }));
+    assert!(matches!(desk.finished(id).await.stage, Stage::Cancelled { by: Some(5), .. }));
 }
 
 /// In the order in which they finished, each with the hash of the one before; listed newest first.

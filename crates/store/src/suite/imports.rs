@@ -116,10 +116,10 @@ pub async fn an_import_counts_conflicts_as_refused<S: Subject>(subject: &S, pace
 /// Asks for an import to be taken back, and waits until it is.
 async fn undo<S: Subject>(desk: &mut Desk<'_, S>, id: ImportId) {
     let at = desk.now();
-    note(desk, Note::Undo { id, at }).await;
+    note(desk, Note::Undo { id, at, by: Some(7) }).await;
     desk.settle().await;
     let import = known(desk, id).await.expect("the import is known");
-    assert!(matches!(import.stage, Stage::Undone { .. }), "{import:?}");
+    assert!(matches!(import.stage, Stage::Undone { .. }) && import.undone_by == Some(7), "{import:?}");
 }
 
 /// What it alone brought is gone as if it had never come, and may come again; what came otherwise too stays.

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 /// The list for people.
 pub fn table(imports: &[Value]) -> String {
-    let heading = ["id", "state", "read", "stored", "there already", "refused", "begun", "format", "name"];
+    let heading =
+        ["id", "state", "read", "stored", "there already", "refused", "begun", "by key", "undone by", "format", "name"];
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let row = |one: &Value| {
         let of = one["total"].as_u64().or_else(|| one["bytesTotal"].as_u64());
@@ -16,8 +17,9 @@ pub fn table(imports: &[Value]) -> String {
             None => text(&one["state"]),
         };
         let mut cells = vec![text(&one["id"]), state];
-        let rest = ["read", "stored", "duplicates", "refused", "startedAt", "format", "name"];
-        cells.extend(rest.map(|name| text(&one[name])));
+        cells.extend(["read", "stored", "duplicates", "refused", "startedAt"].map(|name| text(&one[name])));
+        cells.extend(["keyId", "undoneBy"].map(|name| one[name].as_str().unwrap_or("-").to_owned()));
+        cells.extend(["format", "name"].map(|name| text(&one[name])));
         cells
     };
     let rows: Vec<Vec<String>> =
@@ -36,9 +38,12 @@ mod tests {
         let one = json!({"id": 3, "state": "running", "read": 50, "total": 200, "stored": 40, "duplicates": 9,
                          "refused": 1, "startedAt": "2026-01-01T00:00:00Z", "format": "muster", "name": "a.ndjson"});
         let other = json!({"id": 4, "state": "interrupted", "bytes": 30, "total": null, "bytesTotal": 40, "name": "b"});
-        let last = json!({"id": 5, "state": "undone", "bytes": 40, "total": null, "bytesTotal": 40, "name": "c"});
+        let last = json!({"id": 5, "state": "undone", "bytes": 40, "total": null, "bytesTotal": 40, "name": "c",
+                          "keyId": "7", "undoneBy": "9"});
         let shown = table(&[one, other, last]);
         assert!(!shown.contains("undone ("), "{shown}");
+        let undone: Vec<&str> = shown.lines().last().unwrap_or_default().split_whitespace().collect();
+        assert!(undone.windows(2).any(|two| two == ["7", "9"]), "{shown}");
         assert!(shown.contains("running (25 %)") && shown.contains("interrupted (75 %)"), "{shown}");
     }
 }

@@ -37,11 +37,14 @@ const ROWS: usize = 50;
 
 struct Row {
     href: String,
+    kind: &'static str,
     record: String,
     stage: &'static str,
     class: &'static str,
     requested: Html,
     by: String,
+    /// Who called it off, and when.
+    called_off: Option<(String, Html)>,
     due: Html,
     removed: String,
 }
@@ -77,14 +80,23 @@ fn row(deletion: &Deletion, names: &Names) -> Row {
     let removed = deletion.erasure().map(|erasure| erasure.removed).unwrap_or_default();
     Row {
         href: format!("{PATH}/{}", deletion.id),
-        record: format!("{} {}", deletion.root.0.as_str(), deletion.root.1),
+        kind: deletion.root.0.as_str(),
+        record: deletion.root.1.to_string(),
         stage,
         class,
         requested: shown::time(deletion.requested_at, Form::Ago),
         by: names.name(deletion.key_id),
+        called_off: called_off(deletion, names),
         due: shown::time_or_nothing(deletion.due, Form::Full),
         removed: shown::many(removed.messages, "message"),
     }
+}
+
+/// Who called it off, if it was, and when. Long ago that was not written down; and of a record that somebody deleted otherwise
+/// the server itself calls off what was scheduled.
+fn called_off(deletion: &Deletion, names: &Names) -> Option<(String, Html)> {
+    let Stage::Cancelled { at, by } = deletion.stage else { return None };
+    Some((by.map_or_else(String::new, |by| names.name(by)), shown::time(at, Form::Full)))
 }
 
 /// The newest first.

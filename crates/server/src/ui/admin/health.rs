@@ -12,6 +12,7 @@ use super::{
         session::Session,
         shown::{self, Html, count},
     },
+    checks::{self, Check},
     samples::Sample,
 };
 use crate::state::AppState;
@@ -35,6 +36,7 @@ struct HealthPage {
     frame: Frame,
     ready: bool,
     says: String,
+    checks: Vec<Check>,
     figures: Vec<Figure>,
     charts: Vec<Chart>,
 }
@@ -45,17 +47,20 @@ pub(super) async fn show(State(state): State<AppState>, session: Session, parts:
     let now = Sample::now(&state);
     let mut samples = state.samples.all();
     samples.push(now);
-    let (ready, says) = match state.store.health() {
-        Health::Ready => (true, "Everything works.".to_owned()),
-        Health::Hindered { reason } => {
-            (false, format!("No messages are taken for now: {reason}. It goes on by itself once that is over."))
+    let checks = checks::all(&state, &session, &samples, &now).await?;
+    let of_class = |class| checks.iter().filter(|check| check.class == class).count();
+    let says = match (of_class("bad"), of_class("warn")) {
+        (0, 0) => "Everything works.".to_owned(),
+        (0, some) => format!("Everything works; {} to look at.", shown::many(some as u64, "thing")),
+        (some, _) => {
+            format!("{} wrong.", if some == 1 { "One thing is".to_owned() } else { format!("{some} things are") })
         }
-        Health::Stopped { reason } => (false, format!("No messages are taken until a restart: {reason}.")),
     };
     answer::page(&HealthPage {
         frame: Frame::new(&session, &parts, "Health", "/admin/health"),
-        ready,
+        ready: state.store.health() == Health::Ready,
         says,
+        checks,
         figures: figures(&now),
         charts: charts(&samples),
     })
@@ -68,7 +73,7 @@ fn figures(now: &Sample) -> Vec<Figure> {
         None => "–".to_owned(),
     };
     let all = [
-        ("Stored since the start", count(of.stored)),
+        ("Messages stored", count(of.stored)),
         ("Duplicates", count(of.duplicates)),
         ("Refused and conflicts", count(of.refused + of.conflicts)),
         ("Requests answered", count(now.requests)),

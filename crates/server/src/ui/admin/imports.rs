@@ -48,6 +48,8 @@ struct Row {
     refused: String,
     begun: Html,
     by: String,
+    /// Who had it taken back; empty if it was not, or that was not written down.
+    undone_by: String,
     heard: Html,
     ended: Html,
 }
@@ -102,6 +104,7 @@ fn row(state: &AppState, names: &Names, import: &Import) -> Row {
         refused: count(import.counts.refused),
         begun: shown::time(import.started_at, Form::Ago),
         by: names.name(import.key_id),
+        undone_by: import.undone_by.map(|by| names.name(by)).unwrap_or_default(),
         heard: shown::time(import.heard_at, Form::Ago),
         ended: shown::time_or_nothing(import::ended_at(import), Form::Full),
     }
@@ -171,6 +174,6 @@ pub(super) async fn undo(
         let says = format!("Nothing was taken back: type the word “{WORD}” to say that it is meant.");
         return answer::html(StatusCode::BAD_REQUEST, &asking(&state, &session, &parts, &import, says));
     }
-    let import = take_back(&state, session.workspace().id, import).await?;
+    let import = take_back(&state, session.workspace().id, import, session.key_id()).await?;
     Ok(go(&format!("{PATH}/{}", import.id)))
 }

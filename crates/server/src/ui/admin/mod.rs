@@ -22,6 +22,9 @@ mod destination_form;
 /// How the server does.
 mod health;
 
+/// What an operator looks at first.
+mod checks;
+
 /// The workspace, and how another is made.
 mod workspace;
 

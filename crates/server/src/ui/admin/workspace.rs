@@ -11,7 +11,7 @@ use super::super::{
     session::Session,
     shown::{self, Form, Html, count, many},
 };
-use crate::{error::ApiError, state::AppState};
+use crate::{admin::workspaces::last_received, error::ApiError, state::AppState};
 
 const PATH: &str = "/admin/workspace";
 
@@ -27,6 +27,8 @@ struct Line {
 struct WorkspacePage {
     frame: Frame,
     since: Html,
+    messages: String,
+    disk: String,
     events: String,
     last: Html,
     lines: Vec<Line>,
@@ -43,13 +45,16 @@ pub(super) async fn show(State(state): State<AppState>, session: Session, parts:
     let valid = keys.iter().filter(|key| key.workspace.id == workspace.id && key.revoked_at.is_none()).count();
     let others = names.others.as_ref();
     let events = names.names.iter().map(|name| name.events).chain(others.map(|others| others.events)).sum();
-    let last = names.names.iter().map(|name| name.last).chain(others.map(|others| others.last)).max();
+    let sizes = state.store.sizes();
+    let size = sizes.into_iter().find(|(id, _)| *id == workspace.id).map(|(_, size)| size).unwrap_or_default();
     let line = |what, href, value| Line { what, href, value };
     let names_of_traits = &state.settings.trait_names;
     answer::page(&WorkspacePage {
         since: shown::time(workspace.created_at, Form::Full),
+        messages: count(size.messages),
+        disk: shown::bytes(size.history_bytes),
         events: count(events),
-        last: shown::time_or_nothing(last, Form::Ago),
+        last: shown::time_or_nothing(last_received(&state, workspace).await?, Form::Ago),
         lines: vec![
             line("Names of events", "/events", count(names.names.len() as u64)),
             line("Keys", "/admin/keys", many(valid as u64, "key")),

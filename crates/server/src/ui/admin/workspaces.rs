@@ -34,6 +34,7 @@ struct Row {
     own: bool,
     since: Html,
     messages: String,
+    last: Html,
     disk: String,
     keys: String,
     members: String,
@@ -50,29 +51,30 @@ struct WorkspacesPage {
     rows: Vec<Row>,
 }
 
-fn page(state: &AppState, session: &Session, parts: &Parts) -> WorkspacesPage {
+async fn page(state: &AppState, session: &Session, parts: &Parts) -> Result<WorkspacesPage, PageError> {
     let row = |one: Overview| Row {
         own: one.workspace.id == session.workspace().id,
         since: shown::time(one.workspace.created_at, Form::Ago),
         messages: count(one.size.messages),
+        last: shown::time_or_nothing(one.last_received, Form::Ago),
         disk: shown::bytes(one.size.history_bytes),
         keys: count(one.keys),
         members: count(one.members),
         name: one.workspace.name,
     };
-    WorkspacesPage {
+    Ok(WorkspacesPage {
         frame: Frame::new(session, parts, "All workspaces", PATH),
         made: String::new(),
         token: String::new(),
         says: String::new(),
-        rows: overview(state).into_iter().map(row).collect(),
-    }
+        rows: overview(state).await?.into_iter().map(row).collect(),
+    })
 }
 
 /// The list, and a form for another.
 pub(super) async fn all(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
     session.require(Scopes::OPERATOR)?;
-    answer::page(&page(&state, &session, &parts))
+    answer::page(&page(&state, &session, &parts).await?)
 }
 
 /// Makes one with its first key.
@@ -84,11 +86,11 @@ pub(super) async fn create(
     match make_workspace(&state, fields.get("name").trim()).await {
         Ok((key, token)) => {
             let (made, token) = (key.workspace.name.clone(), token.reveal().to_owned());
-            answer::page(&WorkspacesPage { made, token, ..page(&state, &session, &parts) })
+            answer::page(&WorkspacesPage { made, token, ..page(&state, &session, &parts).await? })
         }
         Err(ApiError::Admin(error @ (AdminError::Invalid(_) | AdminError::Exists(_)))) => {
             let says = sentence(&ApiError::Admin(error).says());
-            answer::html(StatusCode::BAD_REQUEST, &WorkspacesPage { says, ..page(&state, &session, &parts) })
+            answer::html(StatusCode::BAD_REQUEST, &WorkspacesPage { says, ..page(&state, &session, &parts).await? })
         }
         Err(error) => Err(error.into()),
     }

@@ -18,7 +18,7 @@ use super::{
     super::{
         answer::{self, PageError},
         charts::{self, DayFigures, Width},
-        days::{CHART_DAYS, YEAR_DAYS, first_of},
+        days::{CHART_DAYS, YEAR_DAYS, first_of, lately_and_before},
         frame::Frame,
         link,
         session::Session,
@@ -48,6 +48,8 @@ struct EventPage {
     frame: Frame,
     name: String,
     events: String,
+    lately: String,
+    change: Html,
     first: Html,
     last: Html,
     chart: Html,
@@ -72,12 +74,15 @@ pub(in super::super) async fn show(
     let days = last_days(&found, today, YEAR_DAYS);
     let figures: Vec<DayFigures> =
         days[YEAR_DAYS - CHART_DAYS..].iter().map(|events| DayFigures { events: *events, users: 0 }).collect();
+    let (lately, before) = lately_and_before(&days);
     let sampled = sample(&state, session.workspace(), &name).await?;
     let literal = name.replace('\'', "''");
     let sql = format!("select * from events\nwhere event = '{literal}'\norder by timestamp desc\nlimit 100");
     answer::page(&EventPage {
         frame: Frame::new(&session, &parts, &name, "/events"),
         events: count(found.events),
+        lately: count(lately),
+        change: shown::change(lately, before),
         first: shown::time(found.first, Form::Full),
         last: shown::time(found.last, Form::Full),
         chart: charts::days(first_of(today, CHART_DAYS), &figures, false, Width::Page),

@@ -21,6 +21,9 @@ use crate::{
 
 /// Columns of traits that are shown unless others are chosen.
 const TRAITS_SHOWN: usize = 3;
+/// Traits that tell most where there are any of these names, the first of them first.
+const TELLING: [&str; 11] =
+    ["plan", "status", "stage", "tier", "segment", "role", "title", "industry", "company", "region", "country"];
 /// Columns of traits that one table may have.
 const TRAITS_MAX: usize = 20;
 /// Accounts of a user that a cell names.
@@ -89,6 +92,7 @@ pub(super) enum Column {
     Mrr,
     Users,
     LastSeen,
+    LastChange,
     Trait { key: String, number: bool, sorts: bool },
 }
 
@@ -102,6 +106,7 @@ impl Column {
             Column::Mrr => "MRR",
             Column::Users => "Users",
             Column::LastSeen => "Last seen",
+            Column::LastChange => "Last change",
             Column::Trait { key, .. } => key,
         }
         .to_owned()
@@ -115,6 +120,7 @@ impl Column {
             Column::Mrr => Some("mrr".to_owned()),
             Column::Users => Some("usersCount".to_owned()),
             Column::LastSeen => Some("lastSeenTimestamp".to_owned()),
+            Column::LastChange => Some("updatedAt".to_owned()),
             Column::Trait { key, sorts, .. } => sorts.then(|| format!("trait.{key}")),
         }
     }
@@ -123,7 +129,8 @@ impl Column {
         match self {
             Column::AccountsCount | Column::Mrr | Column::Users => true,
             Column::Trait { number, .. } => *number,
-            Column::Name | Column::Organization | Column::Email | Column::Accounts | Column::LastSeen => false,
+            Column::Name | Column::Organization | Column::Email | Column::Accounts => false,
+            Column::LastSeen | Column::LastChange => false,
         }
     }
 
@@ -136,6 +143,7 @@ impl Column {
             (Column::Trait { key, .. }, _) => profile.traits.get(key).map_or_else(shown::nothing, shown::value),
             (Column::LastSeen, View::Account(account, _)) => shown::time_or_nothing(account.seen.last(), Form::Ago),
             (Column::LastSeen, View::User(user)) => shown::time_or_nothing(user.seen.last(), Form::Ago),
+            (Column::LastChange, _) => shown::time(profile.updated_at, Form::Ago),
             (Column::Mrr, _) if !record.mrr.is_empty() => askama::filters::Safe(shown::number(&record.mrr)),
             _ => match self.plain(record) {
                 text if text.is_empty() => shown::nothing(),
@@ -165,6 +173,7 @@ impl Column {
                 account.seen.last().map(|at| at.to_millis_text()).unwrap_or_default()
             }
             (Column::LastSeen, View::User(user)) => user.seen.last().map(|at| at.to_millis_text()).unwrap_or_default(),
+            (Column::LastChange, _) => profile.updated_at.to_millis_text(),
             (Column::Trait { key, .. }, _) => {
                 let json = profile.traits.get(key).unwrap_or_default();
                 value::text(&profile.traits, key).map_or_else(|| json.to_owned(), |text| text.into_owned())
@@ -198,7 +207,9 @@ pub(super) async fn chosen(
     parameters: &Query,
 ) -> Result<Vec<Column>, ApiError> {
     let mut columns = match kind {
-        RecordKind::Organization => vec![Column::Name, Column::Mrr, Column::AccountsCount, Column::Users],
+        RecordKind::Organization => {
+            vec![Column::Name, Column::Mrr, Column::AccountsCount, Column::Users, Column::LastChange]
+        }
         RecordKind::User => vec![Column::Name, Column::Email, Column::Accounts, Column::LastSeen],
         _ => vec![Column::Name, Column::Organization, Column::Mrr, Column::Users, Column::LastSeen],
     };
@@ -220,7 +231,13 @@ pub(super) async fn chosen(
         return Ok(columns);
     }
     let own = ["name", "email", "avatar", &state.settings.trait_names.mrr, &state.settings.trait_names.churned_at];
-    let telling = known.iter().filter(|one| one.types.are_texts() && !own.contains(&&*one.key));
-    columns.extend(telling.map(|one| trait_column(&one.key)).take(TRAITS_SHOWN));
+    let mut telling: Vec<&str> = known
+        .iter()
+        .filter(|one| one.types.are_texts())
+        .map(|one| &*one.key)
+        .filter(|key| !own.contains(key))
+        .collect();
+    telling.sort_by_key(|key| TELLING.iter().position(|one| key.eq_ignore_ascii_case(one)).unwrap_or(TELLING.len()));
+    columns.extend(telling.into_iter().take(TRAITS_SHOWN).map(trait_column));
     Ok(columns)
 }

@@ -186,17 +186,17 @@ async fn outline(
 
 fn fill(page: &mut ListPage, kind: RecordKind, parameters: &Query, columns: &[Column], found: &Found) {
     let addresses = Addresses::new(link::list(kind), parameters);
-    page.heads = columns.iter().map(|column| head(column, parameters, &addresses)).collect();
+    page.heads = columns.iter().map(|column| head(kind, column, parameters, &addresses)).collect();
     page.rows = found.records.iter().map(|record| row(record, columns)).collect();
     page.ended = found.next.is_none();
     page.next = found.next.as_ref().map(|from| addresses.with("from", from)).unwrap_or_default();
 }
 
-fn head(column: &Column, parameters: &Query, addresses: &Addresses<'_>) -> Head {
+fn head(kind: RecordKind, column: &Column, parameters: &Query, addresses: &Addresses<'_>) -> Head {
     let (by, number) = (column.sort_by(), column.is_number());
     let label = column.label();
     let Some(by) = by else { return Head { label, href: String::new(), sorted: "", number } };
-    let sorted = parameters.filled("sortBy") == Some(&by);
+    let sorted = parameters.filled("sortBy").unwrap_or(default_order(kind)) == by;
     let ascending = parameters.filled("order") == Some("asc");
     let order = if sorted && !ascending { "asc" } else { "desc" };
     let href = addresses.with_all(&[("sortBy", &by), ("order", order), ("from", "")]);
@@ -206,6 +206,11 @@ fn head(column: &Column, parameters: &Query, addresses: &Addresses<'_>) -> Head 
         (true, false) => "descending",
     };
     Head { label, href, sorted, number }
+}
+
+/// What a table is sorted by unless something else is asked for: who was there last, or of whom something was said last.
+fn default_order(kind: RecordKind) -> &'static str {
+    if matches!(kind, RecordKind::Account | RecordKind::User) { "lastSeenTimestamp" } else { "updatedAt" }
 }
 
 fn row(record: &Record, columns: &[Column]) -> Row {
@@ -256,6 +261,9 @@ async fn found(
     let within = within(kind, state, workspace, parameters).await?;
     let limited = limit.map(|limit| parameters.and("limit", limit));
     let parameters = limited.as_ref().unwrap_or(parameters);
+    let is_ordered = parameters.filled("sortBy").is_some();
+    let ordered = (!is_ordered).then(|| parameters.and("sortBy", default_order(kind)));
+    let parameters = ordered.as_ref().unwrap_or(parameters);
     let request = ListRequest::read(state, workspace, parameters, ListOf { within, conditions, ..ListOf::all(kind) });
     let request = request.await?;
     let page = request.page(state, workspace).await?;

@@ -1,8 +1,16 @@
 //! What stands beside a record: users, accounts, objects, answers to surveys. A few of each, and where the rest is.
+//!
+//! Of users it is counted as well how many did something lately, as far as a page looks.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use muster_model::{kind::RecordKind, profile::Profile};
+use muster_model::{
+    id::RecordId,
+    kind::RecordKind,
+    nps::{self, Answer as NpsAnswer, Group as NpsGroup},
+    profile::Profile,
+    time::Micros,
+};
 use muster_store::{
     credentials::Workspace,
     lists::{ListOrder, ListQuery},
@@ -10,9 +18,10 @@ use muster_store::{
 
 use super::{
     super::{
+        days::TREND_DAYS,
         link,
         list::name_of,
-        shown::{self, Form, Html},
+        shown::{self, Form, Html, escaped},
     },
     Line,
 };
@@ -20,6 +29,28 @@ use crate::{error::ApiError, resources::related::Gatherer, state::AppState, wire
 
 /// Records of one group that are shown.
 const SHOWN: usize = 8;
+
+/// Users that are looked at for how many of them did something lately.
+const ACTIVE_MAX: usize = 100;
+
+/// What stands beside a record.
+#[derive(Default)]
+pub(super) struct Beside {
+    pub groups: Vec<Group>,
+    pub answers: Vec<Answer>,
+    /// How many users did something lately: a number, or one that is exceeded.
+    pub active: Option<String>,
+}
+
+/// An answer to a survey.
+pub(super) struct Answer {
+    pub score: String,
+    pub class: &'static str,
+    pub feedback: Html,
+    /// Whose it is, where that is not the record itself.
+    pub who: Html,
+    pub at: Html,
+}
 
 /// Records of one kind.
 pub(super) struct Group {
@@ -33,26 +64,20 @@ pub(super) struct Group {
 }
 
 /// Reads every group that a kind of record has.
-pub(super) async fn read(
-    state: &AppState,
-    workspace: &Workspace,
-    profile: &Arc<Profile>,
-) -> Result<Vec<Group>, ApiError> {
+pub(super) async fn read(state: &AppState, workspace: &Workspace, profile: &Arc<Profile>) -> Result<Beside, ApiError> {
     let reader = Reader { state, workspace, profile };
-    let mut groups = Vec::new();
-    match profile.kind() {
-        RecordKind::Organization => {
-            groups.push(reader.accounts().await?);
-            groups.push(reader.users().await?);
-        }
-        RecordKind::User => {}
-        _ => groups.push(reader.users().await?),
+    let mut beside = Beside::default();
+    if profile.kind() == RecordKind::Organization {
+        beside.groups.push(reader.accounts().await?);
     }
     if profile.kind() != RecordKind::User {
-        groups.extend(reader.objects().await?);
+        let (users, active) = reader.users().await?;
+        beside.groups.push(users);
+        beside.active = Some(active);
+        beside.groups.extend(reader.objects().await?);
     }
-    groups.extend(reader.answers().await?);
-    Ok(groups)
+    beside.answers = reader.answers().await?;
+    Ok(beside)
 }
 
 struct Reader<'a> {
@@ -81,23 +106,35 @@ impl Reader<'_> {
         )
     }
 
-    async fn users(&self) -> Result<Group, ApiError> {
-        let users = self.of(RecordKind::User, ListOrder::LastSeen, SHOWN).await?;
+    /// Those seen last, and how many did something lately.
+    async fn users(&self) -> Result<(Group, String), ApiError> {
+        const LATELY_MICROS: i64 = TREND_DAYS as i64 * 86_400 * 1_000_000;
+        let users = self.of(RecordKind::User, ListOrder::LastSeen, ACTIVE_MAX).await?;
         let gatherer = Gatherer::new(self.state, self.workspace.id);
-        let mut lines = Vec::with_capacity(users.len());
+        let since = self.state.clock.now().plus_micros(-LATELY_MICROS);
+        let (mut lines, mut active) = (Vec::with_capacity(SHOWN), 0);
         for user in &users {
-            lines.push(line(user, shown::time_or_nothing(gatherer.seen(user).await?.last(), Form::Ago)));
+            let last = gatherer.seen(user).await?.last();
+            let is_active = last.is_some_and(|last| last >= since);
+            active += usize::from(is_active);
+            if lines.len() < SHOWN {
+                lines.push(line(user, shown::time_or_nothing(last, Form::Ago)));
+            } else if !is_active {
+                break;
+            }
         }
+        let more = if active == ACTIVE_MAX { "+" } else { "" };
         let account = self.profile.as_account().map(|account| account.users_count);
         let count = account.or_else(|| self.profile.as_organization().map(|organization| organization.users_count));
-        Ok(Group {
+        let group = Group {
             id: "users",
             title: "Users".to_owned(),
             count: shown::count(count.unwrap_or(0).into()),
             all: self.all(RecordKind::User),
             lines,
             empty: "No user belongs to it.",
-        })
+        };
+        Ok((group, format!("{}{more}", shown::count(active as u64))))
     }
 
     async fn accounts(&self) -> Result<Group, ApiError> {
@@ -151,26 +188,50 @@ impl Reader<'_> {
         Ok(by_object.into_iter().take(GROUPS_MAX).enumerate().map(group).collect())
     }
 
-    /// The latest answers to NPS surveys, if there are any.
-    async fn answers(&self) -> Result<Option<Group>, ApiError> {
-        let order = ListOrder::Trait("respondedAt".into());
-        let answers = self.of(RecordKind::NpsResponse, order, SHOWN).await?;
-        if answers.is_empty() {
-            return Ok(None);
+    /// The latest answers to NPS surveys.
+    async fn answers(&self) -> Result<Vec<Answer>, ApiError> {
+        let order = ListOrder::Trait(nps::RESPONDED_AT.into());
+        let found = self.of(RecordKind::NpsResponse, order, SHOWN).await?;
+        let mut answers = Vec::with_capacity(found.len());
+        for answer in &found {
+            let score = value::number(&answer.traits, nps::SCORE).unwrap_or_default();
+            let at = value::instant(&answer.traits, nps::RESPONDED_AT);
+            answers.push(Answer {
+                class: class(&score),
+                feedback: shown::text(&value::text(&answer.traits, nps::FEEDBACK).unwrap_or_default()),
+                who: self.whose(answer).await?,
+                at: at.map_or_else(|| askama::filters::Safe(String::new()), |at| shown::time(at, Form::Ago)),
+                score: score.into_owned(),
+            });
         }
-        let lines = answers.iter().map(|answer| {
-            let score = value::number(&answer.traits, "score").unwrap_or_default();
-            let feedback = value::text(&answer.traits, muster_model::nps::FEEDBACK).unwrap_or_default();
-            Line { label: score.into_owned(), href: String::new(), value: shown::text(&feedback) }
-        });
-        Ok(Some(Group {
-            id: "nps",
-            title: "NPS answers".to_owned(),
-            count: String::new(),
-            all: String::new(),
-            lines: lines.collect(),
-            empty: "",
-        }))
+        Ok(answers)
+    }
+
+    /// The user who answered, leading to its page; nothing on that page itself.
+    async fn whose(&self, answer: &Profile) -> Result<Html, ApiError> {
+        let user = answer.as_nps_response().and_then(|response| response.user.as_ref()).map(|user| user.value().id);
+        let Some(id) = user.filter(|id| *id != self.profile.id) else {
+            return Ok(askama::filters::Safe(String::new()));
+        };
+        let user = self.state.store.profile(self.workspace.id, RecordKind::User, id).await.map_err(ApiError::Read)?;
+        Ok(user.map_or_else(
+            || askama::filters::Safe(String::new()),
+            |user| {
+                let href = link::record(user.kind(), &user.external_id, user.id);
+                askama::filters::Safe(format!("<a href=\"{href}\"><bdi>{}</bdi></a>", escaped(&name_of(&user))))
+            },
+        ))
+    }
+}
+
+/// How a score looks.
+fn class(score: &str) -> &'static str {
+    let Ok(score) = score.parse() else { return "" };
+    let answer = NpsAnswer { responded_at: Micros(0), response: RecordId(0), score };
+    match answer.group() {
+        NpsGroup::Detractor => "bad",
+        NpsGroup::Passive => "",
+        NpsGroup::Promoter => "good",
     }
 }
 

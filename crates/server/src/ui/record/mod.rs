@@ -20,7 +20,7 @@ mod removal;
 
 use std::sync::Arc;
 
-use askama::Template;
+use askama::{Template, filters::Safe};
 use axum::{extract::State, http::request::Parts, response::Response};
 use muster_model::{
     kind::RecordKind,
@@ -29,7 +29,7 @@ use muster_model::{
 
 use self::{
     activity::{Activity, TopEvent},
-    beside::Group,
+    beside::{Answer, Group},
     timeline::{DayOfEvents, Timeline},
 };
 pub(super) use self::{removal::remove, trait_history::show as trait_history};
@@ -82,6 +82,7 @@ struct RecordPage {
     name: String,
     external_id: String,
     uuid: String,
+    email: String,
     churned: bool,
     stated: bool,
     parents: Vec<Above>,
@@ -101,6 +102,7 @@ struct RecordPage {
     newest: String,
     may_delete: bool,
     related: Vec<Group>,
+    answers: Vec<Answer>,
     traits: Vec<Line>,
     traits_count: usize,
 }
@@ -120,8 +122,8 @@ pub(super) async fn show(
     let activity = Activity::read(&state, workspace, &profile, &here).await?;
     let timeline = Timeline::read(&state, workspace, &profile, &parameters, &here).await?;
     let seen = seen(&state, &session, &profile).await?;
-    let figures = figures(&state, &profile, seen, &activity);
-    let related = beside::read(&state, workspace, &profile).await?;
+    let beside = beside::read(&state, workspace, &profile).await?;
+    let figures = figures(&state, &profile, seen, &activity, beside.active.as_deref());
     let traits: Vec<Line> = profile.traits.iter().map(|(key, json)| trait_line(&here, key, json)).collect();
     let churned = kind == RecordKind::Account && profile.traits.get(&state.settings.trait_names.churned_at).is_some();
     let name = name_of(&profile);
@@ -130,6 +132,7 @@ pub(super) async fn show(
         kind_plural: plural(kind),
         external_id: profile.external_id.to_string(),
         uuid: profile.id.to_string(),
+        email: profile.as_user().and_then(|_| value::text(&profile.traits, "email")).unwrap_or_default().into_owned(),
         churned,
         stated: profile.stated,
         parents: parents(&state, &session, &profile).await?,
@@ -148,7 +151,8 @@ pub(super) async fn show(
         older: timeline.older,
         newest: timeline.newest,
         may_delete: session.scopes.contains(Scopes::WRITE),
-        related,
+        related: beside.groups,
+        answers: beside.answers,
         traits_count: traits.len(),
         traits,
         name,
@@ -186,48 +190,51 @@ async fn parents(state: &AppState, session: &Session, profile: &Arc<Profile>) ->
     Ok(above.iter().map(shown).collect())
 }
 
-/// What a person looks at first.
-fn figures(state: &AppState, profile: &Profile, seen: Span, activity: &Activity) -> Vec<Figure> {
+/// Renewals that are so near are marked.
+const NEAR_MICROS: i64 = 30 * 86_400 * 1_000_000;
+
+/// What a person looks at first: how alive it is, then what it is worth.
+fn figures(state: &AppState, profile: &Profile, seen: Span, activity: &Activity, active: Option<&str>) -> Vec<Figure> {
     let names = &state.settings.trait_names;
     let mut figures = Vec::new();
     let mut put = |label, value| figures.push(Figure { label, value });
-    let plain = |text: String| askama::filters::Safe(text);
-    let money = |key: &str| value::number(&profile.traits, key).map(|number| plain(shown::number(&number)));
-    let date = |key: &str| value::instant(&profile.traits, key).map(|at| shown::time(at, Form::Ago));
-    if let Some(mrr) = money(&names.mrr) {
-        put("MRR", mrr);
-    }
-    let users = profile.as_account().map(|account| account.users_count);
-    let users = users.or_else(|| profile.as_organization().map(|organization| organization.users_count));
-    if let Some(organization) = profile.as_organization() {
-        put("Accounts", plain(shown::count(organization.accounts_count.into())));
-    }
-    if let Some(users) = users {
-        put("Users", plain(shown::count(users.into())));
-    }
-    if let Some(email) = profile.as_user().and_then(|_| value::text(&profile.traits, "email")) {
-        put("E-mail", shown::text(&email));
-    }
+    let plain = |text: String| Safe(text);
     if profile.as_organization().is_none() {
         put("Last seen", shown::time_or_nothing(seen.last(), Form::Ago));
-        put("First seen", shown::time_or_nothing(seen.first(), Form::Ago));
     }
     if activity.says.is_empty() {
         put("Events, 30 days", plain(format!("{} {}", shown::count(activity.events_lately), activity.change.0)));
     }
-    if let Some(renewal) = date(&names.next_renewal_date) {
-        put("Renewal", renewal);
+    let users = profile.as_account().map(|account| account.users_count);
+    let users = users.or_else(|| profile.as_organization().map(|organization| organization.users_count));
+    if let (Some(users), Some(active)) = (users, active) {
+        put("Active, 30 days", plain(format!("{active} <small>of {}</small>", shown::many(users.into(), "user"))));
     }
-    if let Some(churned) = date(&names.churned_at) {
-        put("Churned", churned);
+    if let Some(organization) = profile.as_organization() {
+        put("Accounts", plain(shown::count(organization.accounts_count.into())));
     }
     let tally = profile.as_account().map(|account| account.nps);
     let tally = tally.or_else(|| profile.as_organization().map(|organization| organization.nps));
-    if let Some(score) = tally.and_then(|tally| tally.score()) {
-        put("NPS", plain(score.to_string()));
+    if let Some((tally, score)) = tally.and_then(|tally| Some((tally, tally.score()?))) {
+        put("NPS", plain(format!("{score} <small>of {}</small>", shown::many(tally.all(), "answer"))));
     }
     if let Some(last) = profile.as_user().and_then(|user| user.nps.last) {
-        put("Last NPS answer", plain(last.score.to_string()));
+        put("Last NPS answer", plain(format!("{} <small>of 10</small>", last.score)));
+    }
+    if let Some(mrr) = value::number(&profile.traits, &names.mrr) {
+        put("MRR", plain(shown::number(&mrr)));
+    }
+    if let Some(renewal) = value::instant(&profile.traits, &names.next_renewal_date) {
+        let now = state.clock.now();
+        let is_near = renewal >= now && renewal <= now.plus_micros(NEAR_MICROS);
+        let time = shown::time(renewal, Form::Ago);
+        put("Renewal", if is_near { plain(format!("<span class=\"near\">{}</span>", time.0)) } else { time });
+    }
+    if let Some(churned) = value::instant(&profile.traits, &names.churned_at) {
+        put("Churned", shown::time(churned, Form::Ago));
+    }
+    if profile.as_organization().is_none() {
+        put("First seen", shown::time_or_nothing(seen.first(), Form::Ago));
     }
     figures
 }

@@ -16,6 +16,7 @@ use muster_store::{
 use serde_json::value::RawValue;
 
 use super::super::{
+    days::spoken,
     link,
     list::name_of,
     shown::{self, Form, Html, escaped},
@@ -121,10 +122,10 @@ async fn names(state: &AppState, workspace: &Workspace, events: &[Event]) -> Res
 fn days(events: &[Event], of: RecordKind, names: &Names) -> Vec<DayOfEvents> {
     let of_one_day = events.chunk_by(|one, other| Day::of(one.timestamp) == Day::of(other.timestamp));
     let day = |events: &[Event]| {
-        let date = Day::of(events[0].timestamp).to_text();
+        let day = Day::of(events[0].timestamp);
         let alike = |one: &Event, other: &Event| one.name == other.name && one.user == other.user;
         let moments = events.chunk_by(alike).map(|events| moment(events, of, names)).collect();
-        DayOfEvents { label: date.clone(), date, moments }
+        DayOfEvents { date: day.to_text(), label: spoken(day), moments }
     };
     of_one_day.map(day).collect()
 }
