@@ -121,6 +121,34 @@ impl Footer {
         Ok(())
     }
 
+    /// Those of the chunks in which some track's cell is wanted.
+    pub fn chunks_with(
+        &self,
+        chunks: &Chunks,
+        mut wants: impl FnMut(&daily::Cell) -> bool,
+    ) -> Result<Chunks, ReadError> {
+        let index = self.daily()?;
+        let fold = self.directory.fold();
+        let mut kept = self.directory.none();
+        for run in chunks.runs() {
+            let place = index.place(run.start * fold, run.end * fold);
+            let bytes = self.bytes(self.daily_place[0] + place.start as u64, place.len() as u64)?;
+            for chunk in run {
+                let mut is_wanted = false;
+                for part in chunk * fold..(chunk + 1) * fold {
+                    let block = index.place(part, part + 1);
+                    let block = bytes.slice(block.start - place.start..block.end - place.start);
+                    daily::cells(&block, |cell, _| is_wanted = is_wanted || wants(cell))
+                        .map_err(|_| unreadable(&self.segment, &"daily cells"))?;
+                }
+                if is_wanted {
+                    kept.add(chunk);
+                }
+            }
+        }
+        Ok(kept)
+    }
+
     fn bytes(&self, start: u64, length: u64) -> Result<Bytes, ReadError> {
         let length = usize::try_from(length).map_err(|error| unreadable(&self.segment, &error))?;
         let file = VerifiedFile::new(Arc::clone(&self.segment));

@@ -72,20 +72,18 @@ pub fn read(
 ) -> Result<(), ReadError> {
     let fail = |error: &dyn std::fmt::Display| unreadable(&footer.segment, error);
     let wanted: u64 = rows.iter().map(|range| range.end - range.start).sum();
+    let file = VerifiedFile::new(Arc::clone(&footer.segment));
     let mut found = 0;
     for part in within_groups(footer, rows) {
         let mut numbers = part.rows.iter().cloned().flatten();
         let (empty, filled) = by_emptiness(footer, part.group, columns);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(
-            VerifiedFile::new(Arc::clone(&footer.segment)),
-            footer.metadata.clone(),
-        )
-        .with_row_groups(vec![part.group])
-        .with_row_selection(part.selection())
-        .with_projection(ProjectionMask::roots(footer.metadata.parquet_schema(), filled))
-        .with_batch_size(BATCH_ROWS)
-        .build()
-        .map_err(|error| fail(&error))?;
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.clone(), footer.metadata.clone())
+            .with_row_groups(vec![part.group])
+            .with_row_selection(part.selection())
+            .with_projection(ProjectionMask::roots(footer.metadata.parquet_schema(), filled))
+            .with_batch_size(BATCH_ROWS)
+            .build()
+            .map_err(|error| fail(&error))?;
         let mut of_batch = Vec::new();
         for batch in reader {
             let batch = with_empty(&batch.map_err(|error| fail(&error))?, &empty).map_err(|error| fail(&error))?;

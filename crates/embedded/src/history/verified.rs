@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use parquet::{
     errors::{ParquetError, Result as ParquetResult},
     file::reader::{ChunkReader, Length},
@@ -18,15 +19,23 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::manifest::{BLOCK_BYTES, Segment};
 
-/// A segment's file, for the Parquet reader.
+/// A segment's file, for the Parquet reader. Its copies share the blocks that were read last: small columns lie side by
+/// side in one.
 #[derive(Clone)]
 pub struct VerifiedFile {
     segment: Arc<Segment>,
+    last: Arc<Mutex<Option<Blocks>>>,
+}
+
+/// Neighbouring blocks, checked: the number of the first, and their bytes.
+struct Blocks {
+    first: usize,
+    bytes: Bytes,
 }
 
 impl VerifiedFile {
     pub fn new(segment: Arc<Segment>) -> Self {
-        VerifiedFile { segment }
+        VerifiedFile { segment, last: Arc::default() }
     }
 
     /// Reads and checks every block; for examinations.
@@ -63,8 +72,18 @@ impl VerifiedFile {
         }
         let from = usize::try_from(start / BLOCK_BYTES as u64).map_err(io::Error::other)?;
         let until = usize::try_from(end.div_ceil(BLOCK_BYTES as u64)).map_err(io::Error::other)?;
-        let skipped = usize::try_from(start % BLOCK_BYTES as u64).map_err(io::Error::other)?;
-        Ok(Bytes::from(self.read_blocks(from, until)?).slice(skipped..skipped + length))
+        let mut last = self.last.lock();
+        let known = last.as_ref().filter(|blocks| {
+            let end = (blocks.first * BLOCK_BYTES + blocks.bytes.len()) as u64;
+            blocks.first <= from && start + length as u64 <= end
+        });
+        let (first, bytes) = match known {
+            Some(blocks) => (blocks.first, blocks.bytes.clone()),
+            None => (from, Bytes::from(self.read_blocks(from, until)?)),
+        };
+        let skipped = usize::try_from(start - (first * BLOCK_BYTES) as u64).map_err(io::Error::other)?;
+        *last = Some(Blocks { first, bytes: bytes.clone() });
+        Ok(bytes.slice(skipped..skipped + length))
     }
 }
 

@@ -14,6 +14,7 @@ use muster_store::error::ReadError;
 use rustc_hash::FxHashSet;
 
 use super::{
+    daily::{Cell, UserKey},
     directory::{By, Key},
     footers::Footer,
     manifest::unreadable,
@@ -140,6 +141,43 @@ impl Wanted {
     }
 }
 
+/// What cells say of tracks that may be wanted.
+struct Traces<'w> {
+    wanted: &'w Wanted,
+    users: FxHashSet<UserKey>,
+    loose_users: FxHashSet<UserKey>,
+}
+
+impl<'w> Traces<'w> {
+    fn of(wanted: &'w Wanted) -> Self {
+        let keys = |ids: &FxHashSet<RecordId>| ids.iter().map(|id| UserKey::of(*id)).collect();
+        Traces { wanted, users: keys(&wanted.users), loose_users: keys(&wanted.loose_users) }
+    }
+
+    /// Whether tracks of a cell may be wanted. A user is known by half of its id, so some that are not are among them.
+    fn may_have(&self, cell: &Cell) -> bool {
+        let among = |ids: &FxHashSet<RecordId>, id: Option<RecordId>| id.is_some_and(|id| ids.contains(&id));
+        let user = |keys: &FxHashSet<UserKey>| cell.user.is_some_and(|user| keys.contains(&user));
+        let account = cell.account.filter(|_| cell.named);
+        user(&self.users)
+            || among(&self.wanted.anonymous, cell.anonymous)
+            || among(&self.wanted.accounts, account)
+            || among(&self.wanted.organizations, cell.organization)
+            || (account.is_none() && (user(&self.loose_users) || among(&self.wanted.loose_anonymous, cell.anonymous)))
+    }
+}
+
+/// The rows of a file among which all that may be wanted lie. Chunks are found by users and accounts one by one; what a
+/// file counted of its tracks says which of those hold a track that names the right ones together.
+fn places(footer: &Footer, wanted: &Wanted, filter: &Filter) -> Result<Vec<Range<u64>>, ReadError> {
+    let found = scan::chunks(footer, filter);
+    if found.is_empty() || filter.any.is_none() {
+        return Ok(found.ranges());
+    }
+    let traces = Traces::of(wanted);
+    Ok(footer.chunks_with(&found, |cell| traces.may_have(cell))?.ranges())
+}
+
 /// Calls `visit` with the number and the head of every track in the file that may be wanted. Returns how many rows were
 /// looked at.
 pub fn heads(
@@ -158,7 +196,7 @@ pub fn heads(
         schema::EXTERNAL_ID,
     ];
     columns.extend(wanted.event.is_some().then_some(schema::EVENT));
-    let rows: Vec<Range<u64>> = scan::chunks(footer, filter).ranges();
+    let rows = places(footer, wanted, filter)?;
     scan::read(footer, &rows, &columns, |numbers, batch| {
         let unexpected = || unreadable(&footer.segment, &"unexpected columns");
         let tracks = scan::of_kind(batch, Kind::Track).ok_or_else(unexpected)?;
