@@ -241,3 +241,60 @@ pub fn heads(
     })?;
     Ok(rows.iter().map(|range| range.end - range.start).sum())
 }
+
+#[cfg(test)]
+mod tests {
+    use muster_model::day::Day;
+
+    use super::*;
+
+    fn id(number: Option<u128>) -> Option<RecordId> {
+        number.map(|number| RecordId(number << 64 | number))
+    }
+
+    /// Every choice of nobody, the first and the second for each of so many places.
+    fn choices(places: u32) -> impl Iterator<Item = Vec<Option<u128>>> {
+        (0..3u128.pow(places)).map(move |number| {
+            (0..places).map(|place| Some(number / 3u128.pow(place) % 3).filter(|which| *which > 0)).collect()
+        })
+    }
+
+    /// What is wanted is never passed over: whoever a track names, wherever it is filed, and whatever is looked for.
+    #[test]
+    fn a_cell_may_have_whatever_its_tracks_are_wanted_for() {
+        let (mut wanted_at_all, mut passed_over) = (0, 0);
+        for looked_for in choices(6) {
+            let set = |place: usize| id(looked_for[place]).into_iter().collect::<FxHashSet<RecordId>>();
+            let wanted = Wanted {
+                users: set(0),
+                loose_users: set(1),
+                anonymous: set(2),
+                loose_anonymous: set(3),
+                accounts: set(4),
+                organizations: set(5),
+                ..Wanted::default()
+            };
+            let traces = Traces::of(&wanted);
+            for track in choices(5) {
+                let (user, filed) = (id(track[0]), id(track[4]));
+                let anonymous = id(track[1]).filter(|_| user.is_none());
+                let (account, organization) = (id(track[2]), id(track[3]));
+                let named = Named { user, anonymous, account, organization };
+                let cell = Cell {
+                    account: account.or(filed),
+                    named: account.is_some(),
+                    organization,
+                    user: user.map(UserKey::of),
+                    user_rest: None,
+                    anonymous,
+                    day: Day(0),
+                    event: 0,
+                };
+                assert!(!wanted.names(&named) || traces.may_have(&cell), "{wanted:?} {named:?} {cell:?}");
+                wanted_at_all += usize::from(wanted.names(&named));
+                passed_over += usize::from(!traces.may_have(&cell));
+            }
+        }
+        assert!(wanted_at_all > 1_000 && passed_over > 1_000, "{wanted_at_all} {passed_over}");
+    }
+}
