@@ -179,7 +179,7 @@ fn put_dates(out: &mut String, first: Day, days: usize, width: f64, y: f64) {
         let x = LEFT + width * (place(at) + if is_last { 1.0 } else { 0.5 });
         let anchor = if is_last { "end" } else { "middle" };
         let date = brief(first.plus(i32::try_from(at).unwrap_or(i32::MAX)));
-        put(out, format_args!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"{anchor}\">{date}</text>"));
+        put(out, format_args!("<text class=\"date\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"{anchor}\">{date}</text>"));
     }
 }
 
@@ -264,7 +264,10 @@ pub(super) fn bars(bars: &[Bar], of: &str, wide: Width) -> Html {
             let (x, y) = (LEFT + width * (place(at) + 0.5), CHART_HEIGHT - 4.0);
             put(
                 &mut out,
-                format_args!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{}</text>", escaped(&short)),
+                format_args!(
+                    "<text class=\"date\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{}</text>",
+                    escaped(&short)
+                ),
             );
         }
     }
