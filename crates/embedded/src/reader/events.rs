@@ -164,7 +164,7 @@ impl Timeline<'_, '_> {
     /// Whether candidates may fill the page with what is newer than an instant.
     fn may_be_full_before(&self, at: Micros) -> bool {
         let newer = self.candidates.iter().filter(|(candidate, _)| *candidate > at).count();
-        newer > 0 && newer + self.newest.len() > self.query.limit
+        newer > 0 && newer + self.newest.held() > self.query.limit
     }
 
     /// Takes down what a file has for candidates. Returns how many rows were looked at.

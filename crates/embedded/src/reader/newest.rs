@@ -24,8 +24,8 @@ impl<T> Newest<T> {
         self.heap.len() <= self.limit || self.heap.peek().is_some_and(|Reverse((oldest, _))| at >= oldest.timestamp)
     }
 
-    /// How many there are, and one more.
-    pub fn len(&self) -> usize {
+    /// How many there are so far, at most one more than a page holds.
+    pub fn held(&self) -> usize {
         self.heap.len()
     }
 
