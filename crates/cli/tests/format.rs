@@ -2,9 +2,9 @@
 //!
 //! Each archive in `data` holds a data directory as a kill left it, with something in every part of it (several history
 //! files, a journal that is not folded in, state, set-aside messages, keys; imports in the second one, anonymous ids in the
-//! third, an import that was cut short in the fourth; views and queries under names, and who had an import taken back and a deletion called off, in the
-//! fifth), and the answers of the server that made it. A later version must give the same answers; it may add members to them. When the format changes before a release, the
-//! archive is made anew: `cargo test -p muster-cli --test format -- --ignored make_the_archive`. Once a format has been
+//! third, an import that was cut short in the fourth; views and queries under names, and who had an import taken back and a
+//! deletion called off, in the fifth), and the answers of the server that made it. A later version must give the same answers;
+//! it may add members to them. When the format changes before a release, the archive is made anew: `cargo test -p muster-cli --test format -- --ignored make_the_archive`. Once a format has been
 //! released its archive never changes again.
 
 // All of this is test code, the functions between the tests too.

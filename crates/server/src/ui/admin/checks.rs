@@ -1,7 +1,7 @@
 //! What an operator looks at first: one line for each thing that can go wrong, and whether it does.
 //!
-//! It reads what is in memory, the workspace's imports, which are few, and one page of its deletions; nothing is asked of anybody else. Of other
-//! workspaces it tells nothing.
+//! It reads what is in memory, the workspace's imports, which are few, and one page of its deletions; nothing is asked of
+//! anybody else. Of other workspaces it names nothing; what is counted for the server is counted for all of them together.
 
 use muster_store::{
     deletion::Stage,
