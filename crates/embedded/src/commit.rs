@@ -108,22 +108,21 @@ pub fn commit(
 }
 
 fn ingest_identities(job: &Job, state: &State) -> fjall::Result<()> {
-    let known = job.identities.as_slice();
-    let entries = in_order(known).into_iter().filter_map(|place| known.get_index(place as usize));
-    let values: Vec<_> = entries.map(|((of, id), known)| (keys::identity_key(*of, *id), known.to_bytes())).collect();
-    ingest_sorted(&state.identities, values.into_iter())
+    let sorted = in_order(job.identities.as_slice()).into_iter();
+    let entries = sorted.map(|((of, id), known)| (keys::identity_key(*of, *id), known.to_bytes()));
+    ingest_sorted(&state.identities, entries)
 }
 
-/// The places of identities in the order of their keys. Half of a key nearly always decides, and what is moved while sorting is
-/// small.
-fn in_order(known: &Slice<IdentityKey, Known>) -> Vec<u32> {
+/// Identities in the order of their keys. Half of a key nearly always decides, and what is moved while sorting is small.
+fn in_order(known: &Slice<IdentityKey, Known>) -> Vec<(&IdentityKey, &Known)> {
     let half = |place, (workspace, identity): &IdentityKey| (workspace.0, (identity.0 >> 64) as u64, place);
     let mut order: Vec<(u32, u64, u32)> = (0..).zip(known.keys()).map(|(place, key)| half(place, key)).collect();
+    let entry = |place: u32| known.get_index(place as usize);
     order.sort_unstable_by(|one, other| {
-        let whole = |place: u32| known.get_index(place as usize).map(|(key, _)| *key);
+        let whole = |place| entry(place).map(|(key, _)| key);
         (one.0, one.1).cmp(&(other.0, other.1)).then_with(|| whole(one.2).cmp(&whole(other.2)))
     });
-    order.into_iter().map(|(_, _, place)| place).collect()
+    order.into_iter().filter_map(|(_, _, place)| entry(place)).collect()
 }
 
 fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {

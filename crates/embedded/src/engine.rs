@@ -1,7 +1,7 @@
 //! The engine as a whole: opened, used through the seam, closed.
 //!
-//! Two threads of its own, the writer and the checkpointer; reads run on the caller's blocking threads. Once closed and
-//! dropped, the directory can be opened again at once. Dropping an engine without closing it is a crash as far as the
+//! Threads of its own: the writer, the checkpointer, the eraser, and one that fills the filter of identities; reads run on the
+//! caller's blocking threads. Once closed and dropped, the directory can be opened again at once. Dropping an engine without closing it is a crash as far as the
 //! data is concerned, and as harmless.
 
 use std::{
@@ -11,6 +11,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::Instant,
 };
 
 use crossbeam_channel::Sender;
@@ -194,11 +195,13 @@ type Opened = (Arc<Registry>, Arc<Teams>, Arc<Shelf>, Recovered);
 
 /// Opens the state store and folds in what the journal has beyond it.
 fn recover(layout: &Layout, options: &Options, counters: &Counters) -> Result<Opened, OpenError> {
+    let started = Instant::now();
     let state = State::open(&layout.state, options.state_cache_bytes)?;
     let (registry, teams, shelf, recovered) = reading("the state store", || {
         let (registry, teams) = (Arc::new(Registry::load(&state)?), Arc::new(Teams::load(&state)?));
         let shelf = Arc::new(Shelf::load(&state)?);
-        Ok((registry, teams, shelf, recovery::recover(layout, state, options.identity_filter_bytes, counters)?))
+        let filter_bytes = options.identity_filter_bytes;
+        Ok((registry, teams, shelf, recovery::recover(layout, (state, started), filter_bytes, counters)?))
     })?;
     recovered.views.footers.keep_within(options.history_cache_bytes);
     recovered.views.texts.keep_within(options.search_bytes);

@@ -88,6 +88,7 @@ pub struct Recovery {
     pub cut: Option<(String, u64, u64)>,
     /// Left-over history files that were removed.
     pub removed_files: Vec<String>,
+    /// From the beginning, the opening of the state store included.
     pub millis: u64,
 }
 
@@ -120,14 +121,13 @@ pub struct Recovered {
     pub report: Recovery,
 }
 
-/// Brings a locked directory to where an engine can go on.
+/// Brings a locked directory to where an engine can go on. It is told since when the directory is being opened.
 pub fn recover(
     layout: &Layout,
-    state: State,
+    (state, started): (State, Instant),
     filter_bytes: usize,
     counters: &Counters,
 ) -> Result<Recovered, OpenError> {
-    let started = Instant::now();
     let manifest = Manifest::load(&state, &layout.history)?;
     manifest.check_files()?;
     let removed_files = sweep(&layout.history, &manifest)?;

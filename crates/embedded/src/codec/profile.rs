@@ -71,27 +71,26 @@ fn take_trait<'a>(input: &mut Input<'a>) -> Result<(Stamp, &'a str, Option<&'a s
     Ok((take_stamp(input)?, key, input.option(|input| input.text())?))
 }
 
-/// Reads what senders call a record, and nothing else of it.
-pub fn name(bytes: &[u8]) -> Result<Box<str>, Malformed> {
-    let mut input = Input::new(bytes);
-    if !matches!(input.u8()?, WITHOUT_ANONYMOUS | VERSION) {
-        return Err(Malformed);
-    }
-    input.u8()?;
-    input.u128()?;
-    Ok(input.text()?.into())
-}
-
-/// Reads a profile.
-pub fn decode(bytes: &[u8]) -> Result<Profile, Malformed> {
-    let mut input = Input::new(bytes);
+/// Reads what a profile begins with: its version, what it is, and what senders call it.
+fn take_head<'a>(input: &mut Input<'a>) -> Result<(u8, RecordKind, RecordId, &'a str), Malformed> {
     let version = input.u8()?;
     if !matches!(version, WITHOUT_ANONYMOUS | VERSION) {
         return Err(Malformed);
     }
     let kind = RecordKind::from_number(input.u8()?).ok_or(Malformed)?;
-    let id = RecordId(input.u128()?);
-    let external_id = input.text()?;
+    Ok((version, kind, RecordId(input.u128()?), input.text()?))
+}
+
+/// Reads what senders call a record, and nothing else of it.
+pub fn name(bytes: &[u8]) -> Result<Box<str>, Malformed> {
+    let (_, _, _, external_id) = take_head(&mut Input::new(bytes))?;
+    Ok(external_id.into())
+}
+
+/// Reads a profile.
+pub fn decode(bytes: &[u8]) -> Result<Profile, Malformed> {
+    let mut input = Input::new(bytes);
+    let (version, kind, id, external_id) = take_head(&mut input)?;
     let created_at = Micros(input.i64()?);
     let updated_at = Micros(input.i64()?);
     let stated = input.flag()?;
