@@ -6,12 +6,13 @@
 
 use std::{
     fs::File,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::Sender;
@@ -37,7 +38,7 @@ use crate::{
     counters::Counters,
     credentials::Registry,
     disk,
-    erase::{eraser::Eraser, expiry::Expiry, leftover},
+    erase::{eraser::Eraser, expiry::Expiry, leftover, purge},
     error::{OpenError, reading},
     follow::book::Bounds,
     health::HealthCell,
@@ -60,6 +61,10 @@ use crate::{
 
 /// Of the bytes that the overlay may take, the part that messages may which are heard again to make records anew.
 const RENEWED_SHARE: usize = 4;
+/// What the state store's log may hold when the store is closed: a start reads it in some hundredths of a second.
+const LOG_BYTES_LEFT_MAX: u64 = 4 << 20;
+/// How long closing may take longer for a log without more.
+const LEAVING_MAX: Duration = Duration::from_secs(10);
 
 /// The embedded engine.
 pub struct Embedded {
@@ -233,11 +238,13 @@ fn start(
     health: &Arc<HealthCell>,
     lock: File,
 ) -> Result<(), OpenError> {
+    let (layout, room) = (eraser.layout.clone(), Arc::clone(&checkpointer.room));
     let (ending, idle) = (Arc::clone(&checkpointer.closing), Arc::clone(&checkpointer.idle));
     let texts = Arc::clone(&writer.views.texts);
     let checkpointing = spawn("checkpoint", Arc::clone(health), move || checkpointer.run())?;
     let erasing = spawn("eraser", Arc::clone(health), move || eraser.run())?;
-    let (disk, closing) = (writer.views.state.identities.clone(), Arc::clone(&ending));
+    let (state, stopped) = (writer.views.state.clone(), Arc::clone(health));
+    let (disk, closing) = (state.identities.clone(), Arc::clone(&ending));
     let filling = spawn("sieve", Arc::clone(health), move || filling.run(&disk, &closing))?;
     spawn("writer", Arc::clone(health), move || {
         let closed = writer.run();
@@ -248,12 +255,32 @@ fn start(
         let _ = erasing.join();
         let _ = filling.join();
         texts.end();
+        if closed.is_some() && stopped.left_undone().is_none() {
+            leave_little_to_read(&state, &layout.state, &room);
+        }
+        drop(state);
         drop(lock);
         if let Some(closed) = closed {
             let _ = closed.send(());
         }
     })?;
     Ok(())
+}
+
+/// Has the state store begin its log anew, so that the next start does not read again what lies in tables. Nothing depends
+/// on it.
+fn leave_little_to_read(state: &State, state_dir: &Path, room: &Room) {
+    let until = Instant::now() + LEAVING_MAX;
+    let renewed = purge::log_bytes(state_dir).and_then(|bytes| match bytes {
+        0..LOG_BYTES_LEFT_MAX => Ok(true),
+        _ if !room.spares(purge::RENEWAL_BYTES_MAX) => Ok(false),
+        _ => purge::begin_log(state, state_dir, &|| Instant::now() < until),
+    });
+    match renewed {
+        Ok(true) => {}
+        Ok(false) => tracing::info!("the state store keeps its log; the next start reads it again"),
+        Err(fault) => tracing::warn!(error = %fault, "the state store keeps its log; the next start reads it again"),
+    }
 }
 
 /// A thread whose panic stops the store instead of going unnoticed.

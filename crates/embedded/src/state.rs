@@ -64,8 +64,8 @@ pub struct State {
 const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
 
 /// Tables that may wait to be merged, where every checkpoint changes keys all over the keyspace. A merge takes in the whole
-/// level below, so it is worth waiting for what several checkpoints wrote; a look-up asks so many filters at the most. Not
-/// where keys are removed as often as they are added: a list that runs over what was removed waits for each of them.
+/// level below, so it is worth waiting for what several checkpoints wrote; a look-up asks so many filters at the most, and
+/// a list steps over what so many tables removed, once ([`crate::lists::gaps`]).
 /// A keyspace keeps what it was created with: those of earlier versions merge sooner.
 const TABLES_MAX: u8 = 16;
 /// Bytes of a table there; with so many waiting, the level below is as large as it would be by the database's own defaults.
@@ -101,8 +101,8 @@ impl State {
             meta: keyspace("meta")?,
             profiles: scattered("profiles")?,
             by_created: scattered("by_created")?,
-            by_updated: keyspace("by_updated")?,
-            by_field: keyspace("by_field")?,
+            by_updated: scattered("by_updated")?,
+            by_field: scattered("by_field")?,
             stated: keyspace("stated")?,
             children: scattered("children")?,
             statements: scattered("statements")?,

@@ -6,6 +6,7 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
+    os::unix::fs::MetadataExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -18,6 +19,10 @@ use crate::{error::state_failed, state::State};
 /// Bytes after which the store starts a new log.
 const LOG_BYTES: usize = 64_000_000;
 const FILLER_BYTES: usize = 4 << 20;
+/// What beginning a log anew may take on disk, tables of what fills it included.
+pub const RENEWAL_BYTES_MAX: u64 = 4 * LOG_BYTES as u64;
+/// The unit in which the system tells what a file takes.
+const BLOCK_BYTES: u64 = 512;
 const FILLER_KEY: &str = "filler";
 /// How long the store may take to drop its old log.
 const DROP_TIMEOUT: Duration = Duration::from_secs(60);
@@ -27,6 +32,30 @@ const LOOKS_OF_ONE: usize = 50;
 
 /// Has everything dropped that was removed before this is called; `false` when `go_on` said to stop before that.
 pub fn purge(state: &State, state_dir: &Path, go_on: &dyn Fn() -> bool) -> Result<bool, ReadError> {
+    if !begin_log(state, state_dir, go_on)? {
+        return Ok(false);
+    }
+    let holding =
+        [&state.profiles, &state.by_field, &state.refused, &state.statements, &state.children, &state.identities];
+    for keyspace in holding.into_iter().chain([&state.followers, &state.filler]) {
+        if !go_on() {
+            return Ok(false);
+        }
+        keyspace.major_compact().map_err(|error| state_failed(&error))?;
+    }
+    Ok(true)
+}
+
+/// What the store's log holds, which the next start has to read again.
+pub fn log_bytes(state_dir: &Path) -> Result<u64, ReadError> {
+    let failed = |error: std::io::Error| ReadError::Failed { what: error.to_string() };
+    // The file is as long as it may become; what was written into it is what it takes.
+    let written = |name: String| Ok(state_dir.join(name).metadata().map_err(failed)?.blocks() * BLOCK_BYTES);
+    logs(state_dir)?.into_iter().map(written).sum()
+}
+
+/// Has the store write out what it holds in memory and begin its log anew; `false` when `go_on` said to stop before that.
+pub fn begin_log(state: &State, state_dir: &Path, go_on: &dyn Fn() -> bool) -> Result<bool, ReadError> {
     let failed = |error: fjall::Error| state_failed(&error);
     let before = logs(state_dir)?;
     fill_log(state, go_on).map_err(failed)?;
@@ -48,14 +77,6 @@ pub fn purge(state: &State, state_dir: &Path, go_on: &dyn Fn() -> bool) -> Resul
         }
         std::thread::sleep(LOOK_PAUSE);
         looks += 1;
-    }
-    let holding =
-        [&state.profiles, &state.by_field, &state.refused, &state.statements, &state.children, &state.identities];
-    for keyspace in holding.into_iter().chain([&state.followers, &state.filler]) {
-        if !go_on() {
-            return Ok(false);
-        }
-        keyspace.major_compact().map_err(failed)?;
     }
     Ok(true)
 }
