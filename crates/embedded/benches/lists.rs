@@ -1,6 +1,6 @@
 //! Lists over many profiles: how long the first page and a later one take, in several orders and with filters.
 //!
-//! `cargo bench -p muster-embedded --bench lists -- [users] [directory]`. Besides the users there is an account for every
+//! `cargo bench -p muster-embedded --bench lists -- [users] [directory] [changed]`. Besides the users there is an account for every
 //! ten of them, and an organization for every ten accounts. With a directory the data is kept there and only read when it
 //! is there already. Each figure is over pages of 100 records; later pages start at random places of the same list.
 
@@ -45,13 +45,14 @@ fn main() {
     let users = arguments.first().and_then(|text| text.replace('_', "").parse().ok()).unwrap_or(100_000);
     let temporary = tempfile::tempdir().expect("a temporary directory");
     let dir = arguments.get(1).map_or_else(|| temporary.path().to_owned(), PathBuf::from);
+    let changed = arguments.get(2).and_then(|text| text.replace('_', "").parse().ok()).unwrap_or(0);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         if !dir.join("state").exists() {
             fill(&dir, users).await;
         }
-        measure(&dir, users).await;
+        measure(&dir, users, changed).await;
     });
 }
 
@@ -120,9 +121,52 @@ fn batches(workspace: WorkspaceId, texts: &[String], first: usize) -> Vec<Batch>
     texts.chunks(BATCH).enumerate().map(batch).collect()
 }
 
-async fn measure(dir: &Path, users: usize) {
+async fn measure(dir: &Path, users: usize, changed: usize) {
     let (engine, workspace) = opened::open(dir).await;
-    println!("{:<56} {:>8} {:>8} {:>8} {:>8}", "pages of 100 records, milliseconds", "p50", "p99", "most", "records");
+    let engine = Arc::new(engine);
+    read(&engine, workspace, users).await;
+    if changed > 0 {
+        let before = engine.figures().checkpoints;
+        change(&engine, workspace, users, changed).await;
+        println!("{changed} users changed, {} checkpoints meanwhile", engine.figures().checkpoints - before);
+        read(&engine, workspace, users).await;
+    }
+    engine.close().await.expect("a clean close");
+}
+
+/// Changes users all over the list: a trait, and when they were last seen.
+async fn change(engine: &Arc<Embedded>, workspace: WorkspaceId, users: usize, changed: usize) {
+    let texts: Vec<String> = (0..changed)
+        .flat_map(|n| {
+            let user = n * 7_919 % users;
+            let at = Micros(START + (20_000_000 + n as i64) * 1_000_000).to_millis_text();
+            [
+                format!(
+                    r#"{{"type":"user","userId":"user-{user}","timestamp":"{at}","messageId":"c{n}","traits":{{"logins":{}}}}}"#,
+                    n * 31 % 1_000_000
+                ),
+                format!(
+                    r#"{{"type":"track","userId":"user-{user}","event":"opened","timestamp":"{at}","messageId":"d{n}"}}"#
+                ),
+            ]
+        })
+        .collect();
+    senders::append(engine, batches(workspace, &texts, 2 * users)).await;
+}
+
+/// Milliseconds of processor time that this process has used.
+fn used() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or_default();
+    (ticks(11) + ticks(12)) * 10.0
+}
+
+async fn read(engine: &Embedded, workspace: WorkspaceId, users: usize) {
+    println!(
+        "{:<56} {:>8} {:>8} {:>8} {:>8} {:>8}",
+        "pages of 100 records, milliseconds", "p50", "p99", "most", "cpu", "records"
+    );
     let list = |order: ListOrder| ListQuery::new(RecordKind::User, order);
     let is = |key: &str, value: &str| Condition::TraitIs { key: key.to_owned(), value: value.to_owned() };
     let with = |order: ListOrder, conditions: Vec<Condition>| ListQuery { conditions, ..list(order) };
@@ -153,13 +197,12 @@ async fn measure(dir: &Path, users: usize) {
         ("by text that many have", with(ListOrder::UpdatedAt, vec![Condition::Contains("number 7".to_owned())])),
         ("by text that nobody has", with(ListOrder::UpdatedAt, vec![Condition::Contains("nobody".to_owned())])),
     ] {
-        let first = pages(&engine, workspace, &query, |_| None).await;
+        let first = pages(engine, workspace, &query, |_| None).await;
         report(&format!("{what}, first page"), first);
         let starts = starts(&query.order);
-        let later = pages(&engine, workspace, &query, |number| Some(starts(number))).await;
+        let later = pages(engine, workspace, &query, |number| Some(starts(number))).await;
         report(&format!("{what}, later page"), later);
     }
-    engine.close().await.expect("a clean close");
 }
 
 /// Places somewhere in a list.
@@ -181,8 +224,8 @@ async fn pages(
     workspace: WorkspaceId,
     query: &ListQuery,
     from: impl Fn(usize) -> Option<ListCursor>,
-) -> (Vec<Duration>, usize) {
-    let (mut times, mut records) = (Vec::with_capacity(PAGES), 0);
+) -> (Vec<Duration>, f64, usize) {
+    let (mut times, mut records, before) = (Vec::with_capacity(PAGES), 0, used());
     for number in 0..PAGES {
         let query = ListQuery { from: from(number), ..query.clone() };
         let started = Instant::now();
@@ -190,12 +233,17 @@ async fn pages(
         times.push(started.elapsed());
         records += page.profiles.len();
     }
-    (times, records / PAGES)
+    (times, (used() - before) / PAGES as f64, records / PAGES)
 }
 
-fn report(what: &str, (mut times, records): (Vec<Duration>, usize)) {
+fn report(what: &str, (mut times, cpu, records): (Vec<Duration>, f64, usize)) {
     times.sort_unstable();
     let millis = |time: Duration| time.as_secs_f64() * 1_000.0;
     let at = |percent: usize| millis(times[(times.len() * percent / 100).min(times.len() - 1)]);
-    println!("{what:<56} {:>8.2} {:>8.2} {:>8.2} {records:>8}", at(50), at(99), millis(times[times.len() - 1]));
+    println!(
+        "{what:<56} {:>8.2} {:>8.2} {:>8.2} {cpu:>8.2} {records:>8}",
+        at(50),
+        at(99),
+        millis(times[times.len() - 1])
+    );
 }

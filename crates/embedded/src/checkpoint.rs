@@ -14,6 +14,7 @@
 //! everything meanwhile.
 
 use std::{
+    collections::VecDeque,
     path::PathBuf,
     sync::{
         Arc,
@@ -44,7 +45,7 @@ use crate::{
     },
     idle::Idle,
     lists::{
-        along::{Along, Stretch},
+        ahead::{self, Beginning},
         changes::Fault,
         settle,
     },
@@ -85,20 +86,22 @@ pub struct Checkpointer {
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Between two tries of a failed checkpoint.
 const RETRY_PAUSE: Duration = Duration::from_secs(2);
-/// Places of a list that are gone through before anybody asks for them.
-const AHEAD_PLACES: usize = 200;
 /// Tries of one checkpoint before a store that is closing gives up; the journal keeps what was not brought into place.
 const CLOSING_TRIES_MAX: u32 = 2;
 
 impl Checkpointer {
     /// Works until the writer ends.
     pub fn run(mut self) {
+        let mut after_start = ahead::after_start(&self.registry.workspace_ids());
+        self.go_through(&mut after_start);
         loop {
             let job = match self.jobs.recv_timeout(LOOK_INTERVAL) {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => {
                     self.look();
                     shed::shed(&self.views, &self.room);
+                    self.go_through(&mut after_start);
+                    self.views.mirrors.keep_up(&self.views);
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -118,7 +121,8 @@ impl Checkpointer {
                 return;
             }
             shed::shed(&self.views, &self.room);
-            self.go_through_lists();
+            self.views.mirrors.keep_up(&self.views);
+            self.go_through(&mut self.views.gaps.wanted().into());
             self.compact();
         }
     }
@@ -185,12 +189,15 @@ impl Checkpointer {
         }
         gaps.end(&state.database.snapshot());
         self.views.texts.note(&job.overlay);
+        let mut freezes = 0;
         self.views.change(|current| {
             let mut manifest = Manifest::clone(&current.manifest);
             written.into_iter().for_each(|segment| manifest.add(segment));
             current.manifest = Arc::new(manifest);
             current.frozen = None;
+            freezes = current.freezes;
         });
+        self.views.mirrors.forget_before(freezes);
         Ok(())
     }
 
@@ -226,17 +233,12 @@ impl Checkpointer {
         Ok(written)
     }
 
-    /// Steps over what this checkpoint removed where somebody reads lists from the beginning, so that none of them has to.
-    fn go_through_lists(&self) {
-        let (state, gaps) = (&self.views.state, &self.views.gaps);
-        for (order, downwards) in gaps.wanted() {
-            if !self.jobs.is_empty() || self.closing.load(Ordering::Acquire) {
-                return;
-            }
-            let stretch = Stretch { order, range: order.ends(), after: None, downwards };
-            let places = Along::new(state, gaps, &state.database.snapshot(), stretch);
-            // What cannot be read is told to whoever asks for it.
-            places.take(AHEAD_PLACES).take_while(Result::is_ok).for_each(drop);
+    /// Steps over what is gone at the beginnings of lists, so that nobody who reads them has to; as long as there is nothing more
+    /// urgent to do.
+    fn go_through(&self, beginnings: &mut VecDeque<Beginning>) {
+        while self.jobs.is_empty() && !self.closing.load(Ordering::Acquire) {
+            let Some(beginning) = beginnings.pop_front() else { return };
+            ahead::go_through(&self.views.state, &self.views.gaps, beginning);
         }
     }
 
@@ -321,11 +323,17 @@ impl Checkpointer {
 mod tests {
     use std::path::Path;
 
-    use muster_model::time::Micros;
-    use muster_store::status::{Health, Status};
+    use muster_model::{kind::RecordKind, time::Micros};
+    use muster_store::{
+        credentials::{Credentials, NewKey, Scopes},
+        status::{Health, Status},
+    };
 
     use super::*;
-    use crate::engine::Embedded;
+    use crate::{
+        engine::Embedded,
+        lists::gaps::{List, Order},
+    };
 
     /// How long it may take on a machine that is busy.
     const PATIENCE: Duration = Duration::from_secs(60);
@@ -356,5 +364,34 @@ mod tests {
         }
         let health = format!("{:?}", engine.health());
         assert!(health.contains("the state store failed"), "{health}");
+    }
+
+    /// Nobody has read a list since the start, and where no place is left at its beginning is known.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn beginnings_of_lists_are_gone_through_after_a_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { long_step: Duration::ZERO, ..Options::new(dir.path()) };
+        let (engine, _) = Embedded::open(options.clone(), Micros(0)).unwrap();
+        let new = NewKey {
+            workspace_name: "default".to_owned(),
+            name: "test".to_owned(),
+            scopes: Scopes::ALL,
+            token_hash: [1; 32],
+            created_at: Micros(0),
+        };
+        let workspace = engine.create_key(new).await.unwrap().workspace.id;
+        engine.close().await.unwrap();
+        drop(engine);
+        let (engine, _) = Embedded::open(options, Micros(0)).unwrap();
+        let until = Instant::now() + PATIENCE;
+        for list in [List::Updated, List::Created] {
+            let order = Order::of_times(list, workspace, RecordKind::User);
+            while list == List::Updated && engine.views.gaps.of(order).is_empty() {
+                assert!(Instant::now() < until, "nobody went through it");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            assert_eq!(engine.views.gaps.of(order).is_empty(), list == List::Created, "places of creation stay");
+        }
+        engine.close().await.unwrap();
     }
 }

@@ -20,6 +20,8 @@ pub struct Slot {
     /// Where the version below stands in lists. `None` when there is none.
     pub below: Option<Listed>,
     rows: Chain,
+    /// The group of changes that it was changed by last, as its overlay counts them.
+    changed: u32,
     /// Bytes that the profile took when it was weighed last.
     weight_bytes: usize,
 }
@@ -28,7 +30,7 @@ impl Slot {
     /// A profile as it is before this overlay changes it.
     pub fn new(profile: Arc<Profile>, below: Option<Listed>) -> Slot {
         let weight_bytes = profile.weight_bytes();
-        Slot { profile, below, rows: Chain::default(), weight_bytes }
+        Slot { profile, below, rows: Chain::default(), changed: 0, weight_bytes }
     }
 
     /// Bytes that it takes in an overlay, about, its key and its place included.
@@ -74,6 +76,8 @@ pub struct Slots {
     links: Vec<Link>,
     /// How many slots no key leads to any more.
     detached: usize,
+    /// Groups of changes so far.
+    clock: u32,
 }
 
 impl Slots {
@@ -85,7 +89,24 @@ impl Slots {
             slots: Vec::with_capacity(slots),
             links: Vec::with_capacity(before.links.len()),
             detached: 0,
+            clock: 0,
         }
+    }
+
+    /// To be called before a group of changes: what it changes can be told from what was before.
+    pub fn tick(&mut self) {
+        self.clock += 1;
+    }
+
+    /// Groups of changes so far.
+    pub fn clock(&self) -> u32 {
+        self.clock
+    }
+
+    /// The profile of a number, if it was changed after so many groups.
+    pub fn changed_since(&self, number: SlotNumber, clock: u32) -> Option<&Arc<Profile>> {
+        let (_, slot) = &self.slots[number.index()];
+        (slot.changed > clock).then_some(&slot.profile)
     }
 
     /// Notes a row of a record.
@@ -118,7 +139,9 @@ impl Slots {
 
     /// The same, to change it.
     pub fn at_mut(&mut self, number: SlotNumber) -> &mut Slot {
-        &mut self.slots[number.0 as usize].1
+        let (_, slot) = &mut self.slots[number.0 as usize];
+        slot.changed = self.clock;
+        slot
     }
 
     /// Looks at profiles that are about to be changed, so that the processor fetches all of them at once instead of
@@ -188,6 +211,11 @@ impl Slots {
         self.numbers.is_empty()
     }
 
+    /// Whether a key leads to a number still: its record was not deleted since.
+    pub fn counts(&self, number: SlotNumber) -> bool {
+        self.detached == 0 || self.number(self.key_at(number)) == Some(number)
+    }
+
     /// All of them by number, those included that were let go of.
     pub fn numbered(&self) -> impl ExactSizeIterator<Item = (&ProfileKey, &Slot)> {
         self.slots.iter().map(|(key, slot)| (key, slot))
@@ -195,6 +223,11 @@ impl Slots {
 }
 
 impl SlotNumber {
+    /// The number of a place in a list that has one for each slot.
+    pub fn of_index(place: usize) -> SlotNumber {
+        SlotNumber(place as u32)
+    }
+
     /// The number as a place in a list that has one for each slot.
     pub fn index(self) -> usize {
         self.0 as usize

@@ -23,7 +23,7 @@ use crate::{
     history::{footers::Footers, manifest::Manifest},
     imports::ClosedImports,
     keys::{self, ProfileKey},
-    lists::{catalogue::Hearings, gaps::GapBook, lineups::Lineups, sets::Sets, texts::Texts},
+    lists::{catalogue::Hearings, gaps::GapBook, lineups::Lineups, mirrors::Mirrors, sets::Sets, texts::Texts},
     overlay::{HiddenChildren, Overlay, StatementsKey, told_of},
     state::State,
 };
@@ -40,6 +40,8 @@ pub struct Views {
     pub sets: Sets,
     /// Lists of few records that were sorted lately.
     pub lineups: Lineups,
+    /// What lists ask of records in memory.
+    pub mirrors: Mirrors,
     /// Stretches of lists in which no place is left.
     pub gaps: Arc<GapBook>,
     /// What messages in memory stated of traits, as far as somebody asked.
@@ -96,6 +98,7 @@ impl Views {
             texts,
             sets,
             lineups,
+            mirrors: Mirrors::default(),
             gaps,
             hearings,
             tombstones,
@@ -126,7 +129,9 @@ impl Views {
 
     /// Changes what is in memory. Only the writer and the checkpoint's commit do.
     pub fn change<T>(&self, change: impl FnOnce(&mut Current) -> T) -> T {
-        change(&mut self.current.write())
+        let mut current = self.current.write();
+        current.live.profiles.tick();
+        change(&mut current)
     }
 
     /// Everything below the live overlay, as of the moment of the look.

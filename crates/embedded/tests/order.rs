@@ -10,7 +10,7 @@ use muster_store::{
         Desk, Pace, Subject,
         arbitrary::{Shape, arrivals_with_a_choice, arrivals_with_deletions, for_all, for_each},
         imports,
-        order::{Difference, check, check_deletions},
+        order::{Difference, check, check_deletions, check_on_the_way},
     },
 };
 use support::{open_when_free, options};
@@ -106,6 +106,23 @@ fn deletions_at_any_point() {
             subject.sound(outcome).await
         })
     });
+}
+
+/// What is kept of records in memory for lists is asked again and again while these change, are deleted, come back and reach the disk.
+#[test]
+fn reads_between_messages_and_deletions() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for (seed, steps_between) in [(21, 1), (22, 3)] {
+        for_each(3, seed, arrivals_with_deletions(1..=30, 2), |arrival| {
+            runtime.block_on(async {
+                let subject = Directory::new();
+                let mut desk = Desk::open(&subject, Pace::Straight).await;
+                let outcome = Box::pin(check_on_the_way(&mut desk, arrival, steps_between)).await;
+                drop(desk);
+                subject.sound(outcome).await
+            })
+        });
+    }
 }
 
 fn imports_taken_back(size: usize, cases: u32, subject: impl Fn() -> Directory) {

@@ -12,7 +12,22 @@ pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
-    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+    letters(text).collect()
+}
+
+/// Adds text with the case of its letters folded away.
+fn fold_into(all: &mut String, text: &str) {
+    if text.is_ascii() {
+        let start = all.len();
+        all.push_str(text);
+        all[start..].make_ascii_lowercase();
+    } else {
+        all.extend(letters(text));
+    }
+}
+
+fn letters(text: &str) -> impl Iterator<Item = char> {
+    text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }
 
 /// The text that a trait is shown as when it feeds a field; a number counts as its digits.
@@ -30,15 +45,20 @@ pub fn text<'t>(traits: &'t Traits, key: &str) -> Option<Cow<'t, str>> {
 #[must_use]
 pub fn searchable(profile: &Profile) -> String {
     let mut all = String::with_capacity(64);
+    add_searchable(profile, &mut all);
+    all
+}
+
+/// Adds what a search looks through to a text.
+pub fn add_searchable(profile: &Profile, all: &mut String) {
     let named = profile.as_instance().and_then(|instance| instance.name.as_ref()).map(|name| name.value().as_ref());
     for part in
         [text(&profile.traits, "name"), named.map(Cow::Borrowed), text(&profile.traits, "email")].into_iter().flatten()
     {
-        all.push_str(&fold(&part));
+        fold_into(all, &part);
         all.push('\n');
     }
-    all.push_str(&fold(&profile.external_id));
-    all
+    fold_into(all, &profile.external_id);
 }
 
 /// A profile's e-mail address, folded and without spaces around it.

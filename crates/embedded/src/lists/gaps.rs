@@ -27,7 +27,7 @@ use super::entries;
 use crate::keys::{self, TimePlace};
 
 /// Orders that something is kept of.
-const ORDERS_MAX: usize = 64;
+pub const ORDERS_MAX: usize = 64;
 /// Gaps that are kept of an order: more than the records of a page.
 const GAPS_MAX: usize = 256;
 /// Checkpoints after which an order that nobody read meanwhile is gone through no more.

@@ -60,6 +60,21 @@ impl Glance {
         }
     }
 
+    /// Records that were in memory, of all kinds, at the most.
+    pub fn records(&self) -> usize {
+        self.live.index() + self.below.frozen.as_ref().map_or(0, |frozen| frozen.profiles.next_number().index())
+    }
+
+    /// The number from which on records of the live overlay were not there yet.
+    pub fn end(&self) -> SlotNumber {
+        self.live
+    }
+
+    /// Whether the live overlay says more of a record than what is below.
+    pub fn is_above(&self, live: &Overlay, key: &ProfileKey) -> bool {
+        self.is_live(live, key) || live.gone.contains_key(key)
+    }
+
     fn is_live(&self, live: &Overlay, key: &ProfileKey) -> bool {
         live.profiles.number(key).is_some_and(|number| number < self.live)
     }
@@ -72,7 +87,7 @@ impl Glance {
         }
         let current = views.look();
         let live = self.live(&current)?;
-        Ok(self.is_live(live, key) || live.gone.contains_key(key))
+        Ok(self.is_above(live, key))
     }
 
     /// Shows every record of a kind that was in memory, as it is now or was then; `look` is called under the lock.
@@ -96,8 +111,7 @@ impl Glance {
         for some in frozen.chunks(LOOK_RECORDS) {
             let current = views.look();
             let live = self.live(&current)?;
-            let shown = |key: &ProfileKey| !self.is_live(live, key) && !live.gone.contains_key(key);
-            some.iter().filter(|(key, _)| shown(key)).for_each(|(_, slot)| look(&slot.profile));
+            some.iter().filter(|(key, _)| !self.is_above(live, key)).for_each(|(_, slot)| look(&slot.profile));
         }
         Ok(())
     }

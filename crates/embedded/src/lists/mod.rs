@@ -2,7 +2,7 @@
 //!
 //! On disk, every record has an entry for each of its fields and traits, written in the commit that writes the record
 //! itself, as the difference to the version below; so index and records always belong together. Records changed since
-//! the last checkpoint are looked at in memory, and hide their entries on disk. A page looks at a bounded number of
+//! the last checkpoint are chosen in memory, from columns that are made as lists ask for them, and hide their entries on disk. A page looks at a bounded number of
 //! records and entries; when that does not fill it, it is short and says where to go on.
 
 /// The entries of a record.
@@ -20,6 +20,15 @@ pub mod texts;
 /// What was in memory when a list began.
 mod glance;
 
+/// What a list asks of each record in memory.
+pub mod columns;
+
+/// Columns of the records in memory.
+pub mod mirrors;
+
+/// The records in memory, in the order of a list.
+mod memory;
+
 /// Records that a condition singles out.
 pub mod sources;
 
@@ -31,6 +40,9 @@ pub mod lineups;
 
 /// Stretches of an order in which no place is left.
 pub mod gaps;
+
+/// Beginnings of lists gone through before anybody asks.
+pub mod ahead;
 
 /// The places of an order, one after the other.
 pub mod along;

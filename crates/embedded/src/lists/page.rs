@@ -9,13 +9,14 @@ use muster_model::{
 };
 use muster_store::{
     error::ReadError,
-    lists::{Condition, ListCursor, ListPage, ListQuery, belongs, kept_seen},
+    lists::{ListCursor, ListPage, ListQuery, belongs, kept_seen},
 };
 use rustc_hash::FxHashMap;
 
 use super::{
-    glance::{Fault, Glance},
+    glance::{Fault, Glance, LOOK_RECORDS},
     lineups::Question,
+    memory::Memory,
     sets::Answer,
     sources::Source,
     texts::Search,
@@ -29,13 +30,8 @@ const READ_COST: usize = 8;
 const TRIAL_READS: usize = 5;
 /// The part of a page that these are to have found, or it is asked.
 const TRIAL_ENOUGH: usize = 4;
-/// Uncertain accounts in memory whose first and last track are read from history for one page.
-const UNCERTAIN_MAX: usize = 1_000;
 /// How often a list begins anew when checkpoints overtake it.
 const BEGINNINGS_MAX: usize = 5;
-
-/// A record of the list, and where it stands.
-type Found = (ListCursor, Arc<Profile>);
 
 impl Reader {
     /// A page of records.
@@ -54,41 +50,46 @@ impl Reader {
 }
 
 /// One page in the making.
-struct Pager<'r> {
-    reader: &'r Reader,
-    workspace: WorkspaceId,
-    query: ListQuery,
-    glance: Glance,
+pub(super) struct Pager<'r> {
+    pub reader: &'r Reader,
+    pub workspace: WorkspaceId,
+    pub query: ListQuery,
+    pub glance: Glance,
     /// First and last track of accounts in memory that were uncertain.
-    seen: FxHashMap<RecordId, Span>,
+    pub seen: FxHashMap<RecordId, Span>,
 }
 
 impl Pager<'_> {
     fn read(mut self) -> Result<ListPage, Fault> {
         let of = (self.workspace, self.query.kind);
         let sources = self.reader.found_by(&self.glance, self.workspace, &self.query)?;
-        if let Some(places) = self.lineup(&sources)? {
-            let memory = self.in_memory()?;
-            return self.merge(memory, behind(places, &self.query), &Among::default(), usize::MAX);
+        let lineup = self.lineup(&sources)?;
+        let named = match self.glance.records() {
+            // So few are looked at one by one.
+            0..=LOOK_RECORDS => None,
+            _ => self.reader.named(&self.glance, of, &sources)?,
+        };
+        let mut memory = Memory::of(&mut self, named)?;
+        if let Some(places) = lineup {
+            return self.merge(&mut memory, behind(places, &self.query), &Among::default(), usize::MAX);
         }
-        let memory = self.in_memory()?;
         let whole = self.reader.options.scan_max;
         let searches = || {
             sources.iter().filter_map(|source| if let Source::Text(search) = source { Some(&**search) } else { None })
         };
         let mut among = Among { set: None, searches: searches().collect() };
         if sources.is_empty() {
-            return self.merge(memory, self.steps(&among), &among, whole);
+            return self.merge(&mut memory, self.steps(&among), &among, whole);
         }
         let known = self.reader.set(&self.glance, of, &sources, false)?;
         if known.is_some() || !among.searches.is_empty() {
             among.set = known.flatten();
-            return self.merge(memory, self.steps(&among), &among, whole);
+            return self.merge(&mut memory, self.steps(&among), &among, whole);
         }
         // Of many, a short way through the order meets enough; if it does not, it is worth knowing whom to look for.
         let limit = self.query.limit.max(1);
         let trial = (READ_COST * TRIAL_READS * limit).min(whole);
-        let mut page = self.merge(memory.clone(), self.steps(&among), &among, trial)?;
+        let mut page = self.merge(&mut memory, self.steps(&among), &among, trial)?;
         if page.next.is_none() || page.profiles.len() == limit {
             return Ok(page);
         }
@@ -96,47 +97,9 @@ impl Pager<'_> {
         if page.profiles.len() < limit.div_ceil(TRIAL_ENOUGH) {
             among.set = self.reader.set(&self.glance, of, &sources, true)?.flatten();
         }
-        let memory = memory.into_iter().filter(|(cursor, _)| is_after(cursor, &self.query)).collect();
-        let rest = self.merge(memory, self.steps(&among), &among, whole)?;
+        let rest = self.merge(&mut memory, self.steps(&among), &among, whole)?;
         page.profiles.extend(rest.profiles);
         Ok(ListPage { profiles: page.profiles, next: rest.next })
-    }
-
-    /// Records in memory that may be on this page or a later one, in the order of the list.
-    fn in_memory(&mut self) -> Result<Vec<Found>, Fault> {
-        let query = &self.query;
-        let (now, later): (Vec<&Condition>, Vec<&Condition>) =
-            query.conditions.iter().partition(|condition| !matches!(condition, Condition::Contains(_)));
-        let asks_seen = query.order.asks_seen() || now.iter().any(|condition| condition.asks_seen());
-        // When all that there is to check is checked here, no more than a page is kept.
-        let keep = if later.is_empty() && query.within.is_none() { query.limit.max(1) + 1 } else { usize::MAX };
-        let (mut found, mut uncertain): (Vec<Found>, Vec<Arc<Profile>>) = Default::default();
-        self.glance.each(&self.reader.views, (self.workspace, query.kind), |profile| {
-            let (seen, certain) = kept_seen(profile);
-            if asks_seen && !certain && uncertain.len() < UNCERTAIN_MAX {
-                uncertain.push(Arc::clone(profile));
-                return;
-            }
-            let cursor = query.order.place(profile, seen);
-            if is_after(&cursor, query) && now.iter().all(|condition| condition.holds(profile, seen)) {
-                found.push((cursor, Arc::clone(profile)));
-                if found.len() / 4 > keep {
-                    found.select_nth_unstable_by(keep, |(one, _), (other, _)| one.order(other, query.ascending));
-                    found.truncate(keep);
-                }
-            }
-        })?;
-        for profile in uncertain {
-            let seen = self.reader.seen(self.workspace, (profile.kind(), profile.id))?;
-            self.seen.insert(profile.id, seen);
-            let cursor = query.order.place(&profile, seen);
-            if is_after(&cursor, query) && now.iter().all(|condition| condition.holds(&profile, seen)) {
-                found.push((cursor, profile));
-            }
-        }
-        found.retain(|(_, profile)| later.iter().all(|condition| condition.holds(profile, Span::default())));
-        found.sort_unstable_by(|(one, _), (other, _)| one.order(other, query.ascending));
-        Ok(found)
     }
 
     /// Whether a record belongs into the list.
@@ -149,7 +112,7 @@ impl Pager<'_> {
         belongs(profile, parent, &mut |kind, id| self.reader.views.profile(&ProfileKey::new(self.workspace, kind, id)))
     }
 
-    fn seen_of(&self, profile: &Profile) -> Span {
+    pub(super) fn seen_of(&self, profile: &Profile) -> Span {
         self.seen.get(&profile.id).copied().unwrap_or_else(|| kept_seen(profile).0)
     }
 
@@ -168,7 +131,7 @@ impl Pager<'_> {
         let of = (self.workspace, self.query.kind);
         let question = Question::new(self.workspace, &self.query);
         // What memory adds to it is not the disk's, and changes.
-        let of_disk = reader.adds_nothing(&self.glance, of, self.query.within, sources);
+        let of_disk = reader.adds_nothing(&self.glance, of, self.query.within, sources)?;
         if of_disk && let Some(known) = reader.views.lineups.get(&below.snapshot, &question) {
             return Ok(Some(known));
         }
@@ -197,21 +160,19 @@ impl Pager<'_> {
     }
 
     /// A page along the order, as far as a bound on what is looked at allows.
-    fn merge(&self, memory: Vec<Found>, steps: Steps, among: &Among<'_>, mut left: usize) -> Result<ListPage, Fault> {
+    fn merge(&self, memory: &mut Memory, steps: Steps, among: &Among<'_>, mut left: usize) -> Result<ListPage, Fault> {
         let limit = self.query.limit.max(1);
-        let (mut memory, mut steps) = (memory.into_iter().peekable(), steps.peekable());
+        let mut steps = steps.peekable();
         let mut page = ListPage { profiles: Vec::with_capacity(limit), next: self.query.from };
         while left > 0 {
-            let memory_first = match (memory.peek(), steps.peek()) {
+            let memory_first = match (memory.peek(self)?, steps.peek()) {
                 (None, None) => return Ok(ListPage { next: None, ..page }),
                 (Some(_), None) => true,
                 (None, Some(_)) | (Some(_), Some(Err(_))) => false,
-                (Some((cursor, _)), Some(Ok((step, _)))) => {
-                    cursor.order(step, self.query.ascending) != Ordering::Greater
-                }
+                (Some(cursor), Some(Ok((step, _)))) => cursor.order(step, self.query.ascending) != Ordering::Greater,
             };
             let (cursor, profile) = if memory_first {
-                let Some((cursor, profile)) = memory.next() else { continue };
+                let Some((cursor, profile)) = memory.take() else { continue };
                 left -= 1;
                 (cursor, Some(profile))
             } else {
@@ -269,6 +230,6 @@ fn behind(places: Arc<[ListCursor]>, query: &ListQuery) -> Steps {
     Box::new((first..places.len()).map(move |at| Ok((places[at], None))))
 }
 
-fn is_after(cursor: &ListCursor, query: &ListQuery) -> bool {
+pub(super) fn is_after(cursor: &ListCursor, query: &ListQuery) -> bool {
     query.from.is_none_or(|from| cursor.order(&from, query.ascending) == Ordering::Greater)
 }

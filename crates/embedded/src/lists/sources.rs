@@ -1,7 +1,7 @@
 //! Records that a condition singles out.
 //!
-//! The index answers a condition with the ids of the records that may meet it, as they are on disk; those in memory are
-//! looked at one by one anyway. Few of them are read and sorted; of very many, the way through the order meets enough; of
+//! The index answers a condition with the ids of the records that may meet it, as they are on disk; those in memory have
+//! [columns of their own](crate::lists::mirrors). Few of them are read and sorted; of very many, the way through the order meets enough; of
 //! those in between, a set tells what to read on the way. What a search finds is told by its text, without a set.
 
 use std::{ops::ControlFlow, sync::Arc};
@@ -23,7 +23,7 @@ use super::{
     along::Stretch,
     entries::{self, Value},
     gaps::{List, Order},
-    glance::{Glance, LOOK_RECORDS},
+    glance::{Fault, Glance, LOOK_RECORDS},
     sets::Answer,
     texts::Search,
 };
@@ -61,7 +61,7 @@ impl Reader {
         glance: &Glance,
         workspace: WorkspaceId,
         query: &ListQuery,
-    ) -> Result<Vec<Source>, ReadError> {
+    ) -> Result<Vec<Source>, Fault> {
         let mut sources = Vec::new();
         for condition in &query.conditions {
             sources.extend(match condition {
@@ -84,7 +84,7 @@ impl Reader {
         glance: &Glance,
         (workspace, kind): (WorkspaceId, RecordKind),
         sources: &[Source],
-    ) -> Result<Option<Vec<RecordId>>, ReadError> {
+    ) -> Result<Option<Vec<RecordId>>, Fault> {
         for source in sources {
             let found = match source {
                 Source::Text(search) => search.few(FEW),
@@ -94,10 +94,13 @@ impl Reader {
                         Some(known) => known.filter(|ids| ids.len() <= FEW).map(|ids| FxHashSet::clone(&ids)),
                         None => self.ids(glance, workspace, kind, lookup, FEW)?,
                     };
-                    let found = found.map(|mut ids| {
-                        ids.extend(self.named_in_memory(glance, lookup, kind));
-                        ids
-                    });
+                    let found = match found {
+                        Some(mut ids) => {
+                            ids.extend(self.named_in_memory(glance, lookup, kind)?);
+                            Some(ids)
+                        }
+                        None => None,
+                    };
                     found.filter(|ids| ids.len() <= FEW).map(|ids| ids.into_iter().collect())
                 }
             };
@@ -116,7 +119,7 @@ impl Reader {
         (workspace, kind): (WorkspaceId, RecordKind),
         sources: &[Source],
         gather: bool,
-    ) -> Result<Option<Answer>, ReadError> {
+    ) -> Result<Option<Answer>, Fault> {
         let mut decided = true;
         for source in sources {
             let Source::Index(lookup) = source else { continue };
@@ -134,7 +137,7 @@ impl Reader {
                 }
             };
             let Some(ids) = answer else { continue };
-            let more = self.named_in_memory(glance, lookup, kind);
+            let more = self.named_in_memory(glance, lookup, kind)?;
             if more.is_empty() {
                 return Ok(Some(Some(ids)));
             }
@@ -145,6 +148,36 @@ impl Reader {
         Ok(decided.then_some(None))
     }
 
+    /// All records that can belong where a list looks for members, those in memory included, if a source tells and they are not too
+    /// many.
+    pub(super) fn named(
+        &self,
+        glance: &Glance,
+        (workspace, kind): (WorkspaceId, RecordKind),
+        sources: &[Source],
+    ) -> Result<Answer, Fault> {
+        let lookup = sources.iter().find_map(|source| match source {
+            Source::Index(lookup @ Lookup::Members(_)) => Some(lookup),
+            _ => None,
+        });
+        let Some(lookup) = lookup else { return Ok(None) };
+        let question = (workspace, kind, lookup.clone());
+        let known = match self.views.sets.get(&glance.below.snapshot, &question) {
+            Some(known) => known,
+            None => {
+                let found = self.ids(glance, workspace, kind, lookup, SET_MAX)?.map(Arc::new);
+                self.views.sets.keep(&glance.below.snapshot, question, found.clone());
+                found
+            }
+        };
+        let Some(ids) = known else { return Ok(None) };
+        let more = self.named_in_memory(glance, lookup, kind)?;
+        if more.is_empty() {
+            return Ok(Some(ids));
+        }
+        Ok((more.len() <= SET_MAX).then(|| Arc::new(ids.iter().copied().chain(more).collect())))
+    }
+
     /// Whether all that the sources tell is told by the disk: no record in memory made others members.
     pub(super) fn adds_nothing(
         &self,
@@ -152,11 +185,16 @@ impl Reader {
         (workspace, kind): (WorkspaceId, RecordKind),
         within: Option<(RecordKind, RecordId)>,
         sources: &[Source],
-    ) -> bool {
-        let adds = |lookup: &Lookup, kind| !self.named_in_memory(glance, lookup, kind).is_empty();
-        let parent = within.map(|(kind, id)| Lookup::Members(vec![ProfileKey::new(workspace, kind, id)]));
-        let of_sources = sources.iter().any(|source| matches!(source, Source::Index(lookup) if adds(lookup, kind)));
-        !of_sources && !parent.is_some_and(|parent| adds(&parent, RecordKind::Account))
+    ) -> Result<bool, Fault> {
+        for source in sources {
+            let Source::Index(lookup) = source else { continue };
+            if !self.named_in_memory(glance, lookup, kind)?.is_empty() {
+                return Ok(false);
+            }
+        }
+        let Some((of, id)) = within else { return Ok(true) };
+        let parent = Lookup::Members(vec![ProfileKey::new(workspace, of, id)]);
+        Ok(self.named_in_memory(glance, &parent, RecordKind::Account)?.is_empty())
     }
 
     /// Where the members of a record are found: its children, and for users and answers of an organization also those
@@ -167,14 +205,14 @@ impl Reader {
         workspace: WorkspaceId,
         parent: (RecordKind, RecordId),
         kind: RecordKind,
-    ) -> Result<Option<Lookup>, ReadError> {
+    ) -> Result<Option<Lookup>, Fault> {
         let parent_key = ProfileKey::new(workspace, parent.0, parent.1);
         let mut parents = vec![parent_key];
         let through_accounts = matches!(kind, RecordKind::User | RecordKind::NpsResponse);
         if parent.0 == RecordKind::Organization && through_accounts {
             let accounts = vec![parent_key];
             let of = Lookup::Members(accounts);
-            let mut found = self.named_in_memory(glance, &of, RecordKind::Account);
+            let mut found = self.named_in_memory(glance, &of, RecordKind::Account)?;
             let below = self.ids(glance, workspace, RecordKind::Account, &of, SET_MAX)?;
             let Some(below) = below else { return Ok(None) };
             found.extend(below);
@@ -219,19 +257,24 @@ impl Reader {
     }
 
     /// Members that records in memory made members, those on disk included; they change with every message.
-    fn named_in_memory(&self, glance: &Glance, lookup: &Lookup, kind: RecordKind) -> FxHashSet<RecordId> {
+    fn named_in_memory(
+        &self,
+        glance: &Glance,
+        lookup: &Lookup,
+        kind: RecordKind,
+    ) -> Result<FxHashSet<RecordId>, Fault> {
         let mut found = FxHashSet::default();
-        let Lookup::Members(parents) = lookup else { return found };
+        let Lookup::Members(parents) = lookup else { return Ok(found) };
         for some in parents.chunks(LOOK_RECORDS) {
             let current = self.views.look();
-            let overlays = [Some(&current.live), glance.below.frozen.as_deref()];
+            let overlays = [Some(glance.live(&current)?), glance.below.frozen.as_deref()];
             for overlay in overlays.into_iter().flatten().filter(|overlay| !overlay.children.is_empty()) {
                 let named = some.iter().filter_map(|parent| overlay.children.get(parent)).flatten();
                 let room = (SET_MAX + 1).saturating_sub(found.len());
                 found.extend(named.filter(|(child, _)| *child == kind).map(|(_, id)| *id).take(room));
             }
         }
-        found
+        Ok(found)
     }
 
     fn with_value(

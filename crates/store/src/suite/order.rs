@@ -77,7 +77,11 @@ pub fn same_text(one: &str, other: &str) -> Result<(), Difference> {
 
 /// Gives a store what arrives, step by step.
 pub async fn deliver<S: Subject>(desk: &mut Desk<'_, S>, arrival: &Arrival) {
-    for step in &arrival.steps {
+    deliver_steps(desk, arrival, &arrival.steps).await;
+}
+
+async fn deliver_steps<S: Subject>(desk: &mut Desk<'_, S>, arrival: &Arrival, steps: &[Step]) {
+    for step in steps {
         match step {
             Step::Batch(numbers) => {
                 let mut batch = desk.batch();
@@ -106,6 +110,28 @@ pub async fn check<S: Subject>(desk: &mut Desk<'_, S>, arrival: &Arrival, shape:
     }
     let times = if shape.one_receipt { Times::Shown } else { Times::Hidden };
     same_text(&read(times).await, &twin(name, &arrival.plain(), times).await)
+}
+
+/// Gives a store and the in-memory twin what arrives, and compares them each time after some more steps: what a store keeps of
+/// earlier reads is true of what came since. A deletion is waited for, since a store may carry it out a while later.
+pub async fn check_on_the_way<S: Subject>(
+    desk: &mut Desk<'_, S>,
+    arrival: &Arrival,
+    steps_between: usize,
+) -> Result<(), Difference> {
+    let subject = Twin::new();
+    let mut twin = Desk::open(&subject, Pace::Straight).await;
+    twin.enter(&desk.workspace().name).await;
+    for steps in arrival.steps.chunks(steps_between) {
+        deliver_steps(desk, arrival, steps).await;
+        deliver_steps(&mut twin, arrival, steps).await;
+        if steps.iter().any(|step| matches!(step, Step::Decree(_))) {
+            desk.settle().await;
+        }
+        let read = without_catalogue(&render(desk.store(), desk.workspace().id, Times::Hidden).await);
+        same_text(&read, &without_catalogue(&render(twin.store(), twin.workspace().id, Times::Hidden).await))?;
+    }
+    Ok(())
 }
 
 /// Gives a store messages and deletions and compares it with the twin that was given them in the same order, with one that
