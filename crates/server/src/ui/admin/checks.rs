@@ -98,7 +98,8 @@ fn syncs(since: &Figures, now: &Figures) -> Check {
     match (now.sync_micros - since.sync_micros).checked_div(now.groups - since.groups) {
         None => good(WHAT, "Nothing was written in the last hour.", ""),
         Some(mean) => {
-            let says = format!("{}.{} ms each in the last hour", mean / 1_000, mean % 1_000 / 100);
+            let took = format!("{}.{} ms", mean / 1_000, mean % 1_000 / 100);
+            let says = format!("A sync took {took} on average in the last hour");
             match mean > SYNC_MICROS_MAX {
                 true => look(WHAT, format!("{says}; the disk is slow or busy, and senders wait for it."), ""),
                 false => good(WHAT, format!("{says}."), ""),
@@ -186,7 +187,7 @@ mod tests {
     #[test]
     fn a_slow_disk_is_told() {
         let of = |sync_micros| Figures { groups: 10, sync_micros, ..Figures::default() };
-        assert_eq!(syncs(&Figures::default(), &of(50_000)).says, "5.0 ms each in the last hour.");
+        assert_eq!(syncs(&Figures::default(), &of(50_000)).says, "A sync took 5.0 ms on average in the last hour.");
         assert_eq!(syncs(&Figures::default(), &of(5_000_000)).word, "look");
         assert_eq!(syncs(&of(7), &of(7)).word, "fine");
     }
