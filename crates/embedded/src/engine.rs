@@ -53,6 +53,7 @@ use crate::{
     views::Views,
     writer::{
         Writer,
+        awaiting::Awaiting,
         collect::{self, Command, Intake},
         dedupe,
         sieve::Filling,
@@ -147,6 +148,7 @@ impl Embedded {
             changed_at: None,
             // A deletion that came back from the journal is to leave it.
             hurry: erasing,
+            awaiting: Awaiting::default(),
         };
         writer.note_recovered();
         start(writer, recovered.filling, checkpointer, eraser, &health, lock)?;

@@ -180,9 +180,9 @@ impl Log {
         Ok(())
     }
 
-    /// Whether nothing that was appended lies in any of its files.
-    pub fn holds_nothing(&self) -> bool {
-        matches!(self.files.as_slice(), [only] if only.first_sequence == self.next_sequence)
+    /// Whether no frame up to this one lies in any of its files.
+    pub fn holds_nothing_until(&self, sequence: u64) -> bool {
+        self.files.first().is_none_or(|oldest| oldest.first_sequence > sequence)
     }
 
     /// Cuts off a frame that was written in part, if there is one, and finds out whether anything may be written.

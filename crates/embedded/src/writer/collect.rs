@@ -30,7 +30,7 @@ pub struct Pending {
 /// What the writer can be asked.
 pub enum Command {
     Append(Pending),
-    /// Bring everything into its final place; whether the journal holds nothing of it any more.
+    /// Bring everything into its final place, and go on meanwhile; whether the journal holds nothing of it any more then.
     Checkpoint(oneshot::Sender<bool>),
     /// The same, and end.
     Close(oneshot::Sender<()>),

@@ -32,6 +32,9 @@ pub mod publish;
 /// Answering everyone who waits, exactly once.
 pub mod acknowledge;
 
+/// Who waits for a checkpoint.
+pub mod awaiting;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -53,6 +56,7 @@ use crate::{
     room,
     views::Views,
 };
+use awaiting::Awaiting;
 use collect::{Collector, Command};
 use dedupe::Identities;
 
@@ -75,6 +79,8 @@ pub struct Writer {
     pub changed_at: Option<Instant>,
     /// The next checkpoint is not to wait for its time.
     pub hurry: bool,
+    /// Who waits for a checkpoint.
+    pub awaiting: Awaiting,
 }
 
 /// How often is looked whether what stands in the way of writes is gone.
@@ -86,10 +92,8 @@ impl Writer {
         while let Some(command) = self.wait() {
             match command {
                 Command::Append(first) => self.write_group(first),
-                Command::Checkpoint(reply) => {
-                    self.checkpoint_and_wait();
-                    let _ = reply.send(self.log.holds_nothing());
-                }
+                // What is sent meanwhile is taken as ever.
+                Command::Checkpoint(reply) => self.awaiting.add(reply),
                 Command::Close(reply) => {
                     self.checkpoint_and_wait();
                     return Some(reply);
@@ -147,6 +151,7 @@ impl Writer {
     /// Without a checkpoint thread nothing can be brought into place; what still comes is answered, not taken.
     fn fail_rest(&mut self) -> Option<Command> {
         self.stop("the checkpoint thread ended");
+        self.awaiting.none_comes(false);
         self.done = crossbeam_channel::never();
         self.collector.receiver().recv().ok()
     }
@@ -244,10 +249,17 @@ impl Writer {
     }
 
     fn start_due_checkpoint(&mut self) {
-        if !self.checkpointing
-            && self.changed_at.is_some_and(|at| self.hurry || at.elapsed() >= self.options.checkpoint_interval)
-        {
-            self.freeze();
+        if self.health.reason().is_some() {
+            return self.awaiting.none_comes(false);
+        }
+        if self.checkpointing {
+            return;
+        }
+        let asked = self.awaiting.is_asked();
+        match self.changed_at {
+            Some(at) if asked || self.hurry || at.elapsed() >= self.options.checkpoint_interval => self.freeze(),
+            None if asked => self.awaiting.none_comes(self.log.holds_nothing_until(self.log.last_sequence())),
+            _ => {}
         }
     }
 
@@ -280,6 +292,7 @@ impl Writer {
         self.checkpointing = true;
         self.changed_at = None;
         self.hurry = false;
+        self.awaiting.begun();
         if self.jobs.send(job).is_err() {
             self.stop("the checkpoint thread ended");
         }
@@ -297,6 +310,7 @@ impl Writer {
         if let Err(fault) = released {
             error!(error = %fault, "journal files could not be removed; they are removed later");
         }
+        self.awaiting.done(self.log.holds_nothing_until(done.position));
         self.counters.journal_bytes(self.log.bytes());
         info!(rows = done.rows, millis = done.micros / 1_000, "checkpoint");
     }
