@@ -182,10 +182,12 @@ impl Checkpointer {
             Err(Fault::Read(fault)) => return Err(self.stop(fault)),
         };
         // Whether a commit that failed happened is unknown; the next opening finds out and goes on from there.
+        let on_disk = self.views.look().on_disk.clone();
         {
             let _committing = self.views.committing.lock();
             let of_lists = (changes, &settled);
-            commit::commit(job, &written, of_lists, (state, gaps), &self.options).map_err(|fault| self.stop(fault))?;
+            commit::commit(job, (&written, &on_disk), of_lists, (state, gaps), &self.options)
+                .map_err(|fault| self.stop(fault))?;
         }
         gaps.end(&state.database.snapshot());
         self.views.texts.note(&job.overlay);
@@ -196,6 +198,7 @@ impl Checkpointer {
             current.manifest = Arc::new(manifest);
             current.frozen = None;
             freezes = current.freezes;
+            current.on_disk.committed(&on_disk, job.overlay.profiles.tally());
         });
         self.views.mirrors.forget_before(freezes);
         Ok(())

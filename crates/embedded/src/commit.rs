@@ -26,6 +26,7 @@ use crate::{
     overlay::Overlay,
     slots::Slot,
     state::State,
+    tally::OnDisk,
     views::statement_value,
     writer::known::{IdentityKey, IdentityMap, Known},
 };
@@ -64,7 +65,7 @@ pub fn ingest(job: &Job, settled: &Settled, state: &State, gaps: &GapBook) -> Re
 /// Commits a frozen overlay, of which the rest was ingested, and the files written from it.
 pub fn commit(
     job: &Job,
-    written: &[Arc<Segment>],
+    (written, on_disk): (&[Arc<Segment>], &OnDisk),
     (changes, settled): (Changes, &Settled),
     (state, gaps): (&State, &GapBook),
     options: &Options,
@@ -104,6 +105,7 @@ pub fn commit(
         batch.insert(&state.manifest, segment.key(), segment.value());
     }
     state.put_position(&mut batch, job.position);
+    on_disk.put(job.overlay.profiles.tally(), &mut batch, state, job.position);
     batch.commit().map_err(store)
 }
 

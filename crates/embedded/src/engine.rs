@@ -27,7 +27,7 @@ use muster_store::{
     error::{AdminError, AppendError, ReadError},
     journal::Journal,
     receipt::Receipt,
-    status::{Figures, Health, Size, Status},
+    status::{Figures, Health, Records, Size, Status},
     team::{Member, NewMember, SignIn},
 };
 use rustc_hash::FxHashMap;
@@ -49,6 +49,7 @@ use crate::{
     room::Room,
     saved::Shelf,
     state::State,
+    tally,
     team::Teams,
     views::Views,
     writer::{
@@ -243,6 +244,7 @@ fn start(
     let (layout, room) = (eraser.layout.clone(), Arc::clone(&checkpointer.room));
     let (ending, idle) = (Arc::clone(&checkpointer.closing), Arc::clone(&checkpointer.idle));
     let texts = Arc::clone(&writer.views.texts);
+    let counting = count(&writer.views, &ending, health)?;
     let checkpointing = spawn("checkpoint", Arc::clone(health), move || checkpointer.run())?;
     let erasing = spawn("eraser", Arc::clone(health), move || eraser.run())?;
     let (state, stopped) = (writer.views.state.clone(), Arc::clone(health));
@@ -256,6 +258,7 @@ fn start(
         let _ = checkpointing.join();
         let _ = erasing.join();
         let _ = filling.join();
+        let _ = counting.map(thread::JoinHandle::join);
         texts.end();
         if closed.is_some() && stopped.left_undone().is_none() {
             leave_little_to_read(&state, &layout.state, &room);
@@ -283,6 +286,19 @@ fn leave_little_to_read(state: &State, state_dir: &Path, room: &Room) {
         Ok(false) => tracing::info!("the state store keeps its log; the next start reads it again"),
         Err(fault) => tracing::warn!(error = %fault, "the state store keeps its log; the next start reads it again"),
     }
+}
+
+/// Has the records counted of a directory that does not say how many there are. Nothing may have changed it yet.
+fn count(
+    views: &Arc<Views>,
+    closing: &Arc<AtomicBool>,
+    health: &Arc<HealthCell>,
+) -> Result<Option<thread::JoinHandle<()>>, OpenError> {
+    if !views.look().on_disk.is_counting() {
+        return Ok(None);
+    }
+    let (disk, views, closing) = (views.state.database.snapshot(), Arc::clone(views), Arc::clone(closing));
+    spawn("count", Arc::clone(health), move || tally::count(&views, &disk, &closing)).map(Some)
 }
 
 /// A thread whose panic stops the store instead of going unnoticed.
@@ -422,6 +438,12 @@ impl Status for Embedded {
             overlay.rows().iter().for_each(|row| sizes.entry(row.workspace).or_default().messages += 1);
         }
         sizes.into_iter().collect()
+    }
+
+    fn records(&self, workspace: WorkspaceId) -> Option<Records> {
+        let current = self.views.look();
+        let overlays = std::iter::once(&current.live).chain(current.frozen.as_deref());
+        current.on_disk.with(overlays.map(|overlay| overlay.profiles.tally()), workspace)
     }
 
     fn close(&self) -> Answer<'_, (), ReadError> {

@@ -18,6 +18,7 @@ use crate::{
     recovery::Layout,
     saved::Shelf,
     state::State,
+    tally::{self, Tally},
     team::Teams,
 };
 
@@ -119,6 +120,7 @@ fn examine_records(state: &State, findings: &mut Vec<Finding>) {
     };
     let what = format!("{} profiles read, with {} places in lists", compared.records, compared.places);
     findings.push(Finding::new(Severity::Note, what, ""));
+    examine_tally(state, &compared.tally, findings);
     if compared.missing > 0 {
         let what = format!("{} places in lists are missing: lists leave records out", compared.missing);
         findings.push(Finding::new(Severity::Fault, what, RESTORE));
@@ -127,6 +129,27 @@ fn examine_records(state: &State, findings: &mut Vec<Finding>) {
         let what = format!("{} places in lists belong to no record any more", compared.left_over);
         let advice = "nothing to do: a stop in the middle of a checkpoint leaves some, and lists pass over them";
         findings.push(Finding::new(Severity::Note, what, advice));
+    }
+}
+
+/// Whether there are as many records as the store says at its pages.
+fn examine_tally(state: &State, found: &Tally, findings: &mut Vec<Finding>) {
+    match tally::read(state) {
+        Ok(Some(kept)) => {
+            let differing = kept.differing(found);
+            if differing > 0 {
+                let what =
+                    format!("the numbers of records kept of {differing} workspaces are not those of their records");
+                let advice =
+                    "what shows how many there are shows a wrong number; nothing else asks for it. Report this";
+                findings.push(Finding::new(Severity::Warning, what, advice));
+            }
+        }
+        Ok(None) => {
+            let what = "how many records there are is not kept yet";
+            findings.push(Finding::new(Severity::Note, what, "nothing to do: a start counts them"));
+        }
+        Err(fault) => findings.push(Finding::new(Severity::Fault, fault.to_string(), RESTORE)),
     }
 }
 

@@ -80,6 +80,13 @@ pub fn parse_list_key(key: &[u8]) -> Option<TimePlace> {
     Some(TimePlace { at: from_ascending(!at), id: RecordId(id) })
 }
 
+/// The record in such a key.
+pub fn parse_list_record(key: &[u8]) -> Option<ProfileKey> {
+    let (head, place) = (key.first_chunk::<5>()?, parse_list_key(key)?);
+    let [ws @ .., kind] = *head;
+    Some(ProfileKey::new(WorkspaceId(u32::from_be_bytes(ws)), RecordKind::from_number(kind)?, place.id))
+}
+
 /// The prefix of a kind of record in a list by a field.
 pub fn field_prefix(workspace: WorkspaceId, kind: RecordKind, field: u64) -> [u8; 13] {
     let mut key = [0; 13];

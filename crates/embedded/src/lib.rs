@@ -25,6 +25,9 @@ pub mod overlay;
 /// The profiles that changed since the last checkpoint, each with a number.
 pub mod slots;
 
+/// How many records there are.
+pub mod tally;
+
 /// What readers and the writer share.
 pub mod views;
 

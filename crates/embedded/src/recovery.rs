@@ -26,6 +26,7 @@ use crate::{
     journal::replay,
     overlay::Overlay,
     state::State,
+    tally::OnDisk,
     views::Views,
     writer::{
         apply,
@@ -134,7 +135,8 @@ pub fn recover(
     let committed = state.position()?;
     let tombstones = (known::load(&state)?, ClosedImports::load(&state)?);
     let book = Book::load(&state, &layout.forward, &layout.journal)?;
-    let views = Views::new(state, Overlay::default(), manifest, tombstones, book);
+    let on_disk = OnDisk::load(&state)?;
+    let views = Views::new(state, Overlay::default(), (manifest, on_disk), tombstones, book);
     let (sieve, filling) = Sieve::new(&views.state.identities, filter_bytes);
     let mut identities = Identities::new(sieve);
     let mut messages = 0;

@@ -11,7 +11,7 @@ use muster_model::{
 };
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use crate::{keys::ProfileKey, lists::entries::Listed};
+use crate::{keys::ProfileKey, lists::entries::Listed, tally::Tally};
 
 /// A profile that changed, and what is known of the version below this overlay.
 #[derive(Clone, Debug)]
@@ -78,6 +78,7 @@ pub struct Slots {
     detached: usize,
     /// Groups of changes so far.
     clock: u32,
+    tally: Tally,
 }
 
 impl Slots {
@@ -88,8 +89,7 @@ impl Slots {
             numbers: FxHashMap::with_capacity_and_hasher(slots, FxBuildHasher),
             slots: Vec::with_capacity(slots),
             links: Vec::with_capacity(before.links.len()),
-            detached: 0,
-            clock: 0,
+            ..Slots::default()
         }
     }
 
@@ -178,12 +178,22 @@ impl Slots {
         let number = self.next_number();
         let before = self.numbers.insert(key, number);
         debug_assert!(before.is_none(), "a profile has one slot");
+        if slot.below.is_none() {
+            self.tally.change(&key, 1);
+        }
         self.slots.push((key, slot));
         number
     }
 
-    /// Lets go of a profile that was deleted, and tells its rows. Those may still refer to it by its number; no key leads to it.
+    /// By how many records what is here differs from what lies below.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Lets go of a profile that is there, here or below, and was deleted; tells its rows. Those may still refer to it by its
+    /// number; no key leads to it.
     pub fn detach(&mut self, key: &ProfileKey) -> Vec<u32> {
+        self.tally.change(key, -1);
         let Some(number) = self.numbers.remove(key) else { return Vec::new() };
         self.detached += 1;
         self.rows(self.at(number)).collect()

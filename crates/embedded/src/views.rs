@@ -26,6 +26,7 @@ use crate::{
     lists::{catalogue::Hearings, gaps::GapBook, lineups::Lineups, mirrors::Mirrors, sets::Sets, texts::Texts},
     overlay::{HiddenChildren, Overlay, StatementsKey, told_of},
     state::State,
+    tally::OnDisk,
 };
 
 /// The shared view.
@@ -70,6 +71,8 @@ pub struct Current {
     pub freezes: u64,
     /// The last frame of the journal that all of this holds.
     pub applied: u64,
+    /// How many records lie on disk.
+    pub on_disk: OnDisk,
 }
 
 /// What a reader keeps after letting go of the lock: everything but the live overlay.
@@ -83,11 +86,12 @@ impl Views {
     pub fn new(
         state: State,
         live: Overlay,
-        manifest: Manifest,
+        (manifest, on_disk): (Manifest, OnDisk),
         (tombstones, closed_imports): (Tombstones, ClosedImports),
         book: Book,
     ) -> Self {
-        let current = RwLock::new(Current { live, frozen: None, manifest: Arc::new(manifest), freezes: 0, applied: 0 });
+        let (manifest, freezes, applied) = (Arc::new(manifest), 0, 0);
+        let current = RwLock::new(Current { live, frozen: None, manifest, freezes, applied, on_disk });
         let (correcting, files, committing) = (Mutex::new(()), Mutex::new(()), Mutex::new(()));
         let (texts, sets, lineups, hearings) = (Arc::default(), Sets::default(), Lineups::default(), Mutex::default());
         let (names, footers, gaps) = (Mutex::new(()), Arc::new(Footers::default()), Arc::default());

@@ -1,6 +1,6 @@
 //! A store as operators see it: health, figures, closing.
 
-use muster_model::id::WorkspaceId;
+use muster_model::{id::WorkspaceId, kind::RecordKind};
 
 use crate::{Answer, error::ReadError};
 
@@ -47,6 +47,27 @@ pub struct Figures {
     pub state_bytes: u64,
 }
 
+/// How many records there are, whether a message described them or only named them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Records {
+    pub organizations: u64,
+    pub accounts: u64,
+    pub users: u64,
+}
+
+impl Records {
+    /// How many of a kind; `None` of one that is not counted.
+    #[must_use]
+    pub fn of(&self, kind: RecordKind) -> Option<u64> {
+        match kind {
+            RecordKind::Organization => Some(self.organizations),
+            RecordKind::Account => Some(self.accounts),
+            RecordKind::User => Some(self.users),
+            RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse | RecordKind::Anonymous => None,
+        }
+    }
+}
+
 /// What a workspace holds on disk and in memory, for whoever operates the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Size {
@@ -66,6 +87,10 @@ pub trait Status: Send + Sync {
 
     /// What each workspace holds, in no order; one that holds nothing may be left out. Must not touch a disk.
     fn sizes(&self) -> Vec<(WorkspaceId, Size)>;
+
+    /// How many records a workspace has, as every other read would find them. `None` while they are counted, as after the
+    /// first start on what an earlier version kept. Must not touch a disk.
+    fn records(&self, workspace: WorkspaceId) -> Option<Records>;
 
     /// Takes nothing more, finishes what was taken, brings it into its final place and lets go of everything. Later
     /// appends answer [`crate::error::AppendError::Closing`]. Closing twice is harmless.

@@ -12,12 +12,15 @@ use crate::{
     codec,
     keys::{self, ProfileKey, TimePlace},
     state::State,
+    tally::Tally,
 };
 
 /// How records and their places agree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agreement {
     pub records: u64,
+    /// The same by workspace and kind.
+    pub tally: Tally,
     pub places: u64,
     /// Places that records ask for and lists do not have.
     pub missing: u64,
@@ -43,8 +46,12 @@ impl Sum {
 pub fn compare(state: &State) -> Result<Agreement, String> {
     let lists = [&state.by_created, &state.by_updated, &state.by_field];
     let (mut asked, mut found) = ([Sum::default(); 3], [Sum::default(); 3]);
-    let mut records = 0;
-    each_place(state, &mut records, &mut |list, key| {
+    let (mut records, mut tally) = (0, Tally::default());
+    let mut count = |key: &ProfileKey| {
+        records += 1;
+        tally.change(key, 1);
+    };
+    each_place(state, &mut count, &mut |list, key| {
         asked[list].add(key);
         Ok(())
     })?;
@@ -54,10 +61,10 @@ pub fn compare(state: &State) -> Result<Agreement, String> {
         }
     }
     let places = found.iter().map(|sum| sum.keys).sum();
-    let mut agreement = Agreement { records, places, ..Agreement::default() };
+    let mut agreement = Agreement { records, tally, places, ..Agreement::default() };
     if asked != found {
         let mut there = 0;
-        each_place(state, &mut 0, &mut |list, key| {
+        each_place(state, &mut |_| (), &mut |list, key| {
             match has(lists[list], key)? {
                 true => there += 1,
                 false => agreement.missing += 1,
@@ -73,10 +80,10 @@ fn has(list: &Keyspace, key: &[u8]) -> Result<bool, String> {
     list.contains_key(key).map_err(|error| error.to_string())
 }
 
-/// Tells every place that a record asks for: the list's number and the key.
+/// Tells every record, and every place that one asks for: the list's number and the key.
 fn each_place(
     state: &State,
-    records: &mut u64,
+    record: &mut impl FnMut(&ProfileKey),
     tell: &mut impl FnMut(usize, &[u8]) -> Result<(), String>,
 ) -> Result<(), String> {
     for entry in state.profiles.iter() {
@@ -84,7 +91,7 @@ fn each_place(
         let malformed = || "a record does not follow its layout".to_owned();
         let profile = codec::profile::decode(&value).map_err(|_| malformed())?;
         let key = ProfileKey::parse(&key).ok_or_else(malformed)?;
-        *records += 1;
+        record(&key);
         if key.kind != RecordKind::Anonymous {
             places_of(&key, &profile, tell)?;
         }

@@ -30,7 +30,10 @@ impl Awaiting {
 
     /// The checkpoint under way is done.
     pub fn done(&mut self, journal_is_clear: bool) {
-        self.under_way.drain(..).for_each(|reply| drop(reply.send(journal_is_clear)));
+        for reply in self.under_way.drain(..) {
+            // Whoever asked may be gone.
+            let _ = reply.send(journal_is_clear);
+        }
     }
 
     /// There is nothing to bring into place, or no more checkpoint.

@@ -14,7 +14,7 @@ use muster_model::{kind::RecordKind, time::Micros};
 use muster_store::{
     credentials::Workspace,
     lists::{ListOrder, ListQuery},
-    status::Size,
+    status::{Records, Size},
 };
 use serde_json::json as json_value;
 use utoipa::openapi::{ObjectBuilder, Schema};
@@ -62,6 +62,8 @@ pub(crate) struct Overview {
     pub keys: u64,
     pub members: u64,
     pub size: Size,
+    /// `None` while they are counted.
+    pub records: Option<Records>,
     /// When anything was last said of an organization, an account or a user in it; of workspaces beyond
     /// [`LOOKED_INTO_MAX`] it is not looked up.
     pub last_received: Option<Micros>,
@@ -82,6 +84,7 @@ pub(crate) async fn overview(state: &AppState) -> Result<Vec<Overview>, ApiError
             keys: own.count() as u64,
             members: state.store.team(workspace.id).len() as u64,
             size: sizes.get(&workspace.id).copied().unwrap_or_default(),
+            records: state.store.records(workspace.id),
             last_received: if is_looked_into { last_received(state, &workspace).await? } else { None },
             workspace,
         });

@@ -28,6 +28,7 @@ pub(crate) enum Field {
     TextOrNull,
     NumberOrNull,
     Count,
+    CountOrNull,
     Boolean,
     BooleanOrNull,
     /// A customer's own members.
@@ -200,6 +201,7 @@ fn of(field: Field) -> RefOr<Schema> {
         Field::TextOrNull => nullable(Type::String),
         Field::NumberOrNull => nullable(Type::Number),
         Field::Count => typed(Type::Integer).minimum(Some(0.0)),
+        Field::CountOrNull => nullable(Type::Integer).minimum(Some(0.0)),
         Field::Boolean => typed(Type::Boolean),
         Field::BooleanOrNull => nullable(Type::Boolean),
         Field::Members => return any_object().into(),

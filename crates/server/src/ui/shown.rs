@@ -4,7 +4,8 @@
 //! around it, so that right-to-left names disturb nothing.
 
 use askama::filters::Safe;
-use muster_model::{json::string_value, time::Micros};
+use muster_model::{json::string_value, kind::RecordKind, time::Micros};
+use muster_store::status::Records;
 
 pub(super) use crate::html::{escaped, put};
 
@@ -40,6 +41,14 @@ pub(super) fn count(number: u64) -> String {
 /// A count of things, each of which is called this.
 pub(super) fn many(number: u64, thing: &str) -> String {
     format!("{} {thing}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// How many records of a kind there are, once that is known.
+pub(super) fn counted(records: Option<Records>, kind: RecordKind) -> String {
+    match records {
+        Some(records) => records.of(kind).map(count).unwrap_or_default(),
+        None => "counting".to_owned(),
+    }
 }
 
 /// Bytes in a unit that people read.

@@ -13,6 +13,7 @@ use muster_store::{
     activity::EventNames,
     credentials::Scopes,
     lists::{ListOrder, ListQuery},
+    status::Records,
 };
 
 use super::{
@@ -48,6 +49,8 @@ struct StartPage {
     lately: String,
     change: Html,
     names: String,
+    /// How many records there are; nothing while they are counted.
+    records: String,
     accounts: Vec<Line>,
     newest: Vec<Line>,
     events: Vec<Line>,
@@ -80,7 +83,15 @@ pub(super) async fn show(State(state): State<AppState>, session: Session, parts:
         return answer::page(&first(&state, &session, &parts, None));
     }
     let accounts = lists.of(RecordKind::Account, ListOrder::LastSeen).await?;
-    answer::page(&overview(&state, Frame::new(&session, &parts, "Overview", "/"), names, accounts, newest))
+    let records = state.store.records(session.workspace().id);
+    let page = overview(&state, Frame::new(&session, &parts, "Overview", "/"), names, accounts, newest);
+    answer::page(&StartPage { records: records.map(told).unwrap_or_default(), ..page })
+}
+
+fn told(records: Records) -> String {
+    let Records { organizations, accounts, users } = records;
+    let all = [(organizations, "organization"), (accounts, "account"), (users, "user")];
+    all.map(|(number, thing)| shown::many(number, thing)).join(", ")
 }
 
 struct Lists<'a> {
@@ -132,6 +143,7 @@ fn overview(state: &AppState, frame: Frame, names: EventNames, accounts: Vec<Lin
         lately: shown::many(lately, "event"),
         change: shown::change(lately, before),
         names: shown::many(names.names.len() as u64, "name"),
+        records: String::new(),
         events: by_name.iter().filter(|(events, _)| *events > 0).take(LINES).map(line).collect(),
         accounts,
         newest,

@@ -68,6 +68,14 @@ impl<'o> Object<'o> {
         put_display(self.out, number);
     }
 
+    /// A number, or `null` where there is none yet.
+    pub(crate) fn number_or_null(&mut self, name: &str, number: Option<u64>) {
+        match number {
+            Some(number) => self.number(name, number),
+            None => self.null(name),
+        }
+    }
+
     /// `true` or `false`.
     pub(crate) fn boolean(&mut self, name: &str, value: bool) {
         self.raw(name, if value { "true" } else { "false" });

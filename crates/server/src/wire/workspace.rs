@@ -12,6 +12,9 @@ pub(crate) fn write(object: &mut Object<'_>, overview: &Overview) {
     object.instant("createdAt", overview.workspace.created_at);
     object.number("keys", overview.keys);
     object.number("members", overview.members);
+    object.number_or_null("organizations", overview.records.map(|records| records.organizations));
+    object.number_or_null("accounts", overview.records.map(|records| records.accounts));
+    object.number_or_null("users", overview.records.map(|records| records.users));
     object.number("messages", overview.size.messages);
     object.number("historyBytes", overview.size.history_bytes);
     object.instant_or_null("lastReceivedAt", overview.last_received);
@@ -23,6 +26,9 @@ pub(crate) const FIELDS: Fields = &[
     ("createdAt", Field::Instant),
     ("keys", Field::Count),
     ("members", Field::Count),
+    ("organizations", Field::CountOrNull),
+    ("accounts", Field::CountOrNull),
+    ("users", Field::CountOrNull),
     ("messages", Field::Count),
     ("historyBytes", Field::Count),
     ("lastReceivedAt", Field::InstantOrNull),

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use muster_model::id::WorkspaceId;
+use muster_model::{id::WorkspaceId, kind::RecordKind};
 use parking_lot::{Condvar, Mutex};
 
 use super::{accepted::Accepted, credentials::Registry, fold::Folded, follow::Follows};
@@ -22,7 +22,7 @@ use crate::{
     error::{AppendError, ReadError},
     journal::Journal,
     receipt::{Outcome, Receipt},
-    status::{Figures, Health, Size, Status},
+    status::{Figures, Health, Records, Size, Status},
 };
 
 /// Messages and messages set aside that a store of [`MemoryStore::new`] holds.
@@ -168,6 +168,14 @@ impl Status for MemoryStore {
     fn sizes(&self) -> Vec<(WorkspaceId, Size)> {
         let size = |accepted: &Accepted| Size { messages: accepted.records().len() as u64, history_bytes: 0 };
         self.held.lock().workspaces.iter().map(|(id, accepted)| (*id, size(accepted))).collect()
+    }
+
+    fn records(&self, workspace: WorkspaceId) -> Option<Records> {
+        let folded = self.folded(workspace);
+        let of = |wanted| folded.profiles.keys().filter(|(kind, _)| *kind == wanted).count() as u64;
+        let [organizations, accounts, users] =
+            [RecordKind::Organization, RecordKind::Account, RecordKind::User].map(of);
+        Some(Records { organizations, accounts, users })
     }
 
     fn close(&self) -> Answer<'_, (), ReadError> {

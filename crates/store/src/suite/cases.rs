@@ -213,6 +213,7 @@ macro_rules! conformance {
             a_new_store_is_ready
             figures_count_what_was_done
             workspaces_have_sizes
+            records_are_counted
             closing_twice_is_harmless
         );
         $crate::conformance!(@file $subject order

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     import::{Import, Imports, Note, Part, Source, Stage},
     receipt::Outcome,
+    status::Status,
 };
 
 const ONE: ImportId = ImportId(1);
@@ -137,6 +138,8 @@ pub async fn an_import_is_taken_back<S: Subject>(subject: &S, pace: Pace) {
     assert_eq!(known(&desk, ONE).await.map(|import| import.stage), Some(undone(&desk, ONE, 2).await));
     assert_eq!(desk.timeline(RecordKind::User, "u").await, ["after", "before"]);
     assert!(desk.find(RecordKind::User, "v").await.is_none(), "whoever was only named by it is gone");
+    let records = desk.store().records(desk.workspace().id);
+    assert_eq!(records.map(|records| records.users), Some(2), "and does not count");
     let account = desk.profile(RecordKind::Account, "a").await;
     assert_eq!(account.as_account().map(|account| account.users_count), Some(1));
     assert_eq!(desk.timeline(RecordKind::User, "w").await, ["x"], "the other import brought it too");

@@ -53,6 +53,9 @@ pub async fn render<S: Store>(store: &S, workspace: WorkspaceId, times: Times) -
         let mut again = by_update.clone();
         again.sort_by_key(|profile| profile.id);
         assert_eq!(profiles, again, "both orders list the same records");
+        if let Some(counted) = store.records(workspace).and_then(|records| records.of(kind)) {
+            assert_eq!(counted, profiles.len() as u64, "as many records of the kind are counted as are listed");
+        }
         if times == Times::Shown {
             let _ = writeln!(out, "== {}s by creation {:?}", kind.as_str(), order(&by_creation));
             let _ = writeln!(out, "== {}s by update {:?}", kind.as_str(), order(&by_update));

@@ -1,10 +1,12 @@
 //! Health, figures, closing.
 
+use muster_model::kind::RecordKind::{Account, User};
+
 use super::{
     Desk, Pace, Subject,
     phrases::{does, joins},
 };
-use crate::status::{Health, Status};
+use crate::status::{Health, Records, Status};
 
 /// And stays so while it works.
 pub async fn a_new_store_is_ready<S: Subject>(subject: &S, pace: Pace) {
@@ -61,6 +63,44 @@ pub async fn workspaces_have_sizes<S: Subject>(subject: &S, pace: Pace) {
     desk.enter("default").await;
     desk.pause().await;
     assert_eq!(messages(&desk), 3);
+}
+
+/// New ones, those named again, deleted ones and those that start anew, wherever they lie, and also after a crash.
+pub async fn records_are_counted<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    let counted = |desk: &Desk<'_, S>| {
+        let records = desk.store().records(desk.workspace().id);
+        let Records { organizations, accounts, users } = records.expect("they were counted from the beginning");
+        [organizations, accounts, users]
+    };
+    assert_eq!(counted(&desk), [0, 0, 0]);
+    let account = r#"{"type":"account","accountId":"a","organizationId":"o","messageId":"1"}"#;
+    let organization = r#"{"type":"organization","organizationId":"o","messageId":"1"}"#;
+    desk.send_each(&[organization, account]).await;
+    desk.send_each(&[joins("u", "a", 1), joins("v", "a", 2)]).await;
+    assert_eq!(counted(&desk), [1, 1, 2]);
+    desk.pause().await;
+    desk.send_each(&[joins("u", "a", 1), does("u", "e", 3), joins("u", "b", 4), does("w", "e", 5)]).await;
+    assert_eq!(counted(&desk), [1, 2, 3], "whoever was there before is counted once");
+    desk.delete(User, "v").await;
+    assert_eq!(counted(&desk), [1, 2, 2], "what is deleted does not count from then on");
+    desk.set_clock(600);
+    desk.send(&[r#"{"type":"user","userId":"v","accountId":"a","messageId":"6"}"#]).await;
+    assert_eq!(counted(&desk), [1, 2, 3], "and does when it starts anew");
+    desk.pause().await;
+    desk.delete(Account, "a").await;
+    assert_eq!(counted(&desk), [1, 1, 2], "of its users one has another account, one was in it alone, one in none");
+    desk.recover().await;
+    assert_eq!(counted(&desk), [1, 1, 2]);
+    desk.settle().await;
+    assert_eq!(counted(&desk), [1, 1, 2]);
+    desk.enter("other").await;
+    assert_eq!(counted(&desk), [0, 0, 0]);
+    desk.send(&[joins("u", "a", 1)]).await;
+    assert_eq!(counted(&desk), [0, 1, 1]);
+    desk.enter("default").await;
+    desk.reopen().await;
+    assert_eq!(counted(&desk), [1, 1, 2]);
 }
 
 /// Whoever stops a process may do it from two sides.

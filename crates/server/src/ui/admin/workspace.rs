@@ -3,13 +3,14 @@
 
 use askama::Template;
 use axum::{extract::State, http::request::Parts, response::Response};
+use muster_model::kind::RecordKind;
 use muster_store::credentials::Scopes;
 
 use super::super::{
     answer::{self, PageError},
     frame::Frame,
     session::Session,
-    shown::{self, Form, Html, count, many},
+    shown::{self, Form, Html, count, counted, many},
 };
 use crate::{admin::workspaces::last_received, error::ApiError, state::AppState};
 
@@ -47,6 +48,7 @@ pub(super) async fn show(State(state): State<AppState>, session: Session, parts:
     let events = names.names.iter().map(|name| name.events).chain(others.map(|others| others.events)).sum();
     let sizes = state.store.sizes();
     let size = sizes.into_iter().find(|(id, _)| *id == workspace.id).map(|(_, size)| size).unwrap_or_default();
+    let records = state.store.records(workspace.id);
     let line = |what, href, value| Line { what, href, value };
     let names_of_traits = &state.settings.trait_names;
     answer::page(&WorkspacePage {
@@ -56,6 +58,9 @@ pub(super) async fn show(State(state): State<AppState>, session: Session, parts:
         events: count(events),
         last: shown::time_or_nothing(last_received(&state, workspace).await?, Form::Ago),
         lines: vec![
+            line("Organizations", "/organizations", counted(records, RecordKind::Organization)),
+            line("Accounts", "/accounts", counted(records, RecordKind::Account)),
+            line("Users", "/users", counted(records, RecordKind::User)),
             line("Names of events", "/events", count(names.names.len() as u64)),
             line("Keys", "/admin/keys", many(valid as u64, "key")),
             line("Team", "/admin/team", many(state.store.team(workspace.id).len() as u64, "member")),

@@ -8,6 +8,7 @@ use axum::{
     http::{StatusCode, request::Parts},
     response::Response,
 };
+use muster_model::kind::RecordKind;
 use muster_store::{credentials::Scopes, error::AdminError};
 
 use super::super::{
@@ -15,7 +16,7 @@ use super::super::{
     frame::Frame,
     posted::Posted,
     session::Session,
-    shown::{self, Form, Html, count},
+    shown::{self, Form, Html, count, counted},
 };
 use crate::{
     admin::{
@@ -33,6 +34,9 @@ struct Row {
     /// The workspace of this session.
     own: bool,
     since: Html,
+    organizations: String,
+    accounts: String,
+    users: String,
     messages: String,
     last: Html,
     disk: String,
@@ -55,6 +59,9 @@ async fn page(state: &AppState, session: &Session, parts: &Parts) -> Result<Work
     let row = |one: Overview| Row {
         own: one.workspace.id == session.workspace().id,
         since: shown::time(one.workspace.created_at, Form::Ago),
+        organizations: counted(one.records, RecordKind::Organization),
+        accounts: counted(one.records, RecordKind::Account),
+        users: counted(one.records, RecordKind::User),
         messages: count(one.size.messages),
         last: shown::time_or_nothing(one.last_received, Form::Ago),
         disk: shown::bytes(one.size.history_bytes),
