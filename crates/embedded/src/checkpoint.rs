@@ -326,9 +326,12 @@ impl Checkpointer {
 mod tests {
     use std::path::Path;
 
-    use muster_model::{kind::RecordKind, time::Micros};
+    use muster_model::{id::ImportId, kind::RecordKind, time::Micros};
     use muster_store::{
+        batch::BatchBuilder,
         credentials::{Credentials, NewKey, Scopes},
+        import::{Note, Source},
+        journal::Journal,
         status::{Health, Status},
     };
 
@@ -396,5 +399,37 @@ mod tests {
             assert_eq!(engine.views.gaps.of(order).is_empty(), list == List::Created, "places of creation stay");
         }
         engine.close().await.unwrap();
+    }
+
+    /// As for whoever removes what was deleted; the checkpoint cannot go on for now.
+    #[test]
+    fn intake_goes_on_while_somebody_waits_for_a_checkpoint() {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let engine = Arc::new(Embedded::open(Options::new(dir.path()), Micros(0)).unwrap().0);
+        let (workspace_name, name) = ("default".to_owned(), "test".to_owned());
+        let key = NewKey { workspace_name, name, scopes: Scopes::ALL, token_hash: [7; 32], created_at: Micros(0) };
+        let workspace = runtime.block_on(engine.create_key(key)).unwrap().workspace.id;
+        let append = |number| {
+            let source = Source { name: "a".into(), form: "muster".into(), bytes: None, fingerprint: None };
+            let mut batch = BatchBuilder::new(workspace, 64);
+            batch.import(&Note::Begin { id: ImportId(number), at: Micros(0), key_id: 0, source });
+            let appended = engine.append(batch.build());
+            runtime.block_on(async { tokio::time::timeout(PATIENCE, appended).await }).unwrap().unwrap();
+        };
+        append(1);
+        let held = engine.views.committing.lock();
+        let asking = Arc::clone(&engine);
+        let waiting = runtime.spawn(async move { asking.checkpoint().await });
+        let until = Instant::now() + PATIENCE;
+        while engine.views.look().frozen.is_none() {
+            assert!(Instant::now() < until, "no checkpoint began");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        append(2);
+        assert!(!waiting.is_finished());
+        drop(held);
+        runtime.block_on(waiting).unwrap();
+        runtime.block_on(engine.close()).unwrap();
     }
 }
