@@ -100,8 +100,7 @@ impl Embedded {
         let (jobs, jobs_taken) = crossbeam_channel::bounded(1);
         let (done, done_taken) = crossbeam_channel::bounded(1);
         let (health, idle) = (Arc::new(HealthCell::default()), Arc::new(Idle::default()));
-        let room = Arc::new(Room::new(&layout.root, options.free_bytes_min));
-        let closing = Arc::new(AtomicBool::new(false));
+        let (room, closing) = (Arc::new(Room::new(&layout.root, options.free_bytes_min)), Arc::default());
         let next_segment = Arc::new(AtomicU64::new(views.look().manifest.next_id()));
         let (wake, woken) = crossbeam_channel::bounded(1);
         // One asks at a time. What it asked is to be dropped with the writer, which a channel with a bound does not do.

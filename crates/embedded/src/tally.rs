@@ -174,3 +174,79 @@ pub fn count(views: &Views, disk: &Snapshot, closing: &AtomicBool) {
     views.change(|current| current.on_disk.first = Some(tally));
     info!(workspaces, "the records that were there are counted");
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use muster_model::{
+        id::{IdSpace, RecordId},
+        time::Micros,
+    };
+    use muster_store::{
+        batch::BatchBuilder,
+        credentials::{Credentials, NewKey, Scopes},
+        journal::Journal,
+        status::Status,
+        suite::Sent,
+    };
+
+    use super::*;
+    use crate::{Embedded, Options, recovery::Layout};
+
+    const NOW: Micros = Micros(1_700_000_000_000_000);
+    /// How long it may take on a machine that is busy.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    async fn send(engine: &Embedded, texts: &[&str]) {
+        let workspace = engine.workspaces()[0].clone();
+        let ids = IdSpace::new(&workspace.name);
+        let mut batch = BatchBuilder::new(workspace.id, 0);
+        texts.iter().for_each(|text| Sent::new(*text, NOW).add_to(&mut batch, ids));
+        engine.append(batch.build()).await.unwrap();
+    }
+
+    async fn counted(engine: &Embedded) -> Records {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(records) = engine.records(engine.workspaces()[0].id) {
+                return records;
+            }
+            assert!(Instant::now() < until, "nobody counted");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// As a directory is that an earlier version kept.
+    #[tokio::test]
+    async fn a_directory_without_numbers_is_counted_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Embedded::open(Options::new(dir.path()), NOW).unwrap().0;
+        let state = || State::open(&Layout::new(dir.path()).state, 1 << 20).unwrap();
+        let engine = open();
+        let (workspace_name, name) = ("default".to_owned(), "test".to_owned());
+        let key = NewKey { workspace_name, name, scopes: Scopes::ALL, token_hash: [7; 32], created_at: NOW };
+        engine.create_key(key).await.unwrap();
+        send(&engine, &[r#"{"type":"user","userId":"u","accountId":"a","messageId":"1"}"#]).await;
+        engine.close().await.unwrap();
+        drop(engine);
+        let kept = state();
+        assert!(read(&kept).unwrap().is_some());
+        kept.meta.remove(POSITION).unwrap();
+        drop(kept);
+        let engine = open();
+        // Also while they are counted, which a checkpoint may come between.
+        send(&engine, &[r#"{"type":"user","userId":"v","accountId":"a","messageId":"2"}"#]).await;
+        engine.checkpoint().await;
+        send(&engine, &[r#"{"type":"user","userId":"w","accountId":"b","messageId":"3"}"#]).await;
+        assert_eq!(counted(&engine).await, Records { organizations: 0, accounts: 2, users: 3 });
+        engine.close().await.unwrap();
+        drop(engine);
+        let mut expected = Tally::default();
+        for (kind, many) in [(RecordKind::Account, 2), (RecordKind::User, 3)] {
+            let key = ProfileKey::new(WorkspaceId(1), kind, RecordId(0));
+            expected.change(&key, many);
+        }
+        assert_eq!(read(&state()).unwrap(), Some(expected));
+    }
+}
