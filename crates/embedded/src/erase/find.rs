@@ -1,9 +1,10 @@
 //! Finding the rows that deletions concern, and what else they concern.
 //!
-//! Reads the columns that hold names and times, nothing else; a name is hashed once a batch. What a removed message said
-//! of records that stay is noted, so that it can be corrected.
+//! Reads the columns that hold names and times, nothing else, and of them the rows to which a file's directory points; all rows
+//! where a kind of record is deleted that no directory has. A name is hashed once a batch. What a removed message said of
+//! records that stay is noted, so that it can be corrected.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use arrow_array::{Array, DictionaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, types::Int32Type};
 use muster_model::{
@@ -125,6 +126,40 @@ pub fn heads(
     Ok(())
 }
 
+/// The same for the rows alone in which the file's directory tells that a wanted record may be named.
+fn heads_within(
+    footer: &Footer,
+    rows: &[Range<u64>],
+    ids: IdSpace,
+    wanted: &dyn Fn(RecordId) -> bool,
+    visit: &mut dyn FnMut(Head),
+) -> Result<(), ReadError> {
+    scan::read(footer, rows, &COLUMNS, |_, batch| {
+        let odd = || unreadable(&footer.segment, &"unexpected columns");
+        visit_batch(batch, ids, wanted, visit).ok_or_else(odd)
+    })
+}
+
+/// The row groups of a file in which a record may be named that is wanted; by the file's directory where that has all of their
+/// kinds, and by their names otherwise.
+pub fn groups_naming(
+    segment: &Arc<Segment>,
+    ids: IdSpace,
+    wanted: &FxHashSet<Subject>,
+) -> Result<Vec<usize>, ReadError> {
+    if let Some(filter) = filter(wanted.iter().copied()) {
+        let footer = Footer::read(segment)?;
+        let rows = scan::chunks(&footer, &filter).ranges();
+        return Ok(scan::groups_of(&footer, &rows));
+    }
+    let wanted: FxHashSet<RecordId> = wanted.iter().map(|(_, id)| *id).collect();
+    let mut groups = BTreeSet::new();
+    heads(segment, ids, &|id| wanted.contains(&id), &mut |group, _| {
+        groups.insert(group);
+    })?;
+    Ok(groups.into_iter().collect())
+}
+
 /// One column of names: for each name in it, the record that it means.
 struct Names<'a> {
     column: &'a DictionaryArray<Int32Type>,
@@ -232,7 +267,7 @@ pub struct Concerned {
 }
 
 impl Concerned {
-    /// Looks through a file, unless its directory tells that nothing passes the filter.
+    /// Looks through a file, as far as its directory tells that something may pass the filter.
     pub fn look_through(
         &mut self,
         segment: &Arc<Segment>,
@@ -241,46 +276,55 @@ impl Concerned {
         filter: Option<&Filter>,
     ) -> Result<(), ReadError> {
         let mut found = false;
-        if !may_hold(segment, filter)? {
-            return Ok(());
-        }
-        heads(segment, ids, &|id| deleted.concerns(id), &mut |_, head| {
-            let fate = head.fate(|id, reach| deleted.hides(id, reach));
-            found |= fate != Fate::Keep;
-            let hidden = |id| deleted.hides(id, reach(head.timestamp, head.received_at));
-            let others = head.subjects.iter().filter(|(_, id)| !hidden(*id));
-            match fate {
-                Fate::Keep => {}
-                Fate::Redact => {
-                    self.ties.extend(head.tie().filter(|(_, anonymous)| hidden(*anonymous)));
-                    self.redacted.extend(others);
-                    // An id that goes in part stays.
-                    let parts = head.tie().map(|(_, anonymous)| (RecordKind::Anonymous, anonymous));
-                    self.redacted.extend(parts);
-                }
-                Fate::Drop => {
-                    let at = head.ordered_at();
-                    // That an account left an organization may be the last that was said of it.
-                    if head.kind == Kind::Leave {
-                        self.redacted.extend(others.clone());
-                    }
-                    if let Some(user) = head.loose_user().filter(|user| !hidden(*user)) {
-                        self.loose.entry(user).or_default().take_in(at);
-                    }
-                    if let Some(anonymous) = head.anonymous() {
-                        self.anonymous.insert(anonymous);
-                        // One that goes in part stays.
-                        self.spans.entry((RecordKind::Anonymous, anonymous)).or_default().take_in(at);
-                    }
-                    others.for_each(|subject| self.spans.entry(*subject).or_default().take_in(at));
-                    self.ties.extend(head.tie());
-                    self.relations.extend(head.relations().filter(|((_, parent), _)| !hidden(*parent)));
-                }
+        let wanted = |id| deleted.concerns(id);
+        let mut look = |head: Head| found |= self.look(&head, deleted);
+        match filter {
+            Some(filter) => {
+                let footer = Footer::read(segment)?;
+                let rows = scan::chunks(&footer, filter).ranges();
+                heads_within(&footer, &rows, ids, &wanted, &mut look)?;
             }
-        })?;
+            None => heads(segment, ids, &wanted, &mut |_, head| look(head))?,
+        }
         if found {
             self.files.push(Arc::clone(segment));
         }
         Ok(())
+    }
+
+    /// Notes what a message that names a deleted record said of others; whether it is to be removed or changed.
+    fn look(&mut self, head: &Head, deleted: &Instants) -> bool {
+        let fate = head.fate(|id, reach| deleted.hides(id, reach));
+        let hidden = |id| deleted.hides(id, reach(head.timestamp, head.received_at));
+        let others = head.subjects.iter().filter(|(_, id)| !hidden(*id));
+        match fate {
+            Fate::Keep => {}
+            Fate::Redact => {
+                self.ties.extend(head.tie().filter(|(_, anonymous)| hidden(*anonymous)));
+                self.redacted.extend(others);
+                // An id that goes in part stays.
+                let parts = head.tie().map(|(_, anonymous)| (RecordKind::Anonymous, anonymous));
+                self.redacted.extend(parts);
+            }
+            Fate::Drop => {
+                let at = head.ordered_at();
+                // That an account left an organization may be the last that was said of it.
+                if head.kind == Kind::Leave {
+                    self.redacted.extend(others.clone());
+                }
+                if let Some(user) = head.loose_user().filter(|user| !hidden(*user)) {
+                    self.loose.entry(user).or_default().take_in(at);
+                }
+                if let Some(anonymous) = head.anonymous() {
+                    self.anonymous.insert(anonymous);
+                    // One that goes in part stays.
+                    self.spans.entry((RecordKind::Anonymous, anonymous)).or_default().take_in(at);
+                }
+                others.for_each(|subject| self.spans.entry(*subject).or_default().take_in(at));
+                self.ties.extend(head.tie());
+                self.relations.extend(head.relations().filter(|((_, parent), _)| !hidden(*parent)));
+            }
+        }
+        fate != Fate::Keep
     }
 }

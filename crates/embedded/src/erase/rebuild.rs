@@ -4,7 +4,7 @@
 //! fold is made again from history and overlays; folding a message twice does no harm there. Counts, which follow from
 //! other records, were corrected at once and stay as they are.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use muster_model::{
     association::Statement,
@@ -137,6 +137,11 @@ impl<'v> Rebuild<'v> {
         self.profiles.keys().map(|(_, id)| *id).chain(self.children.iter().copied()).collect()
     }
 
+    /// The same with their kinds.
+    fn subjects(&self) -> FxHashSet<Subject> {
+        self.profiles.keys().chain(self.doubtful.iter().map(|(_, child)| child)).copied().collect()
+    }
+
     /// Reads what there is and corrects the live overlay.
     pub fn correct(mut self) -> Result<(), ReadError> {
         let views = self.views;
@@ -265,19 +270,16 @@ impl<'v> Rebuild<'v> {
 
     fn read_files(&mut self, manifest: &Manifest) -> Result<(), ReadError> {
         let segments: Vec<Arc<Segment>> = manifest.of(self.workspace).cloned().collect();
+        let (subjects, wanted) = (self.subjects(), self.wanted());
         for segment in segments {
             if !self.read.insert(segment.id) {
                 continue;
             }
-            let mut groups: BTreeSet<usize> = BTreeSet::new();
-            let wanted = self.wanted();
-            find::heads(&segment, self.ids, &|id| wanted.contains(&id), &mut |group, _| {
-                groups.insert(group);
-            })?;
+            let groups = find::groups_naming(&segment, self.ids, &subjects)?;
             if groups.is_empty() {
                 continue;
             }
-            for batch in restore::batches(&segment, Some(groups.into_iter().collect()))? {
+            for batch in restore::batches(&segment, Some(groups))? {
                 let batch = batch?;
                 let odd = || crate::history::manifest::unreadable(&segment, &"unexpected columns");
                 let rows = Rows::of(&batch).ok_or_else(odd)?;

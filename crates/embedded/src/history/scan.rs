@@ -96,6 +96,11 @@ pub fn read(
     if found == wanted { Ok(()) } else { Err(fail(&"another number of rows than the manifest says")) }
 }
 
+/// The row groups that rows lie in, given as sorted ranges of their numbers.
+pub fn groups_of(footer: &Footer, rows: &[Range<u64>]) -> Vec<usize> {
+    within_groups(footer, rows).into_iter().map(|part| part.group).collect()
+}
+
 /// The rows wanted of one row group, by their numbers in the file.
 struct Part {
     group: usize,
