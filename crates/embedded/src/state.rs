@@ -183,11 +183,6 @@ impl State {
         self.database.persist(PersistMode::Buffer)
     }
 
-    /// Bytes on disk, roughly.
-    pub fn disk_bytes(&self) -> u64 {
-        self.keyspaces().iter().map(|keyspace| keyspace.disk_space()).sum()
-    }
-
     /// A batch whose commit is durable when it returns.
     pub fn batch(&self) -> OwnedWriteBatch {
         self.database.batch().durability(Some(PersistMode::SyncAll))

@@ -38,8 +38,7 @@ use tracing::{error, info, warn};
 use super::{
     expiry::Expiry,
     find::{self, Concerned},
-    known,
-    purge::purge,
+    known, purge,
     rebuild::Rebuild,
     rewrite::{Place, rewrite},
     tombstones::Instants,
@@ -80,10 +79,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(5);
 /// removed by one pass then. A pass merges keyspaces whole, however little it removes.
 const REST_FACTOR: u32 = 4;
 const REST_MAX: Duration = Duration::from_secs(600);
-/// What the state store may take for a while besides what is merged: its log, twice.
-const LOG_BYTES_MAX: u64 = 160 << 20;
-/// Entries of the duplicate check that are removed in one commit.
-const IDENTITIES_MAX: usize = 10_000;
+/// Entries of the duplicate check that are removed in one commit. Each is looked up on disk first, and a checkpoint waits meanwhile.
+const IDENTITIES_MAX: usize = 2_000;
 
 /// Why a pass ended.
 pub(super) enum Ended {
@@ -208,8 +205,8 @@ impl Eraser {
         }
         self.remove_refused(workspace, &deleted, &mut jobs)?;
         follow::erase::erase(&self.views, workspace, ids, &deleted)?;
-        self.spare(self.views.state.disk_bytes() + LOG_BYTES_MAX)?;
-        if !purge(&self.views.state, &self.layout.state, &|| self.go_on().is_ok())? {
+        self.spare(purge::bytes(&self.views.state))?;
+        if !purge::purge(&self.views.state, &self.layout.state, &|| self.go_on().is_ok())? {
             return Err(Ended::Closing);
         }
         self.seal(workspace, &mut jobs)?;

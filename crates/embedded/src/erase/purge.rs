@@ -2,7 +2,8 @@
 //!
 //! A value that was overwritten or removed stays in the store's tables until they are merged, and in its own log until
 //! that is replaced. Both happen here on purpose: what a keyspace has in memory is written out, the keyspaces that hold
-//! customers' text are merged whole, and the log is filled up until the store starts a new one and drops the old.
+//! customers' text, or tell of records, are merged whole, and the log is filled up until the store starts a new one and drops
+//! the old. Identities are left to the merges that come anyway: `docs/decisions/0006-deletion.md` says why.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -30,14 +31,23 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 /// Looks of which one writes out every keyspace, the others only one of them.
 const LOOKS_OF_ONE: usize = 50;
 
+/// The keyspaces that are merged.
+fn holding(state: &State) -> [&Keyspace; 7] {
+    let State { profiles, by_field, refused, statements, children, followers, filler, .. } = state;
+    [profiles, by_field, refused, statements, children, followers, filler]
+}
+
+/// Bytes that a merge and the log may take for a while, beside what there is.
+pub fn bytes(state: &State) -> u64 {
+    holding(state).into_iter().map(|keyspace| keyspace.disk_space()).sum::<u64>() + RENEWAL_BYTES_MAX
+}
+
 /// Has everything dropped that was removed before this is called; `false` when `go_on` said to stop before that.
 pub fn purge(state: &State, state_dir: &Path, go_on: &dyn Fn() -> bool) -> Result<bool, ReadError> {
     if !begin_log(state, state_dir, go_on)? {
         return Ok(false);
     }
-    let holding =
-        [&state.profiles, &state.by_field, &state.refused, &state.statements, &state.children, &state.identities];
-    for keyspace in holding.into_iter().chain([&state.followers, &state.filler]) {
+    for keyspace in holding(state) {
         if !go_on() {
             return Ok(false);
         }
