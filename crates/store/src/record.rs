@@ -11,6 +11,7 @@ use muster_model::{
     deletion::{self, Fate, Reach, Subject},
     id::{Identity, RecordId},
     kind::{Kind, RecordKind},
+    limits::FUTURE_MICROS_MAX,
     message::{Message, Named, Trait},
     time::Micros,
 };
@@ -164,6 +165,27 @@ pub fn names(record: &[u8]) -> Result<Names, NotARecord> {
     Ok(Names { kind, timestamp, received_at, subjects })
 }
 
+/// The name of a track, and the instant at which it takes its place; of another message nothing. The rest is not decoded.
+pub fn event(record: &[u8]) -> Result<Option<(&str, Micros)>, NotARecord> {
+    let mut input = Input::new(record);
+    if Kind::from_number(input.u8()?).ok_or(NotARecord)? != Kind::Track {
+        return Ok(None);
+    }
+    let flags = input.u8()?;
+    input.take(16 + 8)?;
+    let (timestamp, received_at) = (input.instant()?, input.instant()?);
+    for member in [HAS_ORGANIZATION, HAS_ACCOUNT, HAS_USER, HAS_EXTERNAL, HAS_CUSTOM_OBJECT] {
+        if flags & member != 0 {
+            named(&mut input)?;
+        }
+    }
+    if flags & HAS_MESSAGE_ID != 0 {
+        input.text()?;
+    }
+    let name = if flags & HAS_NAME != 0 { input.text()? } else { "" };
+    Ok(Some((name, timestamp.min(received_at.plus_micros(FUTURE_MICROS_MAX)))))
+}
+
 /// The message that `record` is the byte form of.
 pub fn decode(record: &[u8]) -> Result<Message<'_>, NotARecord> {
     let mut input = Input::new(record);
@@ -277,7 +299,7 @@ mod tests {
             let mut bytes = Vec::new();
             encode(&message, &mut bytes);
             assert_eq!(decode(&bytes), Ok(message.clone()));
-            let Message { identity, content, received_at, .. } = message;
+            let Message { identity, content, received_at, .. } = message.clone();
             let subjects = names(&bytes).map(|names| names.subjects.into_iter().flatten().collect::<Vec<_>>());
             let mut named: Vec<Subject> =
                 muster_model::kinds::fields::named(&message).map(|(k, id, _)| (k, id)).collect();
@@ -285,6 +307,9 @@ mod tests {
             named.sort_unstable();
             read.sort_unstable();
             assert_eq!(read, named);
+            let track = (message.kind == Kind::Track)
+                .then(|| (message.name.clone().unwrap_or_default().into_owned(), message.ordered_at()));
+            assert_eq!(event(&bytes).map(|track| track.map(|(name, at)| (name.to_owned(), at))), Ok(track));
             assert_eq!(peek(&bytes), Ok(Head { identity, content, received_at }));
         }
     }

@@ -10,7 +10,7 @@ use fjall::Readable;
 use muster_model::{
     day::Day,
     id::{RecordId, WorkspaceId},
-    kind::{Kind, RecordKind},
+    kind::RecordKind,
     profile::Parent,
 };
 use muster_store::{
@@ -74,10 +74,8 @@ impl Reader {
             (all.collect::<Vec<SharedRows>>(), std::sync::Arc::clone(&current.manifest), veil.clone())
         };
         for row in rows.iter().flat_map(SharedRows::iter) {
-            let message = record::decode(row).map_err(not_a_record("an overlay"))?;
-            if message.kind == Kind::Track {
-                let name = message.name.as_deref().unwrap_or_default();
-                of(&mut by_name, name).take(message.ordered_at());
+            if let Some((name, at)) = record::event(row).map_err(not_a_record("an overlay"))? {
+                of(&mut by_name, name).take(at);
             }
         }
         for segment in manifest.of(workspace) {
