@@ -123,8 +123,9 @@ fn options(engine: &Engine, data_dir: &Path) -> Options {
         event_names_max: engine.event_names_max,
         history_cache_bytes: engine.history_cache_bytes,
         search_bytes: engine.search_bytes,
-        // It follows from how the engine reads, and operators have no reason to set it.
+        // They follow from how the engine works, and operators have no reason to set them.
         long_step: Options::LONG_STEP,
+        bulk_places_min: Options::BULK_PLACES_MIN,
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! In this order, each step leaving everything as it was if it is the last one that happens:
 //! 1. history rows as Parquet files, synced, name and content; no manifest entry names them yet;
-//! 2. identities, statements and most new entries of the index for lists, ingested in sorted order; a replay does not ask
-//!    for them, and whoever reads the index looks at the records too;
-//! 3. profiles, list places, what else changes in the index, the catalogue of traits, children, messages set aside,
-//!    manifest entries and the journal position, in one commit;
+//! 2. identities, statements and, if it is much, what changes in lists, ingested in sorted order; a replay does not ask for
+//!    them, whoever reads lists looks at the records too, and what is gone from lists too early is in memory;
+//! 3. profiles, what else changes in lists, the catalogue of traits, children, messages set aside, manifest entries and
+//!    the journal position, in one commit;
 //! 4. the shared view: the frozen overlay goes, the new manifest comes;
 //! 5. the journal lets go of what the commit covers (the writer does).
 //!
@@ -167,7 +167,7 @@ impl Checkpointer {
         gaps.begin();
         let ingested = {
             let _committing = self.views.committing.lock();
-            commit::ingest(job, &settled, state, gaps)
+            commit::ingest(job, &settled, (state, gaps), &self.options)
         };
         let changes = match ingested {
             Ok(changes) => changes,

@@ -15,11 +15,11 @@ use crate::{
     error::{damaged, state_failed},
     history::manifest::Segment,
     imports,
-    keys::{self, ProfileKey, TimePlace},
+    keys::{self, ProfileKey},
     lists::{
         catalogue,
         changes::{self, Changes},
-        gaps::{GapBook, List},
+        gaps::GapBook,
         settle::{self, Settled},
     },
     options::Options,
@@ -55,11 +55,16 @@ impl Job {
     }
 }
 
-/// Ingests what a commit may come after; the changes of the index that are left for it. Repeats safely.
-pub fn ingest(job: &Job, settled: &Settled, state: &State, gaps: &GapBook) -> Result<Changes, changes::Fault> {
+/// Ingests what a commit may come after; the changes of lists that are left for it. Repeats safely.
+pub fn ingest(
+    job: &Job,
+    settled: &Settled,
+    (state, gaps): (&State, &GapBook),
+    options: &Options,
+) -> Result<Changes, changes::Fault> {
     ingest_identities(job, state).map_err(changes::Fault::Store)?;
     ingest_statements(&job.overlay, state).map_err(changes::Fault::Store)?;
-    Changes::prepare(&job.overlay, settled, state, gaps)
+    Changes::prepare(&job.overlay, settled, (state, gaps), options.bulk_places_min)
 }
 
 /// Commits a frozen overlay, of which the rest was ingested, and the files written from it.
@@ -76,7 +81,7 @@ pub fn commit(
     // In the order of their keys: neighbours are found in the processor's caches.
     let mut profiles: Vec<(&ProfileKey, &Slot)> = job.overlay.profiles.iter().collect();
     profiles.sort_unstable_by_key(|(key, _)| **key);
-    for (key, slot) in &profiles {
+    for (key, slot) in profiles {
         let certain = settled.get(key).map(|seen| settle::settled(&slot.profile, *seen));
         let profile = certain.as_ref().unwrap_or(&slot.profile);
         value.clear();
@@ -85,13 +90,6 @@ pub fn commit(
     }
     erase::commit::remove(&mut batch, &job.overlay, state)?;
     imports::put(&mut batch, &job.overlay, state);
-    profiles.sort_unstable_by_key(|(key, slot)| (key.workspace, key.kind, std::cmp::Reverse(slot.profile.updated_at)));
-    let mut places = Places::default();
-    for (key, slot) in profiles {
-        places.put(&mut batch, state, key, slot);
-    }
-    gaps.fill(List::Created, places.created.iter().map(|key| key.as_slice()));
-    gaps.fill(List::Updated, places.updated.iter().map(|key| key.as_slice()));
     for (parent, children) in &job.overlay.children {
         for child in children {
             let key = keys::child_key(parent.workspace, (parent.kind, parent.id), *child);
@@ -152,40 +150,6 @@ fn ingest_sorted<K: AsRef<[u8]>, V: AsRef<[u8]>>(
         ingestion.write(key.as_ref(), value.as_ref())?;
     }
     ingestion.finish()
-}
-
-/// Keys that are put into the two orders by times of receipt.
-#[derive(Default)]
-struct Places {
-    created: Vec<[u8; 29]>,
-    updated: Vec<[u8; 29]>,
-}
-
-impl Places {
-    /// Moves a record to its places. Anonymous ids are in no list.
-    fn put(&mut self, batch: &mut OwnedWriteBatch, state: &State, key: &ProfileKey, slot: &Slot) {
-        let profile = &slot.profile;
-        if profile.as_anonymous().is_some() {
-            return;
-        }
-        let place = |at: Micros| keys::list_key(key.workspace, key.kind, TimePlace { at, id: profile.id });
-        let (created, updated) = (place(profile.created_at), place(profile.updated_at));
-        match &slot.below {
-            Some(was) => {
-                debug_assert_eq!(was.created_at, profile.created_at, "a record's creation never moves");
-                if was.updated_at == profile.updated_at {
-                    return;
-                }
-                batch.remove(&state.by_updated, place(was.updated_at));
-            }
-            None => {
-                batch.insert(&state.by_created, created, []);
-                self.created.push(created);
-            }
-        }
-        batch.insert(&state.by_updated, updated, []);
-        self.updated.push(updated);
-    }
 }
 
 fn put_refused(

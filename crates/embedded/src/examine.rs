@@ -66,9 +66,13 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fi
             return Ok(findings);
         }
     };
-    stage("the state store", &mut findings, |findings| examine_state(&state, findings));
     progress("journal");
-    stage("the state store or the journal", &mut findings, |findings| examine_journal(&layout, &state, findings));
+    let mut waiting = 0;
+    stage("the state store or the journal", &mut findings, |findings| {
+        waiting = examine_journal(&layout, &state, findings);
+    });
+    progress("records");
+    stage("the state store", &mut findings, |findings| examine_state(&state, waiting, findings));
     progress("what is kept for destinations");
     stage("what is kept for destinations", &mut findings, |findings| examine_kept(&layout, findings));
     progress("history");
@@ -89,12 +93,12 @@ fn stage(what: &str, findings: &mut Vec<Finding>, look: impl FnOnce(&mut Vec<Fin
     }
 }
 
-fn examine_state(state: &State, findings: &mut Vec<Finding>) {
+fn examine_state(state: &State, waiting: u64, findings: &mut Vec<Finding>) {
     let read = [Registry::load(state).err(), Teams::load(state).err(), Shelf::load(state).err()];
     for error in read.into_iter().flatten() {
         findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE));
     }
-    examine_records(state, findings);
+    examine_records(state, waiting, findings);
     let others = [
         ("identities", &state.identities),
         ("statements", &state.statements),
@@ -110,7 +114,8 @@ fn examine_state(state: &State, findings: &mut Vec<Finding>) {
     }
 }
 
-fn examine_records(state: &State, findings: &mut Vec<Finding>) {
+/// Places of records that groups in the journal change may be on their way.
+fn examine_records(state: &State, waiting: u64, findings: &mut Vec<Finding>) {
     let compared = match lists::examine::compare(state) {
         Ok(compared) => compared,
         Err(what) => {
@@ -121,7 +126,12 @@ fn examine_records(state: &State, findings: &mut Vec<Finding>) {
     let what = format!("{} profiles read, with {} places in lists", compared.records, compared.places);
     findings.push(Finding::new(Severity::Note, what, ""));
     examine_tally(state, &compared.tally, findings);
-    if compared.missing > 0 {
+    if compared.missing > 0 && waiting > 0 {
+        let what = format!("{} places in lists are not there yet, or missing", compared.missing);
+        let advice = "a stop in the middle of a checkpoint leaves it so, and the next start brings them into place: start \
+                      the server, stop it, and examine again";
+        findings.push(Finding::new(Severity::Note, what, advice));
+    } else if compared.missing > 0 {
         let what = format!("{} places in lists are missing: lists leave records out", compared.missing);
         findings.push(Finding::new(Severity::Fault, what, RESTORE));
     }
@@ -163,7 +173,8 @@ fn each_value(keyspace: &Keyspace, mut fits: impl FnMut(&[u8]) -> bool) -> Resul
     Ok(())
 }
 
-fn examine_journal(layout: &Layout, state: &State, findings: &mut Vec<Finding>) {
+/// Examines the journal; how many groups wait in it.
+fn examine_journal(layout: &Layout, state: &State, findings: &mut Vec<Finding>) -> u64 {
     let replayed = state.position().and_then(|committed| replay::replay(&layout.journal, committed, false, |_| Ok(())));
     match replayed {
         Ok(replayed) => {
@@ -174,8 +185,12 @@ fn examine_journal(layout: &Layout, state: &State, findings: &mut Vec<Finding>) 
                 let advice = "nothing to do: it was never acknowledged, and the next start cuts it";
                 findings.push(Finding::new(Severity::Warning, what, advice));
             }
+            replayed.frames
         }
-        Err(error) => findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE)),
+        Err(error) => {
+            findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE));
+            0
+        }
     }
 }
 

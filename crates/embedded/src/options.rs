@@ -57,11 +57,15 @@ pub struct Options {
     /// A step along a list that takes so long is remembered, so that the next reader goes over it at once. Most take a few
     /// microseconds.
     pub long_step: Duration,
+    /// So many places that change in lists are ingested by a checkpoint before its commit, fewer are part of that.
+    pub bulk_places_min: usize,
 }
 
 impl Options {
     /// The [`Options::long_step`] that there is without a setting.
     pub const LONG_STEP: Duration = Duration::from_micros(100);
+    /// The [`Options::bulk_places_min`] that there is without a setting.
+    pub const BULK_PLACES_MIN: usize = 10_000;
 
     /// The defaults, in a directory.
     #[must_use]
@@ -91,6 +95,7 @@ impl Options {
             search_bytes: 256 << 20,
             scan_max: 20_000,
             long_step: Options::LONG_STEP,
+            bulk_places_min: Options::BULK_PLACES_MIN,
         }
     }
 }

@@ -159,6 +159,8 @@ pub struct Overlay {
     pub imports: FxHashMap<(WorkspaceId, ImportId), Option<Import>>,
     /// Messages taken back with an import; the rows of them that are to go lie in files.
     pub taken: FxHashSet<(WorkspaceId, ImportId, Identity)>,
+    /// Some of it was in the journal at the start: a checkpoint may have begun to bring that into place.
+    pub brought_back: bool,
     rows: Vec<Row>,
     buffers: Vec<Bytes>,
     bytes: usize,

@@ -144,7 +144,10 @@ pub fn recover(
         messages += fold(&batches, &views, &mut identities, counters)?;
         Ok(())
     })?;
-    views.change(|current| current.applied = replayed.next_sequence - 1);
+    views.change(|current| {
+        current.applied = replayed.next_sequence - 1;
+        current.live.brought_back = replayed.frames > 0;
+    });
     views.book.begin(replayed.next_sequence - 1, &views.names)?;
     let report = Recovery {
         groups: replayed.frames,

@@ -1,44 +1,44 @@
-//! What a checkpoint changes in the index of fields.
+//! What a checkpoint changes in lists.
 //!
-//! New entries of a small checkpoint are part of its commit. Those of a large one are ingested before it, sorted and in
-//! runs, which is many times faster and takes no memory for a commit of millions of keys. Until the commit such entries
-//! belong to records that memory hides. A crash in between leaves some that no commit follows; whoever reads the index
-//! looks at the record as well, so they are in the way of nobody. Entries that are no more always go in the commit: what
-//! is missing would be missed.
+//! Changes of a small checkpoint are part of its commit. Those of a large one are ingested before it, sorted and in runs,
+//! which is many times faster and takes no memory for a commit of millions of keys. Until the commit they belong to records
+//! that memory hides, and after a crash in between to records that the journal brings back into memory: what was put in too
+//! early leads to a record that does not stand there, and whoever reads a list looks at the record as well; what was taken
+//! out too early is missed by nobody as long as the record is in memory. The checkpoint after that cannot tell which places
+//! are still there, so of records that the journal brought back it puts in every place that they ask for.
 
 use std::borrow::Cow;
 
 use fjall::OwnedWriteBatch;
+use muster_model::time::Micros;
 use muster_store::error::ReadError;
 
 use super::{
     entries::{self, Entry, Listed},
     gaps::{GapBook, List},
+    moves::Moves,
     settle::{self, Settled},
 };
 use crate::{
-    keys::{self, ProfileKey},
+    keys::{self, ProfileKey, TimePlace},
     overlay::Overlay,
     slots::Slot,
     state::State,
     views::{self, Latest},
 };
 
-type Key = [u8; 38];
+/// Keys that are ingested at once. Each such run is a table more that waits to be merged.
+const RUN: usize = 1_000_000;
 
-/// Entries that are ingested at once.
-const RUN: usize = 250_000;
-/// Entries up to which they are part of the commit.
-const SMALL: usize = 10_000;
-
-/// Entries for a commit.
-#[derive(Debug, Default)]
+/// Changes for a commit.
+#[derive(Debug)]
 pub struct Changes {
-    inserted: Vec<Key>,
-    removed: Vec<Key>,
+    fields: Moves<38>,
+    created: Moves<29>,
+    updated: Moves<29>,
 }
 
-/// Why the index could not be prepared.
+/// Why the changes could not be prepared.
 #[derive(Debug)]
 pub enum Fault {
     Store(fjall::Error),
@@ -47,53 +47,81 @@ pub enum Fault {
 
 impl Changes {
     /// Finds what changes by an overlay, and ingests what is much.
-    pub fn prepare(overlay: &Overlay, settled: &Settled, state: &State, gaps: &GapBook) -> Result<Changes, Fault> {
-        let mut changes = Changes::default();
+    pub fn prepare(
+        overlay: &Overlay,
+        settled: &Settled,
+        (state, gaps): (&State, &GapBook),
+        bulk_min: usize,
+    ) -> Result<Changes, Fault> {
+        let mut changes = Changes {
+            fields: Moves::new(List::Field),
+            created: Moves::new(List::Created),
+            updated: Moves::new(List::Updated),
+        };
         let mut ingested = false;
         let mut profiles: Vec<(&ProfileKey, &Slot)> = overlay.profiles.iter().collect();
         profiles.sort_unstable_by_key(|(key, _)| **key);
         for (key, slot) in profiles {
             let certain = settled.get(key).map(|seen| settle::settled(&slot.profile, *seen));
             let now = entries::entries(certain.as_ref().unwrap_or(&slot.profile));
-            changes.add(key, &before(key, slot, overlay, state)?, &now);
-            if changes.inserted.len() >= RUN {
+            changes.move_fields(key, &before(key, slot, overlay, state)?, &now, overlay.brought_back);
+            changes.move_times(key, slot, overlay.brought_back);
+            if changes.count() >= RUN {
                 changes.ingest(state, gaps).map_err(Fault::Store)?;
                 ingested = true;
             }
         }
-        if ingested || changes.inserted.len() > SMALL {
+        if ingested || changes.count() >= bulk_min {
             changes.ingest(state, gaps).map_err(Fault::Store)?;
         }
         Ok(changes)
     }
 
-    fn add(&mut self, key: &ProfileKey, before: &[Entry], now: &[Entry]) {
+    /// Moves a record to where its fields place it; `anew` when places that it had may be gone.
+    fn move_fields(&mut self, key: &ProfileKey, before: &[Entry], now: &[Entry], anew: bool) {
         let place = |(field, value): &Entry| keys::field_key(key.workspace, key.kind, *field, *value, key.id);
-        self.removed.extend(before.iter().filter(|entry| now.binary_search(entry).is_err()).map(place));
-        self.inserted.extend(now.iter().filter(|entry| before.binary_search(entry).is_err()).map(place));
+        let gone = before.iter().filter(|entry| now.binary_search(entry).is_err());
+        gone.for_each(|entry| self.fields.remove(place(entry)));
+        let come = now.iter().filter(|entry| anew || before.binary_search(entry).is_err());
+        come.for_each(|entry| self.fields.insert(place(entry)));
+    }
+
+    /// Moves a record to its places by times of receipt. Anonymous ids are in no list.
+    fn move_times(&mut self, key: &ProfileKey, slot: &Slot, anew: bool) {
+        let profile = &slot.profile;
+        if profile.as_anonymous().is_some() {
+            return;
+        }
+        let place = |at: Micros| keys::list_key(key.workspace, key.kind, TimePlace { at, id: profile.id });
+        let was = slot.below.as_ref();
+        debug_assert!(was.is_none_or(|was| was.created_at == profile.created_at), "a record's creation never moves");
+        if anew || was.is_none() {
+            self.created.insert(place(profile.created_at));
+        }
+        let moved_from = was.map(|was| was.updated_at).filter(|at| *at != profile.updated_at);
+        if let Some(at) = moved_from {
+            self.updated.remove(place(at));
+        }
+        if anew || was.is_none() || moved_from.is_some() {
+            self.updated.insert(place(profile.updated_at));
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.fields.count() + self.created.count() + self.updated.count()
     }
 
     fn ingest(&mut self, state: &State, gaps: &GapBook) -> fjall::Result<()> {
-        self.inserted.sort_unstable();
-        gaps.fill(List::Field, self.inserted.iter().map(Key::as_slice));
-        if !self.inserted.is_empty() {
-            let mut ingestion = state.by_field.start_ingestion()?;
-            for key in &self.inserted {
-                ingestion.write(key.as_slice(), [].as_slice())?;
-            }
-            ingestion.finish()?;
-        }
-        self.inserted.clear();
-        Ok(())
+        self.fields.ingest(&state.by_field, gaps)?;
+        self.created.ingest(&state.by_created, gaps)?;
+        self.updated.ingest(&state.by_updated, gaps)
     }
 
-    /// Adds the rest to the commit, in the order of the keys: neighbours are found in the processor's caches.
-    pub fn put(mut self, batch: &mut OwnedWriteBatch, state: &State, gaps: &GapBook) {
-        self.removed.sort_unstable();
-        self.removed.iter().for_each(|key| batch.remove(&state.by_field, *key));
-        self.inserted.sort_unstable();
-        gaps.fill(List::Field, self.inserted.iter().map(Key::as_slice));
-        self.inserted.iter().for_each(|key| batch.insert(&state.by_field, *key, []));
+    /// Adds the rest to the commit.
+    pub fn put(self, batch: &mut OwnedWriteBatch, state: &State, gaps: &GapBook) {
+        self.fields.put(batch, &state.by_field, gaps);
+        self.created.put(batch, &state.by_created, gaps);
+        self.updated.put(batch, &state.by_updated, gaps);
     }
 }
 

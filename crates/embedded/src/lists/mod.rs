@@ -8,8 +8,11 @@
 /// The entries of a record.
 pub mod entries;
 
-/// What a checkpoint changes in the index.
+/// What a checkpoint changes in lists.
 pub mod changes;
+
+/// Keys that go into a list and out of it.
+mod moves;
 
 /// Accounts whose first and last track were uncertain, made certain before they are indexed.
 pub mod settle;

@@ -36,6 +36,7 @@ pub fn options(dir: &Path) -> Options {
         state_cache_bytes: 4 << 20,
         // Every one, so that all that is remembered is tried.
         long_step: Duration::ZERO,
+        bulk_places_min: 1,
         ..Options::new(dir)
     }
 }
