@@ -154,7 +154,7 @@ pub fn read(state: &State) -> Result<Option<Tally>, ReadError> {
 }
 
 /// Counts the records of a directory that has no sums, beside everything else. Each has one place in the list by creation,
-/// which is much less to read than the records.
+/// written in the same commit, which is much less to read than the records.
 pub fn count(views: &Views, disk: &Snapshot, closing: &AtomicBool) {
     let mut tally = Tally::default();
     for (number, entry) in disk.prefixed(&views.state.by_created, &[]).enumerate() {

@@ -34,8 +34,9 @@ const RUN: usize = 1_000_000;
 #[derive(Debug)]
 pub struct Changes {
     fields: Moves<38>,
-    created: Moves<29>,
     updated: Moves<29>,
+    /// Always part of the commit: as many places by creation as records, so that these can be counted by them.
+    created: Moves<29>,
 }
 
 /// Why the changes could not be prepared.
@@ -95,7 +96,7 @@ impl Changes {
         let place = |at: Micros| keys::list_key(key.workspace, key.kind, TimePlace { at, id: profile.id });
         let was = slot.below.as_ref();
         debug_assert!(was.is_none_or(|was| was.created_at == profile.created_at), "a record's creation never moves");
-        if anew || was.is_none() {
+        if was.is_none() {
             self.created.insert(place(profile.created_at));
         }
         let moved_from = was.map(|was| was.updated_at).filter(|at| *at != profile.updated_at);
@@ -107,13 +108,13 @@ impl Changes {
         }
     }
 
+    /// How many may be ingested.
     fn count(&self) -> usize {
-        self.fields.count() + self.created.count() + self.updated.count()
+        self.fields.count() + self.updated.count()
     }
 
     fn ingest(&mut self, state: &State, gaps: &GapBook) -> fjall::Result<()> {
         self.fields.ingest(&state.by_field, gaps)?;
-        self.created.ingest(&state.by_created, gaps)?;
         self.updated.ingest(&state.by_updated, gaps)
     }
 
