@@ -405,12 +405,11 @@ impl Status for Embedded {
         let (files, bytes, overlay_messages, overlay_bytes) = {
             let current = self.views.look();
             let manifest = &current.manifest;
-            let overlays = || std::iter::once(&current.live).chain(current.frozen.as_deref());
             (
                 manifest.all().count() as u64,
                 manifest.all().map(|segment| segment.bytes).sum(),
-                overlays().map(|overlay| overlay.rows().len() as u64).sum(),
-                overlays().map(|overlay| overlay.bytes() as u64).sum(),
+                current.overlays().map(|overlay| overlay.rows().len() as u64).sum(),
+                current.overlays().map(|overlay| overlay.bytes() as u64).sum(),
             )
         };
         Figures {
@@ -433,7 +432,7 @@ impl Status for Embedded {
             size.messages += segment.rows;
             size.history_bytes += segment.bytes;
         }
-        for overlay in std::iter::once(&current.live).chain(current.frozen.as_deref()) {
+        for overlay in current.overlays() {
             overlay.rows().iter().for_each(|row| sizes.entry(row.workspace).or_default().messages += 1);
         }
         sizes.into_iter().collect()
@@ -441,8 +440,7 @@ impl Status for Embedded {
 
     fn records(&self, workspace: WorkspaceId) -> Option<Records> {
         let current = self.views.look();
-        let overlays = std::iter::once(&current.live).chain(current.frozen.as_deref());
-        current.on_disk.with(overlays.map(|overlay| overlay.profiles.tally()), workspace)
+        current.on_disk.with(current.overlays().map(|overlay| overlay.profiles.tally()), workspace)
     }
 
     fn close(&self) -> Answer<'_, (), ReadError> {

@@ -86,7 +86,7 @@ pub fn take(workspace: WorkspaceId, note: Note, views: &Views) -> Result<(), Rea
 /// One import, as of now.
 fn import(views: &Views, workspace: WorkspaceId, id: ImportId) -> Result<Option<Import>, ReadError> {
     let current = views.look();
-    for overlay in std::iter::once(&current.live).chain(current.frozen.as_deref()) {
+    for overlay in current.overlays() {
         if let Some(import) = overlay.imports.get(&(workspace, id)) {
             return Ok(import.clone());
         }

@@ -75,6 +75,13 @@ pub struct Current {
     pub on_disk: OnDisk,
 }
 
+impl Current {
+    /// The live overlay, then the frozen one.
+    pub fn overlays(&self) -> impl Iterator<Item = &Overlay> {
+        std::iter::once(&self.live).chain(self.frozen.as_deref())
+    }
+}
+
 /// What a reader keeps after letting go of the lock: everything but the live overlay.
 pub struct Below {
     pub frozen: Option<Arc<Overlay>>,

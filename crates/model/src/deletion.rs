@@ -20,8 +20,8 @@ use crate::{
     json::Walk,
     kind::{Kind, RecordKind},
     kinds::fields::named,
-    limits::FUTURE_MICROS_MAX,
     message::Message,
+    message::ordered_at,
     ties::Stretch,
     time::Micros,
 };
@@ -92,8 +92,7 @@ pub struct Reach {
 /// What counts of a message of this timestamp and receipt.
 #[must_use]
 pub fn reach(timestamp: Micros, received_at: Micros) -> Reach {
-    let at = timestamp.min(received_at.plus_micros(FUTURE_MICROS_MAX));
-    Reach { back: timestamp.min(received_at), at }
+    Reach { back: timestamp.min(received_at), at: ordered_at(timestamp, received_at) }
 }
 
 /// What an anonymous id did while it was a user who is deleted.

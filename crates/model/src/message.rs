@@ -9,6 +9,7 @@ use crate::{
     id::{Identity, IdentityParts, RecordId},
     json::Walk,
     kind::{Kind, RecordKind},
+    limits::FUTURE_MICROS_MAX,
     register::Stamp,
     time::Micros,
 };
@@ -83,12 +84,18 @@ pub fn same_content(one: u64, other: u64) -> bool {
     one == other || one == CONTENT_UNKNOWN || other == CONTENT_UNKNOWN
 }
 
+/// The instant at which a message takes its place among others: its own, but no later than a little after its receipt, so
+/// that a wrong clock cannot pin a value for ever.
+#[must_use]
+pub fn ordered_at(timestamp: Micros, received_at: Micros) -> Micros {
+    timestamp.min(received_at.plus_micros(FUTURE_MICROS_MAX))
+}
+
 impl Message<'_> {
-    /// The instant at which this message takes its place among others: its own, but no later than a little after its
-    /// receipt, so that a wrong clock cannot pin a value for ever.
+    /// The instant at which this message takes its place among others.
     #[must_use]
     pub fn ordered_at(&self) -> Micros {
-        self.timestamp.min(self.received_at.plus_micros(crate::limits::FUTURE_MICROS_MAX))
+        ordered_at(self.timestamp, self.received_at)
     }
 
     /// The organization, account or user that this message describes, or whose membership it begins or ends. Tracks tell

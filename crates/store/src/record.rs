@@ -11,8 +11,7 @@ use muster_model::{
     deletion::{self, Fate, Reach, Subject},
     id::{Identity, RecordId},
     kind::{Kind, RecordKind},
-    limits::FUTURE_MICROS_MAX,
-    message::{Message, Named, Trait},
+    message::{Message, Named, Trait, ordered_at},
     time::Micros,
 };
 
@@ -183,7 +182,7 @@ pub fn event(record: &[u8]) -> Result<Option<(&str, Micros)>, NotARecord> {
         input.text()?;
     }
     let name = if flags & HAS_NAME != 0 { input.text()? } else { "" };
-    Ok(Some((name, timestamp.min(received_at.plus_micros(FUTURE_MICROS_MAX)))))
+    Ok(Some((name, ordered_at(timestamp, received_at))))
 }
 
 /// The message that `record` is the byte form of.

@@ -11,7 +11,7 @@ use muster_model::{
     deletion::{self, Fate, Reach, Subject, reach},
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
-    limits::FUTURE_MICROS_MAX,
+    message::ordered_at,
     profile::Span,
     time::Micros,
 };
@@ -96,7 +96,7 @@ impl Head {
     }
 
     fn ordered_at(&self) -> Micros {
-        self.timestamp.min(self.received_at.plus_micros(FUTURE_MICROS_MAX))
+        ordered_at(self.timestamp, self.received_at)
     }
 }
 

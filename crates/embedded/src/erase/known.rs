@@ -26,7 +26,7 @@ pub fn load(state: &State) -> Result<Tombstones, ReadError> {
 /// One deletion, as of now.
 pub fn deletion(views: &Views, workspace: WorkspaceId, id: DeletionId) -> Result<Option<Deletion>, ReadError> {
     let current = views.look();
-    for overlay in std::iter::once(&current.live).chain(current.frozen.as_deref()) {
+    for overlay in current.overlays() {
         if let Some(deletion) = overlay.deletions.get(&(workspace, id)) {
             return Ok(Some(deletion.clone()));
         }

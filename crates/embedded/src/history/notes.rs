@@ -5,7 +5,7 @@ use muster_model::{
     day::Day,
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
-    limits::FUTURE_MICROS_MAX,
+    message::ordered_at,
     time::Micros,
 };
 use muster_store::record::external_kind;
@@ -72,7 +72,7 @@ impl Notes {
             self.times = (self.times.0.min(at), self.times.1.max(at));
             if kinds.value(row) == Kind::Track.as_str() && !events.is_null(row) {
                 self.keys[By::Event as usize].insert(Key::of_event(events.value(row)));
-                let ordered_at = Micros(at.min(receipts.value(row).saturating_add(FUTURE_MICROS_MAX)));
+                let ordered_at = ordered_at(Micros(at), Micros(receipts.value(row)));
                 let event = self.daily.event(events.value(row), ordered_at);
                 let named = !accounts_named.is_null(row);
                 let (user, organization) = (ids[By::User as usize], ids[By::Organization as usize]);

@@ -7,7 +7,7 @@ use muster_model::{
     deletion::{Reach, reach},
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
-    limits::FUTURE_MICROS_MAX,
+    message::ordered_at,
     time::Micros,
 };
 use muster_store::error::ReadError;
@@ -63,7 +63,7 @@ pub fn told(
         for (row, number) in numbers.iter().enumerate() {
             if let Some(kind) = kinds[row] {
                 let (timestamp, received_at) = (Micros(timestamps.value(row)), Micros(receipts.value(row)));
-                let ordered_at = timestamp.min(received_at.plus_micros(FUTURE_MICROS_MAX));
+                let ordered_at = ordered_at(timestamp, received_at);
                 visit(Told { number: *number, kind, ordered_at, reach: reach(timestamp, received_at) })?;
             }
         }

@@ -6,7 +6,7 @@ use muster_model::{
     deletion::{Fate, Subject, reach},
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
-    limits::FUTURE_MICROS_MAX,
+    message::ordered_at,
     message::{self, Message},
     time::Micros,
 };
@@ -60,7 +60,7 @@ pub struct TrackHead<'a> {
 impl TrackHead<'_> {
     /// The instant in the order of statements.
     pub fn ordered_at(&self) -> Micros {
-        self.timestamp.min(self.received_at.plus_micros(FUTURE_MICROS_MAX))
+        ordered_at(self.timestamp, self.received_at)
     }
 }
 

@@ -94,14 +94,9 @@ impl Reader {
                         Some(known) => known.filter(|ids| ids.len() <= FEW).map(|ids| FxHashSet::clone(&ids)),
                         None => self.ids(glance, workspace, kind, lookup, FEW)?,
                     };
-                    let found = match found {
-                        Some(mut ids) => {
-                            ids.extend(self.named_in_memory(glance, lookup, kind)?);
-                            Some(ids)
-                        }
-                        None => None,
-                    };
-                    found.filter(|ids| ids.len() <= FEW).map(|ids| ids.into_iter().collect())
+                    let Some(mut ids) = found else { continue };
+                    ids.extend(self.named_in_memory(glance, lookup, kind)?);
+                    (ids.len() <= FEW).then(|| ids.into_iter().collect())
                 }
             };
             if found.is_some() {
@@ -123,29 +118,49 @@ impl Reader {
         let mut decided = true;
         for source in sources {
             let Source::Index(lookup) = source else { continue };
-            let question = (workspace, kind, lookup.clone());
-            let answer = match self.views.sets.get(&glance.below.snapshot, &question) {
-                Some(known) => known,
-                None if gather => {
-                    let found = self.ids(glance, workspace, kind, lookup, SET_MAX)?.map(Arc::new);
-                    self.views.sets.keep(&glance.below.snapshot, question, found.clone());
-                    found
-                }
-                None => {
-                    decided = false;
-                    continue;
-                }
+            let answer = match gather {
+                true => Some(self.answer(glance, (workspace, kind), lookup)?),
+                false => self.views.sets.get(&glance.below.snapshot, &(workspace, kind, lookup.clone())),
             };
-            let Some(ids) = answer else { continue };
-            let more = self.named_in_memory(glance, lookup, kind)?;
-            if more.is_empty() {
-                return Ok(Some(Some(ids)));
-            }
-            if more.len() <= SET_MAX {
-                return Ok(Some(Some(Arc::new(ids.iter().copied().chain(more).collect()))));
+            decided &= answer.is_some();
+            let completed = self.completed(glance, answer.flatten(), (lookup, kind))?;
+            if completed.is_some() {
+                return Ok(Some(completed));
             }
         }
         Ok(decided.then_some(None))
+    }
+
+    /// What the index answers, as it is kept or as it is gathered now.
+    fn answer(
+        &self,
+        glance: &Glance,
+        (workspace, kind): (WorkspaceId, RecordKind),
+        lookup: &Lookup,
+    ) -> Result<Answer, Fault> {
+        let question = (workspace, kind, lookup.clone());
+        if let Some(known) = self.views.sets.get(&glance.below.snapshot, &question) {
+            return Ok(known);
+        }
+        let found = self.ids(glance, workspace, kind, lookup, SET_MAX)?.map(Arc::new);
+        self.views.sets.keep(&glance.below.snapshot, question, found.clone());
+        Ok(found)
+    }
+
+    /// The same with whom records in memory made members, unless these are too many.
+    fn completed(
+        &self,
+        glance: &Glance,
+        answer: Answer,
+        (lookup, kind): (&Lookup, RecordKind),
+    ) -> Result<Answer, Fault> {
+        let Some(ids) = answer else { return Ok(None) };
+        let more = self.named_in_memory(glance, lookup, kind)?;
+        Ok(match more.len() {
+            0 => Some(ids),
+            1..=SET_MAX => Some(Arc::new(ids.iter().copied().chain(more).collect())),
+            _ => None,
+        })
     }
 
     /// All records that can belong where a list looks for members, those in memory included, if a source tells and they are not too
@@ -161,21 +176,8 @@ impl Reader {
             _ => None,
         });
         let Some(lookup) = lookup else { return Ok(None) };
-        let question = (workspace, kind, lookup.clone());
-        let known = match self.views.sets.get(&glance.below.snapshot, &question) {
-            Some(known) => known,
-            None => {
-                let found = self.ids(glance, workspace, kind, lookup, SET_MAX)?.map(Arc::new);
-                self.views.sets.keep(&glance.below.snapshot, question, found.clone());
-                found
-            }
-        };
-        let Some(ids) = known else { return Ok(None) };
-        let more = self.named_in_memory(glance, lookup, kind)?;
-        if more.is_empty() {
-            return Ok(Some(ids));
-        }
-        Ok((more.len() <= SET_MAX).then(|| Arc::new(ids.iter().copied().chain(more).collect())))
+        let answer = self.answer(glance, (workspace, kind), lookup)?;
+        self.completed(glance, answer, (lookup, kind))
     }
 
     /// Whether all that the sources tell is told by the disk: no record in memory made others members.

@@ -13,7 +13,7 @@ use muster_model::{
     association::Statement,
     id::{IdSpace, RecordId, WorkspaceId},
     kind::RecordKind,
-    limits::FUTURE_MICROS_MAX,
+    message::ordered_at,
     profile::{Profile, Span},
 };
 use muster_store::{
@@ -381,7 +381,7 @@ impl Moment for Held {
         let (mut seen, mut batch) = (Span::default(), RowBatch::default());
         while scan.read(self, &mut batch)? {
             for (at, received_at) in batch.timestamps.iter().zip(&batch.received_at) {
-                seen.take_in((*at).min(received_at.plus_micros(FUTURE_MICROS_MAX)));
+                seen.take_in(ordered_at(*at, *received_at));
             }
             if !go_on() {
                 return Err(ReadError::TooLarge { what: "a record's first and last track".to_owned() });

@@ -9,7 +9,7 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
-use muster_model::{deletion::Fate, limits::FUTURE_MICROS_MAX};
+use muster_model::{deletion::Fate, message::ordered_at};
 use muster_store::{
     error::ReadError,
     rows::{Column, RowBatch, identity_of_its_own},
@@ -419,7 +419,7 @@ fn placed(
     let mut kept = Vec::with_capacity(chosen.len());
     for row in chosen {
         let at = row as usize;
-        let ordered = Micros(times.value(at)).min(Micros(receipts.value(at)).plus_micros(FUTURE_MICROS_MAX));
+        let ordered = ordered_at(Micros(times.value(at)), Micros(receipts.value(at)));
         let (organization, account, user) = (organizations.get(at), accounts.get(at), users.get(at));
         let track = Track { organization, account, user, anonymous: anonymous.get(at), at: ordered };
         let keeps = places.of(held, track, plan.attributes, |place| {

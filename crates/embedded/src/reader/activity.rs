@@ -65,8 +65,7 @@ impl Reader {
         let (rows, manifest, veil) = {
             let current = self.views.look();
             let veil = self.views.tombstones.veil(workspace);
-            let overlays = std::iter::once(&current.live).chain(current.frozen.as_deref());
-            let all = overlays.map(|overlay| {
+            let all = current.overlays().map(|overlay| {
                 let shown = |row: &&Row| veil.is_empty() || !veil.hides_record(overlay.row_slice(**row));
                 let rows = overlay.rows().iter().filter(|row| row.workspace == workspace).filter(shown);
                 overlay.share(rows.copied().collect())
@@ -168,8 +167,8 @@ impl Reader {
             |key: &&ProfileKey| key.workspace == workspace && key.kind == RecordKind::Account && after(key.id);
         let (mut found, below) = {
             let current = self.views.look();
-            let overlays = std::iter::once(&current.live).chain(current.frozen.as_deref());
-            let in_memory = overlays
+            let in_memory = current
+                .overlays()
                 .flat_map(|overlay| overlay.profiles.iter().map(|(key, _)| key).filter(is_account).map(|key| key.id));
             (in_memory.collect::<Vec<RecordId>>(), self.views.below(&current))
         };

@@ -118,10 +118,9 @@ impl Reader {
     /// Where to look for messages about these records: those in memory that name or describe one, and the files.
     pub fn sources_of(&self, workspace: WorkspaceId, keys: &[ProfileKey]) -> Sources {
         let current = self.views.look();
-        let overlays = std::iter::once(&current.live).chain(current.frozen.as_deref());
         // Taken with the manifest: as long as a file counts, what it must not show is known.
         let veil = self.views.tombstones.veil(workspace);
-        let rows = overlays.map(|overlay| {
+        let rows = current.overlays().map(|overlay| {
             let mut rows: Vec<Row> = keys.iter().flat_map(|key| overlay.rows_about(key)).collect();
             if !veil.is_empty() {
                 rows.retain(|row| !veil.hides_record(overlay.row_slice(*row)));

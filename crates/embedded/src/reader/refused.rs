@@ -114,7 +114,7 @@ impl Reader {
         let key = (workspace, id);
         let below = {
             let current = self.views.look();
-            for overlay in std::iter::once(&current.live).chain(current.frozen.as_deref()) {
+            for overlay in current.overlays() {
                 if let Some(cursor) = overlay.refused_ids.get(&key) {
                     let kept = overlay.refused.get(&(workspace, Reverse(*cursor)));
                     return Ok(kept.filter(|refused| shown(refused)).cloned());

@@ -6,7 +6,7 @@ use muster_model::{
     day::Day,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
-    limits::FUTURE_MICROS_MAX,
+    message::ordered_at,
     profile::Span,
     time::Micros,
 };
@@ -30,7 +30,7 @@ impl Activity for MemoryStore {
             let folded = self.folded(workspace);
             let mut by_name: BTreeMap<(usize, &str), Vec<Micros>> = BTreeMap::new();
             for event in &folded.events {
-                by_name.entry((event.name.len(), &event.name)).or_default().push(ordered_at(event));
+                by_name.entry((event.name.len(), &event.name)).or_default().push(placed_at(event));
             }
             let kept = by_name.iter().take(EVENT_NAMES_MAX).map(|((_, name), instants)| {
                 let (first, last) = bounds(instants.iter());
@@ -93,7 +93,7 @@ impl Activity for MemoryStore {
 fn by_day(events: &[&Event], (first, last): (Day, Day)) -> Vec<DayActivity> {
     let mut days: BTreeMap<Day, Vec<&Event>> = BTreeMap::new();
     for event in events {
-        let day = Day::of(ordered_at(event));
+        let day = Day::of(placed_at(event));
         if (first..=last).contains(&day) {
             days.entry(day).or_default().push(event);
         }
@@ -114,8 +114,8 @@ fn by_day(events: &[&Event], (first, last): (Day, Day)) -> Vec<DayActivity> {
     days.into_iter().map(of_day).collect()
 }
 
-fn ordered_at(event: &Event) -> Micros {
-    event.timestamp.min(event.received_at.plus_micros(FUTURE_MICROS_MAX))
+fn placed_at(event: &Event) -> Micros {
+    ordered_at(event.timestamp, event.received_at)
 }
 
 fn bounds<'m>(instants: impl Iterator<Item = &'m Micros>) -> (Micros, Micros) {
