@@ -1,18 +1,18 @@
 //! The engine as a whole: opened, used through the seam, closed.
 //!
-//! Threads of its own: the writer, the checkpointer, the eraser, and one that fills the filter of identities; reads run on the
-//! caller's blocking threads. Once closed and dropped, the directory can be opened again at once. Dropping an engine without closing it is a crash as far as the
-//! data is concerned, and as harmless.
+//! Threads of its own: the writer, the checkpointer, the eraser, one that fills the filter of identities and, after the first
+//! start on what an earlier version kept, one that counts records; reads run on the caller's blocking threads. Once closed and
+//! dropped, the directory can be opened again at once. Dropping an engine without closing it is a crash as far as the data is
+//! concerned, and as harmless.
 
 use std::{
     fs::File,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crossbeam_channel::Sender;
@@ -38,7 +38,7 @@ use crate::{
     counters::Counters,
     credentials::Registry,
     disk,
-    erase::{eraser::Eraser, expiry::Expiry, leftover, purge},
+    erase::{eraser::Eraser, expiry::Expiry, leftover},
     error::{OpenError, reading},
     follow::book::Bounds,
     health::HealthCell,
@@ -49,7 +49,7 @@ use crate::{
     room::Room,
     saved::Shelf,
     state::State,
-    tally,
+    state_log, tally,
     team::Teams,
     views::Views,
     writer::{
@@ -63,10 +63,6 @@ use crate::{
 
 /// Of the bytes that the overlay may take, the part that messages may which are heard again to make records anew.
 const RENEWED_SHARE: usize = 4;
-/// What the state store's log may hold when the store is closed: a start reads it in some hundredths of a second.
-const LOG_BYTES_LEFT_MAX: u64 = 4 << 20;
-/// How long closing may take longer for a log without more.
-const LEAVING_MAX: Duration = Duration::from_secs(10);
 
 /// The embedded engine.
 pub struct Embedded {
@@ -260,7 +256,7 @@ fn start(
         let _ = counting.map(thread::JoinHandle::join);
         texts.end();
         if closed.is_some() && stopped.left_undone().is_none() {
-            leave_little_to_read(&state, &layout.state, &room);
+            state_log::leave_little(&state, &layout.state, &room);
         }
         drop(state);
         drop(lock);
@@ -269,22 +265,6 @@ fn start(
         }
     })?;
     Ok(())
-}
-
-/// Has the state store begin its log anew, so that the next start does not read again what lies in tables. Nothing depends
-/// on it.
-fn leave_little_to_read(state: &State, state_dir: &Path, room: &Room) {
-    let until = Instant::now() + LEAVING_MAX;
-    let renewed = purge::log_bytes(state_dir).and_then(|bytes| match bytes {
-        0..LOG_BYTES_LEFT_MAX => Ok(true),
-        _ if !room.spares(purge::RENEWAL_BYTES_MAX) => Ok(false),
-        _ => purge::begin_log(state, state_dir, &|| Instant::now() < until),
-    });
-    match renewed {
-        Ok(true) => {}
-        Ok(false) => tracing::info!("the state store keeps its log; the next start reads it again"),
-        Err(fault) => tracing::warn!(error = %fault, "the state store keeps its log; the next start reads it again"),
-    }
 }
 
 /// Has the records counted of a directory that does not say how many there are. Nothing may have changed it yet.

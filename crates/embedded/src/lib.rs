@@ -61,6 +61,9 @@ pub mod erase;
 /// The state store and its keyspaces.
 pub mod state;
 
+/// The state store's own log, begun anew on purpose.
+mod state_log;
+
 /// Keys in the state store.
 pub mod keys;
 

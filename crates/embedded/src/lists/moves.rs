@@ -1,4 +1,4 @@
-//! Keys that go into a list and out of it, in bulk or as part of a commit.
+//! Keys that go into a list and out of it, in bulk or as part of a commit. Which these are is decided elsewhere.
 
 use fjall::{Keyspace, OwnedWriteBatch};
 
