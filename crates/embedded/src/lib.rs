@@ -62,7 +62,7 @@ pub mod erase;
 pub mod state;
 
 /// The state store's own log, begun anew on purpose.
-mod state_log;
+pub mod state_log;
 
 /// Keys in the state store.
 pub mod keys;
