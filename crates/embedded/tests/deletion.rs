@@ -4,6 +4,7 @@
 mod support;
 
 use std::{
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -12,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use muster_embedded::{Embedded, Severity, examine};
 use muster_model::{
     deletion::DeletionId,
@@ -33,6 +35,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use support::{NOW, crash, engine, events, id, open, send};
 
 const MARKER: &str = "Zq7x-marker-9Kd2-of-the-deleted";
+/// Looks at a directory whose files come and go.
+const LOOKS_MAX: usize = 100;
 
 async fn delete(engine: &Embedded, workspace: WorkspaceId, kind: RecordKind, name: &str, at: Micros) -> DeletionId {
     let root = (kind, id(kind, name));
@@ -44,26 +48,37 @@ async fn delete(engine: &Embedded, workspace: WorkspaceId, kind: RecordKind, nam
     deletion
 }
 
-/// Every file below a directory in which a text stands, Parquet files unpacked.
+/// Every file below a directory in which a text stands, Parquet files unpacked. The state store merges its tables on its own
+/// time: when a file vanishes during a look, what it held may have gone to one that was looked at before, so it is looked again.
 fn files_with(dir: &Path, text: &str) -> Vec<String> {
+    for _ in 0..LOOKS_MAX {
+        match look_for(dir, text) {
+            Err(error) if error.kind() == ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(50)),
+            found => return found.unwrap(),
+        }
+    }
+    panic!("files vanished during each of {LOOKS_MAX} looks")
+}
+
+fn look_for(dir: &Path, text: &str) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
         if path.is_dir() {
-            found.extend(files_with(&path, text));
+            found.extend(look_for(&path, text)?);
             continue;
         }
-        let bytes = std::fs::read(&path).unwrap();
+        let bytes = std::fs::read(&path)?;
         let raw = memchr::memmem::find(&bytes, text.as_bytes()).is_some();
         let unpacked = path.extension().is_some_and(|ext| ext == "parquet") && {
-            let file = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
+            let file = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
             file.get_row_iter(None).unwrap().any(|row| row.unwrap().to_string().contains(text))
         };
         if raw || unpacked {
             found.push(path.display().to_string());
         }
     }
-    found
+    Ok(found)
 }
 
 async fn refuse(engine: &Embedded, workspace: WorkspaceId, body: &str) {
