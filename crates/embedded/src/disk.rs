@@ -57,12 +57,43 @@ pub fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|found| found == extension)
 }
 
-/// The bytes of all files below a directory; files that vanish meanwhile count nothing.
+/// The bytes of all files below a directory; files and directories that vanish meanwhile count nothing.
 pub fn bytes_below(dir: &Path) -> u64 {
-    let files = files_below(dir).unwrap_or_default();
-    files.iter().filter_map(|file| fs::metadata(file).ok()).map(|metadata| metadata.len()).sum()
+    bytes_in(vec![dir.to_path_buf()])
+}
+
+fn bytes_in(mut dirs: Vec<PathBuf>) -> u64 {
+    let mut bytes = 0;
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(about) if about.is_dir() => dirs.push(entry.path()),
+                Ok(about) => bytes += about.len(),
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), sync_dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_vanished_takes_nothing_from_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("kept/deeper")).unwrap();
+        fs::write(dir.path().join("kept/one"), [1; 10]).unwrap();
+        fs::write(dir.path().join("kept/deeper/two"), [2; 32]).unwrap();
+        // As it is known from its parent, and gone when it is its turn.
+        let dirs = vec![dir.path().join("kept"), dir.path().join("gone")];
+        assert_eq!(bytes_in(dirs), 42);
+        assert_eq!(bytes_below(dir.path()), 42);
+        assert_eq!(bytes_below(&dir.path().join("gone")), 0);
+    }
 }

@@ -97,8 +97,11 @@ fn fill(state: &State, go_on: &dyn Fn() -> Result<bool, ReadError>) -> Result<()
 
 /// What the log holds.
 fn held_bytes(state_dir: &Path) -> Result<u64, ReadError> {
-    // The file is as long as it may become; what was written into it is what it takes.
-    let held = |name: String| Ok(state_dir.join(name).metadata().map_err(unreadable)?.blocks() * BLOCK_BYTES);
+    // The file is as long as it may become; what was written into it is what it takes. The store may drop one meanwhile.
+    let held = |name: String| match state_dir.join(name).metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        about => Ok(about.map_err(unreadable)?.blocks() * BLOCK_BYTES),
+    };
     logs(state_dir)?.into_iter().map(held).sum()
 }
 
