@@ -8,7 +8,6 @@ mod harness;
 use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
-use std::thread::sleep;
 use std::time::Duration;
 
 use harness::audit::audit;
@@ -19,8 +18,11 @@ use harness::home::Home;
 use harness::ledger::Ledger;
 use harness::reads::Snapshot;
 use harness::server::Launch;
-use harness::traffic::{Sender, run_all};
+use harness::traffic::{Sender, run_all, until_promised};
 use serde_json::Value;
+
+/// What the server says of a checkpoint that is done.
+const COMMITTED: &str = ": checkpoint rows=";
 
 fn backup(home: &Home, into: &Path) -> Outcome {
     let data = home.data_dir();
@@ -36,8 +38,12 @@ fn a_backup_under_traffic_is_a_data_directory_of_its_own() {
     let server = Launch::new(&home).restless(100).start();
     let mut promised = Vec::new();
     run_all(&mut senders, server.address, &ledger, || {
+        // The first one is to have files of the history, too.
+        while !home.log_text().contains(COMMITTED) {
+            until_promised(1, Duration::from_millis(20), &ledger);
+        }
         for number in 0..4 {
-            sleep(Duration::from_millis(400));
+            until_promised(100, Duration::from_millis(400), &ledger);
             promised.push(ledger.lock().unwrap().as_of_now());
             let taken: Value =
                 serde_json::from_str(&backup(&home, &home.path().join(format!("backup-{number}"))).succeeded())
@@ -67,7 +73,7 @@ fn without_a_server_the_command_copies_the_directory_itself() {
     let ledger = Mutex::new(Ledger::default());
     let mut senders = Sender::several(2, seed());
     let server = Launch::new(&home).restless(100).start();
-    run_all(&mut senders, server.address, &ledger, || sleep(Duration::from_millis(600)));
+    run_all(&mut senders, server.address, &ledger, || until_promised(100, Duration::from_millis(600), &ledger));
     let before = Snapshot::take(&mut server.client());
     server.kill();
     let copy = home.path().join("copy");

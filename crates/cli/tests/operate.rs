@@ -71,7 +71,7 @@ use harness::ledger::Ledger;
 use harness::messages::{Collection, track};
 use harness::reads::{Snapshot, message_ids};
 use harness::server::{Launch, TOKEN};
-use harness::traffic::{Sender, run_all};
+use harness::traffic::{Sender, run_all, until_promised};
 use serde_json::{Value, json};
 
 /// Exit codes of the contract.
@@ -85,7 +85,7 @@ fn a_restart_reads_the_same_bytes() {
     let ledger = Mutex::new(Ledger::default());
     let mut senders = Sender::several(2, 7);
     let server = launch.start();
-    run_all(&mut senders, server.address, &ledger, || sleep(Duration::from_millis(800)));
+    run_all(&mut senders, server.address, &ledger, || until_promised(100, Duration::from_millis(800), &ledger));
     let before = Snapshot::take(&mut server.client());
     assert!(before.results() > 20, "there is something to read");
     server.stop();

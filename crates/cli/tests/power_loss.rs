@@ -32,7 +32,7 @@ use harness::choice::{number_from, seed};
 use harness::home::Home;
 use harness::ledger::Ledger;
 use harness::server::Launch;
-use harness::traffic::{Sender, run_all};
+use harness::traffic::{Sender, run_all, until_promised};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -89,7 +89,7 @@ fn an_orderly_stop_leaves_nothing_to_lose() {
     let ledger = Mutex::new(Ledger::default());
     let mut senders = Sender::several(2, 1);
     let server = on_disk(&disk, &home).restless(200).start();
-    run_all(&mut senders, server.address, &ledger, || sleep(Duration::from_millis(700)));
+    run_all(&mut senders, server.address, &ledger, || until_promised(150, Duration::from_millis(700), &ledger));
     server.stop();
     let left = home.path().join("left");
     disk.remains(&left, Loss::Everything);

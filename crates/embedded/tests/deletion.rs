@@ -4,7 +4,6 @@
 mod support;
 
 use std::{
-    io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -13,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use muster_embedded::{Embedded, Severity, examine};
 use muster_model::{
     deletion::DeletionId,
@@ -31,12 +29,9 @@ use muster_store::{
     refused::{Refused, Way},
     status::Status,
 };
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use support::{NOW, crash, engine, events, id, open, send};
+use support::{NOW, crash, engine, events, files_with, id, open, send};
 
 const MARKER: &str = "Zq7x-marker-9Kd2-of-the-deleted";
-/// Looks at a directory whose files come and go.
-const LOOKS_MAX: usize = 100;
 
 async fn delete(engine: &Embedded, workspace: WorkspaceId, kind: RecordKind, name: &str, at: Micros) -> DeletionId {
     let root = (kind, id(kind, name));
@@ -46,39 +41,6 @@ async fn delete(engine: &Embedded, workspace: WorkspaceId, kind: RecordKind, nam
     batch.decree(&Decree::Delete(Delete { id: deletion, root, requested_at: at, key_id: 1, at, subjects, parts }));
     engine.append(batch.build()).await.expect("the deletion is taken");
     deletion
-}
-
-/// Every file below a directory in which a text stands, Parquet files unpacked. The state store merges its tables on its own
-/// time: when a file vanishes during a look, what it held may have gone to one that was looked at before, so it is looked again.
-fn files_with(dir: &Path, text: &str) -> Vec<String> {
-    for _ in 0..LOOKS_MAX {
-        match look_for(dir, text) {
-            Err(error) if error.kind() == ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(50)),
-            found => return found.unwrap(),
-        }
-    }
-    panic!("files vanished during each of {LOOKS_MAX} looks")
-}
-
-fn look_for(dir: &Path, text: &str) -> io::Result<Vec<String>> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(look_for(&path, text)?);
-            continue;
-        }
-        let bytes = std::fs::read(&path)?;
-        let raw = memchr::memmem::find(&bytes, text.as_bytes()).is_some();
-        let unpacked = path.extension().is_some_and(|ext| ext == "parquet") && {
-            let file = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
-            file.get_row_iter(None).unwrap().any(|row| row.unwrap().to_string().contains(text))
-        };
-        if raw || unpacked {
-            found.push(path.display().to_string());
-        }
-    }
-    Ok(found)
 }
 
 async fn refuse(engine: &Embedded, workspace: WorkspaceId, body: &str) {

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, sleep};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -18,6 +18,9 @@ use super::http::{Client, SUCCESS};
 use super::ledger::Ledger;
 use super::messages::{Generator, Message};
 use super::server::TOKEN;
+
+/// How long some messages may take on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One sender with a life longer than its connections.
 pub struct Sender {
@@ -130,4 +133,20 @@ pub fn run_all(senders: &mut [Sender], address: SocketAddr, ledger: &Mutex<Ledge
         meanwhile();
         stop.store(true, Ordering::Relaxed);
     });
+}
+
+/// Watches until so many more messages were acknowledged than when it began, and at least for so long: how much a time is
+/// worth depends on the machine.
+#[track_caller]
+pub fn until_promised(more: usize, at_least: Duration, ledger: &Mutex<Ledger>) {
+    let (begin, count) = (Instant::now(), || ledger.lock().expect("no sender panicked").promised_count());
+    let wanted = count() + more;
+    while count() < wanted || begin.elapsed() < at_least {
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "{} of {more} messages were acknowledged in {PATIENCE:?}",
+            more + count() - wanted
+        );
+        sleep(Duration::from_millis(5));
+    }
 }

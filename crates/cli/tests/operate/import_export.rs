@@ -15,7 +15,7 @@ use super::harness::ledger::Ledger;
 use super::harness::messages::{Collection, track};
 use super::harness::reads::{Snapshot, message_ids};
 use super::harness::server::{Launch, TOKEN};
-use super::harness::traffic::{Sender, run_all};
+use super::harness::traffic::{Sender, run_all, until_promised};
 
 /// Exit codes of the contract.
 const REFUSED: i32 = 6;
@@ -31,7 +31,9 @@ fn what_is_moved_to_another_server_reads_the_same_to_the_byte() {
     let server = launch.start();
     let ledger = Mutex::new(Ledger::default());
     // One sender: what is received one after the other is applied in that order too.
-    run_all(&mut Sender::several(1, 11), server.address, &ledger, || sleep(Duration::from_millis(1_200)));
+    run_all(&mut Sender::several(1, 11), server.address, &ledger, || {
+        until_promised(150, Duration::from_millis(1_200), &ledger)
+    });
     let before = Snapshot::take(&mut server.client());
     assert!(before.results() > 20, "there is something to read");
     let data_dir = home.data_dir();

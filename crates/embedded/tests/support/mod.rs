@@ -3,10 +3,12 @@
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
 use std::{
+    io::{self, ErrorKind},
     path::Path,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use muster_embedded::{Embedded, OpenError, Options, Recovery};
 use muster_model::{
     draft::Draft,
@@ -24,6 +26,7 @@ use muster_store::{
     receipt::{Outcome, Receipt},
     status::Status,
 };
+use parquet::file::reader::{FileReader, SerializedFileReader};
 
 pub const WORKSPACE: &str = "default";
 pub const NOW: Micros = Micros(1_700_000_000_000_000);
@@ -131,4 +134,40 @@ pub async fn events(engine: &Embedded, workspace: WorkspaceId, kind: RecordKind,
         limit: 1_000,
     };
     engine.events(workspace, query).await.expect("a timeline").events
+}
+
+/// Looks at a directory whose files come and go.
+const LOOKS_MAX: usize = 100;
+
+/// Every file below a directory in which a text stands, Parquet files unpacked. The state store merges its tables on its own
+/// time: when a file vanishes during a look, what it held may have gone to one that was looked at before, so it is looked again.
+pub fn files_with(dir: &Path, text: &str) -> Vec<String> {
+    for _ in 0..LOOKS_MAX {
+        match look_for(dir, text) {
+            Err(error) if error.kind() == ErrorKind::NotFound => std::thread::sleep(Duration::from_millis(50)),
+            found => return found.unwrap(),
+        }
+    }
+    panic!("files vanished during each of {LOOKS_MAX} looks")
+}
+
+fn look_for(dir: &Path, text: &str) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(look_for(&path, text)?);
+            continue;
+        }
+        let bytes = std::fs::read(&path)?;
+        let raw = memchr::memmem::find(&bytes, text.as_bytes()).is_some();
+        let unpacked = path.extension().is_some_and(|ext| ext == "parquet") && {
+            let file = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
+            file.get_row_iter(None).unwrap().any(|row| row.unwrap().to_string().contains(text))
+        };
+        if raw || unpacked {
+            found.push(path.display().to_string());
+        }
+    }
+    Ok(found)
 }
