@@ -3,7 +3,8 @@
 //! Removed when the test passes; kept, and named, when it fails, with the end of the server's output shown.
 //! Never shared between tests.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -35,6 +36,22 @@ impl Home {
     /// Everything that servers started here have said so far.
     pub fn log_text(&self) -> String {
         fs::read(self.log()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// How many bytes that is.
+    pub fn log_bytes(&self) -> u64 {
+        fs::metadata(self.log()).map_or(0, |about| about.len())
+    }
+
+    /// What they have said since the log had so many bytes.
+    pub fn log_since(&self, bytes: u64) -> String {
+        let mut said = Vec::new();
+        let read = File::open(self.log()).and_then(|mut log| {
+            log.seek(SeekFrom::Start(bytes))?;
+            log.read_to_end(&mut said)
+        });
+        read.expect("the log can be read");
+        String::from_utf8_lossy(&said).into_owned()
     }
 
     /// Writes a file beside the data directory.

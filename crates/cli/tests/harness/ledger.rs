@@ -69,6 +69,13 @@ impl Ledger {
         self.promised.len()
     }
 
+    /// The users that messages of these kinds name who were promised, or only sent.
+    pub fn users(&self, kinds: &[&str], promised: bool) -> BTreeSet<&str> {
+        let named = |message: &Message| kinds.iter().any(|kind| message.json["type"] == *kind);
+        let sent = self.sent.values().filter(|message| named(message) && (!promised || self.is_promised(&message.id)));
+        sent.filter_map(|message| message.json["userId"].as_str()).collect()
+    }
+
     /// Every event with the timelines it names.
     pub fn events(&self) -> impl Iterator<Item = (&Message, &[Record])> {
         self.sent.values().flat_map(|message| {

@@ -15,6 +15,13 @@ const FIRST_DAY_MICROS: i64 = 1_704_067_200_000_000;
 /// How far apart the timestamps of consecutive messages are.
 const STEP_MICROS: i64 = 20_000_000;
 
+/// Traits that a message about a user of the crowd states, all of them new: with the old ones some 50 places in lists.
+const CROWD_TRAITS: u64 = 24;
+/// Users of the crowd that a sender talks about at one time.
+const CROWD: u64 = 100;
+/// The trait that every user of the crowd has.
+pub const CROWD_TRAIT: &str = "crowd.0";
+
 /// A kind of record that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Collection {
@@ -65,43 +72,89 @@ pub struct Message {
     pub facts: Vec<Fact>,
 }
 
+/// What tells a message from every other, and when it was.
+struct Begun {
+    number: u64,
+    id: String,
+    at_micros: i64,
+}
+
+impl Begun {
+    fn saying(self, mut json: Value, facts: Vec<Fact>) -> Message {
+        json["messageId"] = json!(self.id);
+        json["timestamp"] = json!(text_of(self.at_micros, 6));
+        Message { id: self.id, at_micros: self.at_micros, json, facts }
+    }
+}
+
 /// Makes messages, each different from every other of the same counter.
 pub struct Generator {
     sender: String,
     rng: StdRng,
     counter: Arc<AtomicU64>,
+    /// How many users of the crowd there are so far.
+    crowd: u64,
 }
 
 impl Generator {
     /// A generator for one sender. Users belong to their sender, accounts and organizations to all.
     pub fn new(sender: &str, seed: u64, counter: Arc<AtomicU64>) -> Generator {
-        Generator { sender: sender.to_owned(), rng: StdRng::seed_from_u64(seed), counter }
+        Generator { sender: sender.to_owned(), rng: StdRng::seed_from_u64(seed), counter, crowd: 0 }
     }
 
     /// The next message: most are events, the rest of every other kind.
     pub fn next(&mut self) -> Message {
-        let number = self.counter.fetch_add(1, Ordering::Relaxed);
-        let lag = self.rng.random_range(0..500);
-        let steps = number as i64 + 500 - lag;
-        // The number's last digits keep two messages apart whose lags bring them to the same step.
-        let at_micros = FIRST_DAY_MICROS + steps * STEP_MICROS + (number % 1000) as i64;
-        let id = format!("{}-{number}", self.sender);
-        let (mut json, facts) = match self.rng.random_range(0..100) {
-            0..70 => self.track(number, &id),
+        let begun = self.begin();
+        let (number, id) = (begun.number, &begun.id);
+        let (json, facts) = match self.rng.random_range(0..100) {
+            0..70 => self.track(number, id),
             70..82 => self.user(number),
             82..90 => self.account(number),
             90..94 => self.organization(number),
             94..97 => self.unlink(),
             _ => self.instance(number),
         };
-        json["messageId"] = json!(id);
-        json["timestamp"] = json!(text_of(at_micros, 6));
-        Message { id, at_micros, json, facts }
+        begun.saying(json, facts)
+    }
+
+    fn begin(&mut self) -> Begun {
+        let number = self.counter.fetch_add(1, Ordering::Relaxed);
+        let lag = self.rng.random_range(0..500);
+        let steps = number as i64 + 500 - lag;
+        // The number's last digits keep two messages apart whose lags bring them to the same step.
+        let at_micros = FIRST_DAY_MICROS + steps * STEP_MICROS + (number % 1000) as i64;
+        Begun { number, id: format!("{}-{number}", self.sender), at_micros }
     }
 
     /// As many messages as asked for.
     pub fn batch(&mut self, size: usize) -> Vec<Message> {
         (0..size).map(|_| self.next()).collect()
+    }
+
+    /// As many messages about users of a crowd: hundreds, of whom some are new, and each message moves them in many lists.
+    pub fn crowd(&mut self, size: usize) -> Vec<Message> {
+        (0..size).map(|_| self.of_the_crowd()).collect()
+    }
+
+    fn of_the_crowd(&mut self) -> Message {
+        if self.crowd < CROWD || self.rng.random_bool(0.05) {
+            self.crowd += 1;
+        }
+        let user =
+            format!("crowd-{}-{}", self.sender, self.rng.random_range(self.crowd.saturating_sub(CROWD)..self.crowd));
+        let begun = self.begin();
+        let (mut traits, mut facts) = (json!({}), Vec::new());
+        for n in 0..CROWD_TRAITS {
+            let key = format!("crowd.{n}");
+            let value =
+                if key != CROWD_TRAIT && self.rng.random_bool(0.1) { Value::Null } else { json!(begun.number + n) };
+            traits[&key] = value.clone();
+            facts.push(Fact::Trait { of: (Collection::Users, user.clone()), key, value });
+        }
+        let account = self.account_id();
+        let json = json!({"type": "user", "userId": user, "accountId": account, "traits": traits});
+        facts.push(Fact::Link { user, account, linked: true });
+        begun.saying(json, facts)
     }
 
     fn track(&mut self, number: u64, id: &str) -> (Value, Vec<Fact>) {

@@ -31,6 +31,9 @@ pub mod traffic;
 /// Comparing what can be read with what was promised.
 pub mod audit;
 
+/// Whether lists agree with the records in them.
+pub mod lists;
+
 /// Reading everything, byte by byte, to compare two moments or two servers.
 pub mod reads;
 

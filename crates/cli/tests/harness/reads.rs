@@ -105,7 +105,8 @@ impl Snapshot {
 #[track_caller]
 pub fn pages(client: &mut Client, path: &str, limit: usize) -> Vec<Value> {
     let mut results = Vec::new();
-    let mut target = format!("{path}?limit={limit}");
+    let first = format!("{path}{}limit={limit}", if path.contains('?') { '&' } else { '?' });
+    let mut target = first.clone();
     loop {
         let page = client.read(&target);
         let found = page["results"].as_array().unwrap_or_else(|| panic!("no results in {page}"));
@@ -117,7 +118,7 @@ pub fn pages(client: &mut Client, path: &str, limit: usize) -> Vec<Value> {
             return results;
         };
         assert_eq!(page["atEnd"], false, "a next page and yet at the end: {target}");
-        target = format!("{path}?limit={limit}&from={}", encoded(next));
+        target = format!("{first}&from={}", encoded(next));
     }
 }
 

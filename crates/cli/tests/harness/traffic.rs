@@ -30,6 +30,8 @@ pub struct Sender {
     in_doubt: Vec<Vec<Message>>,
     /// The last requests that were answered with success, the newest at the back.
     answered: VecDeque<Vec<Message>>,
+    /// Whether most of what it sends is about a crowd of users.
+    crowded: bool,
 }
 
 /// What became of one request.
@@ -53,6 +55,7 @@ impl Sender {
                     generator: Generator::new(&format!("s{at}"), seed, Arc::clone(&counter)),
                     in_doubt: Vec::new(),
                     answered: VecDeque::new(),
+                    crowded: false,
                 }
             })
             .collect()
@@ -61,6 +64,11 @@ impl Sender {
     /// The request that was acknowledged last.
     pub fn last_answered(&self) -> Option<&[Message]> {
         self.answered.back().map(Vec::as_slice)
+    }
+
+    /// From now on most of what it sends is about a crowd of users, or not.
+    pub fn set_crowded(&mut self, crowded: bool) {
+        self.crowded = crowded;
     }
 
     /// Sends until told to stop or until the connection breaks.
@@ -97,6 +105,9 @@ impl Sender {
         if !self.answered.is_empty() && self.rng.random_bool(0.1) {
             return self.answered[self.rng.random_range(0..self.answered.len())].clone();
         }
+        if self.crowded && self.rng.random_bool(0.8) {
+            return self.generator.crowd(100);
+        }
         let size = match self.rng.random_range(0..20) {
             0 => 100,
             1..6 => 1,
@@ -130,9 +141,19 @@ pub fn run_all(senders: &mut [Sender], address: SocketAddr, ledger: &Mutex<Ledge
         for sender in senders {
             scope.spawn(|| sender.run(address, ledger, &stop));
         }
+        // Also when what is to happen meanwhile fails, which nobody would hear of otherwise.
+        let _stop = Stop(&stop);
         meanwhile();
-        stop.store(true, Ordering::Relaxed);
     });
+}
+
+/// Tells senders to stop when it goes.
+struct Stop<'s>(&'s AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Watches until so many more messages were acknowledged than when it began, and at least for so long: how much a time is

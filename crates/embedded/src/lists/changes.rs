@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use fjall::OwnedWriteBatch;
 use muster_model::time::Micros;
 use muster_store::error::ReadError;
+use tracing::debug;
 
 use super::{
     entries::{self, Entry, Listed},
@@ -59,7 +60,7 @@ impl Changes {
             created: Moves::new(List::Created),
             updated: Moves::new(List::Updated),
         };
-        let mut ingested = false;
+        let mut ingested = 0;
         let mut profiles: Vec<(&ProfileKey, &Slot)> = overlay.profiles.iter().collect();
         profiles.sort_unstable_by_key(|(key, _)| **key);
         for (key, slot) in profiles {
@@ -68,12 +69,14 @@ impl Changes {
             changes.move_fields(key, &before(key, slot, overlay, state)?, &now, overlay.brought_back);
             changes.move_times(key, slot, overlay.brought_back);
             if changes.count() >= RUN {
-                changes.ingest(state, gaps).map_err(Fault::Store)?;
-                ingested = true;
+                ingested += changes.ingest(state, gaps).map_err(Fault::Store)?;
             }
         }
-        if ingested || changes.count() >= bulk_min {
-            changes.ingest(state, gaps).map_err(Fault::Store)?;
+        if ingested > 0 || changes.count() >= bulk_min {
+            ingested += changes.ingest(state, gaps).map_err(Fault::Store)?;
+        }
+        if ingested > 0 {
+            debug!(places = ingested, "places in lists were ingested");
         }
         Ok(changes)
     }
@@ -113,9 +116,12 @@ impl Changes {
         self.fields.count() + self.updated.count()
     }
 
-    fn ingest(&mut self, state: &State, gaps: &GapBook) -> fjall::Result<()> {
+    /// Ingests all that may be; how many these were.
+    fn ingest(&mut self, state: &State, gaps: &GapBook) -> fjall::Result<usize> {
+        let count = self.count();
         self.fields.ingest(&state.by_field, gaps)?;
-        self.updated.ingest(&state.by_updated, gaps)
+        self.updated.ingest(&state.by_updated, gaps)?;
+        Ok(count)
     }
 
     /// Adds the rest to the commit.
