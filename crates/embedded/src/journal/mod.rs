@@ -14,5 +14,8 @@ pub mod log;
 /// Syncing while something else is done.
 pub mod sync;
 
+/// Being run at once when there is something to do.
+pub mod urgent;
+
 /// Reading back after a stop of whatever kind.
 pub mod replay;

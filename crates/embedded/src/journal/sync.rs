@@ -11,6 +11,9 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use tracing::info;
+
+use super::urgent;
 
 /// What a sync came to, and how long it took.
 pub type Synced = (io::Result<()>, Duration);
@@ -27,7 +30,10 @@ impl Syncer {
     pub fn start() -> io::Result<Syncer> {
         let (files, to_sync) = bounded::<Arc<File>>(1);
         let (done, synced) = bounded(1);
-        let work = move || to_sync.iter().take_while(|file| done.send(sync(file)).is_ok()).for_each(drop);
+        let work = move || {
+            info!(urgency = %urgent::make_urgent(), "the journal is synced by a thread of its own");
+            to_sync.iter().take_while(|file| done.send(sync(file)).is_ok()).for_each(drop);
+        };
         thread::Builder::new().name("muster-sync".to_owned()).spawn(work)?;
         Ok(Syncer { files, synced })
     }
