@@ -35,7 +35,8 @@ pub struct Spill {
 pub struct Limits {
     /// How long it may run, handing out its answer included.
     pub time_max: Duration,
-    /// Bytes of memory that SQLite may hold for it; tables may hold as many for putting events into an order.
+    /// Bytes of memory that SQLite may hold for it; tables may hold as many for putting events into an order, and a
+    /// quarter of it for records that are looked up again.
     pub memory_bytes_max: usize,
     /// Bytes of temporary files that it may have at one time, and where; without a place there are none.
     pub spill_bytes_max: u64,

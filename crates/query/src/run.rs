@@ -58,6 +58,9 @@ pub fn run(
     }
 }
 
+/// The part of the memory of a query that its tables may hold besides, of records that were looked up.
+const FOUND_SHARE: usize = 4;
+
 /// The same, once. Tables may take so many bytes for putting their rows into an order; when that is not enough and
 /// nothing has gone out yet, the error says so.
 fn attempt(
@@ -71,7 +74,9 @@ fn attempt(
     let budget = Budget::start(limits.memory_bytes_max);
     let allowance = Allowance::start(limits.spill.as_ref(), limits.spill_bytes_max);
     let names = engine.names.clone();
-    let session = Arc::new(Session::new(engine.store, engine.workspace, names, stop, sorted_bytes_max));
+    let found_bytes_max = (limits.memory_bytes_max / FOUND_SHARE) as u64;
+    let session =
+        Arc::new(Session::new(engine.store, engine.workspace, names, stop, sorted_bytes_max, found_bytes_max));
     let refusal: Refusal = Arc::new(Mutex::new(None));
     let connection = connection::open(&session, limits, &refusal)?;
     let context = Context { session: &session, refusal: &refusal, bounds: (&budget, &allowance) };

@@ -107,7 +107,10 @@ mod tests {
             (urgency, told(), started)
         });
         let (urgency, urgent, started) = urgent.join().unwrap();
-        assert_eq!((urgency == Urgency::RealTime, urgent == ordinary), (urgent == (1, 1), urgency != Urgency::RealTime));
+        assert_eq!(
+            (urgency == Urgency::RealTime, urgent == ordinary),
+            (urgent == (1, 1), urgency != Urgency::RealTime)
+        );
         assert_eq!((told(), started), (ordinary, ordinary), "no other thread is");
     }
 }

@@ -83,8 +83,8 @@ impl Links {
     }
 
     fn organization_of(&self, account: &Link) -> Result<Option<Box<str>>, QueryError> {
-        let profile = self.session.moment()?.profile(RecordKind::Account, account.parent)?;
-        let organization = profile.as_ref().and_then(|profile| profile.as_account()?.parent());
+        let account = self.session.record(RecordKind::Account, account.parent)?;
+        let organization = account.as_ref().and_then(|account| account.profile.as_account()?.parent());
         Ok(organization.map(|organization| organization.external_id.clone()))
     }
 }
@@ -100,7 +100,7 @@ impl Source for Links {
                 return Ok(false);
             }
             if let Some(user) = self.users.record() {
-                self.ready = self.of_user(user)?;
+                self.ready = self.of_user(&user.profile)?;
             }
         }
     }
@@ -108,7 +108,7 @@ impl Source for Links {
     fn cell(&self, column: usize) -> Cell<'_> {
         let Some(row) = &self.current else { return Cell::Null };
         match column {
-            0 => Cell::text(self.users.record().map(|user| &*user.external_id)),
+            0 => Cell::text(self.users.record().map(|user| &*user.profile.external_id)),
             1 => Cell::text(row.account.as_deref()),
             2 => Cell::text(row.organization.as_deref()),
             3 => Cell::Instant(row.since),

@@ -21,6 +21,9 @@ pub(crate) mod source;
 /// `organizations`, `accounts` and `users`.
 mod records;
 
+/// Records that were looked up.
+mod found;
+
 /// `links`.
 mod links;
 

@@ -81,8 +81,15 @@ unsafe impl VTab<'_> for Shown {
     }
 
     fn open(&mut self) -> Result<Cursor> {
-        let (table, session) = (self.table, Arc::clone(&self.session));
-        Ok(Cursor { base: sqlite3_vtab_cursor::default(), table, session, source: Box::new(Nothing), ended: true })
+        let (table, session, asked) = (self.table, Arc::clone(&self.session), Asked::default());
+        Ok(Cursor {
+            base: sqlite3_vtab_cursor::default(),
+            table,
+            session,
+            source: Box::new(Nothing),
+            asked,
+            ended: true,
+        })
     }
 }
 
@@ -107,7 +114,32 @@ struct Cursor {
     table: Table,
     session: Arc<Session>,
     source: Box<dyn Source>,
+    /// What the source was opened for.
+    asked: Asked,
     ended: bool,
+}
+
+/// A lookup of one name, as SQLite writes it: asked for again it has the same rows.
+#[derive(Default)]
+struct Asked {
+    written: String,
+    name: Option<String>,
+}
+
+impl Asked {
+    /// Takes note of a lookup; whether it is the same as the one before.
+    fn again(&mut self, written: &str, values: &Filters<'_>) -> bool {
+        let name = match values.iter().next() {
+            Some(ValueRef::Text(text)) if values.len() == 1 => std::str::from_utf8(text).ok(),
+            _ => None,
+        };
+        let again = name.is_some() && self.name.as_deref() == name && self.written == written;
+        if !again {
+            written.clone_into(&mut self.written);
+            self.name = name.map(str::to_owned);
+        }
+        again
+    }
 }
 
 // SAFETY: the structure has C's layout and begins with SQLite's part, which SQLite alone touches.
@@ -115,7 +147,11 @@ unsafe impl VTabCursor for Cursor {
     fn filter(&mut self, _number: c_int, written: Option<&str>, values: &Filters<'_>) -> Result<()> {
         let session = Arc::clone(&self.session);
         guarded(&session, || {
-            let lookup = plan::lookup(self.table, written.unwrap_or_default(), values)?;
+            let written = written.unwrap_or_default();
+            if self.asked.again(written, values) && self.source.rewind() {
+                return self.step();
+            }
+            let lookup = plan::lookup(self.table, written, values)?;
             self.source = match lookup.nothing {
                 true => Box::new(Nothing),
                 false => self.table.open(&self.session, lookup).map_err(|error| session.fail(error))?,

@@ -7,17 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use muster_model::{
-    id::RecordId,
-    kind::RecordKind,
-    profile::{Profile, Span},
-    time::Micros,
-};
+use muster_model::{id::RecordId, kind::RecordKind, profile::Profile, time::Micros};
 use muster_store::profiles::Children;
 
 use super::{
     Table,
     column::{Column, Kind},
+    found::Record,
     json,
     plan::Lookup,
     session::Session,
@@ -103,7 +99,7 @@ pub fn open(table: Table, session: &Arc<Session>, lookup: Lookup) -> Opened {
     let position = |name: &str| table.columns().iter().position(|column| column.name == name);
     let seen = kind != RecordKind::Organization
         && ["first_seen_at", "last_seen_at"].iter().filter_map(|name| position(name)).any(|at| lookup.uses(at));
-    Ok(Box::new(Records { table, session: Arc::clone(session), walk, asks_seen: seen, seen: Span::default() }))
+    Ok(Box::new(Records { table, session: Arc::clone(session), walk, asks_seen: seen }))
 }
 
 /// Records, one after the other.
@@ -114,17 +110,28 @@ pub struct Walk {
     ready: VecDeque<Arc<Profile>>,
     /// Those to be looked up one by one.
     named: VecDeque<RecordId>,
+    /// The only one, when only one is to be looked up.
+    only: Option<RecordId>,
     /// Those that are looked up as they are told to be children of others.
     children: Option<Lines>,
     /// Where to read on, when all are walked through.
     after: Option<Option<RecordId>>,
-    current: Option<Arc<Profile>>,
+    current: Option<Arc<Record>>,
 }
 
 impl Walk {
     fn new(session: &Arc<Session>, kind: RecordKind) -> Walk {
         let (ready, named) = (VecDeque::new(), VecDeque::new());
-        Walk { session: Arc::clone(session), kind, ready, named, children: None, after: None, current: None }
+        Walk {
+            session: Arc::clone(session),
+            kind,
+            ready,
+            named,
+            children: None,
+            only: None,
+            after: None,
+            current: None,
+        }
     }
 
     /// All of a kind.
@@ -134,7 +141,9 @@ impl Walk {
 
     /// Those with these ids.
     pub fn named(session: &Arc<Session>, kind: RecordKind, ids: impl Iterator<Item = RecordId>) -> Walk {
-        Walk { named: ids.collect(), ..Walk::new(session, kind) }
+        let named: VecDeque<RecordId> = ids.collect();
+        let only = named.front().copied().filter(|_| named.len() == 1);
+        Walk { named, only, ..Walk::new(session, kind) }
     }
 
     /// Those that may belong to these parents, each once.
@@ -161,10 +170,10 @@ impl Walk {
         self.current = None;
         while self.current.is_none() {
             if let Some(ready) = self.ready.pop_front() {
-                self.current = Some(ready);
+                self.current = Some(Arc::new(Record::new(ready)));
             } else if let Some(id) = self.named.pop_front() {
                 self.session.stop.check()?;
-                self.current = self.session.moment()?.profile(self.kind, id)?;
+                self.current = self.session.record(self.kind, id)?;
             } else if let Some(children) = &mut self.children {
                 match children.next(&self.session)? {
                     Some(id) => self.named.push_back(id),
@@ -183,8 +192,15 @@ impl Walk {
     }
 
     /// The record it stands at.
-    pub fn record(&self) -> Option<&Arc<Profile>> {
-        self.current.as_ref()
+    pub fn record(&self) -> Option<&Record> {
+        self.current.as_deref()
+    }
+
+    /// Goes back to before the first record, if there is only one.
+    pub fn rewind(&mut self) -> bool {
+        self.named.clear();
+        self.named.extend(self.only);
+        self.only.is_some()
     }
 }
 
@@ -266,39 +282,38 @@ struct Records {
     table: Table,
     session: Arc<Session>,
     walk: Walk,
+    /// Whether first and last tracks are asked for.
     asks_seen: bool,
-    /// First and last track of the account or the user it stands at.
-    seen: Span,
 }
 
 impl Source for Records {
     fn advance(&mut self) -> Result<bool, QueryError> {
         let more = self.walk.advance()?;
-        if let Some(profile) = self.walk.record().filter(|_| self.asks_seen) {
-            let stop = &self.session.stop;
-            let seen = self.session.moment()?.seen(profile, &|| stop.reason().is_none());
-            self.seen = match (seen, stop.reason()) {
-                (Err(_), Some(reason)) => return Err(reason),
-                (seen, _) => seen?,
-            };
+        if let Some(record) = self.walk.record().filter(|_| self.asks_seen) {
+            record.look_for_tracks(self.session.moment()?.as_ref(), &self.session.stop)?;
         }
         Ok(more)
     }
 
     fn cell(&self, column: usize) -> Cell<'_> {
-        let (Some(profile), Some(column)) = (self.walk.record(), self.table.columns().get(column)) else {
+        let (Some(record), Some(column)) = (self.walk.record(), self.table.columns().get(column)) else {
             return Cell::Null;
         };
-        self.value(profile, column.name)
+        self.value(record, column.name)
     }
 
     fn row_number(&self) -> i64 {
-        self.walk.record().map_or(0, |profile| number_of(profile.id))
+        self.walk.record().map_or(0, |record| number_of(record.profile.id))
+    }
+
+    fn rewind(&mut self) -> bool {
+        self.walk.rewind()
     }
 }
 
 impl Records {
-    fn value<'p>(&self, profile: &'p Profile, column: &str) -> Cell<'p> {
+    fn value<'r>(&self, record: &'r Record, column: &str) -> Cell<'r> {
+        let profile = &record.profile;
         let (traits, names) = (&profile.traits, &self.session.names);
         let own_key = self.table.columns()[0].name;
         let user = profile.as_user();
@@ -315,14 +330,14 @@ impl Records {
             "churned_at" => Cell::instant(json::instant_of(traits, &names.churned_at)),
             "trial_end_date" => Cell::instant(json::instant_of(traits, &names.trial_end_date)),
             "joined_at" => Cell::instant(json::instant_of(traits, "createdAt")),
-            "traits" => Cell::Text(json::object_of(traits).into()),
+            "traits" => Cell::text(Some(record.traits())),
             "users_count" => Cell::Integer(profile.as_account().map_or(0, |account| i64::from(account.users_count))),
             "accounts_count" => Cell::Integer(match profile.as_organization() {
                 Some(organization) => i64::from(organization.accounts_count),
                 None => user.map_or(0, |user| user.accounts.standing().len() as i64),
             }),
-            "first_seen_at" => Cell::instant(self.seen.first()),
-            "last_seen_at" => Cell::instant(self.seen.last()),
+            "first_seen_at" => Cell::instant(record.seen().first()),
+            "last_seen_at" => Cell::instant(record.seen().last()),
             "first_known_at" => Cell::instant(Some(profile.first_known).filter(|at| *at != Micros::MAX)),
             "created_at" => Cell::Instant(profile.created_at),
             "updated_at" => Cell::Instant(profile.updated_at),

@@ -5,13 +5,19 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use muster_model::id::{IdSpace, WorkspaceId};
+use muster_model::{
+    id::{IdSpace, RecordId, WorkspaceId},
+    kind::RecordKind,
+};
 use muster_store::{
     error::ReadError,
     scan::{Extent, Moment, Scans},
 };
 
-use super::runs::record_bytes;
+use super::{
+    found::{Found, Record},
+    runs::record_bytes,
+};
 use crate::{error::QueryError, stop::Stop};
 
 /// Which traits feed columns of their own.
@@ -34,6 +40,7 @@ pub struct Session {
     pub names: TraitNames,
     moment: OnceLock<Arc<dyn Moment>>,
     failure: Mutex<Option<QueryError>>,
+    found: Found,
     /// Scans that are read ahead.
     ahead: AtomicUsize,
     /// Bytes that tables may take for putting their rows into an order, all together; 0 leaves orders to SQLite.
@@ -70,11 +77,12 @@ impl Session {
         names: TraitNames,
         stop: Stop,
         sorted_bytes_max: usize,
+        found_bytes_max: u64,
     ) -> Session {
         let extent = store.extent(workspace.0);
-        let (moment, failure) = (OnceLock::new(), Mutex::new(None));
+        let (moment, failure, found) = (OnceLock::new(), Mutex::new(None), Found::within(found_bytes_max));
         let (ids, ahead, sorted_bytes) = (IdSpace::new(workspace.1), AtomicUsize::new(0), AtomicUsize::new(0));
-        Session { ids, extent, stop, names, moment, failure, ahead, sorted_bytes_max, sorted_bytes }
+        Session { ids, extent, stop, names, moment, failure, found, ahead, sorted_bytes_max, sorted_bytes }
     }
 
     /// Takes more bytes for sorting, if there are so many.
@@ -113,6 +121,11 @@ impl Session {
     /// The moment, once it was taken. A statement is compiled before that.
     pub fn moment(&self) -> Result<&Arc<dyn Moment>, QueryError> {
         self.moment.get().ok_or_else(|| QueryError::Internal("a table was read before its time".to_owned()))
+    }
+
+    /// A record by its id, at the moment.
+    pub fn record(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Record>>, QueryError> {
+        self.found.record(self.moment()?.as_ref(), kind, id)
     }
 
     /// Keeps why a table failed, and gives SQLite something to fail with.

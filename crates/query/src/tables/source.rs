@@ -54,6 +54,11 @@ pub trait Source {
 
     /// A number that no other row of the table has, the same each time the row is read in one query.
     fn row_number(&self) -> i64;
+
+    /// Goes back to before the first row, if that is less work than opening it again.
+    fn rewind(&mut self) -> bool {
+        false
+    }
 }
 
 /// A source, or why there is none.

@@ -148,3 +148,36 @@ async fn parameters() {
     assert_eq!(wrong("select :a", named(json!({"a": 1, "b": 1}))), "invalid_parameters");
     assert_eq!(wrong("select ?1", named(json!({"1": 1}))), "invalid_parameters");
 }
+
+#[tokio::test]
+async fn what_is_looked_up_again_and_again_is_the_same_each_time() {
+    let asked = twin(&story()).await;
+    // By itself each time, or along with others; the same as before, another one, and none between.
+    let joined = asked.lines(
+        "with numbers(n) as (values (1), (2), (3)), ids(id) as (values ('a'), ('a'), ('none'), ('a'), (null), ('b'), ('a'))
+         select n, id, account_id, name, traits ->> 'plan', last_seen_at
+         from numbers cross join ids left join accounts on account_id = id order by n, ids.rowid",
+    );
+    let [a, b] = ["a|Acme|pro|2024-01-03T04:05:06.789Z", "b|null|null|2024-01-07T00:00:00.000Z"];
+    let none = "null|null|null|null";
+    let expected = |n: i32| {
+        let each = [("a", a), ("a", a), ("none", none), ("a", a), ("null", none), ("b", b), ("a", a)];
+        each.map(|(id, row)| format!("{n}|{id}|{row}"))
+    };
+    assert_eq!(joined, [1, 2, 3].map(expected).concat());
+    assert_eq!(
+        asked.lines(
+            "select message_id, name, traits ->> 'vip', (select count(*) from links where links.user_id = events.user_id)
+             from events left join accounts using (account_id) order by timestamp"
+        ),
+        ["6|Acme|1|1", "7|null|null|1", "10|null|null|1"]
+    );
+    // The same record, other columns.
+    assert_eq!(
+        asked.lines(
+            "select a.name, b.last_seen_at, c.users_count from accounts a
+             join accounts b on b.account_id = a.account_id join accounts c on c.account_id = b.account_id order by a.account_id"
+        ),
+        ["Acme|2024-01-03T04:05:06.789Z|0", "null|2024-01-07T00:00:00.000Z|1"]
+    );
+}
