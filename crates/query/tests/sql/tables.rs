@@ -154,9 +154,10 @@ async fn what_is_looked_up_again_and_again_is_the_same_each_time() {
     let asked = twin(&story()).await;
     // By itself each time, or along with others; the same as before, another one, and none between.
     let joined = asked.lines(
-        "with numbers(n) as (values (1), (2), (3)), ids(id) as (values ('a'), ('a'), ('none'), ('a'), (null), ('b'), ('a'))
+        "with numbers(n) as (values (1), (2), (3)),
+           ids(at, id) as (values (1, 'a'), (2, 'a'), (3, 'none'), (4, 'a'), (5, null), (6, 'b'), (7, 'a'))
          select n, id, account_id, name, traits ->> 'plan', last_seen_at
-         from numbers cross join ids left join accounts on account_id = id order by n, ids.rowid",
+         from numbers cross join ids left join accounts on account_id = id order by n, at",
     );
     let [a, b] = ["a|Acme|pro|2024-01-03T04:05:06.789Z", "b|null|null|2024-01-07T00:00:00.000Z"];
     let none = "null|null|null|null";
