@@ -64,6 +64,10 @@ fn queries() -> Vec<ListQuery> {
         vec![Condition::TraitPresent { key: key("some"), present: false }],
         vec![Condition::TraitBetween { key: key("mrr"), from: Rank::of_text("1500"), to: None }],
         vec![Condition::Contains(key("t 1199"))],
+        // More than are sorted for a page.
+        vec![Condition::Contains(key("account 1"))],
+        vec![Condition::Contains(key("account 1")), Condition::TraitPresent { key: key("mrr"), present: true }],
+        vec![Condition::Contains(key("account 1")), Condition::Contains(key("0"))],
     ];
     let mut queries = Vec::new();
     for order in [ListOrder::CreatedAt, ListOrder::Trait("mrr".into()), ListOrder::LastSeen] {
@@ -265,7 +269,10 @@ async fn searches_follow_changes() {
         engine.close().await.unwrap();
         drop(engine);
         let (engine, _) = Embedded::open(Options { search_bytes, ..options(&path) }, NOW).unwrap();
+        // Whether they have been read by then or not.
+        engine.read_ahead();
         assert_eq!(search(&engine, workspace, "eve").await, ["1".into()]);
+        assert_eq!(search(&engine, workspace, "many").await.len(), 50);
         engine.close().await.unwrap();
     }
 }

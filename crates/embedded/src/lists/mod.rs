@@ -20,6 +20,12 @@ pub mod settle;
 /// The texts that searches look through.
 pub mod texts;
 
+/// Tables of texts, within a bound.
+mod tables;
+
+/// Folded texts, one after the other, and what is found among them.
+pub mod folded;
+
 /// What was in memory when a list began.
 mod glance;
 

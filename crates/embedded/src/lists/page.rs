@@ -14,12 +14,12 @@ use muster_store::{
 use rustc_hash::FxHashMap;
 
 use super::{
+    folded::Search,
     glance::{Fault, Glance, LOOK_RECORDS},
     lineups::Question,
     memory::Memory,
     sets::Answer,
-    sources::Source,
-    texts::Search,
+    sources::{SET_MAX, Source},
     walk::Steps,
 };
 use crate::{codec, engine::Reader, error::damaged, keys::ProfileKey, views};
@@ -77,13 +77,15 @@ impl Pager<'_> {
         let searches = || {
             sources.iter().filter_map(|source| if let Source::Text(search) = source { Some(&**search) } else { None })
         };
-        let mut among = Among { set: None, searches: searches().collect() };
+        let texts = searches().filter(|search| search.found().is_none()).count();
+        let mut among = Among { set: None, searches: searches().collect(), texts };
         if sources.is_empty() {
             return self.merge(&mut memory, self.steps(&among), &among, whole);
         }
         let known = self.reader.set(&self.glance, of, &sources, false)?;
         if known.is_some() || !among.searches.is_empty() {
-            among.set = known.flatten();
+            let found = || searches().find_map(|search| search.found().clone());
+            among.set = known.flatten().or_else(found);
             return self.merge(&mut memory, self.steps(&among), &among, whole);
         }
         // Of many, a short way through the order meets enough; if it does not, it is worth knowing whom to look for.
@@ -94,10 +96,13 @@ impl Pager<'_> {
             return Ok(page);
         }
         (self.query.from, self.query.limit) = (page.next, limit - page.profiles.len());
+        let mut left = whole - trial;
         if page.profiles.len() < limit.div_ceil(TRIAL_ENOUGH) {
             among.set = self.reader.set(&self.glance, of, &sources, true)?.flatten();
+            // Each id was a step, and the next page finds them gathered.
+            left = left.saturating_sub(among.set.as_ref().map_or(SET_MAX, |set| set.len()));
         }
-        let rest = self.merge(&mut memory, self.steps(&among), &among, whole)?;
+        let rest = self.merge(&mut memory, self.steps(&among), &among, left)?;
         page.profiles.extend(rest.profiles);
         Ok(ListPage { profiles: page.profiles, next: rest.next })
     }
@@ -179,8 +184,8 @@ impl Pager<'_> {
                 let Some(step) = steps.next() else { continue };
                 let (cursor, met) = step?;
                 let wanted = among.has(cursor.id);
-                // To look at a text is about what the step there was.
-                let cost = if wanted { READ_COST } else { 1 + among.searches.len() };
+                // To look at a text is about what the step there was; to look into a set is next to nothing.
+                let cost = if wanted { READ_COST } else { 1 + among.texts };
                 left -= cost.min(left);
                 (cursor, if wanted { self.met(cursor, met)? } else { None })
             };
@@ -216,6 +221,8 @@ impl Pager<'_> {
 struct Among<'s> {
     set: Answer,
     searches: Vec<&'s Search>,
+    /// Of how many searches the text of each record is looked at, since they find too many for a set.
+    texts: usize,
 }
 
 impl Among<'_> {

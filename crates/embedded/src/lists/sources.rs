@@ -22,10 +22,10 @@ use rustc_hash::FxHashSet;
 use super::{
     along::Stretch,
     entries::{self, Value},
+    folded::Search,
     gaps::{List, Order},
     glance::{Fault, Glance, LOOK_RECORDS},
     sets::Answer,
-    texts::Search,
 };
 use crate::{
     engine::Reader,
@@ -87,7 +87,9 @@ impl Reader {
     ) -> Result<Option<Vec<RecordId>>, Fault> {
         for source in sources {
             let found = match source {
-                Source::Text(search) => search.few(FEW),
+                Source::Text(search) => {
+                    search.found().as_ref().filter(|ids| ids.len() <= FEW).map(|ids| ids.iter().copied().collect())
+                }
                 Source::Index(lookup) => {
                     let known = self.views.sets.get(&glance.below.snapshot, &(workspace, kind, lookup.clone()));
                     let found = match known {

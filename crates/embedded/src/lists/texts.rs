@@ -1,22 +1,23 @@
 //! The texts that searches look through, in memory, within a bound.
 //!
-//! A table holds the folded texts of one kind of record as they are on disk, in the order of their ids. It is made by a
-//! thread of its own when somebody first searches, who waits for it a while, and kept up by checkpoints; searching it is one pass over
-//! its bytes, or a look at the text of one record. What it tells may be out of date in either direction only for records that memory
-//! knows better at that moment, and whoever searches looks at the records anyway. When there is no table, because it
-//! would be too large or is being made, the search follows the order of the list.
+//! A table holds the [folded texts](crate::lists::folded) of one kind of record as they are on disk, in the order of their ids. It is
+//! made by a thread of its own: after a start one table after the other, by a thread that gives way to all other work; and when
+//! somebody searches before that, who waits for it a while. Checkpoints keep it up. What it tells may be out of date in either
+//! direction only for records that memory knows better at that moment, and whoever searches looks at the records anyway. When
+//! there is no table, because it would be too large or is being made, the search follows the order of the list.
+//!
+//! All tables together are within one bound. What somebody searched takes the room of what nobody did; what is made ahead takes
+//! nobody's.
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fjall::Readable;
-use memchr::memmem;
 use muster_model::{
     find,
     id::{RecordId, WorkspaceId},
@@ -24,34 +25,37 @@ use muster_model::{
 };
 use muster_store::error::ReadError;
 use parking_lot::{Condvar, Mutex};
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 
+use super::{
+    folded::{Question, Rows, Search},
+    sets::Answer,
+    tables::{Held, Of, Table, Unsettled},
+};
 use crate::{
     codec,
     error::{damaged, state_failed},
-    keys,
+    keys::{self, ProfileKey},
     overlay::Overlay,
+    slots::Slot,
     state::State,
 };
 
-/// Changed records that a table is made anew from, at least.
-const RECENT_MIN: usize = 10_000;
-/// The part of a table's records that may have changed before it is made anew, if that is more.
-const RECENT_PART: usize = 32;
-/// Bytes that a changed record takes besides its text, roughly.
-const RECENT_BYTES: usize = 64;
 /// How long a search waits for its table. To follow the order of the list meanwhile takes more work and finds less; the table of a
 /// million records is made in a few seconds.
 const WAIT: Duration = Duration::from_secs(5);
 /// Searches that wait at one time; further ones follow the order of the list at once, so that threads are left for other reads.
 const WAITING_MAX: usize = 8;
-/// Records read for a table before it is asked whether the store is closing.
+/// Records read for a table before it is asked whether the store is closing, and before a reader that is not waited for rests.
 const READ_AT_ONCE: usize = 1_000;
-
-type Of = (WorkspaceId, RecordKind);
-type Recent = FxHashMap<RecordId, Box<str>>;
-/// A table, and what changed since it was made.
-type Unsettled = (Arc<Rows>, Arc<Recent>);
+/// How many times as long such a reader rests as it reads.
+const RESTS: u32 = 2;
+/// Kinds of record that are read ahead, those first that are read soonest.
+const AHEAD: [RecordKind; 3] = [RecordKind::Organization, RecordKind::Account, RecordKind::User];
+/// Tables that are made ahead at the most, so that many small ones are bounded as well.
+const AHEAD_MAX: usize = 64;
+/// Changed records that are noted under one lock.
+const NOTED_AT_ONCE: usize = 512;
 
 /// Every table there is.
 #[derive(Debug, Default)]
@@ -59,158 +63,9 @@ pub struct Texts {
     held: Mutex<Held>,
     /// A table was made, or will not be.
     made: Condvar,
+    /// Somebody waits for a table, or the store is closing.
+    hurried: Condvar,
     ending: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Held {
-    bytes_max: usize,
-    tables: FxHashMap<Of, Kept>,
-    /// Counts searches, for telling which table was used last.
-    searches: u64,
-    makers: Vec<JoinHandle<()>>,
-    /// Searches that wait for a table.
-    waiting: usize,
-}
-
-/// A table, and what changed since it was made.
-#[derive(Debug)]
-struct Kept {
-    table: Table,
-    recent: Arc<Recent>,
-    recent_bytes: usize,
-    used: u64,
-    /// Who began to make it.
-    maker: u64,
-}
-
-#[derive(Clone, Debug)]
-enum Table {
-    /// Somebody is making it.
-    Making,
-    Made(Arc<Rows>),
-    TooLarge,
-}
-
-/// Texts one after the other, each followed by a line break, by id.
-#[derive(Debug, Default)]
-struct Rows {
-    ids: Vec<RecordId>,
-    ends: Vec<u32>,
-    text: Vec<u8>,
-}
-
-impl Rows {
-    fn push(&mut self, id: RecordId, text: &[u8]) {
-        self.text.extend_from_slice(text);
-        self.text.push(b'\n');
-        self.ids.push(id);
-        self.ends.push(self.text.len() as u32);
-    }
-
-    fn bytes(&self) -> usize {
-        self.text.len() + self.ids.len() * (size_of::<RecordId>() + size_of::<u32>())
-    }
-
-    fn row(&self, row: usize) -> &[u8] {
-        let start = row.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
-        &self.text[start..self.ends[row] as usize - 1]
-    }
-
-    /// The text of a record.
-    fn of(&self, id: RecordId) -> Option<&[u8]> {
-        self.ids.binary_search(&id).ok().map(|row| self.row(row))
-    }
-
-    /// Shows the ids of the rows that hold the needle until it is told to stop.
-    fn find(&self, needle: &memmem::Finder<'_>, mut show: impl FnMut(RecordId) -> bool) {
-        let (mut from, mut row) = (0, 0);
-        while let Some(at) = needle.find(&self.text[from..]) {
-            // Where much is found, the next row is near.
-            let mut ahead = 1;
-            while self.ends.get(row + ahead).is_some_and(|end| (*end as usize) <= from + at) {
-                ahead *= 2;
-            }
-            let until = (row + ahead).min(self.ends.len());
-            row += self.ends[row..until].partition_point(|end| (*end as usize) <= from + at);
-            if !show(self.ids[row]) {
-                return;
-            }
-            from = self.ends[row] as usize;
-            row += 1;
-        }
-    }
-
-    /// These rows with others in place of some and beside them.
-    fn with(&self, recent: &Recent) -> Rows {
-        let mut changed: Vec<(&RecordId, &Box<str>)> = recent.iter().collect();
-        changed.sort_unstable_by_key(|(id, _)| **id);
-        let mut changed = changed.into_iter().peekable();
-        let mut rows = Rows::default();
-        for (row, id) in self.ids.iter().enumerate() {
-            while let Some((new, text)) = changed.next_if(|(new, _)| *new < id) {
-                rows.push(*new, text.as_bytes());
-            }
-            match changed.next_if(|(new, _)| *new == id) {
-                Some((_, text)) => rows.push(*id, text.as_bytes()),
-                None => rows.push(*id, self.row(row)),
-            }
-        }
-        changed.for_each(|(id, text)| rows.push(*id, text.as_bytes()));
-        rows
-    }
-}
-
-/// A search in a table as it is at one moment.
-#[derive(Debug)]
-pub struct Search {
-    rows: Arc<Rows>,
-    recent: Arc<Recent>,
-    finder: memmem::Finder<'static>,
-}
-
-impl Search {
-    /// The records that are found, if there are at most so many.
-    pub fn few(&self, most: usize) -> Option<Vec<RecordId>> {
-        let mut found = Vec::new();
-        self.rows.find(&self.finder, |id| {
-            if !self.recent.contains_key(&id) {
-                found.push(id);
-            }
-            found.len() <= most
-        });
-        let recent = self.recent.iter().filter(|(_, text)| self.finder.find(text.as_bytes()).is_some());
-        let room = (most + 1).saturating_sub(found.len());
-        found.extend(recent.map(|(id, _)| *id).take(room));
-        (found.len() <= most).then_some(found)
-    }
-
-    /// Whether a record is found.
-    pub fn finds(&self, id: RecordId) -> bool {
-        let text = self.recent.get(&id).map(|text| text.as_bytes()).or_else(|| self.rows.of(id));
-        text.is_some_and(|text| self.finder.find(text).is_some())
-    }
-}
-
-impl Kept {
-    fn bytes(&self) -> usize {
-        let made = if let Table::Made(rows) = &self.table { rows.bytes() } else { 0 };
-        made + self.recent_bytes
-    }
-
-    fn note(&mut self, id: RecordId, text: &str) {
-        self.recent_bytes += text.len() + RECENT_BYTES;
-        if let Some(before) = Arc::make_mut(&mut self.recent).insert(id, text.into()) {
-            self.recent_bytes -= before.len() + RECENT_BYTES;
-        }
-    }
-
-    /// The table, if so much has changed since that one is to be made of both.
-    fn unsettled(&self) -> Option<Unsettled> {
-        let Table::Made(rows) = &self.table else { return None };
-        let much = self.recent.len() >= RECENT_MIN.max(rows.ids.len() / RECENT_PART);
-        much.then(|| (Arc::clone(rows), Arc::clone(&self.recent)))
-    }
 }
 
 impl Texts {
@@ -222,32 +77,39 @@ impl Texts {
     /// Takes in what a checkpoint has brought into place. To be called after its commit and before memory lets go of it, by
     /// one thread at a time.
     pub fn note(&self, overlay: &Overlay) {
-        let mut held = self.held.lock();
-        if held.tables.is_empty() {
+        let tables: FxHashSet<Of> = self.held.lock().tables.keys().copied().collect();
+        if tables.is_empty() {
             return;
         }
-        for (key, slot) in overlay.profiles.iter() {
-            if let Some(kept) = held.tables.get_mut(&(key.workspace, key.kind)) {
-                match kept.table {
-                    Table::Making | Table::Made(_) => kept.note(key.id, &find::searchable(&slot.profile)),
-                    Table::TooLarge => {}
-                }
-            }
+        let of_table = |(key, _): &(&ProfileKey, &Slot)| tables.contains(&(key.workspace, key.kind));
+        let changed =
+            |(key, slot): (&ProfileKey, &Slot)| ((key.workspace, key.kind), key.id, find::searchable(&slot.profile));
+        let mut changed = overlay.profiles.iter().filter(of_table).map(changed).peekable();
+        // Searches go on meanwhile: what is not noted yet is in memory, which knows it better.
+        while changed.peek().is_some() {
+            let some: Vec<(Of, RecordId, String)> = changed.by_ref().take(NOTED_AT_ONCE).collect();
+            self.held.lock().note(&some);
         }
-        let unsettled = held.tables.iter().filter_map(|(of, kept)| Some((*of, kept.unsettled()?)));
-        let unsettled: Vec<(Of, Unsettled)> = unsettled.collect();
-        drop(held);
-        // Nobody who searches waits for it.
-        let settled: Vec<_> =
-            unsettled.into_iter().map(|(of, (rows, recent))| (of, rows.with(&recent), rows)).collect();
-        let mut held = self.held.lock();
-        for (of, rows, before) in settled {
+        self.settle();
+    }
+
+    /// Makes tables anew of which much has changed. Nobody who searches waits for it.
+    fn settle(&self) {
+        let unsettled: Vec<(Of, Unsettled)> = {
+            let held = self.held.lock();
+            held.tables.iter().filter_map(|(of, kept)| Some((*of, kept.unsettled()?))).collect()
+        };
+        for (of, (before, recent)) in unsettled {
+            let rows = before.with(&recent);
+            drop(recent);
+            let mut held = self.held.lock();
             let Some(kept) = held.tables.get_mut(&of) else { continue };
+            // The texts are the same ones, so what was found in them still counts.
             if matches!(&kept.table, Table::Made(now) if Arc::ptr_eq(now, &before)) {
                 (kept.table, kept.recent, kept.recent_bytes) = (Table::Made(Arc::new(rows)), Arc::default(), 0);
             }
         }
-        held.keep_bound(None);
+        self.held.lock().keep_bound(None);
     }
 
     /// Forgets everything about a workspace.
@@ -258,7 +120,11 @@ impl Texts {
     /// Ends what is being made and waits for it. What is searched for afterwards makes nothing any more.
     pub fn end(&self) {
         self.ending.store(true, Ordering::Release);
-        let makers = std::mem::take(&mut self.held.lock().makers);
+        let makers = {
+            let mut held = self.held.lock();
+            self.hurried.notify_all();
+            std::mem::take(&mut held.makers)
+        };
         // One that panicked has left nothing behind.
         makers.into_iter().for_each(|maker| drop(maker.join()));
     }
@@ -269,22 +135,37 @@ impl Texts {
             return None;
         }
         let mut held = self.held.lock();
-        held.searches += 1;
-        let now = held.searches;
+        let now = held.next();
         if !held.tables.contains_key(&of) {
             self.make(&mut held, state, of, now);
         }
         let making = |held: &mut Held| held.tables.get(&of).is_some_and(|kept| matches!(kept.table, Table::Making));
         if making(&mut held) && held.waiting < WAITING_MAX {
             held.waiting += 1;
+            held.tables.entry(of).and_modify(|kept| kept.hurried = true);
+            self.hurried.notify_all();
             self.made.wait_while_for(&mut held, making, WAIT);
             held.waiting -= 1;
         }
         let kept = held.tables.get_mut(&of)?;
         kept.used = now;
         let Table::Made(rows) = &kept.table else { return None };
-        let finder = memmem::Finder::new(needle).into_owned();
-        Some(Search { rows: Arc::clone(rows), recent: Arc::clone(&kept.recent), finder })
+        let parts = (Arc::clone(rows), Arc::clone(&kept.recent));
+        let question = Question { of, change: kept.change, needle: needle.into() };
+        Some(Search::new(self, parts, question))
+    }
+
+    /// What a search found before.
+    pub fn known(&self, question: &Question) -> Option<Answer> {
+        self.held.lock().finds.get(question)
+    }
+
+    /// Keeps what a search found, unless the texts have changed since.
+    pub fn remember(&self, question: Question, answer: Answer) {
+        let mut held = self.held.lock();
+        if held.tables.get(&question.of).is_some_and(|kept| kept.change == question.change) {
+            held.finds.keep(question, answer);
+        }
     }
 
     /// Has a table made that there is not; what changes from now on is noted for it.
@@ -292,37 +173,79 @@ impl Texts {
         if self.ending.load(Ordering::Acquire) {
             return;
         }
-        held.begin(of, maker);
-        held.makers.retain(|maker| !maker.is_finished());
+        held.begin(of, maker, maker);
         let (texts, state, bytes_max) = (Arc::clone(self), state.clone(), held.bytes_max);
         let work = move || {
-            let made = make(&state, of, bytes_max, &texts.ending);
+            let made = make(&state, of, bytes_max, || !texts.ending.load(Ordering::Acquire));
             // The state may go once the table is kept.
             drop(state);
             texts.keep(of, maker, made);
         };
-        match thread::Builder::new().name("muster-texts".to_owned()).spawn(work) {
-            Ok(maker) => held.makers.push(maker),
-            Err(error) => {
-                tracing::warn!(%error, "no thread to read the texts of a search; it follows the order of the list");
-                held.tables.remove(&of);
-            }
+        if !held.spawn(work) {
+            held.tables.remove(&of);
         }
+    }
+
+    /// Has tables made before anybody searches, for one workspace after the other and as long as there is room, by a thread that
+    /// leaves most of a processor to others. Whoever searches what it is reading has it hurry.
+    pub fn read_ahead(self: &Arc<Self>, state: &State, workspaces: &[WorkspaceId]) {
+        let all = workspaces.iter().flat_map(|workspace| AHEAD.map(|kind| (*workspace, kind)));
+        let ahead: Vec<Of> = all.take(AHEAD_MAX).collect();
+        let (texts, state) = (Arc::clone(self), state.clone());
+        let work = move || ahead.into_iter().take_while(|of| texts.make_ahead(&state, *of)).for_each(drop);
+        self.held.lock().spawn(work);
+    }
+
+    /// Makes a table if there is room for it; whether there was, and there may be some for another one.
+    fn make_ahead(&self, state: &State, of: Of) -> bool {
+        let (maker, room) = {
+            let mut held = self.held.lock();
+            if held.tables.contains_key(&of) {
+                return true;
+            }
+            let room = held.bytes_max.saturating_sub(held.bytes());
+            if room == 0 || self.ending.load(Ordering::Acquire) {
+                return false;
+            }
+            let maker = held.next();
+            held.begin(of, maker, 0);
+            (maker, room)
+        };
+        let mut began = Instant::now();
+        let made = make(state, of, room, || {
+            self.rest((of, maker), began.elapsed() * RESTS);
+            began = Instant::now();
+            !self.ending.load(Ordering::Acquire)
+        });
+        let fits = matches!(&made, Ok(Some(_)));
+        if fits || made.is_err() {
+            self.keep(of, maker, made);
+        } else {
+            // It is not too large; there is no room, and whoever searches makes some.
+            self.held.lock().drop_begun(maker);
+            self.made.notify_all();
+        }
+        fits
+    }
+
+    /// Waits a while, unless somebody waits for this table.
+    fn rest(&self, (of, maker): (Of, u64), pause: Duration) {
+        let mut held = self.held.lock();
+        let rests = |held: &mut Held| {
+            let hurried = held.tables.get(&of).is_none_or(|kept| kept.maker != maker || kept.hurried);
+            !hurried && !self.ending.load(Ordering::Acquire)
+        };
+        self.hurried.wait_while_for(&mut held, rests, pause);
     }
 
     /// Keeps a table, unless it was let go of since it was begun.
     fn keep(&self, of: Of, maker: u64, made: Result<Option<Rows>, ReadError>) {
         let mut held = self.held.lock();
-        if let Some(kept) = held.tables.get_mut(&of).filter(|kept| kept.maker == maker) {
-            match made {
-                Ok(made) => {
-                    kept.table = made.map_or(Table::TooLarge, |rows| Table::Made(Arc::new(rows)));
-                    held.keep_bound(Some(of));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the texts of a search could not be read; it follows the order of the list");
-                    held.tables.remove(&of);
-                }
+        match made {
+            Ok(made) => held.keep(of, maker, made),
+            Err(error) => {
+                tracing::warn!(%error, "the texts of a search could not be read; it follows the order of the list");
+                held.drop_begun(maker);
             }
         }
         drop(held);
@@ -330,36 +253,12 @@ impl Texts {
     }
 }
 
-impl Held {
-    fn begin(&mut self, of: Of, maker: u64) {
-        let (table, recent) = (Table::Making, Arc::default());
-        self.tables.insert(of, Kept { table, recent, recent_bytes: 0, used: maker, maker });
-    }
-
-    /// Lets go of tables until the bound is kept, that one last and as being too large.
-    fn keep_bound(&mut self, last: Option<Of>) {
-        while self.tables.values().map(Kept::bytes).sum::<usize>() > self.bytes_max {
-            let others = self.tables.iter().filter(|(of, kept)| Some(**of) != last && kept.bytes() > 0);
-            match others.min_by_key(|(_, kept)| kept.used).map(|(of, _)| *of) {
-                Some(oldest) => {
-                    self.tables.remove(&oldest);
-                }
-                None => {
-                    for kept in self.tables.values_mut() {
-                        (kept.table, kept.recent, kept.recent_bytes) = (Table::TooLarge, Arc::default(), 0);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Reads a table, unless it has more bytes than that or the store closes.
+/// Reads a table, unless it has more bytes than that; now and then it is asked whether to go on.
 fn make(
     state: &State,
     (workspace, kind): Of,
     bytes_max: usize,
-    ending: &AtomicBool,
+    mut goes_on: impl FnMut() -> bool,
 ) -> Result<Option<Rows>, ReadError> {
     let mut rows = Rows::default();
     let prefix = keys::list_prefix(workspace, kind);
@@ -367,7 +266,7 @@ fn make(
         let value = entry.value().map_err(|error| state_failed(&error))?;
         let profile = codec::profile::decode(&value).map_err(|_| damaged("a profile"))?;
         rows.push(profile.id, find::searchable(&profile).as_bytes());
-        if rows.bytes() > bytes_max || number % READ_AT_ONCE == 0 && ending.load(Ordering::Acquire) {
+        if rows.bytes() > bytes_max || number % READ_AT_ONCE == 0 && !goes_on() {
             return Ok(None);
         }
     }
@@ -376,6 +275,10 @@ fn make(
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::BTreeSet, thread};
+
+    use muster_model::{profile::Profile, time::Micros};
+
     use super::*;
 
     fn rows(of: impl IntoIterator<Item = (u128, &'static str)>) -> Rows {
@@ -384,57 +287,53 @@ mod tests {
         rows
     }
 
-    fn search(rows: Rows, recent: &[(u128, &str)], needle: &str) -> Search {
-        let recent = recent.iter().map(|(id, text)| (RecordId(*id), Box::from(*text)));
-        let finder = memmem::Finder::new(needle).into_owned();
-        Search { rows: Arc::new(rows), recent: Arc::new(recent.collect()), finder }
+    fn users(workspace: u32) -> Of {
+        (WorkspaceId(workspace), RecordKind::User)
     }
 
-    #[track_caller]
-    fn check(search: &Search, expected: &[u128]) {
-        let mut found = search.few(usize::MAX - 1).unwrap();
-        found.sort_unstable();
-        assert_eq!(found, expected.iter().copied().map(RecordId).collect::<Vec<RecordId>>());
-        assert_eq!(search.few(expected.len()).map(|found| found.len()), Some(expected.len()));
-        assert!(expected.is_empty() || search.few(expected.len() - 1).is_none());
-        let finds = (0..20).filter(|id| search.finds(RecordId(*id)));
-        assert_eq!(finds.collect::<Vec<u128>>(), expected.iter().copied().filter(|id| *id < 20).collect::<Vec<u128>>());
+    fn found(texts: &Arc<Texts>, state: &State, needle: &str) -> Option<BTreeSet<u128>> {
+        let search = texts.search(state, users(1), needle)?;
+        search.found().as_ref().map(|found| found.iter().map(|id| id.0).collect())
     }
 
-    #[test]
-    fn rows_are_found_by_any_part_of_them() {
-        let some = || rows([(1, "cid"), (3, "bea bea"), (7, "ada\nada@example.com\nu-1"), (9, "")]);
-        for (needle, expected) in [("a", &[3, 7][..]), ("bea", &[3]), ("u-1", &[7]), ("cid", &[1]), ("dada", &[])] {
-            check(&search(some(), &[], needle), expected);
-        }
-        check(&search(some(), &[(3, "cid"), (4, "a cid"), (7, "")], "cid"), &[1, 3, 4]);
-        check(&search(some(), &[(3, "cid"), (4, "a cid"), (7, "")], "a"), &[4]);
-        // Near and far from one another.
-        let far = || rows((0..1_000).map(|id| (id, if id % 300 < 2 { "here" } else { "nothing" })));
-        let mut found = search(far(), &[], "here").few(100).unwrap();
-        found.sort_unstable();
-        assert_eq!(found, [0, 1, 300, 301, 600, 601, 900, 901].map(RecordId));
+    fn note(texts: &Texts, some: &[(u128, &str)]) {
+        let some: Vec<_> = some.iter().map(|(id, text)| (users(1), RecordId(*id), (*text).to_owned())).collect();
+        texts.held.lock().note(&some);
     }
 
     #[test]
     fn a_table_takes_changes_in() {
-        let table = Table::Made(Arc::new(rows((0..20_000).map(|id| (id * 2, "old")))));
-        let mut kept = Kept { table, recent: Arc::default(), recent_bytes: 0, used: 0, maker: 0 };
-        (0..9_999).for_each(|id| kept.note(RecordId(id * 3), "new"));
-        assert!(kept.unsettled().is_none());
-        kept.note(RecordId(100_000), "new");
-        let (before, recent) = kept.unsettled().unwrap();
-        let settled = before.with(&recent);
-        assert!(settled.ids.is_sorted_by(|one, other| one < other));
-        for id in 0..40_000u128 {
-            let expected = match (id % 3 == 0 && id < 29_997, id % 2 == 0) {
-                (true, _) => Some("new"),
-                (false, true) => Some("old"),
-                (false, false) => None,
-            };
-            assert_eq!(settled.of(RecordId(id)), expected.map(str::as_bytes), "{id}");
-        }
-        assert_eq!(settled.of(RecordId(100_000)), Some(&b"new"[..]));
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::open(&dir.path().join("state"), 1 << 20).unwrap();
+        let texts = Arc::new(Texts::default());
+        texts.keep_within(1 << 24);
+        texts.held.lock().begin(users(1), 1, 1);
+        note(&texts, &[(2, "meanwhile")]);
+        texts.keep(users(1), 1, Ok(Some(rows((0..20_000).map(|id| (id * 2, "old"))))));
+        assert_eq!(found(&texts, &state, "mean"), Some(BTreeSet::from([2])));
+        let kept = |texts: &Texts| {
+            let held = texts.held.lock();
+            let kept = &held.tables[&users(1)];
+            (kept.change, kept.recent.len(), kept.recent_bytes)
+        };
+        let before = kept(&texts);
+        note(&texts, &[(2, "meanwhile"), (4, "old")]);
+        assert_eq!(kept(&texts), before, "nothing changed");
+        note(&texts, &[(5, "meanwhile"), (4, "new")]);
+        assert_eq!(
+            found(&texts, &state, "mean"),
+            Some(BTreeSet::from([2, 5])),
+            "what was found before is not taken for it"
+        );
+        (0..9_996).for_each(|id| note(&texts, &[(100 + id, "new")]));
+        texts.settle();
+        assert_eq!(kept(&texts).1, 9_999);
+        note(&texts, &[(7, "new")]);
+        texts.settle();
+        assert_eq!((kept(&texts).1, kept(&texts).2), (0, 0));
+        let expected = (100..10_096).chain([4, 7]).collect();
+        assert_eq!(found(&texts, &state, "new"), Some(expected));
+        assert_eq!(found(&texts, &state, "mean"), Some(BTreeSet::from([2, 5])));
     }
 
     /// An empty page that comes at once, while the texts are being read, says less than one that comes a little later.
@@ -442,34 +341,59 @@ mod tests {
     fn some_wait_for_a_table_and_the_others_do_not() {
         let dir = tempfile::tempdir().unwrap();
         let state = State::open(&dir.path().join("state"), 1 << 20).unwrap();
-        let (texts, of) = (Arc::new(Texts::default()), (WorkspaceId(1), RecordKind::User));
+        let texts = Arc::new(Texts::default());
         texts.keep_within(1_000);
-        texts.held.lock().begin(of, 1);
+        texts.held.lock().begin(users(1), 1, 0);
         thread::scope(|scope| {
-            let search = || texts.search(&state, of, "a").and_then(|search| search.few(9));
+            // As who reads ahead: without anybody who waits, the rest would not end.
+            let resting = scope.spawn(|| texts.rest((users(1), 1), Duration::MAX));
+            let search = || found(&texts, &state, "a");
             let waiting: Vec<_> = (0..WAITING_MAX).map(|_| scope.spawn(search)).collect();
             while texts.held.lock().waiting < WAITING_MAX {
                 thread::yield_now();
             }
+            resting.join().unwrap();
             assert!(search().is_none(), "one more does not wait");
-            texts.keep(of, 1, Ok(Some(rows([(7, "ada")]))));
-            waiting.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), Some(vec![RecordId(7)])));
+            texts.keep(users(1), 1, Ok(Some(rows([(7, "ada")]))));
+            waiting.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), Some(BTreeSet::from([7]))));
         });
         assert_eq!(texts.held.lock().waiting, 0);
     }
 
+    /// Three workspaces, of which two have room, or one; whoever searches in the last one is found room all the same.
     #[test]
-    fn the_bound_is_kept() {
-        let texts = Texts::default();
-        texts.keep_within(1_000);
-        let of = |workspace| (WorkspaceId(workspace), RecordKind::User);
-        for (workspace, count, tables) in [(1, 20, 1), (2, 20, 2), (3, 20, 2), (4, 60, 1)] {
-            texts.held.lock().begin(of(workspace), u64::from(workspace));
-            let made = rows((0..count).map(|id| (id, "x")));
-            texts.keep(of(workspace), u64::from(workspace), Ok(Some(made)));
-            let held = texts.held.lock();
-            assert_eq!(held.tables.len(), tables, "after {workspace}");
-            assert!(held.tables.values().map(Kept::bytes).sum::<usize>() <= 1_000);
+    fn tables_are_made_ahead_while_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = State::open(&dir.path().join("state"), 1 << 20).unwrap();
+        for (workspace, id) in (1..=3).flat_map(|workspace| (0..20).map(move |id| (workspace, id))) {
+            let user = Profile::new(RecordKind::User, RecordId(id), "x", Micros(0));
+            let mut value = Vec::new();
+            codec::profile::encode(&user, &mut value);
+            state
+                .profiles
+                .insert(ProfileKey::new(WorkspaceId(workspace), RecordKind::User, user.id).bytes(), value)
+                .unwrap();
+        }
+        let workspaces = [WorkspaceId(1), WorkspaceId(2), WorkspaceId(3)];
+        for (bytes_max, made) in [(0, 0), (500, 1), (1_000, 2), (2_000, 3)] {
+            let texts = Arc::new(Texts::default());
+            texts.keep_within(bytes_max);
+            texts.read_ahead(&state, &workspaces);
+            let makers = std::mem::take(&mut texts.held.lock().makers);
+            makers.into_iter().for_each(|maker| maker.join().unwrap());
+            let tables = |texts: &Texts| {
+                let held = texts.held.lock();
+                let full = |of: &Of| held.tables.get(of).is_some_and(|kept| kept.bytes() > 0);
+                assert!(held.bytes() <= bytes_max);
+                (1..=3).map(users).filter(full).collect::<Vec<Of>>()
+            };
+            assert_eq!(tables(&texts), (1..=made).map(users).collect::<Vec<Of>>(), "{bytes_max} bytes");
+            let search = texts.search(&state, users(3), "x");
+            assert_eq!(search.map(|search| search.found().as_ref().unwrap().len()), (bytes_max > 0).then_some(20));
+            assert_eq!(tables(&texts).contains(&users(3)), bytes_max > 0);
+            texts.end();
+            texts.read_ahead(&state, &workspaces);
+            texts.end();
         }
     }
 }

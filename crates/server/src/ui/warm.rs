@@ -1,8 +1,8 @@
 //! Getting ready for a search, as soon as somebody looks at the console.
 //!
-//! The first search of a kind of record after a start reads the names of all of them, which takes seconds where there are
-//! a million; the later ones find them in memory. So it is done beside the first page that somebody opens, once for each
-//! workspace, and for none that nobody looks at. Nothing waits for it, and nothing depends on it.
+//! A search of a kind of record needs the names of all of them in memory, which takes seconds to read where there are a
+//! million. A store reads them after a start as it finds time; beside the first page that somebody opens it is asked to read
+//! those of that workspace at once, unless it has them. Nothing waits for it, and nothing depends on it.
 
 use std::{
     collections::HashSet,
