@@ -14,7 +14,6 @@
 //! everything meanwhile.
 
 use std::{
-    collections::VecDeque,
     path::PathBuf,
     sync::{
         Arc,
@@ -45,7 +44,7 @@ use crate::{
     },
     idle::Idle,
     lists::{
-        ahead::{self, Beginning},
+        ahead::{self, Ahead},
         changes::Fault,
         settle,
     },
@@ -92,15 +91,15 @@ const CLOSING_TRIES_MAX: u32 = 2;
 impl Checkpointer {
     /// Works until the writer ends.
     pub fn run(mut self) {
-        let mut after_start = ahead::after_start(&self.registry.workspace_ids());
-        self.go_through(&mut after_start);
+        let mut ahead = Ahead::after_start(&self.registry.workspace_ids(), Instant::now());
+        self.go_through(&mut ahead);
         loop {
             let job = match self.jobs.recv_timeout(LOOK_INTERVAL) {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => {
                     self.look();
                     shed::shed(&self.views, &self.room);
-                    self.go_through(&mut after_start);
+                    self.go_through(&mut ahead);
                     self.views.mirrors.keep_up(&self.views);
                     continue;
                 }
@@ -116,13 +115,14 @@ impl Checkpointer {
                 // One that waits already is enough.
                 let _ = self.wake.try_send(());
             }
+            ahead.checkpointed(&job.overlay, self.views.gaps.wanted());
             drop(job);
             if self.done.send(done).is_err() {
                 return;
             }
             shed::shed(&self.views, &self.room);
             self.views.mirrors.keep_up(&self.views);
-            self.go_through(&mut self.views.gaps.wanted().into());
+            self.go_through(&mut ahead);
             self.compact();
         }
     }
@@ -238,10 +238,13 @@ impl Checkpointer {
 
     /// Steps over what is gone at the beginnings of lists, so that nobody who reads them has to; as long as there is nothing more
     /// urgent to do.
-    fn go_through(&self, beginnings: &mut VecDeque<Beginning>) {
+    fn go_through(&self, ahead: &mut Ahead) {
+        let at_rest = ahead.at_rest(self.views.look().applied);
         while self.jobs.is_empty() && !self.closing.load(Ordering::Acquire) {
-            let Some(beginning) = beginnings.pop_front() else { return };
+            let began = Instant::now();
+            let Some(beginning) = ahead.next(began, at_rest) else { return };
             ahead::go_through(&self.views.state, &self.views.gaps, beginning);
+            ahead.took(began, began.elapsed());
         }
     }
 
@@ -326,13 +329,18 @@ impl Checkpointer {
 mod tests {
     use std::path::Path;
 
-    use muster_model::{id::ImportId, kind::RecordKind, time::Micros};
+    use muster_model::{
+        id::{IdSpace, ImportId},
+        kind::RecordKind,
+        time::Micros,
+    };
     use muster_store::{
         batch::BatchBuilder,
         credentials::{Credentials, NewKey, Scopes},
         import::{Note, Source},
         journal::Journal,
         status::{Health, Status},
+        suite::Sent,
     };
 
     use super::*;
@@ -374,7 +382,7 @@ mod tests {
 
     /// Nobody has read a list since the start, and where no place is left at its beginning is known.
     #[tokio::test(flavor = "multi_thread")]
-    async fn beginnings_of_lists_are_gone_through_after_a_start() {
+    async fn beginnings_of_lists_are_gone_through_after_a_start_and_after_checkpoints() {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { long_step: Duration::ZERO, ..Options::new(dir.path()) };
         let (engine, _) = Embedded::open(options.clone(), Micros(0)).unwrap();
@@ -398,6 +406,22 @@ mod tests {
             }
             assert_eq!(engine.views.gaps.of(order).is_empty(), list == List::Created, "places of creation stay");
         }
+        // Of a workspace that there was not then: after the first checkpoint that changes something in it, and nothing before.
+        let (workspace_name, name) = ("later".to_owned(), "test".to_owned());
+        let new = NewKey { workspace_name, name, scopes: Scopes::ALL, token_hash: [2; 32], created_at: Micros(0) };
+        let workspace = &engine.create_key(new).await.unwrap().workspace;
+        let known = |kind| !engine.views.gaps.of(Order::of_times(List::Updated, workspace.id, kind)).is_empty();
+        assert!(!known(RecordKind::User));
+        let mut batch = BatchBuilder::new(workspace.id, 64);
+        let user = r#"{"type":"user","userId":"u","accountId":null,"messageId":"1"}"#;
+        Sent::new(user, Micros(1_700_000_000_000_000)).add_to(&mut batch, IdSpace::new(&workspace.name));
+        engine.append(batch.build()).await.unwrap();
+        engine.checkpoint().await;
+        while !known(RecordKind::User) {
+            assert!(Instant::now() < until + PATIENCE, "nobody went through it");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(!known(RecordKind::Organization), "none was changed");
         engine.close().await.unwrap();
     }
 
