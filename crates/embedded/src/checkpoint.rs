@@ -16,7 +16,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -93,6 +93,7 @@ impl Checkpointer {
     pub fn run(mut self) {
         let mut ahead = Ahead::after_start(&self.registry.workspace_ids(), Instant::now());
         self.go_through(&mut ahead);
+        let mut files = Weak::new();
         loop {
             let job = match self.jobs.recv_timeout(LOOK_INTERVAL) {
                 Ok(job) => job,
@@ -101,6 +102,7 @@ impl Checkpointer {
                     shed::shed(&self.views, &self.room);
                     self.go_through(&mut ahead);
                     self.views.mirrors.keep_up(&self.views);
+                    self.read_ahead(&mut files);
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -246,6 +248,18 @@ impl Checkpointer {
             ahead::go_through(&self.views.state, &self.views.gaps, beginning);
             ahead.took(began, began.elapsed());
         }
+    }
+
+    /// Reads what a page or a search that nobody has asked for yet would wait for: of other files than at the last look what they
+    /// say of themselves, and of workspaces that are new the texts.
+    fn read_ahead(&self, files: &mut Weak<Manifest>) {
+        let manifest = Arc::clone(&self.views.look().manifest);
+        if !std::ptr::eq(files.as_ptr(), Arc::as_ptr(&manifest)) {
+            *files = Arc::downgrade(&manifest);
+            let go_on = || self.jobs.is_empty() && !self.closing.load(Ordering::Acquire);
+            self.views.footers.read_ahead(manifest.all(), go_on);
+        }
+        self.views.texts.read_more(&self.views.state, &self.registry.workspace_ids());
     }
 
     /// Merges files as long as there is something to merge and nothing more urgent to do.
@@ -455,5 +469,32 @@ mod tests {
         drop(held);
         runtime.block_on(waiting).unwrap();
         runtime.block_on(engine.close()).unwrap();
+    }
+
+    /// Nobody has asked for anything, and what files say of themselves and the texts of a workspace that came later are read.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_pages_and_searches_wait_for_is_read_ahead() {
+        let dir = tempfile::tempdir().unwrap();
+        let (engine, _) = Embedded::open(Options::new(dir.path()), Micros(0)).unwrap();
+        engine.read_ahead();
+        let (workspace_name, name) = ("later".to_owned(), "test".to_owned());
+        let new = NewKey { workspace_name, name, scopes: Scopes::ALL, token_hash: [1; 32], created_at: Micros(0) };
+        let workspace = engine.create_key(new).await.unwrap().workspace.id;
+        let mut batch = BatchBuilder::new(workspace, 64);
+        let user = r#"{"type":"user","userId":"u","accountId":null,"messageId":"1"}"#;
+        Sent::new(user, Micros(1_700_000_000_000_000)).add_to(&mut batch, IdSpace::new("later"));
+        engine.append(batch.build()).await.unwrap();
+        engine.checkpoint().await;
+        let until = Instant::now() + PATIENCE;
+        let read = || {
+            let manifest = Arc::clone(&engine.views.look().manifest);
+            let files = manifest.all().count() == 1 && manifest.all().all(|segment| engine.views.footers.has(segment));
+            files && engine.views.texts.has((workspace, RecordKind::User))
+        };
+        while !read() {
+            assert!(Instant::now() < until, "nobody read it");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        engine.close().await.unwrap();
     }
 }

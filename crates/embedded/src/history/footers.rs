@@ -39,6 +39,9 @@ pub struct Footers {
     cache: Cache<(WorkspaceId, u64), Arc<Footer>, Weigh>,
 }
 
+/// The part of the room that what is read before anybody asks leaves, one of so many.
+const ROOM_PARTS: u64 = 4;
+
 #[derive(Clone, Debug)]
 struct Weigh;
 
@@ -60,6 +63,24 @@ impl Footers {
     /// Keeps about so many bytes at the most from now on.
     pub fn keep_within(&self, bytes_max: u64) {
         self.cache.set_capacity(bytes_max);
+    }
+
+    /// Reads what is not kept yet of these files, as long as there is room for it and `go_on` says so.
+    pub fn read_ahead<'s>(&self, segments: impl Iterator<Item = &'s Arc<Segment>>, go_on: impl Fn() -> bool) {
+        for segment in segments {
+            if !go_on() || self.cache.weight() * ROOM_PARTS > self.cache.capacity() * (ROOM_PARTS - 1) {
+                return;
+            }
+            // What cannot be read is told to whoever asks for it.
+            let _ = self.of(segment).and_then(|footer| footer.daily());
+        }
+    }
+
+    /// Whether a file's footer and the index of its days are kept.
+    #[cfg(test)]
+    pub fn has(&self, segment: &Segment) -> bool {
+        let kept = self.cache.get(&(segment.workspace, segment.id));
+        kept.is_some_and(|footer| footer.daily.get().is_some())
     }
 
     /// The footer of a file.

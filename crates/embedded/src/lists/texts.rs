@@ -12,7 +12,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -66,6 +66,10 @@ pub struct Texts {
     /// Somebody waits for a table, or the store is closing.
     hurried: Condvar,
     ending: AtomicBool,
+    /// Texts are read before anybody searches.
+    reads_ahead: AtomicBool,
+    /// How many workspaces there were when that was begun last.
+    workspaces: AtomicUsize,
 }
 
 impl Texts {
@@ -155,6 +159,12 @@ impl Texts {
         Some(Search::new(self, parts, question))
     }
 
+    /// Whether there is a table of a kind of record.
+    #[cfg(test)]
+    pub fn has(&self, of: Of) -> bool {
+        matches!(self.held.lock().tables.get(&of), Some(kept) if matches!(kept.table, Table::Made(_)))
+    }
+
     /// What a search found before.
     pub fn known(&self, question: &Question) -> Option<Answer> {
         self.held.lock().finds.get(question)
@@ -189,6 +199,16 @@ impl Texts {
     /// Has tables made before anybody searches, for one workspace after the other and as long as there is room, by a thread that
     /// leaves most of a processor to others. Whoever searches what it is reading has it hurry.
     pub fn read_ahead(self: &Arc<Self>, state: &State, workspaces: &[WorkspaceId]) {
+        self.reads_ahead.store(true, Ordering::Release);
+        self.read_more(state, workspaces);
+    }
+
+    /// The same once there are other workspaces, if it was ever asked for.
+    pub fn read_more(self: &Arc<Self>, state: &State, workspaces: &[WorkspaceId]) {
+        let before = self.workspaces.swap(workspaces.len(), Ordering::AcqRel);
+        if before == workspaces.len() || !self.reads_ahead.load(Ordering::Acquire) {
+            return;
+        }
         let all = workspaces.iter().flat_map(|workspace| AHEAD.map(|kind| (*workspace, kind)));
         let ahead: Vec<Of> = all.take(AHEAD_MAX).collect();
         let (texts, state) = (Arc::clone(self), state.clone());
