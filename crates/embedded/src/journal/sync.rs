@@ -31,7 +31,9 @@ impl Syncer {
         let (files, to_sync) = bounded::<Arc<File>>(1);
         let (done, synced) = bounded(1);
         let work = move || {
-            info!(urgency = %urgent::make_urgent(), "the journal is synced by a thread of its own");
+            // Whether or not anybody reads the log.
+            let urgency = urgent::make_urgent();
+            info!(%urgency, "the journal is synced by a thread of its own");
             to_sync.iter().take_while(|file| done.send(sync(file)).is_ok()).for_each(drop);
         };
         thread::Builder::new().name("muster-sync".to_owned()).spawn(work)?;
@@ -59,6 +61,30 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    /// Real-time priority and policy of a thread, from its line in `proc`.
+    #[cfg(target_os = "linux")]
+    fn scheduling(stat: &str) -> Vec<String> {
+        stat.rsplit_once(')').unwrap().1.split_whitespace().skip(37).take(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_thread_is_as_urgent_as_the_system_allows() {
+        let allowed = thread::spawn(|| {
+            urgent::make_urgent();
+            scheduling(&std::fs::read_to_string("/proc/thread-self/stat").unwrap())
+        });
+        let allowed = allowed.join().unwrap();
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        let syncer = Syncer::start().unwrap();
+        assert!(syncer.sync_beside(&file, || ()).0.0.is_ok(), "it has begun");
+        let stats = std::fs::read_dir("/proc/self/task").unwrap().filter_map(|task| {
+            let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).ok()?;
+            stat.contains("(muster-sync)").then(|| scheduling(&stat))
+        });
+        assert!(stats.collect::<Vec<_>>().contains(&allowed));
+    }
 
     #[test]
     fn what_is_done_meanwhile_and_what_the_sync_came_to_are_both_told() {
