@@ -4,7 +4,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use muster_embedded::{Embedded, OpenError, Options, Recovery, Severity};
+use muster_embedded::{Embedded, OpenError, Options, Severity};
 use muster_store::{
     Store,
     clock::{Clock, SystemClock},
@@ -61,24 +61,18 @@ impl NotOpened {
 
 /// Opens the store of the settings, creating it if there is none; blocks until what an earlier stop left is replayed.
 pub fn open(settings: &Settings) -> Result<Opened, NotOpened> {
-    let (store, recovery) = embedded(settings)?;
-    Ok(opened(store, &recovery))
+    embedded(options(&settings.engine, &settings.place.data_dir))
 }
 
 /// The same for a server, which makes itself ready for what many will ask.
 pub fn open_to_serve(settings: &Settings) -> Result<Opened, NotOpened> {
-    let (store, recovery) = embedded(settings)?;
-    store.read_ahead();
-    Ok(opened(store, &recovery))
+    embedded(Options { reads_ahead: true, ..options(&settings.engine, &settings.place.data_dir) })
 }
 
-fn embedded(settings: &Settings) -> Result<(Embedded, Recovery), OpenError> {
-    Embedded::open(options(&settings.engine, &settings.place.data_dir), SystemClock.now())
-}
-
-fn opened(store: Embedded, recovery: &Recovery) -> Opened {
+fn embedded(options: Options) -> Result<Opened, NotOpened> {
+    let (store, recovery) = Embedded::open(options, SystemClock.now())?;
     let dropped = recovery.cut.is_some() || !recovery.removed_files.is_empty();
-    Opened { store: Arc::new(store), recovery: recovery.to_string(), dropped }
+    Ok(Opened { store: Arc::new(store), recovery: recovery.to_string(), dropped })
 }
 
 /// How bad a finding is.
@@ -141,6 +135,7 @@ fn options(engine: &Engine, data_dir: &Path) -> Options {
         // They follow from how the engine works, and operators have no reason to set them.
         long_step: Options::LONG_STEP,
         bulk_places_min: Options::BULK_PLACES_MIN,
+        reads_ahead: false,
     }
 }
 

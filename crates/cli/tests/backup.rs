@@ -14,15 +14,12 @@ use harness::audit::audit;
 use harness::choice::seed;
 use harness::command::{Outcome, run};
 use harness::files::all_files;
-use harness::home::Home;
+use harness::home::{COMMITTED, Home};
 use harness::ledger::Ledger;
 use harness::reads::Snapshot;
 use harness::server::Launch;
 use harness::traffic::{Sender, run_all, until_promised};
 use serde_json::Value;
-
-/// What the server says of a checkpoint that is done.
-const COMMITTED: &str = ": checkpoint rows=";
 
 fn backup(home: &Home, into: &Path) -> Outcome {
     let data = home.data_dir();

@@ -21,7 +21,7 @@ use harness::audit::{audit, audit_request};
 use harness::choice::{number_from, seed};
 use harness::command::run;
 use harness::files::all_files;
-use harness::home::Home;
+use harness::home::{COMMITTED, Home};
 use harness::http::Client;
 use harness::ledger::Ledger;
 use harness::lists::audit_lists;
@@ -43,9 +43,8 @@ const LONG: u64 = 100;
 const STOP_EVERY: u64 = 4;
 /// What the server logs: all that its store says, no requests.
 const LEVELS: &str = "info,muster::request=warn,muster_embedded=debug";
-/// What it says when it has ingested places in lists, and when a checkpoint is done.
+/// What it says when it has ingested places in lists.
 const INGESTED: &str = "places in lists were ingested";
-const COMMITTED: &str = ": checkpoint rows=";
 
 /// When to strike.
 #[derive(Clone, Copy, Debug)]

@@ -16,7 +16,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Weak,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -50,6 +50,7 @@ use crate::{
     },
     options::Options,
     overlay::Overlay,
+    read_ahead::ReadAhead,
     recovery, room,
     room::Room,
     views::Views,
@@ -93,7 +94,8 @@ impl Checkpointer {
     pub fn run(mut self) {
         let mut ahead = Ahead::after_start(&self.registry.workspace_ids(), Instant::now());
         self.go_through(&mut ahead);
-        let mut files = Weak::new();
+        let mut unasked = ReadAhead::default();
+        self.read_ahead(&mut unasked);
         loop {
             let job = match self.jobs.recv_timeout(LOOK_INTERVAL) {
                 Ok(job) => job,
@@ -102,7 +104,7 @@ impl Checkpointer {
                     shed::shed(&self.views, &self.room);
                     self.go_through(&mut ahead);
                     self.views.mirrors.keep_up(&self.views);
-                    self.read_ahead(&mut files);
+                    self.read_ahead(&mut unasked);
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -242,7 +244,7 @@ impl Checkpointer {
     /// urgent to do.
     fn go_through(&self, ahead: &mut Ahead) {
         let at_rest = ahead.at_rest(self.views.look().applied);
-        while self.jobs.is_empty() && !self.closing.load(Ordering::Acquire) {
+        while self.has_time() {
             let began = Instant::now();
             let Some(beginning) = ahead.next(began, at_rest) else { return };
             ahead::go_through(&self.views.state, &self.views.gaps, beginning);
@@ -250,21 +252,21 @@ impl Checkpointer {
         }
     }
 
-    /// Reads what a page or a search that nobody has asked for yet would wait for: of other files than at the last look what they
-    /// say of themselves, and of workspaces that are new the texts.
-    fn read_ahead(&self, files: &mut Weak<Manifest>) {
-        let manifest = Arc::clone(&self.views.look().manifest);
-        if !std::ptr::eq(files.as_ptr(), Arc::as_ptr(&manifest)) {
-            *files = Arc::downgrade(&manifest);
-            let go_on = || self.jobs.is_empty() && !self.closing.load(Ordering::Acquire);
-            self.views.footers.read_ahead(manifest.all(), go_on);
+    /// Reads what nobody has asked for yet, if the store is to.
+    fn read_ahead(&self, ahead: &mut ReadAhead) {
+        if self.options.reads_ahead {
+            ahead.look(&self.views, &self.registry, || self.has_time());
         }
-        self.views.texts.read_more(&self.views.state, &self.registry.workspace_ids());
+    }
+
+    /// Whether there is nothing more urgent to do.
+    fn has_time(&self) -> bool {
+        self.jobs.is_empty() && !self.closing.load(Ordering::Acquire)
     }
 
     /// Merges files as long as there is something to merge and nothing more urgent to do.
     fn compact(&mut self) {
-        while self.jobs.is_empty() && !self.closing.load(Ordering::Acquire) {
+        while self.has_time() {
             // While files are written anew without what was deleted, none is merged.
             let views = Arc::clone(&self.views);
             let Some(_files) = views.files.try_lock().filter(|_| !views.is_rewriting()) else { return };
@@ -371,6 +373,22 @@ mod tests {
         keyspaces.map(|keyspace| keyspace.unwrap().path().join("tables")).collect()
     }
 
+    async fn workspace(engine: &Embedded, name: &str) -> WorkspaceId {
+        let token_hash = [name.len() as u8; 32];
+        let (workspace_name, name) = (name.to_owned(), "test".to_owned());
+        let new = NewKey { workspace_name, name, scopes: Scopes::ALL, token_hash, created_at: Micros(0) };
+        engine.create_key(new).await.unwrap().workspace.id
+    }
+
+    /// Has a user brought into place.
+    async fn place_user(engine: &Embedded, workspace: WorkspaceId) {
+        let mut batch = BatchBuilder::new(workspace, 64);
+        let user = r#"{"type":"user","userId":"u","accountId":null,"messageId":"1"}"#;
+        Sent::new(user, Micros(1_700_000_000_000_000)).add_to(&mut batch, IdSpace::new("any"));
+        engine.append(batch.build()).await.unwrap();
+        engine.checkpoint().await;
+    }
+
     /// Nobody sends anything, no checkpoint is due, and the state store fails on its own.
     #[test]
     fn a_state_store_that_failed_is_noticed_while_idle() {
@@ -400,14 +418,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { long_step: Duration::ZERO, ..Options::new(dir.path()) };
         let (engine, _) = Embedded::open(options.clone(), Micros(0)).unwrap();
-        let new = NewKey {
-            workspace_name: "default".to_owned(),
-            name: "test".to_owned(),
-            scopes: Scopes::ALL,
-            token_hash: [1; 32],
-            created_at: Micros(0),
-        };
-        let workspace = engine.create_key(new).await.unwrap().workspace.id;
+        let workspace = workspace(&engine, "default").await;
         engine.close().await.unwrap();
         drop(engine);
         let (engine, _) = Embedded::open(options, Micros(0)).unwrap();
@@ -421,16 +432,10 @@ mod tests {
             assert_eq!(engine.views.gaps.of(order).is_empty(), list == List::Created, "places of creation stay");
         }
         // Of a workspace that there was not then: after the first checkpoint that changes something in it, and nothing before.
-        let (workspace_name, name) = ("later".to_owned(), "test".to_owned());
-        let new = NewKey { workspace_name, name, scopes: Scopes::ALL, token_hash: [2; 32], created_at: Micros(0) };
-        let workspace = &engine.create_key(new).await.unwrap().workspace;
-        let known = |kind| !engine.views.gaps.of(Order::of_times(List::Updated, workspace.id, kind)).is_empty();
+        let later = self::workspace(&engine, "later").await;
+        let known = |kind| !engine.views.gaps.of(Order::of_times(List::Updated, later, kind)).is_empty();
         assert!(!known(RecordKind::User));
-        let mut batch = BatchBuilder::new(workspace.id, 64);
-        let user = r#"{"type":"user","userId":"u","accountId":null,"messageId":"1"}"#;
-        Sent::new(user, Micros(1_700_000_000_000_000)).add_to(&mut batch, IdSpace::new(&workspace.name));
-        engine.append(batch.build()).await.unwrap();
-        engine.checkpoint().await;
+        place_user(&engine, later).await;
         while !known(RecordKind::User) {
             assert!(Instant::now() < until + PATIENCE, "nobody went through it");
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -475,16 +480,10 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn what_pages_and_searches_wait_for_is_read_ahead() {
         let dir = tempfile::tempdir().unwrap();
-        let (engine, _) = Embedded::open(Options::new(dir.path()), Micros(0)).unwrap();
-        engine.read_ahead();
-        let (workspace_name, name) = ("later".to_owned(), "test".to_owned());
-        let new = NewKey { workspace_name, name, scopes: Scopes::ALL, token_hash: [1; 32], created_at: Micros(0) };
-        let workspace = engine.create_key(new).await.unwrap().workspace.id;
-        let mut batch = BatchBuilder::new(workspace, 64);
-        let user = r#"{"type":"user","userId":"u","accountId":null,"messageId":"1"}"#;
-        Sent::new(user, Micros(1_700_000_000_000_000)).add_to(&mut batch, IdSpace::new("later"));
-        engine.append(batch.build()).await.unwrap();
-        engine.checkpoint().await;
+        let options = Options { reads_ahead: true, ..Options::new(dir.path()) };
+        let (engine, _) = Embedded::open(options, Micros(0)).unwrap();
+        let workspace = workspace(&engine, "later").await;
+        place_user(&engine, workspace).await;
         let until = Instant::now() + PATIENCE;
         let read = || {
             let manifest = Arc::clone(&engine.views.look().manifest);

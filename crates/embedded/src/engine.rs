@@ -164,12 +164,6 @@ impl Embedded {
         let _ = tokio::task::spawn_blocking(move || idle.wait()).await;
     }
 
-    /// Reads in the background what searches look through, so that the first one after a start need not wait for it. For a
-    /// server; who only asks something once has no use for it.
-    pub fn read_ahead(&self) {
-        self.views.texts.read_ahead(&self.views.state, &self.registry.workspace_ids());
-    }
-
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }

@@ -79,6 +79,9 @@ pub mod team;
 /// Views and queries that workspaces keep.
 pub mod saved;
 
+/// Reading what a page or a search would wait for before anybody asks.
+pub mod read_ahead;
+
 /// From a directory as some stop left it to an engine that can go on.
 pub mod recovery;
 

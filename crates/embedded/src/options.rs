@@ -59,6 +59,9 @@ pub struct Options {
     pub long_step: Duration,
     /// So many places that change in lists are ingested by a checkpoint before its commit, fewer are part of that.
     pub bulk_places_min: usize,
+    /// What pages and searches would wait for is read before anybody asks: for a server. Who only asks something once has no use for
+    /// it.
+    pub reads_ahead: bool,
 }
 
 impl Options {
@@ -96,6 +99,7 @@ impl Options {
             scan_max: 20_000,
             long_step: Options::LONG_STEP,
             bulk_places_min: Options::BULK_PLACES_MIN,
+            reads_ahead: false,
         }
     }
 }

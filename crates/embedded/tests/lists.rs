@@ -268,9 +268,9 @@ async fn searches_follow_changes() {
         assert_eq!(search(&engine, workspace, "eve").await, ["1".into()]);
         engine.close().await.unwrap();
         drop(engine);
-        let (engine, _) = Embedded::open(Options { search_bytes, ..options(&path) }, NOW).unwrap();
         // Whether they have been read by then or not.
-        engine.read_ahead();
+        let ahead = Options { search_bytes, reads_ahead: true, ..options(&path) };
+        let (engine, _) = Embedded::open(ahead, NOW).unwrap();
         assert_eq!(search(&engine, workspace, "eve").await, ["1".into()]);
         assert_eq!(search(&engine, workspace, "many").await.len(), 50);
         engine.close().await.unwrap();

@@ -20,8 +20,7 @@ use crate::{
     json::Walk,
     kind::{Kind, RecordKind},
     kinds::fields::named,
-    message::Message,
-    message::ordered_at,
+    message::{Message, ordered_at},
     ties::Stretch,
     time::Micros,
 };

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+/// What the server says of a checkpoint that is done.
+pub const COMMITTED: &str = ": checkpoint rows=";
+
 /// One test's own place on disk.
 pub struct Home {
     dir: TempDir,

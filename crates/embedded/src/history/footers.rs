@@ -47,7 +47,9 @@ struct Weigh;
 
 impl Weighter<(WorkspaceId, u64), Arc<Footer>> for Weigh {
     fn weight(&self, _: &(WorkspaceId, u64), footer: &Arc<Footer>) -> u64 {
-        (footer.metadata.metadata().memory_size() + footer.directory.bytes()) as u64
+        // The names of events and places of daily cells too, as they take when they are asked for.
+        let [_, _, daily] = footer.daily_place;
+        (footer.metadata.metadata().memory_size() + footer.directory.bytes()) as u64 + daily
     }
 }
 

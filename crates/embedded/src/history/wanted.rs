@@ -6,8 +6,7 @@ use muster_model::{
     deletion::{Fate, Subject, reach},
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
-    message::ordered_at,
-    message::{self, Message},
+    message::{self, Message, ordered_at},
     time::Micros,
 };
 use muster_store::error::ReadError;

@@ -30,13 +30,15 @@ impl Syncer {
     pub fn start() -> io::Result<Syncer> {
         let (files, to_sync) = bounded::<Arc<File>>(1);
         let (done, synced) = bounded(1);
+        let (told, urgency) = bounded(1);
         let work = move || {
-            // Whether or not anybody reads the log.
-            let urgency = urgent::make_urgent();
-            info!(%urgency, "the journal is synced by a thread of its own");
+            let _ = told.send(urgent::make_urgent());
             to_sync.iter().take_while(|file| done.send(sync(file)).is_ok()).for_each(drop);
         };
         thread::Builder::new().name("muster-sync".to_owned()).spawn(work)?;
+        if let Ok(urgency) = urgency.recv() {
+            info!(%urgency, "the journal is synced by a thread of its own");
+        }
         Ok(Syncer { files, synced })
     }
 
@@ -62,18 +64,12 @@ mod tests {
 
     use super::*;
 
-    /// Real-time priority and policy of a thread, from its line in `proc`.
-    #[cfg(target_os = "linux")]
-    fn scheduling(stat: &str) -> Vec<String> {
-        stat.rsplit_once(')').unwrap().1.split_whitespace().skip(37).take(2).map(str::to_owned).collect()
-    }
-
     #[test]
     #[cfg(target_os = "linux")]
     fn the_thread_is_as_urgent_as_the_system_allows() {
         let allowed = thread::spawn(|| {
             urgent::make_urgent();
-            scheduling(&std::fs::read_to_string("/proc/thread-self/stat").unwrap())
+            urgent::told(&std::fs::read_to_string("/proc/thread-self/stat").unwrap())
         });
         let allowed = allowed.join().unwrap();
         let file = Arc::new(tempfile::tempfile().unwrap());
@@ -81,7 +77,7 @@ mod tests {
         assert!(syncer.sync_beside(&file, || ()).0.0.is_ok(), "it has begun");
         let stats = std::fs::read_dir("/proc/self/task").unwrap().filter_map(|task| {
             let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).ok()?;
-            stat.contains("(muster-sync)").then(|| scheduling(&stat))
+            stat.contains("(muster-sync)").then(|| urgent::told(&stat))
         });
         assert!(stats.collect::<Vec<_>>().contains(&allowed));
     }

@@ -2,7 +2,8 @@
 //!
 //! Everyone whose messages are in a group waits for its sync, which takes next to no processor time, but sleeps and wakes
 //! several times. Beside threads that always have something to do, a thread like any other waits for its turn each time,
-//! some milliseconds, while those it keeps waiting leave a processor idle. `docs/performance.md` says what it comes to.
+//! up to some milliseconds, while those it keeps waiting leave a processor idle. `docs/performance.md` says what it comes to.
+//! Nothing ever depends on what the system answers.
 
 use std::fmt;
 
@@ -87,30 +88,34 @@ mod system {
     }
 }
 
+/// What the system says of a thread, by its line in `proc`: its real-time priority and its policy.
+#[cfg(all(test, target_os = "linux"))]
+pub fn told(stat: &str) -> (u32, u32) {
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    (fields[37].parse().unwrap(), fields[38].parse().unwrap())
+}
+
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
-    /// What the system says of the calling thread: its policy and its real-time priority.
-    fn told() -> (u32, u32) {
-        let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        (fields[38].parse().unwrap(), fields[37].parse().unwrap())
+    fn told_of_this_thread() -> (u32, u32) {
+        told(&std::fs::read_to_string("/proc/thread-self/stat").unwrap())
     }
 
     #[test]
     fn what_it_says_is_what_the_system_says() {
-        let ordinary = told();
+        let ordinary = told_of_this_thread();
         let urgent = std::thread::spawn(|| {
             let urgency = make_urgent();
-            let started = std::thread::spawn(told).join().unwrap();
-            (urgency, told(), started)
+            let started = std::thread::spawn(told_of_this_thread).join().unwrap();
+            (urgency, told_of_this_thread(), started)
         });
         let (urgency, urgent, started) = urgent.join().unwrap();
         assert_eq!(
             (urgency == Urgency::RealTime, urgent == ordinary),
             (urgent == (1, 1), urgency != Urgency::RealTime)
         );
-        assert_eq!((told(), started), (ordinary, ordinary), "no other thread is");
+        assert_eq!((told_of_this_thread(), started), (ordinary, ordinary), "no other thread is");
     }
 }

@@ -36,6 +36,14 @@ impl Rows {
         self.ends.push(self.text.len() as u32);
     }
 
+    /// Texts by the numbers that are their ids.
+    #[cfg(test)]
+    pub fn of_texts<'t>(texts: impl IntoIterator<Item = (u128, &'t str)>) -> Rows {
+        let mut rows = Rows::default();
+        texts.into_iter().for_each(|(id, text)| rows.push(RecordId(id), text.as_bytes()));
+        rows
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.ids.len()
@@ -218,12 +226,6 @@ mod tests {
 
     use super::*;
 
-    fn rows(of: impl IntoIterator<Item = (u128, &'static str)>) -> Rows {
-        let mut rows = Rows::default();
-        of.into_iter().for_each(|(id, text)| rows.push(RecordId(id), text.as_bytes()));
-        rows
-    }
-
     fn question(change: u64, needle: &str) -> Question {
         Question { of: (WorkspaceId(1), RecordKind::User), change, needle: needle.into() }
     }
@@ -252,14 +254,14 @@ mod tests {
 
     #[test]
     fn rows_are_found_by_any_part_of_them() {
-        let some = || rows([(1, "cid"), (3, "bea bea"), (7, "ada\nada@example.com\nu-1"), (9, "")]);
+        let some = || Rows::of_texts([(1, "cid"), (3, "bea bea"), (7, "ada\nada@example.com\nu-1"), (9, "")]);
         for (needle, expected) in [("a", &[3, 7][..]), ("bea", &[3]), ("u-1", &[7]), ("cid", &[1]), ("dada", &[])] {
             check(&search(some(), &[], needle), expected);
         }
         check(&search(some(), &[(3, "cid"), (4, "a cid"), (7, "")], "cid"), &[1, 3, 4]);
         check(&search(some(), &[(3, "cid"), (4, "a cid"), (7, "")], "a"), &[4]);
         // Near and far from one another.
-        let far = || rows((0..1_000).map(|id| (id, if id % 300 < 2 { "here" } else { "nothing" })));
+        let far = || Rows::of_texts((0..1_000).map(|id| (id, if id % 300 < 2 { "here" } else { "nothing" })));
         let mut found = search(far(), &[], "here").look_through(100).unwrap();
         found.sort_unstable();
         assert_eq!(found, [0, 1, 300, 301, 600, 601, 900, 901].map(RecordId));
@@ -267,7 +269,7 @@ mod tests {
 
     #[test]
     fn rows_take_changes_in() {
-        let before = rows((0..20_000).map(|id| (id * 2, if id % 3 == 0 { "" } else { "old" })));
+        let before = Rows::of_texts((0..20_000).map(|id| (id * 2, if id % 3 == 0 { "" } else { "old" })));
         for (step, count) in [(3, 10_000), (1, 7), (40_000, 2), (7, 0)] {
             let changed: Recent = (0..count).map(|id| (RecordId(id * step), "new one".into())).collect();
             let after = before.with(&changed);

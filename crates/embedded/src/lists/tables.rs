@@ -1,7 +1,7 @@
 //! Tables of texts, within a bound in bytes, and what searches found in them.
 //!
 //! A table that is too large by itself is none; one that has no room beside others takes it from the one that was searched
-//! longest ago. Each change of a text gives its table another number.
+//! longest ago. Each change of a text gives its table another number. Never reads a record itself.
 
 use std::{
     sync::Arc,
@@ -181,9 +181,7 @@ mod tests {
         for (workspace, count, tables) in [(1, 20, 1), (2, 20, 2), (3, 20, 2), (4, 60, 1)] {
             let of = (WorkspaceId(workspace), RecordKind::User);
             held.begin(of, u64::from(workspace), u64::from(workspace));
-            let mut made = Rows::default();
-            (0..count).for_each(|id| made.push(RecordId(id), b"x"));
-            held.keep(of, u64::from(workspace), Some(made));
+            held.keep(of, u64::from(workspace), Some(Rows::of_texts((0..count).map(|id| (id, "x")))));
             assert_eq!(held.tables.len(), tables, "after {workspace}");
             assert!(held.bytes() <= 1_000);
         }

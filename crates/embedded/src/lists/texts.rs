@@ -12,7 +12,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -66,10 +66,6 @@ pub struct Texts {
     /// Somebody waits for a table, or the store is closing.
     hurried: Condvar,
     ending: AtomicBool,
-    /// Texts are read before anybody searches.
-    reads_ahead: AtomicBool,
-    /// How many workspaces there were when that was begun last.
-    workspaces: AtomicUsize,
 }
 
 impl Texts {
@@ -199,16 +195,6 @@ impl Texts {
     /// Has tables made before anybody searches, for one workspace after the other and as long as there is room, by a thread that
     /// leaves most of a processor to others. Whoever searches what it is reading has it hurry.
     pub fn read_ahead(self: &Arc<Self>, state: &State, workspaces: &[WorkspaceId]) {
-        self.reads_ahead.store(true, Ordering::Release);
-        self.read_more(state, workspaces);
-    }
-
-    /// The same once there are other workspaces, if it was ever asked for.
-    pub fn read_more(self: &Arc<Self>, state: &State, workspaces: &[WorkspaceId]) {
-        let before = self.workspaces.swap(workspaces.len(), Ordering::AcqRel);
-        if before == workspaces.len() || !self.reads_ahead.load(Ordering::Acquire) {
-            return;
-        }
         let all = workspaces.iter().flat_map(|workspace| AHEAD.map(|kind| (*workspace, kind)));
         let ahead: Vec<Of> = all.take(AHEAD_MAX).collect();
         let (texts, state) = (Arc::clone(self), state.clone());
@@ -301,12 +287,6 @@ mod tests {
 
     use super::*;
 
-    fn rows(of: impl IntoIterator<Item = (u128, &'static str)>) -> Rows {
-        let mut rows = Rows::default();
-        of.into_iter().for_each(|(id, text)| rows.push(RecordId(id), text.as_bytes()));
-        rows
-    }
-
     fn users(workspace: u32) -> Of {
         (WorkspaceId(workspace), RecordKind::User)
     }
@@ -329,7 +309,7 @@ mod tests {
         texts.keep_within(1 << 24);
         texts.held.lock().begin(users(1), 1, 1);
         note(&texts, &[(2, "meanwhile")]);
-        texts.keep(users(1), 1, Ok(Some(rows((0..20_000).map(|id| (id * 2, "old"))))));
+        texts.keep(users(1), 1, Ok(Some(Rows::of_texts((0..20_000).map(|id| (id * 2, "old"))))));
         assert_eq!(found(&texts, &state, "mean"), Some(BTreeSet::from([2])));
         let kept = |texts: &Texts| {
             let held = texts.held.lock();
@@ -374,7 +354,7 @@ mod tests {
             }
             resting.join().unwrap();
             assert!(search().is_none(), "one more does not wait");
-            texts.keep(users(1), 1, Ok(Some(rows([(7, "ada")]))));
+            texts.keep(users(1), 1, Ok(Some(Rows::of_texts([(7, "ada")]))));
             waiting.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), Some(BTreeSet::from([7]))));
         });
         assert_eq!(texts.held.lock().waiting, 0);

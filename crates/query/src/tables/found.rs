@@ -1,7 +1,8 @@
 //! Records that one query looked up, kept within a bound.
 //!
 //! A join of events with their accounts looks up the same few records a million times. What is true at the query's moment
-//! does not change, so what was found once is found again here, with what was made of it.
+//! does not change, so what was found once is found again here, with what was made of it. Never
+//! decides which records a table shows.
 
 use std::sync::{Arc, OnceLock};
 
