@@ -1,11 +1,9 @@
 //! The folded texts of records, one after the other, and searches among them.
 //!
-//! A search is one pass over all bytes, or a look at the text of one record. What the pass found is kept beside the texts until
-//! one of them changes, so that one page after the other of a list does not look through all of them again. Knows nothing of
-//! the disk.
+//! A search is one pass over all bytes, or a look at the text of one record. What the pass [finds](crate::lists::finds) is kept.
+//! Knows nothing of the disk.
 
 use std::{
-    collections::VecDeque,
     ops::Range,
     sync::{Arc, OnceLock},
 };
@@ -14,7 +12,11 @@ use memchr::memmem;
 use muster_model::id::RecordId;
 use rustc_hash::FxHashMap;
 
-use super::{sets::Answer, sources::SET_MAX, tables::Of, texts::Texts};
+use super::{
+    finds::{Finds, Question},
+    sets::Answer,
+    sources::SET_MAX,
+};
 
 /// Texts that changed since the others were put together.
 pub type Recent = FxHashMap<RecordId, Box<str>>;
@@ -128,25 +130,24 @@ pub struct Search {
     finder: memmem::Finder<'static>,
     /// What is searched for in what, as others may have done before.
     pub question: Question,
-    /// Keeps what was found.
-    texts: Arc<Texts>,
+    finds: Arc<Finds>,
     found: OnceLock<Answer>,
 }
 
 impl Search {
-    pub fn new(texts: &Arc<Texts>, (rows, recent): (Arc<Rows>, Arc<Recent>), question: Question) -> Search {
+    pub fn new(finds: Arc<Finds>, (rows, recent): (Arc<Rows>, Arc<Recent>), question: Question) -> Search {
         let finder = memmem::Finder::new(&*question.needle).into_owned();
-        Search { rows, recent, finder, question, texts: Arc::clone(texts), found: OnceLock::new() }
+        Search { rows, recent, finder, question, finds, found: OnceLock::new() }
     }
 
     /// The records that are found, unless they are too many for a set.
     pub fn found(&self) -> &Answer {
         self.found.get_or_init(|| {
-            if let Some(known) = self.texts.known(&self.question) {
+            if let Some(known) = self.finds.get(&self.question) {
                 return known;
             }
             let found = self.look_through(SET_MAX).map(|found| Arc::new(found.into_iter().collect()));
-            self.texts.remember(self.question.clone(), found.clone());
+            self.finds.keep(self.question.clone(), found.clone());
             found
         })
     }
@@ -176,50 +177,6 @@ impl Search {
     }
 }
 
-/// What is searched for in texts as they are at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question {
-    pub of: Of,
-    /// The number of the last change of these texts; no two tables ever have the same.
-    pub change: u64,
-    pub needle: Box<str>,
-}
-
-/// Ids that all answers together have.
-const IDS_MAX: usize = 500_000;
-/// Answers that are kept, those included of which too many were found.
-const ANSWERS_MAX: usize = 64;
-
-/// What searches found, the one asked for last at the end.
-#[derive(Debug, Default)]
-pub struct Finds(VecDeque<(Question, Answer)>);
-
-impl Finds {
-    pub fn get(&mut self, question: &Question) -> Option<Answer> {
-        let at = self.0.iter().position(|(known, _)| known == question)?;
-        let kept = self.0.remove(at)?;
-        let answer = kept.1.clone();
-        self.0.push_back(kept);
-        Some(answer)
-    }
-
-    pub fn keep(&mut self, question: Question, answer: Answer) {
-        self.0.retain(|(known, _)| *known != question);
-        self.0.push_back((question, answer));
-        let ids = |kept: &VecDeque<(Question, Answer)>| -> usize {
-            kept.iter().map(|(_, answer)| answer.as_ref().map_or(0, |ids| ids.len())).sum()
-        };
-        while self.0.len() > ANSWERS_MAX || ids(&self.0) > IDS_MAX {
-            self.0.pop_front();
-        }
-    }
-
-    /// Lets go of what was found in the texts of a kind of record.
-    pub fn forget(&mut self, of: Of) {
-        self.0.retain(|(known, _)| known.of != of);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use muster_model::{id::WorkspaceId, kind::RecordKind};
@@ -232,7 +189,7 @@ mod tests {
 
     fn search(rows: Rows, recent: &[(u128, &str)], needle: &str) -> Search {
         let recent = recent.iter().map(|(id, text)| (RecordId(*id), Box::from(*text))).collect();
-        Search::new(&Arc::default(), (Arc::new(rows), Arc::new(recent)), question(1, needle))
+        Search::new(Arc::default(), (Arc::new(rows), Arc::new(recent)), question(1, needle))
     }
 
     #[track_caller]
@@ -247,7 +204,7 @@ mod tests {
         let expected: Vec<u128> = expected.iter().copied().filter(|id| *id < 20).collect();
         assert_eq!(finds(search), expected);
         let parts = (Arc::clone(&search.rows), Arc::clone(&search.recent));
-        let many = Search::new(&Arc::default(), parts, search.question.clone());
+        let many = Search::new(Arc::default(), parts, search.question.clone());
         many.found.set(None).unwrap();
         assert_eq!(finds(&many), expected);
     }
@@ -282,26 +239,5 @@ mod tests {
                 assert_eq!(after.of(RecordId(id)), expected, "{id}");
             }
         }
-    }
-
-    #[test]
-    fn what_was_found_counts_until_a_text_changes() {
-        let mut finds = Finds::default();
-        let ids = |count: usize| Some(Arc::new((0..count as u128).map(RecordId).collect()));
-        let found = |finds: &mut Finds, change, needle: &str| {
-            finds.get(&question(change, needle)).map(|answer| answer.map(|ids| ids.len()))
-        };
-        finds.keep(question(5, "a"), ids(3));
-        finds.keep(question(5, "b"), None);
-        assert_eq!((found(&mut finds, 5, "a"), found(&mut finds, 5, "b")), (Some(Some(3)), Some(None)));
-        assert_eq!((found(&mut finds, 5, "c"), found(&mut finds, 6, "a")), (None, None));
-        finds.keep(question(6, "c"), ids(IDS_MAX));
-        assert_eq!((found(&mut finds, 5, "a"), found(&mut finds, 6, "c")), (None, Some(Some(IDS_MAX))));
-        finds.forget((WorkspaceId(2), RecordKind::User));
-        assert!(found(&mut finds, 6, "c").is_some());
-        finds.forget((WorkspaceId(1), RecordKind::User));
-        assert!(finds.0.is_empty());
-        (0..2 * ANSWERS_MAX).for_each(|number| finds.keep(question(7, &number.to_string()), ids(1)));
-        assert_eq!(finds.0.len(), ANSWERS_MAX);
     }
 }

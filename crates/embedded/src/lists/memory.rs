@@ -14,7 +14,7 @@ use super::{
     columns::{Asked, Standing},
     glance::{Fault, LOOK_RECORDS},
     mirrors::{Choice, Chosen, Side, fresh},
-    page::{Pager, is_after},
+    pager::{Pager, is_after},
     sets::Answer,
     sources::FEW,
 };

@@ -23,6 +23,9 @@ pub mod texts;
 /// Tables of texts, within a bound.
 mod tables;
 
+/// What was found in texts, while they do not change.
+mod finds;
+
 /// Folded texts, one after the other, and what is found among them.
 pub mod folded;
 
@@ -64,6 +67,9 @@ pub mod catalogue;
 
 /// The options of traits.
 mod options;
+
+/// What a page is made with.
+mod pager;
 
 /// A page.
 mod page;

@@ -5,11 +5,11 @@ use std::{cmp::Ordering, sync::Arc};
 use fjall::UserValue;
 use muster_model::{
     id::{RecordId, WorkspaceId},
-    profile::{Profile, Span},
+    profile::Profile,
 };
 use muster_store::{
     error::ReadError,
-    lists::{ListCursor, ListPage, ListQuery, belongs, kept_seen},
+    lists::{ListCursor, ListPage, ListQuery, kept_seen},
 };
 use rustc_hash::FxHashMap;
 
@@ -18,6 +18,7 @@ use super::{
     glance::{Fault, Glance, LOOK_RECORDS},
     lineups::Question,
     memory::Memory,
+    pager::{Pager, is_after},
     sets::Answer,
     sources::{SET_MAX, Source},
     walk::Steps,
@@ -47,16 +48,6 @@ impl Reader {
         }
         Err(ReadError::Failed { what: "checkpoints overtook a list again and again".to_owned() })
     }
-}
-
-/// One page in the making.
-pub(super) struct Pager<'r> {
-    pub reader: &'r Reader,
-    pub workspace: WorkspaceId,
-    pub query: ListQuery,
-    pub glance: Glance,
-    /// First and last track of accounts in memory that were uncertain.
-    pub seen: FxHashMap<RecordId, Span>,
 }
 
 impl Pager<'_> {
@@ -105,29 +96,6 @@ impl Pager<'_> {
         let rest = self.merge(&mut memory, self.steps(&among), &among, left)?;
         page.profiles.extend(rest.profiles);
         Ok(ListPage { profiles: page.profiles, next: rest.next })
-    }
-
-    /// Whether a record belongs into the list.
-    fn fits(&self, profile: &Profile) -> Result<bool, ReadError> {
-        let seen = self.seen_of(profile);
-        if !self.query.conditions.iter().all(|condition| condition.holds(profile, seen)) {
-            return Ok(false);
-        }
-        let Some(parent) = self.query.within else { return Ok(true) };
-        belongs(profile, parent, &mut |kind, id| self.reader.views.profile(&ProfileKey::new(self.workspace, kind, id)))
-    }
-
-    pub(super) fn seen_of(&self, profile: &Profile) -> Span {
-        self.seen.get(&profile.id).copied().unwrap_or_else(|| kept_seen(profile).0)
-    }
-
-    /// The record on disk, unless memory knows it better.
-    fn on_disk(&self, id: RecordId) -> Result<Option<Arc<Profile>>, Fault> {
-        let key = ProfileKey::new(self.workspace, self.query.kind, id);
-        if self.glance.hides(&self.reader.views, &key)? {
-            return Ok(None);
-        }
-        Ok(views::read_profile(&self.glance.below.snapshot, &self.reader.views.state, &key)?.map(Arc::new))
     }
 
     /// Where the records on disk stand that a source singles out, if they are few: all of them are read and sorted, once.
@@ -235,8 +203,4 @@ impl Among<'_> {
 fn behind(places: Arc<[ListCursor]>, query: &ListQuery) -> Steps {
     let first = places.partition_point(|place| !is_after(place, query));
     Box::new((first..places.len()).map(move |at| Ok((places[at], None))))
-}
-
-pub(super) fn is_after(cursor: &ListCursor, query: &ListQuery) -> bool {
-    query.from.is_none_or(|from| cursor.order(&from, query.ascending) == Ordering::Greater)
 }

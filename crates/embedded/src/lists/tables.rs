@@ -8,13 +8,13 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use muster_model::{
-    id::{RecordId, WorkspaceId},
-    kind::RecordKind,
-};
+use muster_model::id::RecordId;
 use rustc_hash::FxHashMap;
 
-use super::folded::{Finds, Recent, Rows};
+use super::{
+    finds::{Finds, Of},
+    folded::{Recent, Rows},
+};
 
 /// Changed records that a table is made anew from, at least.
 const RECENT_MIN: usize = 10_000;
@@ -23,8 +23,6 @@ const RECENT_PART: usize = 32;
 /// Bytes that a changed record takes besides its text, roughly.
 const RECENT_BYTES: usize = 64;
 
-/// A kind of record of a workspace.
-pub type Of = (WorkspaceId, RecordKind);
 /// A table, and what changed since it was made.
 pub type Unsettled = (Arc<Rows>, Arc<Recent>);
 
@@ -35,7 +33,7 @@ pub struct Held {
     pub tables: FxHashMap<Of, Kept>,
     /// Counts searches, tables and changes of texts, for telling them apart and which table was used last.
     pub count: u64,
-    pub finds: Finds,
+    pub finds: Arc<Finds>,
     pub makers: Vec<JoinHandle<()>>,
     /// Searches that wait for a table.
     pub waiting: usize,
@@ -173,6 +171,8 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
+    use muster_model::{id::WorkspaceId, kind::RecordKind};
+
     use super::*;
 
     #[test]

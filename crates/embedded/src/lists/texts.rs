@@ -28,9 +28,9 @@ use parking_lot::{Condvar, Mutex};
 use rustc_hash::FxHashSet;
 
 use super::{
-    folded::{Question, Rows, Search},
-    sets::Answer,
-    tables::{Held, Of, Table, Unsettled},
+    finds::{Of, Question},
+    folded::{Rows, Search},
+    tables::{Held, Table, Unsettled},
 };
 use crate::{
     codec,
@@ -147,31 +147,19 @@ impl Texts {
             self.made.wait_while_for(&mut held, making, WAIT);
             held.waiting -= 1;
         }
+        let finds = Arc::clone(&held.finds);
         let kept = held.tables.get_mut(&of)?;
         kept.used = now;
         let Table::Made(rows) = &kept.table else { return None };
         let parts = (Arc::clone(rows), Arc::clone(&kept.recent));
         let question = Question { of, change: kept.change, needle: needle.into() };
-        Some(Search::new(self, parts, question))
+        Some(Search::new(finds, parts, question))
     }
 
     /// Whether there is a table of a kind of record.
     #[cfg(test)]
     pub fn has(&self, of: Of) -> bool {
         matches!(self.held.lock().tables.get(&of), Some(kept) if matches!(kept.table, Table::Made(_)))
-    }
-
-    /// What a search found before.
-    pub fn known(&self, question: &Question) -> Option<Answer> {
-        self.held.lock().finds.get(question)
-    }
-
-    /// Keeps what a search found, unless the texts have changed since.
-    pub fn remember(&self, question: Question, answer: Answer) {
-        let mut held = self.held.lock();
-        if held.tables.get(&question.of).is_some_and(|kept| kept.change == question.change) {
-            held.finds.keep(question, answer);
-        }
     }
 
     /// Has a table made that there is not; what changes from now on is noted for it.

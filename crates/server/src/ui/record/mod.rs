@@ -119,10 +119,14 @@ pub(super) async fn show(
     let workspace = session.workspace();
     let profile = find(&state, workspace, kind, &id).await?;
     let here = link::record(kind, &profile.external_id, profile.id);
-    let activity = Activity::read(&state, workspace, &profile, &here).await?;
-    let timeline = Timeline::read(&state, workspace, &profile, &parameters, &here).await?;
-    let seen = seen(&state, &session, &profile).await?;
-    let beside = beside::read(&state, workspace, &profile).await?;
+    // None of them needs another, and each may read files.
+    let (activity, timeline, seen, beside, parents) = tokio::try_join!(
+        Activity::read(&state, workspace, &profile, &here),
+        Timeline::read(&state, workspace, &profile, &parameters, &here),
+        seen(&state, &session, &profile),
+        beside::read(&state, workspace, &profile),
+        parents(&state, &session, &profile),
+    )?;
     let figures = figures(&state, &profile, seen, &activity, beside.active.as_deref());
     let traits: Vec<Line> = profile.traits.iter().map(|(key, json)| trait_line(&here, key, json)).collect();
     let churned = kind == RecordKind::Account && profile.traits.get(&state.settings.trait_names.churned_at).is_some();
@@ -135,7 +139,7 @@ pub(super) async fn show(
         email: profile.as_user().and_then(|_| value::text(&profile.traits, "email")).unwrap_or_default().into_owned(),
         churned,
         stated: profile.stated,
-        parents: parents(&state, &session, &profile).await?,
+        parents,
         created: shown::time(profile.created_at, Form::Ago),
         updated: shown::time(profile.updated_at, Form::Ago),
         figures,
