@@ -59,9 +59,10 @@ pub(super) async fn show(State(state): State<AppState>, session: Session, parts:
     }
     let mut groups = Vec::new();
     if !sought.is_empty() {
-        for kind in [RecordKind::Account, RecordKind::User, RecordKind::Organization] {
-            groups.push(group(&state, session.workspace(), kind, &sought).await?);
-        }
+        let of = |kind| group(&state, session.workspace(), kind, &sought);
+        let (accounts, users, organizations) =
+            tokio::try_join!(of(RecordKind::Account), of(RecordKind::User), of(RecordKind::Organization))?;
+        groups.extend([accounts, users, organizations]);
     }
     let mut frame = Frame::new(&session, &parts, "Search", "/search");
     frame.sought.clone_from(&sought);

@@ -71,9 +71,12 @@ struct FirstPage {
 /// Answers the page.
 pub(super) async fn show(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
     warm::begin(&state, session.workspace());
-    let names = state.store.event_names(session.workspace().id).await.map_err(ApiError::Read)?;
     let lists = Lists { state: &state, session: &session };
-    let newest = lists.of(RecordKind::Account, ListOrder::CreatedAt).await?;
+    let (names, newest, accounts) = tokio::try_join!(
+        async { state.store.event_names(session.workspace().id).await.map_err(ApiError::Read) },
+        lists.of(RecordKind::Account, ListOrder::CreatedAt),
+        lists.of(RecordKind::Account, ListOrder::LastSeen),
+    )?;
     let is_empty = names.names.is_empty()
         && names.others.is_none()
         && newest.is_empty()
@@ -82,7 +85,6 @@ pub(super) async fn show(State(state): State<AppState>, session: Session, parts:
     if is_empty {
         return answer::page(&first(&state, &session, &parts, None));
     }
-    let accounts = lists.of(RecordKind::Account, ListOrder::LastSeen).await?;
     let records = state.store.records(session.workspace().id);
     let page = overview(&state, Frame::new(&session, &parts, "Overview", "/"), names, accounts, newest);
     answer::page(&StartPage { records: records.map(told).unwrap_or_default(), ..page })
