@@ -7,7 +7,7 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{Method, Uri, uri::PathAndQuery},
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
@@ -19,6 +19,7 @@ use crate::{
     error::ApiError,
     health, imports, ingest,
     keys::{Gate, pass, turn_away},
+    listen::while_there,
     metrics,
     observe::observe,
     openapi::{self, Words},
@@ -60,6 +61,11 @@ impl Route {
     {
         let filter = MethodFilter::try_from(method.clone()).expect("the table holds standard methods only");
         Route { method, path: path.into(), access, words, handler: on(filter, handler) }
+    }
+
+    /// The route, whose answers are given up when nobody is left to take them.
+    pub(crate) fn while_client_is_there(self) -> Route {
+        Route { handler: self.handler.layer(from_fn(while_there)), ..self }
     }
 }
 

@@ -37,6 +37,7 @@ use tower::Service as _;
 use super::{
     Phase,
     activity::{Activity, Doing},
+    client::Client,
     socket::Socket,
     stream::Stream,
     tls::{HANDSHAKE_BYTE, Tls},
@@ -69,6 +70,7 @@ impl Service {
     pub(super) fn new(router: Router, settings: &ServerSettings, metrics: Arc<Metrics>) -> Service {
         let mut http = http1::Builder::new();
         // Heads are timed here, together with everything else.
+        // Whoever has sent a request may close its side at once, and its messages are taken all the same.
         http.header_read_timeout(None).max_buf_size(settings.head_bytes_max.max(8 * 1024)).half_close(true);
         Service {
             router,
@@ -119,8 +121,9 @@ async fn begin(stream: TcpStream, first_byte: u8, service: &Service, mut phase: 
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::new());
     let socket = Socket::new(stream, Arc::clone(&activity), service.write_timeout);
+    let client = socket.client();
     let Some(acceptor) = &service.tls else {
-        return converse(Stream::Plain(socket), activity, service, phase).await;
+        return converse(Stream::Plain(socket), (activity, client), service, phase).await;
     };
     if first_byte != HANDSHAKE_BYTE {
         service.metrics.handshakes_failed.inc();
@@ -134,7 +137,7 @@ async fn begin(stream: TcpStream, first_byte: u8, service: &Service, mut phase: 
     match shaken {
         Ok(Ok(tls)) => {
             activity.shook_hands();
-            converse(Stream::Tls(Box::new(tls)), activity, service, phase).await;
+            converse(Stream::Tls(Box::new(tls)), (activity, client), service, phase).await;
         }
         Ok(Err(_)) => {
             service.metrics.handshakes_failed.inc();
@@ -156,9 +159,14 @@ async fn tell(mut stream: Stream, says: &[u8]) {
 }
 
 /// Answers the requests of a client.
-async fn converse(stream: Stream, activity: Arc<Activity>, service: &Service, mut phase: watch::Receiver<Phase>) {
+async fn converse(
+    stream: Stream,
+    (activity, client): (Arc<Activity>, Client),
+    service: &Service,
+    mut phase: watch::Receiver<Phase>,
+) {
     let (router, metrics) = (service.router.clone(), Arc::clone(&service.metrics));
-    let handler = Handler { router, activity: Arc::clone(&activity), metrics };
+    let handler = Handler { router, activity: Arc::clone(&activity), client, metrics };
     let mut connection = service.http.serve_connection(TokioIo::new(stream), handler);
     let end = drive(&mut connection, service, &activity, &mut phase).await;
     let mut stream = connection.into_parts().io.into_inner();
@@ -252,6 +260,7 @@ fn progress(
 struct Handler {
     router: Router,
     activity: Arc<Activity>,
+    client: Client,
     metrics: Arc<Metrics>,
 }
 
@@ -263,8 +272,9 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.activity.request_began();
         let activity = Arc::clone(&self.activity);
-        let answer =
-            Caught { answer: self.router.clone().call(request.map(Body::new)), metrics: Arc::clone(&self.metrics) };
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(self.client.clone());
+        let answer = Caught { answer: self.router.clone().call(request), metrics: Arc::clone(&self.metrics) };
         Box::pin(async move {
             let response = answer.await;
             let leaves_unread = response.headers().contains_key(CONNECTION);

@@ -12,6 +12,9 @@ mod tls;
 /// A socket that gives up on clients that take nothing of their answer.
 mod socket;
 
+/// Whether the client of a request is still there.
+mod client;
+
 /// A connection's bytes, as they are or inside TLS.
 mod stream;
 
@@ -32,6 +35,7 @@ use tokio::{
 use crate::{
     deletions::due, metrics::Metrics, router::router, settings::ServerSettings, spawn::spawn, state::AppState, ui,
 };
+pub(crate) use client::while_there;
 use connection::Service;
 pub use tls::{Certificate, Tls};
 use turn_away::TurnAway;

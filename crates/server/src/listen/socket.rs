@@ -7,21 +7,27 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use rustix::net::{Shutdown, shutdown};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     time::{Sleep, sleep},
 };
 
-use super::activity::Activity;
+use super::{activity::Activity, client::Client};
 
 /// A connection's socket.
 pub(super) struct Socket {
-    stream: TcpStream,
+    from_client: OwnedReadHalf,
+    /// Shared with those who want to know whether the client is still there.
+    to_client: Arc<OwnedWriteHalf>,
     activity: Arc<Activity>,
     write_timeout: Duration,
     /// Runs while a write waits for the client.
@@ -30,7 +36,29 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, write_timeout: Duration) -> Socket {
-        Socket { stream, activity, write_timeout, patience: None }
+        let (from_client, to_client) = stream.into_split();
+        Socket { from_client, to_client: Arc::new(to_client), activity, write_timeout, patience: None }
+    }
+
+    /// Who is at the other end.
+    pub(super) fn client(&self) -> Client {
+        Client(Arc::downgrade(&self.to_client))
+    }
+
+    /// Writes once the system takes something, by `write`, which says when it took nothing after all.
+    fn when_writable(
+        &self,
+        context: &mut Context<'_>,
+        mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let stream: &TcpStream = (*self.to_client).as_ref();
+        loop {
+            ready!(stream.poll_write_ready(context))?;
+            match write(stream) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                wrote => return Poll::Ready(wrote),
+            }
+        }
     }
 
     /// Passes on what a write came to, and fails it when it has waited too long.
@@ -50,7 +78,7 @@ impl Socket {
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = into.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, into);
+        let read = Pin::new(&mut self.from_client).poll_read(context, into);
         if into.filled().len() > before {
             self.activity.received();
         }
@@ -60,7 +88,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let wrote = self.when_writable(context, |stream| stream.try_write(bytes));
         self.watch(context, wrote)
     }
 
@@ -69,19 +97,21 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let wrote = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        let wrote = self.when_writable(context, |stream| stream.try_write_vectored(slices));
         self.watch(context, wrote)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.to_client.is_write_vectored()
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What the system took is on its way.
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+    fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let stream: &TcpStream = (*self.to_client).as_ref();
+        Poll::Ready(shutdown(stream, Shutdown::Write).map_err(io::Error::from))
     }
 }

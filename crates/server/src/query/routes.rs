@@ -44,8 +44,8 @@ pub(crate) fn routes() -> Vec<Route> {
             "The query takes more time or memory than it may, or its answer is too large.",
             named("QueryError"),
         );
-    let mut routes =
-        vec![Route::new(Method::POST, "/query", Access::ReadOrOperator, answer::answer, words), export::route()];
+    let ask = Route::new(Method::POST, "/query", Access::ReadOrOperator, answer::answer, words);
+    let mut routes = vec![ask.while_client_is_there(), export::route().while_client_is_there()];
     routes.extend(tail::routes::routes());
     routes
 }

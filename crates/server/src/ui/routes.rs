@@ -7,6 +7,7 @@ use axum::{
     Router,
     extract::State,
     http::{Uri, request::Parts},
+    middleware::from_fn,
     routing::{get, post},
 };
 use muster_model::kind::RecordKind;
@@ -16,6 +17,7 @@ use super::{
     signin, sql, start, theme,
 };
 use crate::{
+    listen::while_there,
     resources::{past::PathKey, records::PathId},
     state::AppState,
 };
@@ -39,7 +41,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/live/events", get(live::events))
         .route("/events", get(events::all))
         .route("/events/{name}", get(events::one))
-        .route("/sql", get(sql::form).post(sql::run))
+        .route("/sql", get(sql::form).post(sql::run).layer(from_fn(while_there)))
         .route("/saved", post(saved::keep))
         .route("/saved/{id}", post(saved::rename))
         .route("/saved/{id}/text", post(saved::replace))

@@ -50,7 +50,7 @@ pub(in crate::query) fn routes() -> [Route; 4] {
     [
         Route::new(Method::POST, PATH, Access::ReadOrOperator, manage::create, made),
         Route::new(Method::GET, PATH, Access::ReadOrOperator, manage::list, listed),
-        Route::new(Method::GET, ONE_PATH, Access::ReadOrOperator, stream::answer, read),
+        Route::new(Method::GET, ONE_PATH, Access::ReadOrOperator, stream::answer, read).while_client_is_there(),
         Route::new(Method::DELETE, ONE_PATH, Access::ReadOrOperator, manage::end, ended),
     ]
 }

@@ -12,5 +12,8 @@ mod tls;
 /// More and larger than allowed.
 mod limits;
 
+/// Clients that go away.
+mod leaving;
+
 /// Asking the server to stop.
 mod shutdown;
