@@ -31,6 +31,11 @@ pub fn data(text: &str) -> anyhow::Result<()> {
     write_data(&mut io::stdout().lock(), text.as_bytes())
 }
 
+/// Prints data as a line of its own.
+pub fn line(text: &str) -> anyhow::Result<()> {
+    data(&format!("{text}\n"))
+}
+
 /// Prints bytes as they stand.
 pub fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     write_data(&mut io::stdout().lock(), bytes)

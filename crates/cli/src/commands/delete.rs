@@ -7,15 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use serde_json::Value;
 
-use super::{
-    reach::{self, encoded, target},
-    way,
-};
+use super::reach::{self, encoded, target};
 use crate::{
     args::{self, Deletable},
     client::{Answer, CallError, Client, Trust},
     config::{environment, settings::Settings},
-    exit::Exit,
+    exit::{Exit, Failure},
+    local::LocalServer,
     output,
 };
 
@@ -34,7 +32,7 @@ pub fn delete(settings: &Settings, args: &args::Delete) -> anyhow::Result<Exit> 
     let path = format!("/resources/{kind}/{}", encoded(&args.id));
     let answer = checked(client.delete(&target(&path, &[("deleteOn", args.on.clone().unwrap_or_default())])))?;
     let receipt = answer.location.context("the server's answer names no receipt")?;
-    output::data(checked(client.get(&receipt))?.body.trim_end())?;
+    output::line(checked(client.get(&receipt))?.body.trim_end())?;
     output::talk("gone for every reader; the receipt says \"finished\" once no byte of it is left");
     Ok(Exit::Success)
 }
@@ -50,7 +48,7 @@ pub fn receipts(settings: &Settings, args: &args::Receipts) -> anyhow::Result<Ex
         let page: Value = serde_json::from_str(&page.body).context("the server's answer is no list of receipts")?;
         for deletion in page["results"].as_array().into_iter().flatten() {
             let id = deletion["id"].as_str().context("a receipt without an id")?;
-            output::data(checked(client.get(&format!("/resources/deletions/{id}")))?.body.trim_end())?;
+            output::line(checked(client.get(&format!("/resources/deletions/{id}")))?.body.trim_end())?;
         }
         match page["next"].as_str() {
             Some(next) => next.clone_into(&mut from),
@@ -66,7 +64,12 @@ fn client(settings: &Settings, named: &args::At) -> anyhow::Result<Client> {
     }
     let token = named.token.clone().or_else(|| environment::given(environment::TOKEN));
     let token = token.ok_or_else(|| reach::no_token(SCOPE))?;
-    let server = way::server_over(&settings.place.data_dir)?;
+    let data_dir = &settings.place.data_dir;
+    let server = LocalServer::read(data_dir)?.ok_or_else(|| {
+        let dir = data_dir.display();
+        let says = format!("no server runs over {dir}; start one, or name one with --url: nothing is deleted without");
+        Failure::error(Exit::Unreachable, says)
+    })?;
     Client::trusting(Trust::Local, &server.url, Some(&token), REQUEST_TIMEOUT)
 }
 
