@@ -4,7 +4,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use muster_embedded::{Embedded, OpenError, Options, Severity};
+use muster_embedded::{Apart, Embedded, Layout, OpenError, Options, Recovery, Severity};
 use muster_store::{
     Store,
     clock::{Clock, SystemClock},
@@ -23,6 +23,15 @@ pub struct Opened {
     pub recovery: String,
     /// Whether something was dropped that an earlier stop left unfinished.
     pub dropped: bool,
+    /// What was opened, where that is not the data directory itself. Goes last.
+    _apart: Option<Apart>,
+}
+
+impl Opened {
+    fn new(store: Embedded, recovery: &Recovery, apart: Option<Apart>) -> Opened {
+        let dropped = recovery.cut.is_some() || !recovery.removed_files.is_empty();
+        Opened { store: Arc::new(store), recovery: recovery.to_string(), dropped, _apart: apart }
+    }
 }
 
 /// Why a store could not be opened.
@@ -69,10 +78,21 @@ pub fn open_to_serve(settings: &Settings) -> Result<Opened, NotOpened> {
     embedded(Options { reads_ahead: true, ..options(&settings.engine, &settings.place.data_dir) })
 }
 
+/// The same to be read only: nothing in the data directory changes, which need not be writable.
+pub fn open_to_read(settings: &Settings) -> Result<Opened, NotOpened> {
+    let options = options(&settings.engine, &settings.place.data_dir);
+    let (store, recovery, apart) = Apart::open(options, SystemClock.now())?;
+    Ok(Opened::new(store, &recovery, Some(apart)))
+}
+
 fn embedded(options: Options) -> Result<Opened, NotOpened> {
     let (store, recovery) = Embedded::open(options, SystemClock.now())?;
-    let dropped = recovery.cut.is_some() || !recovery.removed_files.is_empty();
-    Ok(Opened { store: Arc::new(store), recovery: recovery.to_string(), dropped })
+    Ok(Opened::new(store, &recovery, None))
+}
+
+/// Whether a directory is one that a server has kept data in.
+pub fn holds_data(data_dir: &Path) -> bool {
+    Layout::new(data_dir).holds_data()
 }
 
 /// How bad a finding is.

@@ -14,6 +14,9 @@ pub enum OpenError {
     /// Another process has it.
     #[error("the data directory {dir} is in use by another process")]
     InUse { dir: PathBuf },
+    /// It is a directory of something else, or of nothing.
+    #[error("{dir} is no data directory of muster: it has no state; check the path, or start a server to make one")]
+    NoData { dir: PathBuf },
     /// It was written by a version that this one does not know.
     #[error(
         "the data directory has format {found}, this version reads format {known}; use a matching version of muster"

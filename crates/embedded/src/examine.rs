@@ -1,13 +1,14 @@
 //! Looking at a data directory that no server uses, and saying what is wrong with it.
 //!
 //! Reads everything there is to read: the journal's frames, every block of every history file, every value of the state
-//! store. Changes nothing but what opening the state store itself does.
+//! store. Changes nothing: the state store is opened [apart](crate::apart).
 
 use std::path::Path;
 
 use fjall::Keyspace;
 
 use crate::{
+    apart::Apart,
     credentials::Registry,
     disk, erase,
     error::{OpenError, reading},
@@ -52,14 +53,17 @@ const RESTORE: &str = "restore the data directory from a backup";
 /// Examines a data directory. `progress` is told what is looked at next.
 pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Finding>, OpenError> {
     let layout = Layout::new(data_dir);
-    if !layout.state.is_dir() {
-        let what = format!("{} holds no data", data_dir.display());
-        return Ok(vec![Finding::new(Severity::Warning, what, "check the path, or start a server to create it")]);
-    }
-    let _lock = layout.try_lock()?;
+    let apart = match Apart::of(&layout) {
+        Ok(apart) => apart,
+        Err(OpenError::NoData { .. }) => {
+            let what = format!("{} holds no data", data_dir.display());
+            return Ok(vec![Finding::new(Severity::Warning, what, "check the path, or start a server to create it")]);
+        }
+        Err(error) => return Err(error),
+    };
     let mut findings = Vec::new();
     progress("state");
-    let state = match State::open(&layout.state, 32 << 20) {
+    let state = match State::open(&apart.layout().state, 32 << 20) {
         Ok(state) => state,
         Err(error) => {
             findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE));

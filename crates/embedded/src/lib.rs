@@ -85,6 +85,9 @@ pub mod read_ahead;
 /// From a directory as some stop left it to an engine that can go on.
 pub mod recovery;
 
+/// A data directory opened without changing it.
+pub mod apart;
+
 /// A copy of the whole data directory, taken while the engine works.
 pub mod backup;
 
@@ -106,8 +109,9 @@ pub mod counters;
 /// The file system.
 pub mod disk;
 
+pub use apart::Apart;
 pub use engine::Embedded;
 pub use error::OpenError;
 pub use examine::{Finding, Severity, examine};
 pub use options::Options;
-pub use recovery::Recovery;
+pub use recovery::{Layout, Recovery};

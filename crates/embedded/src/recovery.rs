@@ -69,13 +69,32 @@ impl Layout {
     }
 
     /// Takes the lock of a directory that is there.
-    pub fn try_lock(&self) -> Result<File, OpenError> {
+    fn try_lock(&self) -> Result<File, OpenError> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.lock)?;
-        match file.try_lock() {
+        self.locked(file.try_lock(), file)
+    }
+
+    /// Takes it together with others who only read. A backup that no server has run over yet has none.
+    pub(crate) fn lock_to_read(&self) -> Result<Option<File>, OpenError> {
+        match File::open(&self.lock) {
+            Ok(file) => self.locked(file.try_lock_shared(), file).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn locked(&self, taken: Result<(), TryLockError>, file: File) -> Result<File, OpenError> {
+        match taken {
             Ok(()) => Ok(file),
             Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: self.root.clone() }),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
+    }
+
+    /// Whether an engine has ever been opened here.
+    #[must_use]
+    pub fn holds_data(&self) -> bool {
+        self.state.is_dir()
     }
 }
 

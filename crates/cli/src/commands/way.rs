@@ -72,13 +72,16 @@ fn in_directory<T>(
 /// A data directory must be there for anything that does not make one.
 pub fn require_directory(settings: &Settings) -> anyhow::Result<()> {
     let data_dir = &settings.place.data_dir;
-    if data_dir.exists() {
+    if assemble::holds_data(data_dir) {
         return Ok(());
     }
-    let says = format!(
-        "there is no data directory {}; give the right one with --data-dir, or start a server to make it",
-        data_dir.display()
-    );
+    let dir = data_dir.display();
+    let what = if data_dir.exists() {
+        format!("{dir} is no data directory")
+    } else {
+        format!("there is no data directory {dir}")
+    };
+    let says = format!("{what}; give the right one with --data-dir, or start a server to make it");
     Err(Failure::error(Exit::Failure, says))
 }
 

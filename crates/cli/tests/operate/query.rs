@@ -1,5 +1,11 @@
 //! `muster query`: beside a running server and without one.
 
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
 use serde_json::{Value, json};
 
 use super::harness::{
@@ -68,4 +74,61 @@ fn what_is_wrong_is_said_in_words() {
     both(&home);
     let nowhere = run(home.path(), &["query", "select 1", "--data-dir", "nowhere"]).failed();
     assert!(nowhere.contains("no data directory"), "{nowhere}");
+}
+
+/// Every file below a directory with its content, and every directory.
+fn content(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut dirs = vec![dir.to_path_buf()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()) {
+            let bytes = if entry.is_dir() { Vec::new() } else { fs::read(&entry).unwrap() };
+            if entry.is_dir() {
+                dirs.push(entry.clone());
+            }
+            found.insert(entry, bytes);
+        }
+    }
+    found
+}
+
+/// After a stop there are history files and tables, after a kill there is a journal as well.
+#[test]
+fn a_query_and_an_examination_change_nothing() {
+    const SQL: &str = "select event, count(*) from events group by 1 order by 1";
+    let home = Home::new();
+    let server = Launch::new(&home).start();
+    server.client().batch(&story()).unwrap().expect_success();
+    server.stop();
+    let server = Launch::new(&home).start();
+    let late = json!({"type": "track", "event": "late", "userId": "u", "messageId": "4", "timestamp": "2024-01-03"});
+    server.client().batch(&[late]).unwrap().expect_success();
+    server.kill();
+    let data_dir = home.data_dir();
+    let before = content(&data_dir);
+    assert!(before.keys().any(|path| path.extension().is_some_and(|extension| extension == "parquet")));
+    assert_eq!(query(&home, &[SQL]).succeeded(), "event,count(*)\r\nlate,1\r\nlogin,1\r\n");
+    run(home.path(), &["doctor", "--data-dir", data_dir.to_str().unwrap()]).succeeded();
+    let after = content(&data_dir);
+    assert!(before == after, "{:?} before, {:?} after", before.keys(), after.keys());
+    // Nor is a server that comes later in another place than before.
+    let server = Launch::new(&home).start();
+    assert_eq!(query(&home, &[SQL]).succeeded(), "event,count(*)\r\nlate,1\r\nlogin,1\r\n");
+    server.stop();
+}
+
+#[test]
+fn a_directory_of_something_else_is_left_alone() {
+    let home = Home::new();
+    let pictures = home.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    fs::write(pictures.join("photo.jpg"), "a photo").unwrap();
+    for command in [&["query", "select 1"][..], &["export"], &["backup", "copy"], &["keys", "list"], &["team", "list"]]
+    {
+        let said = run(home.path(), &[command, &["--data-dir", pictures.to_str().unwrap()]].concat()).failed();
+        assert!(said.contains("pictures is no data directory; give the right one"), "{command:?}: {said}");
+    }
+    let said = query(&home, &["select 1"]).failed();
+    assert!(said.contains("there is no data directory"), "{said}");
+    assert_eq!(content(&pictures).into_keys().collect::<Vec<_>>(), [pictures.join("photo.jpg")]);
 }

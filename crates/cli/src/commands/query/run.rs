@@ -3,7 +3,10 @@
 use anyhow::anyhow;
 
 use super::{
-    super::reach::{of_name, over},
+    super::{
+        reach::{of_name, over},
+        way,
+    },
     beside, offline,
     order::{Order, Shown},
     shown::Answer,
@@ -12,7 +15,7 @@ use crate::{
     args,
     assemble::{self, NotOpened},
     config::settings::Settings,
-    exit::{Exit, Failure},
+    exit::Exit,
     output,
 };
 
@@ -51,17 +54,9 @@ fn carry_out(
         return beside::carry_out(&client, order, None, take);
     }
     let data_dir = &settings.place.data_dir;
-    if !data_dir.exists() {
-        let says = format!("there is no data directory {}; give the right one with --data-dir", data_dir.display());
-        return Err(Failure::error(Exit::Failure, says));
-    }
-    match assemble::open(settings) {
-        Ok(opened) => {
-            if opened.dropped {
-                output::talk(&opened.recovery);
-            }
-            offline::carry_out(&opened.store, &settings.server(), order, take)
-        }
+    way::require_directory(settings)?;
+    match assemble::open_to_read(settings) {
+        Ok(opened) => offline::carry_out(&opened.store, &settings.server(), order, take),
         Err(NotOpened::InUse) => {
             let client = over(data_dir, beside::TIMEOUT)?;
             beside::carry_out(&client, order, Some(&order.workspace), take)
