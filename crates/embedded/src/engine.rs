@@ -400,6 +400,7 @@ impl Status for Embedded {
             overlay_messages,
             overlay_bytes,
             state_bytes: disk::bytes_below(&self.layout.state),
+            free_bytes: self.room.free_bytes(),
             ..self.counters.figures()
         }
     }

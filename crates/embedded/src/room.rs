@@ -75,7 +75,7 @@ impl Room {
         })
     }
 
-    fn free_bytes(&self) -> Option<u64> {
+    pub fn free_bytes(&self) -> Option<u64> {
         let about = statvfs(&self.dir).ok()?;
         Some(about.f_bavail.saturating_mul(about.f_frsize))
     }

@@ -45,6 +45,8 @@ pub struct Figures {
     pub history_bytes: u64,
     pub history_files: u64,
     pub state_bytes: u64,
+    /// Bytes that are free where all of that lies, if it can be asked.
+    pub free_bytes: Option<u64>,
 }
 
 /// How many records there are, whether a message described them or only named them.

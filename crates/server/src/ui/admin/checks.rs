@@ -54,23 +54,41 @@ pub(super) async fn all(
     samples: &[Sample],
     now: &Sample,
 ) -> Result<Vec<Check>, PageError> {
-    let since = since(samples, now);
+    let since = Since::of(samples, now);
     Ok(vec![
         writes(&state.store.health()),
         requests(&since, now),
-        syncs(&since.figures, &now.figures),
-        refused(&since.figures, &now.figures),
+        syncs(&since, &now.figures),
+        refused(&since, &now.figures),
         destinations(state, session),
         imports(state, session, now).await?,
         deletions(state, session).await?,
     ])
 }
 
-/// The sample of an hour ago; of the start, where that was later.
-fn since(samples: &[Sample], now: &Sample) -> Sample {
-    let first = samples.iter().find(|sample| sample.at.plus_micros(LATELY_MICROS) >= now.at);
-    let is_young = samples.first().is_none_or(|first| first.at.plus_micros(LATELY_MICROS) >= now.at);
-    if is_young { Sample { at: now.at, ..Sample::default() } } else { first.copied().unwrap_or(*now) }
+/// What the figures of now are compared with.
+struct Since {
+    sample: Sample,
+    /// How long ago that was, as it ends a sentence.
+    when: String,
+}
+
+impl Since {
+    /// The sample of an hour ago; of the start, where that was later.
+    fn of(samples: &[Sample], now: &Sample) -> Since {
+        let lately = |sample: &&Sample| sample.at.plus_micros(LATELY_MICROS) >= now.at;
+        let start = samples.first().map_or(now.at, |first| first.at);
+        if start.plus_micros(LATELY_MICROS) >= now.at {
+            let minutes = u64::try_from(now.at.0 - start.0).unwrap_or(0) / 60_000_000;
+            let when = match minutes {
+                0 => "since the start, less than a minute ago".to_owned(),
+                _ => format!("since the start, {} ago", many(minutes, "minute")),
+            };
+            return Since { sample: Sample { at: start, ..Sample::default() }, when };
+        }
+        let sample = samples.iter().find(lately).copied().unwrap_or(*now);
+        Since { sample, when: "in the last hour".to_owned() }
+    }
 }
 
 fn writes(health: &Health) -> Check {
@@ -84,36 +102,37 @@ fn writes(health: &Health) -> Check {
     }
 }
 
-fn requests(since: &Sample, now: &Sample) -> Check {
+fn requests(Since { sample: since, when }: &Since, now: &Sample) -> Check {
     const WHAT: &str = "Requests";
     let (failed, all) = (now.failures - since.failures, now.requests - since.requests);
     match failed {
-        0 => good(WHAT, format!("{} in the last hour, none failed.", many(all, "request")), ""),
-        _ => wrong(WHAT, format!("{} of {} failed in the last hour; the log says why.", count(failed), count(all)), ""),
+        0 => good(WHAT, format!("{} {when}: none failed.", many(all, "request")), ""),
+        _ => wrong(WHAT, format!("{} of {} failed {when}; the log says why.", count(failed), count(all)), ""),
     }
 }
 
-fn syncs(since: &Figures, now: &Figures) -> Check {
+fn syncs(Since { sample: Sample { figures: since, .. }, when }: &Since, now: &Figures) -> Check {
     const WHAT: &str = "Disk";
+    let free = now.free_bytes.map(|free| format!(" {} are free.", shown::bytes(free))).unwrap_or_default();
     match (now.sync_micros - since.sync_micros).checked_div(now.groups - since.groups) {
-        None => good(WHAT, "Nothing was written in the last hour.", ""),
+        None => good(WHAT, format!("Nothing was written {when}.{free}"), ""),
         Some(mean) => {
             let took = format!("{}.{} ms", mean / 1_000, mean % 1_000 / 100);
-            let says = format!("A sync took {took} on average in the last hour");
+            let says = format!("A sync took {took} on average {when}");
             match mean > SYNC_MICROS_MAX {
-                true => look(WHAT, format!("{says}; the disk is slow or busy, and senders wait for it."), ""),
-                false => good(WHAT, format!("{says}."), ""),
+                true => look(WHAT, format!("{says}; the disk is slow or busy, and senders wait for it.{free}"), ""),
+                false => good(WHAT, format!("{says}.{free}"), ""),
             }
         }
     }
 }
 
-fn refused(since: &Figures, now: &Figures) -> Check {
+fn refused(Since { sample: Sample { figures: since, .. }, when }: &Since, now: &Figures) -> Check {
     const WHAT: &str = "Refused messages";
     let many_refused = now.refused + now.conflicts - since.refused - since.conflicts;
     match many_refused {
-        0 => good(WHAT, "None was refused in the last hour.", "/refused"),
-        some => look(WHAT, format!("{} refused in the last hour, on the whole server.", count(some)), "/refused"),
+        0 => good(WHAT, format!("None was refused {when}."), "/refused"),
+        some => look(WHAT, format!("{} refused {when}, on the whole server.", count(some)), "/refused"),
     }
 }
 
@@ -175,20 +194,27 @@ mod tests {
     fn what_went_wrong_counts_for_an_hour() {
         let samples: Vec<Sample> = (0..=120).map(|minute| sample(minute, u64::from(minute >= 30))).collect();
         let now = samples[120];
-        assert_eq!(since(&samples, &now).at, Micros(60 * 60_000_000));
-        assert_eq!(requests(&since(&samples, &now), &now).word, "fine");
+        let since = |samples: &[Sample], now: &Sample| Since::of(samples, now);
+        assert_eq!(since(&samples, &now).sample.at, Micros(60 * 60_000_000));
+        assert_eq!(requests(&since(&samples, &now), &now).says, "0 requests in the last hour: none failed.");
         let now = samples[80];
         assert_eq!(requests(&since(&samples[..80], &now), &now).word, "wrong");
-        // Shortly after a start all of it counts.
-        let now = sample(5, 2);
-        assert_eq!(requests(&since(&[sample(4, 2)], &now), &now).word, "wrong");
+        // Shortly after a start all of it counts, and nothing is said of the time before.
+        let now = sample(18, 2);
+        let told = requests(&since(&[sample(4, 2), sample(5, 2)], &now), &now);
+        assert_eq!(told.says, "2 of 102 failed since the start, 14 minutes ago; the log says why.");
+        let told = refused(&since(&[], &now), &now.figures);
+        assert_eq!(told.says, "None was refused since the start, less than a minute ago.");
     }
 
     #[test]
     fn a_slow_disk_is_told() {
         let of = |sync_micros| Figures { groups: 10, sync_micros, ..Figures::default() };
-        assert_eq!(syncs(&Figures::default(), &of(50_000)).says, "A sync took 5.0 ms on average in the last hour.");
-        assert_eq!(syncs(&Figures::default(), &of(5_000_000)).word, "look");
-        assert_eq!(syncs(&of(7), &of(7)).word, "fine");
+        let since = |figures| Since { sample: Sample { figures, ..Sample::default() }, when: "lately".to_owned() };
+        let start = since(Figures::default());
+        assert_eq!(syncs(&start, &of(50_000)).says, "A sync took 5.0 ms on average lately.");
+        assert_eq!(syncs(&start, &of(5_000_000)).word, "look");
+        let free = Figures { free_bytes: Some(7 << 30), ..of(7) };
+        assert_eq!(syncs(&since(of(7)), &free).says, "Nothing was written lately. 7.0 GiB are free.");
     }
 }

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::state::AppState;
 
+const MINUTE_MICROS: i64 = 60_000_000;
 /// Bars of a chart.
 const BARS: usize = 96;
 
@@ -62,7 +63,7 @@ pub(super) async fn show(State(state): State<AppState>, session: Session, parts:
         says,
         checks,
         figures: figures(&now),
-        charts: charts(&samples),
+        charts: charts(of_minutes(&samples)),
     })
 }
 
@@ -86,8 +87,20 @@ fn figures(now: &Sample) -> Vec<Figure> {
         ("Journal", shown::bytes(of.journal_bytes)),
         ("History", format!("{} in {}", shown::bytes(of.history_bytes), shown::many(of.history_files, "file"))),
         ("State", shown::bytes(of.state_bytes)),
+        ("Free on the disk", of.free_bytes.map_or_else(|| "–".to_owned(), shown::bytes)),
     ];
     all.into_iter().map(|(label, value)| Figure { label, value }).collect()
+}
+
+/// The samples of which charts are drawn: where the one of now is of the same minute as the last, two bars would be called the
+/// same, so it waits.
+fn of_minutes(samples: &[Sample]) -> &[Sample] {
+    match samples {
+        [.., _, last, now] if last.at.0.div_euclid(MINUTE_MICROS) == now.at.0.div_euclid(MINUTE_MICROS) => {
+            &samples[..samples.len() - 1]
+        }
+        _ => samples,
+    }
 }
 
 fn charts(samples: &[Sample]) -> Vec<Chart> {
@@ -142,6 +155,14 @@ mod tests {
     use muster_model::time::Micros;
 
     use super::*;
+
+    #[test]
+    fn no_minute_is_drawn_twice() {
+        let at = |seconds: i64| Sample { at: Micros(seconds * 1_000_000), ..Sample::default() };
+        assert_eq!(of_minutes(&[at(0), at(60), at(119)]).len(), 2);
+        assert_eq!(of_minutes(&[at(0), at(60), at(120)]).len(), 3);
+        assert_eq!(of_minutes(&[at(0), at(20)]).len(), 2, "of the first minute something is drawn all the same");
+    }
 
     #[test]
     fn rates_are_by_the_second() {
