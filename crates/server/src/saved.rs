@@ -7,6 +7,7 @@
 
 use muster_store::{
     credentials::{Scopes, Workspace},
+    error::AdminError,
     saved::{NewSaved, Saved, SavedChange, SavedKind, unknown},
 };
 
@@ -80,6 +81,7 @@ pub(crate) async fn keep(
     (kind, name, text): (SavedKind, &str, &str),
 ) -> Result<Saved, ApiError> {
     let (name, text) = (name.trim().to_owned(), kept_text(kind, text));
+    no_empty_query(kind, &text)?;
     let new = NewSaved { kind, name, text, saved_by: by.number, saved_at: state.clock.now() };
     state.store.save(workspace.id, new).await.map_err(ApiError::Admin)
 }
@@ -93,6 +95,9 @@ pub(crate) async fn change(
     (name, text): (Option<&str>, Option<&str>),
 ) -> Result<Saved, ApiError> {
     let known = changeable(state, workspace, by, id)?;
+    if let Some(text) = text {
+        no_empty_query(known.kind, text)?;
+    }
     let change = SavedChange {
         name: name.map(|name| name.trim().to_owned()),
         text: text.map(|text| kept_text(known.kind, text)),
@@ -104,6 +109,15 @@ pub(crate) async fn change(
 pub(crate) async fn remove(state: &AppState, workspace: &Workspace, by: By, id: &str) -> Result<Saved, ApiError> {
     let known = changeable(state, workspace, by, id)?;
     state.store.remove_saved(workspace.id, known.id).await.map_err(ApiError::Admin)
+}
+
+fn no_empty_query(kind: SavedKind, text: &str) -> Result<(), ApiError> {
+    if kind == SavedKind::Query && text.trim().is_empty() {
+        return Err(ApiError::Admin(AdminError::Invalid(
+            "a query that is kept holds a statement; this one is empty".to_owned(),
+        )));
+    }
+    Ok(())
 }
 
 /// The one with an id.

@@ -130,6 +130,9 @@ exports.withoutScript = async (visit, token) => {
   await plain.signIn(token, '/accounts');
   await view(plain);
   await query(plain);
+  await plain.open('/accounts?sortBy=mrr');
+  await plain.follow(() => plain.page.click('form[action="/theme"] button'));
+  plain.check(here(plain) === '/accounts?sortBy=mrr' && (await plain.page.$('html[data-theme=light]')), `choosing a theme leads to ${here(plain)}`);
   await plain.open('/refused');
   const group = await plain.page.$('main tbody a');
   await plain.follow(() => group.click());
@@ -187,7 +190,8 @@ exports.operating = async (visit, token, _, __, operator) => {
 exports.goingOn = async (visit) => {
   const address = '/refused?code=user_needs_parent&place=%2FaccountId&on=nowhere&dropped=3';
   await visit.open(address);
-  visit.check((await text(visit, '[role=status]')).includes('3 messages dropped'), 'what was done is not told');
+  const told = await text(visit, '[role=status]');
+  visit.check(told.includes('More is left') && !told.includes('3 messages'), `an address that nobody was led to tells: ${told}`);
   await visit.accessible();
   await new Promise((done) => { setTimeout(done, 300); });
   visit.check(here(visit) === address, `an address alone leads to ${here(visit)}`);

@@ -39,6 +39,12 @@ impl Query {
         Query { pairs }
     }
 
+    /// Those of them that are not of this sort.
+    pub(crate) fn without(mut self, is_of_sort: impl Fn(&str, &str) -> bool) -> Query {
+        self.pairs.retain(|(name, value)| !is_of_sort(name, value));
+        self
+    }
+
     /// All of them, as they came.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))

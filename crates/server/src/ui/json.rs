@@ -13,17 +13,48 @@ const DEPTH_MAX: usize = 100;
 
 /// The text on several lines.
 pub(super) fn pretty(text: &str) -> String {
-    let mut out = Layout { rest: text, out: String::with_capacity(text.len() * 2), pointer: None, html: false };
+    let mut out = Layout {
+        rest: text,
+        out: String::with_capacity(text.len() * 2),
+        pointer: None,
+        what: Marked::Plain,
+        found: false,
+    };
     out.whole();
     out.out
 }
 
-/// The same as HTML, with the value that a JSON pointer leads to marked.
+/// The same as HTML, with the value that a JSON pointer leads to marked; where there is none, the bracket with which that begins in
+/// which it is missing.
 pub(super) fn marked(text: &str, pointer: &str) -> String {
-    let pointer = Some(pointer).filter(|pointer| !pointer.is_empty());
-    let mut out = Layout { rest: text, out: String::with_capacity(text.len() * 2), pointer, html: true };
-    out.whole();
-    out.out
+    let written = |pointer, what| {
+        let out = String::with_capacity(text.len() * 2);
+        let mut out = Layout { rest: text, out, pointer: Some(pointer), what, found: false };
+        out.whole();
+        out
+    };
+    let mut within = pointer;
+    let mut what = if pointer.is_empty() { Marked::Bracket } else { Marked::Value };
+    loop {
+        let out = written(within, what);
+        // What is left of the pointer was found, or there is nothing that it could be missing in.
+        if out.found || (within.is_empty() && what == Marked::Bracket) {
+            return out.out;
+        }
+        within = within.rsplit_once('/').map_or("", |(above, _)| above);
+        what = Marked::Bracket;
+    }
+}
+
+/// What is marked of a text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Marked {
+    /// Nothing, and it is no HTML.
+    Plain,
+    /// The value at the pointer.
+    Value,
+    /// The bracket with which the value at the pointer begins.
+    Bracket,
 }
 
 /// A text that is being written anew.
@@ -31,7 +62,9 @@ struct Layout<'t> {
     rest: &'t str,
     out: String,
     pointer: Option<&'t str>,
-    html: bool,
+    what: Marked,
+    /// Whether something was marked.
+    found: bool,
 }
 
 impl<'t> Layout<'t> {
@@ -49,7 +82,7 @@ impl<'t> Layout<'t> {
     }
 
     fn put(&mut self, part: &str) {
-        if self.html {
+        if self.what != Marked::Plain {
             self.out.push_str(&escaped(part));
         } else {
             self.out.push_str(part);
@@ -75,24 +108,31 @@ impl<'t> Layout<'t> {
     }
 
     fn value(&mut self, depth: usize, path: &mut String) {
-        let is_marked = self.html && self.pointer == Some(path.as_str());
-        if is_marked {
+        let part = self.take();
+        let is_here = self.pointer == Some(path.as_str());
+        let bracket = is_here && self.what == Marked::Bracket && matches!(part, "{" | "[");
+        let value = is_here && self.what == Marked::Value;
+        if value || bracket {
+            self.found = true;
             self.out.push_str("<mark>");
         }
-        match self.take() {
-            "{" => self.members(depth + 1, path, "}"),
-            "[" => self.members(depth + 1, path, "]"),
+        match part {
+            "{" => self.members(depth + 1, path, "}", bracket),
+            "[" => self.members(depth + 1, path, "]", bracket),
             part => self.put(part),
         }
-        if is_marked {
+        if value {
             self.out.push_str("</mark>");
         }
     }
 
     /// What an object or a list holds, its signs included.
-    fn members(&mut self, depth: usize, path: &mut String, end: &str) {
+    fn members(&mut self, depth: usize, path: &mut String, end: &str, is_marked: bool) {
         self.out.push_str(if end == "}" { "{" } else { "[" });
-        let mut number = 0;
+        if is_marked {
+            self.out.push_str("</mark>");
+        }
+        let (begins, mut number) = (self.out.len(), 0);
         while !self.rest.starts_with(end) && !self.rest.is_empty() {
             self.line(depth);
             let length = path.len();
@@ -116,7 +156,7 @@ impl<'t> Layout<'t> {
             }
         }
         self.take();
-        if self.out.ends_with(['{', '[']) {
+        if self.out.len() == begins {
             self.out.push_str(end);
         } else {
             self.line(depth - 1);
@@ -161,16 +201,26 @@ mod tests {
     #[test]
     fn the_place_of_a_pointer_is_marked() {
         let text = r#"{"a":{"x/y":[1,{"<":"&"}]},"b":2}"#;
+        assert!(
+            marked(text, "/a/missing").starts_with("{\n  &quot;a&quot;: <mark>{</mark>"),
+            "{}",
+            marked(text, "/a/missing")
+        );
+        assert_eq!(marked("7", "/missing"), "7");
+        assert_eq!(marked("{}", "/missing"), "<mark>{</mark>}");
         for (pointer, mark) in [
             ("/b", Some("2")),
             ("/a/x~1y/0", Some("1")),
             ("/a/x~1y/1/<", Some("&quot;&amp;&quot;")),
-            ("/c", None),
-            ("", None),
+            ("/c", Some("{")),
+            ("/a/x~1y/7", Some("[")),
+            ("/a/none/there", Some("{")),
+            ("", Some("{")),
         ] {
             let html = marked(text, pointer);
             let found = html.split_once("<mark>").and_then(|(_, rest)| rest.split_once("</mark>"));
             assert_eq!(found.map(|(inner, _)| inner), mark, "{pointer}");
+            assert_eq!(html.matches("<mark>").count(), 1, "{pointer}");
             let plain = html.replace("<mark>", "").replace("</mark>", "");
             assert_eq!(plain, escaped(&pretty(text)));
         }

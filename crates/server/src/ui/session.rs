@@ -86,6 +86,12 @@ impl Session {
         key.map(Caller::Key).ok_or_else(|| PageError::SignedOut { next: "/".to_owned() })
     }
 
+    /// A code by which this session knows its own words again in an address. What forms hold cannot be found from it.
+    pub(super) fn seal(&self, words: &str) -> String {
+        let hash = Sha256::new().chain_update(b"muster console words ").chain_update(&self.csrf).chain_update(words);
+        URL_SAFE_NO_PAD.encode(&hash.finalize()[..12])
+    }
+
     /// Whether whoever signed in may still look.
     pub(super) fn still_stands(&self, state: &AppState) -> bool {
         self.holder.looked_up(state).is_some_and(|(_, now)| now.scopes.contains(Scopes::READ))

@@ -49,6 +49,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/keys/{id}/revoke", post(keys::revoke))
         .route("/admin/team", get(team::show).post(team::add))
         .route("/admin/team/{id}/password", post(team::set_password))
+        .route("/admin/team/{id}/no-password", post(team::remove_password))
         .route("/admin/team/{id}/remove", post(team::remove))
         .route("/admin/deletions", get(deletions::all))
         .route("/admin/deletions/{id}", get(deletions::one))

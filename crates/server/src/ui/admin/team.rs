@@ -85,7 +85,7 @@ pub(super) async fn add(
     }
 }
 
-/// Gives a member a password, with what it may do; an empty one takes the password away.
+/// Says what a member may do here, and gives it a password; an empty one leaves it the one that it has, and its sessions.
 pub(super) async fn set_password(
     State(state): State<AppState>,
     Path(id): Path<String>,
@@ -97,19 +97,38 @@ pub(super) async fn set_password(
         let page = TeamPage { says: sentence(&says), ..page(&state, &session, &parts) };
         answer::html(StatusCode::BAD_REQUEST, &page)
     };
-    let password = fields.get("password");
-    let sign_in = if password.is_empty() {
-        None
-    } else {
-        if let Err(says) = password::check(password) {
-            return again(says);
+    let chosen = [("write", Scopes::WRITE), ("admin", Scopes::ADMIN)].into_iter();
+    let chosen = chosen.filter(|(name, _)| !fields.get(name).is_empty()).map(|(_, scope)| scope);
+    let scopes = chosen.fold(Scopes::READ, Scopes::union);
+    let password = match fields.get("password") {
+        "" => {
+            let known = state.store.team(session.workspace().id).into_iter().find(|member| member.id == id);
+            let Some(sign_in) = known.and_then(|member| member.sign_in) else {
+                return again("a member who does not sign in yet needs a password to do so".to_owned());
+            };
+            sign_in.password
         }
-        let chosen = [("write", Scopes::WRITE), ("admin", Scopes::ADMIN)].into_iter();
-        let chosen = chosen.filter(|(name, _)| !fields.get(name).is_empty()).map(|(_, scope)| scope);
-        let scopes = chosen.fold(Scopes::READ, Scopes::union);
-        Some(SignIn { password: state.passwords.hash(password.to_owned()).await?, scopes })
+        password => {
+            if let Err(says) = password::check(password) {
+                return again(says);
+            }
+            state.passwords.hash(password.to_owned()).await?
+        }
     };
+    let sign_in = Some(SignIn { password, scopes });
     state.store.set_sign_in(session.workspace().id, id, sign_in).await.map_err(ApiError::Admin)?;
+    Ok(go(PATH))
+}
+
+/// Takes a member's password away, and ends its sessions; it stays on the list.
+pub(super) async fn remove_password(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Posted { session, .. }: Posted,
+) -> Result<Response, PageError> {
+    session.require(Scopes::ADMIN)?;
+    let id = RecordId::parse(&id).ok_or_else(|| ApiError::Admin(muster_store::team::unknown()))?;
+    state.store.set_sign_in(session.workspace().id, id, None).await.map_err(ApiError::Admin)?;
     Ok(go(PATH))
 }
 

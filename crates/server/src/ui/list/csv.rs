@@ -17,7 +17,7 @@ use super::{
     },
     Found,
     columns::{self, Column},
-    found, plural,
+    filters, found, plural,
 };
 use crate::{error::ApiError, resources::query::Query, state::AppState};
 
@@ -43,7 +43,7 @@ pub(in super::super) async fn show(
     session: Session,
     uri: Uri,
 ) -> Result<Response, PageError> {
-    let parameters = Query::of(&uri);
+    let parameters = filters::asked(Query::of(&uri));
     let columns = columns::chosen(kind, &state, session.workspace(), &parameters).await?;
     let first = found(kind, &state, session.workspace(), &parameters, Some(PAGE_ROWS)).await?;
     let rest = Rest { kind, state, session, parameters, columns, page: Some(first), begun: false };
@@ -69,16 +69,46 @@ async fn next(mut rest: Rest) -> Result<Option<(Bytes, Rest)>, io::Error> {
     Ok(Some((rows, rest)))
 }
 
+/// A cell that no spreadsheet works out: text of customers that begins as a formula does is set off by an apostrophe, numbers
+/// stay numbers.
+fn harmless(cell: String) -> String {
+    let begins = cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    if begins && cell.parse::<f64>().is_err() { format!("'{cell}") } else { cell }
+}
+
 fn written(rest: &Rest, page: &Found) -> Result<Bytes, io::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     if !rest.begun {
         let labels = rest.columns.iter().map(Column::label);
-        writer.write_record(std::iter::once("externalId".to_owned()).chain(labels))?;
+        writer.write_record(std::iter::once("externalId".to_owned()).chain(labels).map(harmless))?;
     }
     for record in &page.records {
         let cells = rest.columns.iter().map(|column| column.plain(record));
-        writer.write_record(std::iter::once(record.profile().external_id.to_string()).chain(cells))?;
+        let cells = std::iter::once(record.profile().external_id.to_string()).chain(cells);
+        writer.write_record(cells.map(harmless))?;
     }
     let bytes = writer.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
     Ok(Bytes::from(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for (cell, written) in [
+            ("=1+1", "'=1+1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("+49 40 123", "'+49 40 123"),
+            ("-2+3", "'-2+3"),
+            ("\t=1", "'\t=1"),
+            ("-12.5", "-12.5"),
+            ("+7", "+7"),
+            ("a=b", "a=b"),
+            ("", ""),
+        ] {
+            assert_eq!(harmless(cell.to_owned()), written);
+        }
+    }
 }

@@ -34,6 +34,12 @@ pub(super) fn added(kind: RecordKind, parameters: &Query) -> Option<String> {
     Some(addresses.with_all(&[("f.key", ""), ("f.way", ""), ("f.value", ""), ("from", ""), (&name, value)]))
 }
 
+/// The parameters of a table without filters that were left empty: a form, or an address written by hand, asks nothing by them, and
+/// no value is the empty text.
+pub(super) fn asked(parameters: Query) -> Query {
+    parameters.without(|name, value| name.starts_with("trait.") && value.is_empty())
+}
+
 /// The filters of a table, in words.
 pub(super) async fn chips(
     state: &AppState,

@@ -124,7 +124,7 @@ pub(super) async fn show(
     session: Session,
     parts: Parts,
 ) -> Result<Response, PageError> {
-    let parameters = Query::of(&parts.uri);
+    let parameters = filters::asked(Query::of(&parts.uri));
     if let Some(canonical) = filters::added(kind, &parameters) {
         return Ok(answer::go(&canonical));
     }

@@ -25,7 +25,7 @@ use super::{
         posted::{Fields, Posted},
         session::Session,
     },
-    PATH, back,
+    PATH, back, figures,
     groups::Reason,
     one::send,
     walk::Walk,
@@ -53,10 +53,11 @@ fn before(fields: &Fields, name: &str) -> u64 {
 }
 
 /// Where the browser goes after a step: back when there is no more, or to the page that goes on.
-fn after(reason: &Reason, walk: &Walk, done: &[(&str, &str)]) -> Response {
-    let Some(place) = walk.place() else { return go(&back(done)) };
+fn after(session: &Session, reason: &Reason, walk: &Walk, done: &[(&str, &str)]) -> Response {
+    let Some(place) = walk.place() else { return go(&back(session, done)) };
+    let sealed = figures(session, done);
     let mut parameters = vec![("on", place.as_str())];
-    parameters.extend(done);
+    parameters.extend(sealed.iter().map(|(name, value)| (*name, value.as_str())));
     go(&reason.address(PATH, &parameters))
 }
 
@@ -79,7 +80,7 @@ pub(super) async fn resend(
         }
     }
     state.refused_counts.forget(session.workspace().id);
-    Ok(after(&reason, &walk, &[("stored", &stored.to_string()), ("still", &still.to_string())]))
+    Ok(after(&session, &reason, &walk, &[("stored", &stored.to_string()), ("still", &still.to_string())]))
 }
 
 /// Whether a message is stored now; nothing when somebody else has sent or dropped it meanwhile.
@@ -105,7 +106,7 @@ pub(super) async fn remove(
         refused::forget(&state, session.workspace(), ids).await?;
     }
     state.refused_counts.forget(session.workspace().id);
-    Ok(after(&reason, &walk, &[("dropped", &dropped.to_string())]))
+    Ok(after(&session, &reason, &walk, &[("dropped", &dropped.to_string())]))
 }
 
 /// Hands out the messages of a group, or all of them, one on a line, as the API shows them.

@@ -48,6 +48,8 @@ use super::{
 use crate::{error::ApiError, resources::query::Query, state::AppState};
 
 const PATH: &str = "/refused";
+/// What a change comes to, in the order in which it is told.
+const FIGURES: [&str; 3] = ["stored", "still", "dropped"];
 /// Messages of a page of a group.
 const ROWS: usize = 50;
 /// Messages that are met at most for one page of a group.
@@ -109,8 +111,8 @@ async fn show(State(state): State<AppState>, session: Session, parts: Parts) -> 
     let groups = counted.groups();
     let mut page = RefusedPage {
         frame: Frame::new(&session, &parts, "Refused", PATH),
-        done: done(&parameters),
-        step: step(&parameters),
+        done: done(&session, &parameters),
+        step: step(&session, &parameters),
         looked: looked(&counted, chosen.as_ref()),
         again: !matches!(counted, Counted::Now(_)),
         groups: if chosen.is_some() { Vec::new() } else { groups.shown(&names) },
@@ -189,8 +191,26 @@ fn number(parameters: &Query, name: &str) -> Option<u64> {
     parameters.get(name).and_then(|text| text.parse::<u64>().ok())
 }
 
+/// Figures of a change as they stand in an address, with a code of the session by which it knows them again: nobody else's
+/// address tells what was never done.
+fn figures<'f>(session: &Session, figures: &[(&'f str, &str)]) -> Vec<(&'f str, String)> {
+    let words = figures.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<String>>().join("&");
+    let figures = figures.iter().map(|(name, value)| (*name, (*value).to_owned()));
+    figures.chain([("seal", session.seal(&words))]).collect()
+}
+
+/// Whether this session was led to these figures.
+fn is_sealed(session: &Session, parameters: &Query) -> bool {
+    let told: Vec<(&str, &str)> = FIGURES.into_iter().filter_map(|name| Some((name, parameters.get(name)?))).collect();
+    let sealed = figures(session, &told);
+    sealed.last().map(|(_, seal)| seal.as_str()) == parameters.get("seal")
+}
+
 /// What a change of a group came to, as its answer's address tells it.
-fn done(parameters: &Query) -> String {
+fn done(session: &Session, parameters: &Query) -> String {
+    if !is_sealed(session, parameters) {
+        return if parameters.filled("on").is_some() { "More is left.".to_owned() } else { String::new() };
+    }
     let number = |name: &str| number(parameters, name);
     match (number("stored"), number("still"), number("dropped")) {
         (Some(stored), Some(still), _) => {
@@ -203,9 +223,10 @@ fn done(parameters: &Query) -> String {
 }
 
 /// What is left of such a change.
-fn step(parameters: &Query) -> Option<Step> {
+fn step(session: &Session, parameters: &Query) -> Option<Step> {
     let on = parameters.filled("on")?.to_owned();
-    let figure = |name: &'static str| Some((name, number(parameters, name)?.to_string()));
+    let counts = u64::from(is_sealed(session, parameters));
+    let figure = |name: &'static str| Some((name, (number(parameters, name)? * counts).to_string()));
     let dropped = figure("dropped");
     let (action, label) = match &dropped {
         Some(_) => ("/refused/group/drop", "Drop the rest"),
@@ -215,7 +236,8 @@ fn step(parameters: &Query) -> Option<Step> {
     Some(Step { action, label, fields: std::iter::once(("on", on)).chain(figures).collect() })
 }
 
-/// The page with more parameters.
-fn back(parameters: &[(&str, &str)]) -> String {
-    link::with(PATH, parameters)
+/// The page with what a change came to.
+fn back(session: &Session, done: &[(&str, &str)]) -> String {
+    let sealed = figures(session, done);
+    link::with(PATH, &sealed.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<(&str, &str)>>())
 }

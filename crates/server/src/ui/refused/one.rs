@@ -101,7 +101,7 @@ pub(super) async fn resend(
         return answer::html(StatusCode::BAD_REQUEST, &page);
     }
     match send(&state, &session, kept.clone(), draft).await? {
-        None => Ok(go(&back(&[("stored", "1"), ("still", "0")]))),
+        None => Ok(go(&back(&session, &[("stored", "1"), ("still", "0")]))),
         Some(still) => {
             let page = MessagePage { still, draft: draft.to_owned(), ..page(&state, &session, &parts, &kept) };
             answer::html(StatusCode::BAD_REQUEST, &page)
@@ -118,7 +118,7 @@ pub(super) async fn remove(
     session.require(Scopes::WRITE)?;
     let kept = refused::find(&state, session.workspace(), &id).await?;
     refused::forget(&state, session.workspace(), [kept.id]).await?;
-    Ok(go(&back(&[("dropped", "1")])))
+    Ok(go(&back(&session, &[("dropped", "1")])))
 }
 
 #[derive(Deserialize)]
