@@ -4,6 +4,7 @@
 //! is told; the others are counted. Whoever watches too slowly misses the oldest, and intake never waits for anybody.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
@@ -14,7 +15,7 @@ use std::{
 
 use muster_model::{
     id::{RecordId, WorkspaceId},
-    kind::RecordKind,
+    kind::{Kind, RecordKind},
     message::{Message, Named},
     time::Micros,
 };
@@ -22,7 +23,9 @@ use muster_store::{
     batch::{Batch, Entry, decode_refused},
     receipt::{Outcome, Receipt},
     record,
+    refused::Way,
 };
+use serde::{Deserialize, de::IgnoredAny};
 use tokio::sync::broadcast;
 
 /// Watchers at one time, of all workspaces.
@@ -31,6 +34,10 @@ const WATCHERS_MAX: usize = 64;
 const BEHIND_MAX: usize = 512;
 /// Messages of one workspace that are told in a second.
 const TOLD_PER_SECOND: u32 = 200;
+/// What a message is called that has no type: by the way it came.
+pub(crate) const WAYS: [&str; 2] = ["batch", "segment"];
+/// Letters of a name in a refused message that are told.
+const NAME_LETTERS_MAX: usize = 200;
 /// Bytes of a message that are told.
 const BODY_BYTES_MAX: usize = 16 * 1024;
 
@@ -47,8 +54,8 @@ pub(crate) struct Mentioned {
 pub(crate) struct Told {
     pub at: Micros,
     pub outcome: &'static str,
-    /// The message's type, or the way it came when it has none.
-    pub kind: &'static str,
+    /// The message's type, or the way it came when it has none; of a refused one as it says it, or its beginning.
+    pub kind: Cow<'static, str>,
     /// The event's name, or nothing.
     pub what: String,
     pub records: Vec<Mentioned>,
@@ -194,6 +201,32 @@ impl Looked {
     }
 }
 
+/// What a refused message calls itself, as far as it can be read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Said<'b> {
+    #[serde(rename = "type", borrow)]
+    kind: Name<'b>,
+    #[serde(borrow)]
+    event: Name<'b>,
+}
+
+/// A text, or anything else in its place.
+#[derive(Default, Deserialize)]
+#[serde(untagged)]
+enum Name<'b> {
+    Text(#[serde(borrow)] Cow<'b, str>),
+    Other(IgnoredAny),
+    #[default]
+    None,
+}
+
+impl Name<'_> {
+    fn as_str(&self) -> Option<&str> {
+        if let Name::Text(text) = self { Some(text) } else { None }
+    }
+}
+
 fn told(entry: Entry<'_>, key_id: u64, now: Micros) -> Option<(Told, bool)> {
     match entry {
         Entry::Message(bytes) => {
@@ -202,16 +235,25 @@ fn told(entry: Entry<'_>, key_id: u64, now: Micros) -> Option<(Told, bool)> {
         }
         Entry::Refused(bytes) => {
             let refused = decode_refused(bytes).ok()?;
-            let kind = match refused.way {
-                muster_store::refused::Way::Kind(kind) => kind.as_str(),
-                muster_store::refused::Way::Batch => "batch",
-                muster_store::refused::Way::Segment => "segment",
+            let said: Said<'_> = serde_json::from_slice(&refused.body).unwrap_or_default();
+            let way = match refused.way {
+                Way::Kind(kind) => kind.as_str(),
+                Way::Batch => WAYS[0],
+                Way::Segment => WAYS[1],
             };
+            let kind = match (refused.way, said.kind.as_str()) {
+                (Way::Batch, Some(kind)) => match Kind::parse(kind) {
+                    Some(kind) => kind.as_str().into(),
+                    None => kind.chars().take(NAME_LETTERS_MAX).collect::<String>().into(),
+                },
+                _ => way.into(),
+            };
+            let what = said.event.as_str().unwrap_or_default();
             let told = Told {
                 at: now,
                 outcome: "refused",
                 kind,
-                what: String::new(),
+                what: what.chars().take(NAME_LETTERS_MAX).collect(),
                 records: Vec::new(),
                 key_id: refused.key_id,
                 took: Duration::ZERO,
@@ -237,7 +279,7 @@ fn of_message(message: &Message<'_>, key_id: u64, now: Micros) -> Told {
     Told {
         at: now,
         outcome: "",
-        kind: message.kind.as_str(),
+        kind: message.kind.as_str().into(),
         what: message.name.as_deref().unwrap_or_default().to_owned(),
         records: named.iter().filter_map(mentioned).collect(),
         key_id,

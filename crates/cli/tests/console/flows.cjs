@@ -4,6 +4,7 @@ const { readFileSync } = require('node:fs');
 const path = require('node:path');
 const { test } = require('./browser.cjs');
 const changes = require('./changes.cjs');
+const finer = require('./finer.cjs');
 const kept = require('./kept.cjs');
 
 const HOSTILE = JSON.parse(readFileSync(path.join(__dirname, 'hostile.json'), 'utf8'));
@@ -113,8 +114,9 @@ const theme = async (visit) => {
   const shown = () => visit.page.evaluate(() => `${document.documentElement.dataset.theme} ${getComputedStyle(document.body).backgroundColor}`);
   const seen = [await shown()];
   for (let press = 0; press < 3; press += 1) {
-    const button = await visit.page.$('form[action="/theme"] button');
-    await visit.follow(() => button.click());
+    const before = seen.at(-1);
+    await visit.page.click('form[action="/theme"] button');
+    await visit.page.waitForFunction((was) => document.documentElement.dataset.theme !== was, {}, before.split(' ')[0]);
     visit.check(here(visit) === '/accounts', `choosing a theme leads to ${here(visit)}`);
     seen.push(await shown());
   }
@@ -133,7 +135,7 @@ const signingOut = async (visit) => {
   visit.check(!(await visit.page.content()).includes('Halden'), 'the way back shows what was there');
 };
 
-const FLOWS = { wrongKey, rightKey, searching, rowsByKey, help, firstByTab, names, theme, ...changes, ...kept, signingOut };
+const FLOWS = { wrongKey, rightKey, searching, rowsByKey, help, firstByTab, names, theme, ...finer, ...changes, ...kept, signingOut };
 
 test(async (visit, token, ...others) => {
   for (const [name, flow] of Object.entries(FLOWS)) {

@@ -260,12 +260,14 @@ pub(super) fn bars(bars: &[Bar], of: &str, wide: Width) -> Html {
             ),
         );
         if at % every == 0 {
+            // Every other one is left out where there is half the room.
+            let class = if (at / every).is_multiple_of(2) { "date" } else { "date more" };
             let short: String = bar.label.chars().take(LABEL_LETTERS_MAX).collect();
             let (x, y) = (LEFT + width * (place(at) + 0.5), CHART_HEIGHT - 4.0);
             put(
                 &mut out,
                 format_args!(
-                    "<text class=\"date\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{}</text>",
+                    "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{}</text>",
                     escaped(&short)
                 ),
             );

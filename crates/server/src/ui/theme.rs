@@ -2,7 +2,7 @@
 
 use axum::{
     http::{HeaderMap, HeaderValue, header::SET_COOKIE},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 
 use super::{
@@ -69,6 +69,10 @@ impl Theme {
 pub(super) async fn choose(Posted { fields, .. }: Posted) -> Result<Response, PageError> {
     let theme = Theme::named(fields.get("theme")).name();
     let mut response = go(link::within(fields.get("back")));
+    // A script that changes the page by itself stays on it.
+    if !fields.get("quiet").is_empty() {
+        response = "kept".into_response();
+    }
     let cookie = format!("{COOKIE_NAME}={theme}; Path=/; Max-Age=31536000; SameSite=Lax");
     response.headers_mut().insert(SET_COOKIE, HeaderValue::try_from(cookie).expect("words make a header value"));
     Ok(response)

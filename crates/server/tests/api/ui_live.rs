@@ -90,6 +90,22 @@ fn another_workspace_is_not_watched_and_a_revoked_key_sees_no_more() {
 }
 
 #[test]
+fn what_is_refused_is_told_as_it_calls_itself() {
+    let api = Api::new();
+    let cookie = signed_in(&api, TOKEN);
+    let page = ask(&api, "GET /live", &cookie, "").body;
+    for kind in ["track", "customobjectinstance", "customobject", "npsresponse", "leave", "batch", "segment"] {
+        assert!(page.contains(&format!("<option>{kind}</option>")), "{kind}: {page}");
+    }
+    let mut stream = watch(&api, &cookie);
+    let bad = r#"[{"type":"usr","event":"named","messageId":"1"},{"type":"USER","messageId":"2"},{"type":7,"messageId":"3"}]"#;
+    api.ask_with("POST /analytics/v1/batch", &[JSON], bad);
+    let events: Vec<Value> = (0..3).map(|_| told(&next(&api, &mut stream).expect("an event"))).collect();
+    let kinds: Vec<&str> = events.iter().map(|one| one["type"].as_str().unwrap()).collect();
+    assert_eq!((kinds, &events[0]["what"]), (vec!["usr", "user", "batch"], &"named".into()));
+}
+
+#[test]
 fn as_many_watch_as_may() {
     let api = Api::new();
     let cookie = signed_in(&api, TOKEN);

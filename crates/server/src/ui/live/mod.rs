@@ -9,10 +9,11 @@ use askama::Template;
 use axum::{
     body::{Body, Bytes},
     extract::State,
-    http::{HeaderValue, header, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     response::Response,
 };
 use futures_util::stream;
+use muster_model::kind::Kind;
 use muster_store::credentials::Workspace;
 use serde_json::json;
 use tokio::{sync::broadcast::error::RecvError, time::Instant};
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     error::ApiError,
-    feed::{Told, Watcher},
+    feed::{Told, WAYS, Watcher},
     state::AppState,
 };
 
@@ -41,12 +42,15 @@ const SILENT_MAX: Duration = Duration::from_secs(15);
 struct LivePage {
     frame: Frame,
     keys: Vec<String>,
+    /// What a message may be called: its type, or the way it came where it has none.
+    kinds: Vec<&'static str>,
 }
 
 /// The page.
 pub(super) async fn show(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
     let frame = Frame::new(&session, &parts, "Live", "/live");
-    answer::page(&LivePage { frame, keys: keys(&state, session.workspace()) })
+    let kinds = Kind::ALL.iter().map(|kind| kind.as_str()).chain(WAYS).collect();
+    answer::page(&LivePage { frame, keys: keys(&state, session.workspace()), kinds })
 }
 
 /// What those are called who may send something to a workspace, to filter by.
@@ -66,7 +70,18 @@ struct Watching {
 }
 
 /// Answers a stream of what becomes of messages from now on.
-pub(super) async fn events(State(state): State<AppState>, session: Session) -> Result<Response, PageError> {
+pub(super) async fn events(
+    State(state): State<AppState>,
+    session: Result<Session, PageError>,
+) -> Result<Response, PageError> {
+    // A stream is no page: whoever is signed out is told so, and not led to a form that no stream can show.
+    let session = match session {
+        Err(PageError::SignedOut { .. }) => {
+            let says = "nobody is signed in; open /signin".to_owned();
+            return Err(PageError::Told { status: StatusCode::UNAUTHORIZED, says });
+        }
+        session => session?,
+    };
     let watcher = state.feed.watch(session.workspace().id).ok_or(ApiError::WatchersFull)?;
     let now = Instant::now();
     let watching =
