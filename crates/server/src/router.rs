@@ -123,6 +123,9 @@ async fn no_such_path(State(state): State<AppState>, request: Request) -> Respon
 }
 
 async fn wrong_method(State(state): State<AppState>, request: Request) -> Response {
+    if let Some(page) = ui::no_page_by_itself(&request) {
+        return page;
+    }
     turn_away(&state, request, ApiError::WrongMethod)
 }
 

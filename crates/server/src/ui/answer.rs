@@ -6,11 +6,12 @@ use askama::Template;
 use axum::{
     body::Body,
     extract::Request,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::link;
+use super::{link, shown, theme::Theme};
 use crate::error::ApiError;
 
 /// What a browser may do with a page.
@@ -41,9 +42,51 @@ pub(super) fn html(status: StatusCode, template: &impl Template) -> Result<Respo
 
 /// The answer to a browser that asks for a page which there is not; nothing for programs.
 pub(crate) fn no_such_page(request: &Request) -> Option<Response> {
-    let accepts = request.headers().get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok());
-    let for_people = request.method() == Method::GET && accepts.is_some_and(|accepts| accepts.contains("text/html"));
-    for_people.then(|| PageError::no_such_page().into_response())
+    let wanted = request.method() == Method::GET && takes_pages(request.headers());
+    wanted.then(|| drawn(PageError::no_such_page().into_response(), Theme::of(request.headers())))
+}
+
+/// The answer to a browser that opens an address which only a form leads to: the page that the form belongs to, or one that says
+/// so. Nothing for programs.
+pub(crate) fn no_page_by_itself(request: &Request) -> Option<Response> {
+    if !takes_pages(request.headers()) {
+        return None;
+    }
+    let path = request.uri().path();
+    let page = link::page_of(path);
+    if request.method() == Method::GET && page != path {
+        return Some(go(&page));
+    }
+    Some(drawn(PageError::Api(ApiError::WrongMethod).into_response(), Theme::of(request.headers())))
+}
+
+/// Whether whoever asks shows pages.
+fn takes_pages(headers: &HeaderMap) -> bool {
+    let accepts = headers.get(header::ACCEPT).and_then(|accepts| accepts.to_str().ok());
+    accepts.is_some_and(|accepts| accepts.contains("text/html"))
+}
+
+/// Errors of pages as pages, in the theme that the viewer chose: those that a handler made, and those of addresses that no handler
+/// could read.
+pub(super) async fn errors_as_pages(request: Request, next: Next) -> Response {
+    let (for_people, theme) = (takes_pages(request.headers()), Theme::of(request.headers()));
+    let response = next.run(request).await;
+    let content = response.headers().get(header::CONTENT_TYPE);
+    let is_page = content.is_some_and(|content| content.as_bytes().starts_with(b"text/html"));
+    if for_people && !is_page && response.status() == StatusCode::BAD_REQUEST {
+        let says = "a part of this address is not text once its escapes are resolved".to_owned();
+        return drawn(PageError::Told { status: StatusCode::BAD_REQUEST, says }.into_response(), theme);
+    }
+    drawn(response, theme)
+}
+
+/// An answer that is an error's page, in a theme; any other as it is.
+fn drawn(mut response: Response, theme: Theme) -> Response {
+    let Some(page) = response.extensions_mut().remove::<ErrorPage>() else { return response };
+    if let Ok(text) = (ErrorPage { theme, ..page }).render() {
+        *response.body_mut() = Body::from(text);
+    }
+    response
 }
 
 /// An answer that sends the browser to another page of the console.
@@ -92,9 +135,10 @@ impl From<ApiError> for PageError {
     }
 }
 
-#[derive(Template)]
+#[derive(Clone, Template)]
 #[template(path = "error.html")]
 struct ErrorPage {
+    theme: Theme,
     title: &'static str,
     says: String,
     status: u16,
@@ -109,14 +153,49 @@ impl ErrorPage {
             status if status.is_server_error() => "That did not work",
             _ => "That cannot be shown",
         };
-        ErrorPage { title, says: sentence(&says), status: status.as_u16() }
+        ErrorPage { theme: Theme::System, title, says: sentence(&says), status: status.as_u16() }
     }
 }
+
+/// What an error says to people, who send forms and no messages.
+fn told(error: &ApiError) -> String {
+    match error {
+        ApiError::OverRate { retry_after_seconds } => format!(
+            "this key or member has made as many requests as its rate limit allows for now; wait {}, and load the page again",
+            shown::many(*retry_after_seconds, "second")
+        ),
+        ApiError::BodyTooLarge { bytes_max, .. } => {
+            format!(
+                "what this form holds is larger than the {} that a form may have; nothing was done",
+                shown::bytes(*bytes_max as u64)
+            )
+        }
+        ApiError::WrongMethod => "this address is not a page by itself; a form leads to it, or a program".to_owned(),
+        error => error.says(),
+    }
+}
+
+/// Names of fields that are written as words are.
+const FIELDS: [&str; 12] = [
+    "timestamp",
+    "type",
+    "event",
+    "traits",
+    "properties",
+    "from",
+    "limit",
+    "order",
+    "after",
+    "before",
+    "archived",
+    "anonymous",
+];
 
 /// A sentence with a capital letter and a full stop. A field's name at its beginning stays as it is spelt.
 pub(super) fn sentence(says: &str) -> String {
     let stop = if says.ends_with('.') { "" } else { "." };
-    let is_name = says.split(' ').next().is_some_and(|word| word.chars().any(char::is_uppercase));
+    let first = says.split(' ').next().unwrap_or_default();
+    let is_name = FIELDS.contains(&first) || first.chars().any(|letter| letter.is_uppercase() || letter == '.');
     let mut letters = says.chars();
     match letters.next() {
         Some(first) if !is_name => format!("{}{}{stop}", first.to_uppercase(), letters.as_str()),
@@ -135,11 +214,13 @@ impl IntoResponse for PageError {
             PageError::Told { status, says } => (status, says, None),
             PageError::Api(error) => {
                 error.log();
-                (error.status(), error.says(), error.retry_after_seconds())
+                (error.status(), told(&error), error.retry_after_seconds())
             }
         };
-        let written = html(status, &ErrorPage::new(status, says));
+        let page = ErrorPage::new(status, says);
+        let written = html(status, &page);
         let mut response = written.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
+        response.extensions_mut().insert(page);
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -157,6 +238,8 @@ mod tests {
             ("it is gone", "It is gone."),
             ("It is gone.", "It is gone."),
             ("userId must be a string", "userId must be a string."),
+            ("timestamp must be a time", "timestamp must be a time."),
+            ("trait.plan is no filter", "trait.plan is no filter."),
             ("", "."),
         ] {
             assert_eq!(sentence(says), sentence_of_it);

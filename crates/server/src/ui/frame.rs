@@ -1,10 +1,10 @@
 //! What stands around every page: navigation, search, who is there.
 
-use axum::http::request::Parts;
+use axum::http::{Method, request::Parts};
 use muster_store::credentials::Scopes;
 
 use super::{
-    files,
+    files, link,
     session::{Holder, Session},
     theme::Theme,
 };
@@ -70,12 +70,19 @@ const LINKS: [Link; 16] = [
     },
 ];
 
+fn here(parts: &Parts) -> String {
+    if parts.method == Method::GET || parts.method == Method::HEAD {
+        return parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    }
+    link::page_of(parts.uri.path())
+}
+
 /// The frame of one page.
 pub(super) struct Frame {
     pub title: String,
     /// The line of the navigation that this page belongs to.
     pub at: &'static str,
-    /// This page, with its parameters.
+    /// This page, with its parameters; of one that answers a form, a page that can be opened again.
     pub here: String,
     pub workspace: String,
     pub who: String,
@@ -95,7 +102,7 @@ impl Frame {
         Frame {
             title: title.into(),
             at,
-            here: parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
+            here: here(parts),
             workspace: session.workspace().name.clone(),
             who: session.name.clone(),
             scopes: session.scopes.to_string().replace(',', ", "),

@@ -28,9 +28,28 @@ pub(super) fn list(kind: RecordKind) -> &'static str {
 
 /// The page of a record. Browsers take dots for steps in a path, so such an id is replaced by the record's own.
 pub(super) fn record(kind: RecordKind, external_id: &str, id: RecordId) -> String {
-    let own = matches!(external_id, "." | ".." | "");
+    let own = is_step(external_id);
     let segment = if own { id.to_string() } else { encoded(external_id) };
     format!("{}/{segment}", list(kind))
+}
+
+/// The page of a name of events. Names of nothing but dots, which browsers take for steps, stand in a parameter.
+pub(super) fn event(name: &str) -> String {
+    if is_step(name) { with("/events", &[("name", name)]) } else { format!("/events/{}", encoded(name)) }
+}
+
+/// The page of what was said of a trait of a record, whose own page this is.
+pub(super) fn trait_history(record: &str, key: &str) -> String {
+    if is_step(key) {
+        with(&format!("{record}/traits"), &[("key", key)])
+    } else {
+        format!("{record}/traits/{}", encoded(key))
+    }
+}
+
+/// Whether browsers, or we ourselves, take a segment for something else than a name.
+fn is_step(name: &str) -> bool {
+    matches!(name, "." | ".." | "")
 }
 
 /// A path with parameters; empty ones are left out.
@@ -38,6 +57,30 @@ pub(crate) fn with(path: &str, parameters: &[(&str, &str)]) -> String {
     let filled = parameters.iter().filter(|(_, value)| !value.is_empty());
     let pairs: Vec<String> = filled.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
     if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+}
+
+/// An address that may have parameters, with more of them.
+pub(super) fn and(address: &str, parameters: &[(&str, &str)]) -> String {
+    if address.contains('?') {
+        with("", parameters).replacen('?', &format!("{address}&"), 1)
+    } else {
+        with(address, parameters)
+    }
+}
+
+/// The page that an address belongs to which only a form leads to: what such a form was on, or where it leads back to. An address that is a page
+/// by itself is its own.
+pub(super) fn page_of(path: &str) -> String {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match parts[..] {
+        ["first-key" | "theme" | "signout" | "saved", ..] => "/".to_owned(),
+        ["refused", "group", _] => "/refused".to_owned(),
+        ["refused", id, "resend" | "drop"] => format!("/refused/{id}"),
+        [kind @ ("accounts" | "users" | "organizations"), id, "delete"] => format!("/{kind}/{id}"),
+        ["admin", part @ ("keys" | "team"), _, _] => format!("/admin/{part}"),
+        ["admin", part @ ("deletions" | "destinations"), id, _] => format!("/admin/{part}/{id}"),
+        _ => path.to_owned(),
+    }
 }
 
 /// A place within this console that a browser may be sent to; anything else is the start.
@@ -59,6 +102,31 @@ mod tests {
             ("..", "/users/00000000-0000-0000-0000-000000000007"),
         ] {
             assert_eq!(record(RecordKind::User, id, RecordId(7)), path);
+        }
+    }
+
+    #[test]
+    fn names_that_are_steps_stand_in_a_parameter() {
+        assert_eq!((event("a/b"), event("..")), ("/events/a%2Fb".to_owned(), "/events?name=..".to_owned()));
+        assert_eq!(trait_history("/users/7", "."), "/users/7/traits?key=.");
+        assert_eq!(trait_history("/users/7", ""), "/users/7/traits");
+        assert_eq!(trait_history("/users/7", "a b"), "/users/7/traits/a%20b");
+    }
+
+    #[test]
+    fn what_only_forms_lead_to_belongs_to_a_page() {
+        for (path, page) in [
+            ("/first-key", "/"),
+            ("/saved/7/remove", "/"),
+            ("/refused/group/drop", "/refused"),
+            ("/refused/x/resend", "/refused/x"),
+            ("/users/a%2Fb/delete", "/users/a%2Fb"),
+            ("/admin/team/x/password", "/admin/team"),
+            ("/admin/destinations/hooks/drop", "/admin/destinations/hooks"),
+            ("/admin/imports/1/undo", "/admin/imports/1/undo"),
+            ("/sql", "/sql"),
+        ] {
+            assert_eq!(page_of(path), page);
         }
     }
 

@@ -82,7 +82,7 @@ pub(crate) mod admin;
 /// Which page answers which path.
 mod routes;
 
-pub(crate) use answer::no_such_page;
+pub(crate) use answer::{no_page_by_itself, no_such_page};
 pub(crate) use link::with as address;
 pub(crate) use refused::Counts as RefusedCounts;
 pub(crate) use routes::routes;

@@ -13,6 +13,7 @@ use super::{
     frame::Frame,
     posted::Posted,
     session::{self, Holder, Session},
+    shown,
 };
 use crate::{error::ApiError, keys::password, state::AppState};
 
@@ -52,10 +53,18 @@ pub(super) async fn change(
     if let Err(says) = password::check(new) {
         return again(&says);
     }
-    if old.len() > password::BYTES_MAX
-        || !state.passwords.is(old.to_owned(), Some((member.id, &sign_in.password))).await?
-    {
-        return again("that is not your password so far");
+    let fits = match old.len() {
+        0..=password::BYTES_MAX => state.passwords.is(old.to_owned(), Some((member.id, &sign_in.password))).await,
+        _ => Ok(false),
+    };
+    match fits {
+        Ok(true) => {}
+        Ok(false) => return again("that is not your password so far"),
+        Err(ApiError::OverRate { retry_after_seconds }) => {
+            let wait = shown::many(retry_after_seconds, "second");
+            return again(&format!("your password was tried too often; wait {wait}, and try again"));
+        }
+        Err(error) => return Err(error.into()),
     }
     let changed = SignIn { password: state.passwords.hash(new.to_owned()).await?, scopes: sign_in.scopes };
     let workspace = session.workspace().id;

@@ -13,8 +13,8 @@ use axum::{
 use muster_model::kind::RecordKind;
 
 use super::{
-    admin, events, files, list, live, password, posted::Posted, record, refused, saved, search, session::Session,
-    signin, sql, start, theme,
+    admin, answer, events, files, list, live, password, posted::Posted, record, refused, saved, search,
+    session::Session, signin, sql, start, theme,
 };
 use crate::{
     listen::while_there,
@@ -49,7 +49,7 @@ pub(crate) fn routes() -> Router<AppState> {
     for (kind, path) in KINDS {
         router = router.merge(of_records(kind, path));
     }
-    router
+    router.layer(from_fn(answer::errors_as_pages))
 }
 
 /// The pages about one kind of record.
@@ -60,7 +60,10 @@ fn of_records(kind: RecordKind, path: &str) -> Router<AppState> {
         record::show(kind, state, session, id, parts)
     };
     let history = move |state: State<AppState>, session: Session, id: PathId, key: PathKey, parts: Parts| {
-        record::trait_history(kind, state, session, id, key, parts)
+        record::trait_history(kind, state, session, id, Some(key), parts)
+    };
+    let history_of_named = move |state: State<AppState>, session: Session, id: PathId, parts: Parts| {
+        record::trait_history(kind, state, session, id, None, parts)
     };
     let removal = move |state: State<AppState>, id: PathId, posted: Posted| record::remove(kind, state, id, posted);
     Router::new()
@@ -69,4 +72,5 @@ fn of_records(kind: RecordKind, path: &str) -> Router<AppState> {
         .route(&format!("/{path}.csv"), get(csv))
         .route(&format!("/{path}/{{id}}"), get(one))
         .route(&format!("/{path}/{{id}}/traits/{{key}}"), get(history))
+        .route(&format!("/{path}/{{id}}/traits"), get(history_of_named))
 }

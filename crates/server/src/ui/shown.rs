@@ -14,6 +14,8 @@ pub(super) type Html = Safe<String>;
 
 /// Letters of a value that a cell shows.
 const CELL_LETTERS_MAX: usize = 120;
+/// The same where nothing is cut or broken, in tables that are pushed aside.
+const EXACT_LETTERS_MAX: usize = 80;
 
 /// Nothing to show.
 pub(super) fn nothing() -> Html {
@@ -101,28 +103,44 @@ pub(super) fn time_or_nothing(at: Option<Micros>, form: Form) -> Html {
     at.map_or_else(nothing, |at| time(at, form))
 }
 
+/// What becomes of a value that is longer than a cell has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Long {
+    /// Its beginning is shown, the whole on hover; there is a page with all of it.
+    Cut,
+    /// Its beginning is shown, and unfolds to the whole.
+    Folded,
+    /// All of it is shown.
+    Whole,
+}
+
 /// A value of a trait or a property: text without its quotes, a number with its thousands, an instant as one, the rest
-/// as JSON. Long ones are cut, and whole on hover.
-pub(super) fn value(json: &str) -> Html {
+/// as JSON. A day without a time is shown as it was sent: it lies in no zone.
+pub(super) fn value(json: &str, long: Long) -> Html {
     match string_value(json) {
         Some(content) => {
             let content = content.unwrap_or_else(|broken| broken.into());
             match dated(&content) {
-                Some(at) => time(at, if content.len() > 10 { Form::Full } else { Form::Ago }),
-                None => cut(&content, "bdi", ""),
+                Some(at) => time(at, Form::Full),
+                None => cut(&content, ("bdi", ""), long),
             }
         }
         None if json == "true" => Safe("yes".to_owned()),
         None if json == "false" => Safe("no".to_owned()),
-        None if json.starts_with(['[', '{']) => cut(json, "code", " class=\"wrap\""),
+        None if json.starts_with(['[', '{']) => cut(json, ("code", " class=\"wrap\""), long),
         None => Safe(number(json)),
     }
 }
 
-/// Text that is an instant, and no number or word that could be read as one.
+/// Text exactly as it is; long one unfolds.
+pub(super) fn exact(content: &str) -> Html {
+    folded(content, ("bdi", ""), EXACT_LETTERS_MAX)
+}
+
+/// Text that is an instant, and no day, number or word that could be read as one.
 fn dated(text: &str) -> Option<Micros> {
     let bytes = text.as_bytes();
-    let fits = (10..=35).contains(&bytes.len()) && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-';
+    let fits = (11..=35).contains(&bytes.len()) && bytes[..4].iter().all(u8::is_ascii_digit) && bytes[4] == b'-';
     fits.then(|| Micros::parse(text)).flatten()
 }
 
@@ -139,15 +157,26 @@ pub(super) fn number(json: &str) -> String {
     }
 }
 
-fn cut(content: &str, tag: &str, attributes: &str) -> Html {
-    let whole = escaped(content);
-    match content.char_indices().nth(CELL_LETTERS_MAX) {
-        None => Safe(format!("<{tag}{attributes}>{whole}</{tag}>")),
-        Some((end, _)) => {
-            let short = escaped(&content[..end]);
-            Safe(format!("<{tag}{attributes} title=\"{whole}\">{short}…</{tag}>"))
+fn cut(content: &str, (tag, attributes): (&str, &str), long: Long) -> Html {
+    match (long, beginning(content, CELL_LETTERS_MAX)) {
+        (Long::Folded, _) => folded(content, (tag, attributes), CELL_LETTERS_MAX),
+        (Long::Cut, Some(short)) => {
+            Safe(format!("<{tag}{attributes} title=\"{}\">{}…</{tag}>", escaped(content), escaped(short)))
         }
+        (Long::Cut | Long::Whole, _) => Safe(format!("<{tag}{attributes}>{}</{tag}>", escaped(content))),
     }
+}
+
+fn folded(content: &str, (tag, attributes): (&str, &str), letters: usize) -> Html {
+    let whole = format!("<{tag}{attributes}>{}</{tag}>", escaped(content));
+    let Some(short) = beginning(content, letters) else { return Safe(whole) };
+    let short = escaped(short);
+    Safe(format!("<details class=\"long\"><summary><{tag}{attributes}>{short}…</{tag}></summary>{whole}</details>"))
+}
+
+/// The first letters of a text that has more.
+fn beginning(content: &str, letters: usize) -> Option<&str> {
+    content.char_indices().nth(letters).map(|(end, _)| &content[..end])
 }
 
 #[cfg(test)]
@@ -177,13 +206,21 @@ mod tests {
             ("true", "yes"),
             ("\"<b>&\"", "<bdi>&lt;b&gt;&amp;</bdi>"),
             ("\"2024\"", "<bdi>2024</bdi>"),
+            ("\"2024-05-06\"", "<bdi>2024-05-06</bdi>"),
             ("[1,\"<\"]", "<code class=\"wrap\">[1,&quot;&lt;&quot;]</code>"),
         ] {
-            assert_eq!(value(json).0, shown, "{json}");
+            assert_eq!(value(json, Long::Cut).0, shown, "{json}");
         }
-        assert!(value("\"2024-05-06\"").0.starts_with("<time datetime=\"2024-05-06T00:00:00.000Z\""));
-        let long = value(&format!("\"{}\"", "é".repeat(200))).0;
-        assert!(long.ends_with(&format!("\">{}…</bdi>", "é".repeat(CELL_LETTERS_MAX))), "{long}");
+        let instant = value("\"2024-05-06T07:08:09Z\"", Long::Cut).0;
+        assert!(instant.starts_with("<time datetime=\"2024-05-06T07:08:09.000Z\""), "{instant}");
+        assert!(instant.contains("data-form=\"full\""), "{instant}");
+        let long = format!("\"{}\"", "é".repeat(200));
+        let (short, whole) = ("é".repeat(CELL_LETTERS_MAX), "é".repeat(200));
+        let cut = value(&long, Long::Cut).0;
+        assert!(cut.ends_with(&format!("\">{short}…</bdi>")), "{cut}");
+        let folded = value(&long, Long::Folded).0;
+        assert!(folded.contains(&format!("{short}…")) && folded.contains(&format!(">{whole}<")), "{folded}");
+        assert_eq!(value(&long, Long::Whole).0, format!("<bdi>{whole}</bdi>"));
     }
 
     #[test]

@@ -7,7 +7,10 @@ use askama::Template;
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderValue, Request, StatusCode, Uri, header::SET_COOKIE},
+    http::{
+        HeaderMap, HeaderValue, Request, StatusCode, Uri,
+        header::{RETRY_AFTER, SET_COOKIE},
+    },
     response::Response,
 };
 use muster_store::{credentials::Scopes, team::find};
@@ -17,6 +20,8 @@ use super::{
     link,
     posted::{Posted, open},
     session::{self, Holder, Session},
+    shown,
+    theme::Theme,
 };
 use crate::{
     error::ApiError,
@@ -28,24 +33,34 @@ use crate::{
 #[derive(Template)]
 #[template(path = "signin.html")]
 struct SignIn<'a> {
+    theme: Theme,
     next: &'a str,
     email: &'a str,
     says: &'a str,
 }
 
+fn too_often(retry_after_seconds: u64) -> String {
+    let wait = shown::many(retry_after_seconds, "second");
+    format!("Passwords were tried too often, for this address or by everybody together. Wait {wait}, and try again.")
+}
+
 /// The form.
-pub(super) async fn form(session: Result<Session, PageError>, uri: Uri) -> Result<Response, PageError> {
+pub(super) async fn form(
+    session: Result<Session, PageError>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, PageError> {
     let parameters = Query::of(&uri);
     let next = link::within(parameters.get("next").unwrap_or("/"));
     if session.is_ok() {
         return Ok(go(next));
     }
-    answer::page(&SignIn { next, email: "", says: "" })
+    answer::page(&SignIn { theme: Theme::of(&headers), next, email: "", says: "" })
 }
 
 /// A session begins, or the form is shown again with what is wrong.
 pub(super) async fn sign_in(State(state): State<AppState>, request: Request<Body>) -> Result<Response, PageError> {
-    let secure = session::is_secure(&state, request.headers());
+    let (secure, theme) = (session::is_secure(&state, request.headers()), Theme::of(request.headers()));
     let fields = open(&state, request).await?;
     let next = link::within(fields.get("next"));
     let email = fields.get("email").trim();
@@ -60,10 +75,17 @@ pub(super) async fn sign_in(State(state): State<AppState>, request: Request<Body
             response.headers_mut().insert(SET_COOKIE, cookie);
             Ok(response)
         }
+        Err(Refused::Over(ApiError::OverRate { retry_after_seconds })) => {
+            let says = too_often(retry_after_seconds);
+            let page = SignIn { theme, next, email, says: &says };
+            let mut response = answer::html(StatusCode::TOO_MANY_REQUESTS, &page)?;
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+            Ok(response)
+        }
         Err(Refused::Over(error)) => Err(error.into()),
         Err(Refused::Not(says)) => {
             state.metrics.unrecognised.inc();
-            answer::html(StatusCode::UNAUTHORIZED, &SignIn { next, email, says })
+            answer::html(StatusCode::UNAUTHORIZED, &SignIn { theme, next, email, says })
         }
     }
 }

@@ -135,7 +135,7 @@ fn overview(state: &AppState, frame: Frame, names: EventNames, accounts: Vec<Lin
     let (lately, before) = lately_and_before(&figures.iter().map(|day| day.events).collect::<Vec<u64>>());
     let line = |(events, name): &(u64, &str)| Line {
         label: (*name).to_owned(),
-        href: format!("/events/{}", link::encoded(name)),
+        href: link::event(name),
         value: askama::filters::Safe(count(*events)),
     };
     StartPage {

@@ -24,6 +24,12 @@ mod ui_who;
 /// The console's views and queries under names.
 mod ui_saved;
 
+/// What the console shows of records and answers.
+mod ui_shown;
+
+/// The console with people who press the wrong thing.
+mod ui_people;
+
 /// All workspaces, for those who operate the server.
 mod ui_workspaces;
 

@@ -23,7 +23,7 @@ use super::{
     session::Session,
     shown::{self, Form, Html, count},
 };
-use crate::{error::ApiError, state::AppState};
+use crate::{error::ApiError, resources::query::Query, state::AppState};
 
 /// Names on the page.
 const NAMES_SHOWN: usize = 500;
@@ -50,8 +50,11 @@ struct EventsPage {
     says: String,
 }
 
-/// The page of all names.
+/// The page of all names, or of the one that a parameter holds.
 pub(super) async fn all(State(state): State<AppState>, session: Session, parts: Parts) -> Result<Response, PageError> {
+    if let Some(name) = Query::of(&parts.uri).filled("name") {
+        return one::page(&state, &session, name, &parts).await;
+    }
     let mut found = state.store.event_names(session.workspace().id).await.map_err(ApiError::Read)?;
     found.names.sort_by(|one, other| (Reverse(one.events), &one.name).cmp(&(Reverse(other.events), &other.name)));
     let today = Day::of(state.clock.now());
@@ -76,7 +79,7 @@ fn row(name: &EventName, today: Day) -> Row {
     let days = last_days(name, today, CHART_DAYS);
     let (lately, before) = lately_and_before(&days);
     Row {
-        href: format!("/events/{}", link::encoded(&name.name)),
+        href: link::event(&name.name),
         name: name.name.clone(),
         spark: charts::trend(&days),
         events: count(name.events),

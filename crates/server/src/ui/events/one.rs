@@ -22,7 +22,7 @@ use super::{
         frame::Frame,
         link,
         session::Session,
-        shown::{self, Form, Html, count},
+        shown::{self, Form, Html, Long, count},
     },
     last_days,
 };
@@ -60,12 +60,22 @@ struct EventPage {
     sql: String,
 }
 
-/// Answers the page.
+/// Answers the page of the name in the path.
 pub(in super::super) async fn show(
     State(state): State<AppState>,
     session: Session,
     Path(name): Path<String>,
     parts: Parts,
+) -> Result<Response, PageError> {
+    page(&state, &session, &name, &parts).await
+}
+
+/// Answers the page of a name.
+pub(super) async fn page(
+    state: &AppState,
+    session: &Session,
+    name: &str,
+    parts: &Parts,
 ) -> Result<Response, PageError> {
     let names = state.store.event_names(session.workspace().id).await.map_err(ApiError::Read)?;
     let found = names.names.into_iter().find(|known| known.name == name);
@@ -75,11 +85,11 @@ pub(in super::super) async fn show(
     let figures: Vec<DayFigures> =
         days[YEAR_DAYS - CHART_DAYS..].iter().map(|events| DayFigures { events: *events, users: 0 }).collect();
     let (lately, before) = lately_and_before(&days);
-    let sampled = sample(&state, session.workspace(), &name).await?;
+    let sampled = sample(state, session.workspace(), name).await?;
     let literal = name.replace('\'', "''");
     let sql = format!("select * from events\nwhere event = '{literal}'\norder by timestamp desc\nlimit 100");
     answer::page(&EventPage {
-        frame: Frame::new(&session, &parts, &name, "/events"),
+        frame: Frame::new(session, parts, name, "/events"),
         events: count(found.events),
         lately: count(lately),
         change: shown::change(lately, before),
@@ -91,7 +101,7 @@ pub(in super::super) async fn show(
         looked_at: count(sampled.len() as u64),
         properties: properties(&sampled),
         sql: link::with("/sql", &[("sql", &sql)]),
-        name,
+        name: name.to_owned(),
     })
 }
 
@@ -140,7 +150,7 @@ fn properties(sample: &[String]) -> Vec<Property> {
         key,
         types: seen.types.iter().map(|kind| word(*kind)).collect::<Vec<_>>().join(", "),
         share: format!("{} %", seen.events * 100 / sample.len().max(1)),
-        examples: seen.examples.iter().map(|json| shown::value(json)).collect(),
+        examples: seen.examples.iter().map(|json| shown::value(json, Long::Folded)).collect(),
     });
     shown.collect()
 }

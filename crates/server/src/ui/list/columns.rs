@@ -10,7 +10,7 @@ use muster_store::{
 
 use super::super::{
     link,
-    shown::{self, Form, Html, escaped},
+    shown::{self, Form, Html, Long, escaped},
 };
 use crate::{
     error::ApiError,
@@ -140,7 +140,7 @@ impl Column {
         match (self, &record.view) {
             (Column::Organization, View::Account(_, Some(organization))) => linked(&organization.profile),
             (Column::Accounts, View::User(user)) => accounts(user),
-            (Column::Trait { key, .. }, _) => profile.traits.get(key).map_or_else(shown::nothing, shown::value),
+            (Column::Trait { key, .. }, _) => trait_cell(profile, key),
             (Column::LastSeen, View::Account(account, _)) => shown::time_or_nothing(account.seen.last(), Form::Ago),
             (Column::LastSeen, View::User(user)) => shown::time_or_nothing(user.seen.last(), Form::Ago),
             (Column::LastChange, _) => shown::time(profile.updated_at, Form::Ago),
@@ -181,6 +181,10 @@ impl Column {
             _ => String::new(),
         }
     }
+}
+
+fn trait_cell(profile: &Profile, key: &str) -> Html {
+    profile.traits.get(key).map_or_else(shown::nothing, |json| shown::value(json, Long::Cut))
 }
 
 /// A record's name, leading to its page.

@@ -2,18 +2,21 @@
 //!
 //! Of users it is counted as well how many did something lately, as far as a page looks.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use muster_model::{
     id::RecordId,
-    kind::RecordKind,
+    kind::{Kind, RecordKind},
     nps::{self, Answer as NpsAnswer, Group as NpsGroup},
     profile::Profile,
     time::Micros,
 };
 use muster_store::{
     credentials::Workspace,
-    lists::{ListOrder, ListQuery},
+    lists::{Condition, ListOrder, ListQuery},
 };
 
 use super::{
@@ -30,6 +33,15 @@ use crate::{error::ApiError, resources::related::Gatherer, state::AppState, wire
 /// Records of one group that are shown.
 const SHOWN: usize = 8;
 
+/// Records of one group that are counted, where no count is kept.
+const COUNTED_MAX: usize = 100;
+/// Pages of a list that are asked for of one object.
+const PAGES_MAX: usize = 5;
+/// Instances that are looked at for which custom objects they are of.
+const OBJECTS_READ: usize = 500;
+/// Custom objects that are shown.
+const OBJECTS_MAX: usize = 20;
+
 /// Users that are looked at for how many of them did something lately.
 const ACTIVE_MAX: usize = 100;
 
@@ -38,6 +50,9 @@ const ACTIVE_MAX: usize = 100;
 pub(super) struct Beside {
     pub groups: Vec<Group>,
     pub answers: Vec<Answer>,
+    /// How many answers there are, and where all of them are.
+    pub answers_count: String,
+    pub answers_all: String,
     /// How many users did something lately: a number, or one that is exceeded.
     pub active: Option<String>,
 }
@@ -54,7 +69,7 @@ pub(super) struct Answer {
 
 /// Records of one kind.
 pub(super) struct Group {
-    pub id: &'static str,
+    pub id: String,
     pub title: String,
     pub count: String,
     /// Where all of them are.
@@ -76,8 +91,18 @@ pub(super) async fn read(state: &AppState, workspace: &Workspace, profile: &Arc<
         beside.active = Some(active);
         beside.groups.extend(reader.objects().await?);
     }
-    beside.answers = reader.answers().await?;
+    let order = ListOrder::Trait(nps::RESPONDED_AT.into());
+    let answers = reader.of(RecordKind::NpsResponse, order, COUNTED_MAX + 1).await?;
+    beside.answers_count = counted(answers.len().min(COUNTED_MAX), answers.len() <= COUNTED_MAX);
+    beside.answers_all = reader.messages(Kind::NpsResponse, "");
+    beside.answers = reader.answers(&answers[..answers.len().min(SHOWN)]).await?;
     Ok(beside)
+}
+
+/// Instances that were found, and whether that is all of them.
+struct Found {
+    instances: Vec<Arc<Profile>>,
+    ended: bool,
 }
 
 struct Reader<'a> {
@@ -127,7 +152,7 @@ impl Reader<'_> {
         let account = self.profile.as_account().map(|account| account.users_count);
         let count = account.or_else(|| self.profile.as_organization().map(|organization| organization.users_count));
         let group = Group {
-            id: "users",
+            id: "users".to_owned(),
             title: "Users".to_owned(),
             count: shown::count(count.unwrap_or(0).into()),
             all: self.all(RecordKind::User),
@@ -147,7 +172,7 @@ impl Reader<'_> {
         }
         let count = self.profile.as_organization().map_or(0, |organization| organization.accounts_count);
         Ok(Group {
-            id: "accounts",
+            id: "accounts".to_owned(),
             title: "Accounts".to_owned(),
             count: shown::count(count.into()),
             all: self.all(RecordKind::Account),
@@ -156,44 +181,102 @@ impl Reader<'_> {
         })
     }
 
-    /// Instances of custom objects, a group for each object.
+    /// Instances of custom objects, a group for each object that has some here.
     async fn objects(&self) -> Result<Vec<Group>, ApiError> {
-        const READ: usize = 50;
-        const GROUPS_MAX: usize = 6;
-        let instances = self.of(RecordKind::Instance, ListOrder::UpdatedAt, READ).await?;
-        let mut by_object: BTreeMap<String, Vec<Line>> = BTreeMap::new();
-        for instance in &instances {
-            let Some(part) = instance.as_instance() else { continue };
-            let object = match part.custom_object {
-                Some(id) => {
-                    let read = self.state.store.profile(self.workspace.id, RecordKind::CustomObject, id).await;
-                    read.map_err(ApiError::Read)?
-                }
-                None => None,
-            };
-            let title = object.as_deref().map_or_else(|| "Objects".to_owned(), name_of);
-            let name = part.name.as_ref().map(|name| name.value().to_string());
-            let label = name.unwrap_or_else(|| name_of(instance));
-            let value = shown::time(instance.updated_at, Form::Ago);
-            by_object.entry(title).or_default().push(Line { label, href: String::new(), value });
+        let latest = self.instances(None, OBJECTS_READ).await?;
+        let mut by_object: BTreeMap<RecordId, Found> = BTreeMap::new();
+        for instance in latest.instances {
+            let Some(object) = instance.as_instance().and_then(|part| part.custom_object) else { continue };
+            let found = by_object.entry(object).or_insert(Found { instances: Vec::new(), ended: latest.ended });
+            found.instances.push(instance);
         }
-        let group = |(at, (title, lines)): (usize, (String, Vec<Line>))| Group {
-            id: ["object-0", "object-1", "object-2", "object-3", "object-4", "object-5"][at],
-            title,
-            count: String::new(),
-            all: String::new(),
-            lines: lines.into_iter().take(SHOWN).collect(),
-            empty: "",
+        // Of objects whose instances changed longer ago than so many others, those that are described are asked for by themselves.
+        if !latest.ended {
+            let query =
+                ListQuery { limit: OBJECTS_MAX, ..ListQuery::new(RecordKind::CustomObject, ListOrder::UpdatedAt) };
+            let known = self.state.store.list(self.workspace.id, query).await.map_err(ApiError::Read)?;
+            for object in known.profiles.iter().map(|object| object.id) {
+                if let Entry::Vacant(place) = by_object.entry(object) {
+                    place.insert(self.instances(Some(object), COUNTED_MAX).await?);
+                }
+            }
+        }
+        let mut groups = Vec::new();
+        for (id, found) in by_object.into_iter().filter(|(_, found)| !found.instances.is_empty()).take(OBJECTS_MAX) {
+            let object = self.state.store.profile(self.workspace.id, RecordKind::CustomObject, id).await;
+            groups.push(self.object(id, object.map_err(ApiError::Read)?.as_deref(), &found));
+        }
+        groups.sort_by(|one, other| one.title.cmp(&other.title));
+        groups.iter_mut().enumerate().for_each(|(at, group)| group.id = format!("object-{at}"));
+        Ok(groups)
+    }
+
+    fn object(&self, id: RecordId, object: Option<&Profile>, found: &Found) -> Group {
+        let line = |instance: &Arc<Profile>| {
+            let name = instance.as_instance().and_then(|part| part.name.as_ref());
+            let label = name.map_or_else(|| name_of(instance), |name| name.value().to_string());
+            Line { label, href: String::new(), value: shown::time(instance.updated_at, Form::Ago) }
         };
-        Ok(by_object.into_iter().take(GROUPS_MAX).enumerate().map(group).collect())
+        // Senders name an object by its id or by a name of their own, which is known once the object is described.
+        let named = object.map(|object| {
+            let name = object.external_id.replace('\'', "''");
+            format!("\nand custom_object_id in ('{id}', '{name}')")
+        });
+        Group {
+            id: String::new(),
+            title: object.map_or_else(|| format!("Custom object {id}"), name_of),
+            count: counted(found.instances.len(), found.ended),
+            all: self.messages(Kind::CustomObjectInstance, &named.unwrap_or_default()),
+            lines: found.instances.iter().take(SHOWN).map(line).collect(),
+            empty: "",
+        }
+    }
+
+    /// The instances that belong to the record, of one object or of all, those that changed last first.
+    async fn instances(&self, object: Option<RecordId>, most: usize) -> Result<Found, ApiError> {
+        let (mut instances, mut from) = (Vec::new(), None);
+        // A page ends early where few of those that it looks at meet a condition.
+        for _ in 0..PAGES_MAX {
+            let query = ListQuery {
+                within: Some((self.profile.kind(), self.profile.id)),
+                conditions: object.map(Condition::Object).into_iter().collect(),
+                from,
+                limit: most,
+                ..ListQuery::new(RecordKind::Instance, ListOrder::UpdatedAt)
+            };
+            let page = self.state.store.list(self.workspace.id, query).await.map_err(ApiError::Read)?;
+            instances.extend(page.profiles);
+            from = page.next;
+            if from.is_none() || instances.len() >= most {
+                break;
+            }
+        }
+        Ok(Found { instances, ended: from.is_none() })
+    }
+
+    /// What was said of records of a kind that belong to this one, as a question to fill in.
+    fn messages(&self, kind: Kind, more: &str) -> String {
+        let column = match self.profile.kind() {
+            RecordKind::User => "user_id",
+            RecordKind::Organization => "organization_id",
+            _ => "account_id",
+        };
+        let own = format!("{column} = '{}'", self.profile.external_id.replace('\'', "''"));
+        // An answer names its user alone.
+        let of_users = kind == Kind::NpsResponse && self.profile.kind() != RecordKind::User;
+        let belong = if of_users { format!("user_id in (select user_id from links where {own})") } else { own };
+        let kind = kind.as_str();
+        let sql = format!(
+            "select timestamp, user_id, account_id, external_id, name, traits\nfrom messages\n\
+             where kind = '{kind}' and {belong}{more}\norder by timestamp desc\nlimit 500"
+        );
+        link::with("/sql", &[("sql", &sql)])
     }
 
     /// The latest answers to NPS surveys.
-    async fn answers(&self) -> Result<Vec<Answer>, ApiError> {
-        let order = ListOrder::Trait(nps::RESPONDED_AT.into());
-        let found = self.of(RecordKind::NpsResponse, order, SHOWN).await?;
+    async fn answers(&self, found: &[Arc<Profile>]) -> Result<Vec<Answer>, ApiError> {
         let mut answers = Vec::with_capacity(found.len());
-        for answer in &found {
+        for answer in found {
             let score = value::number(&answer.traits, nps::SCORE).unwrap_or_default();
             let at = value::instant(&answer.traits, nps::RESPONDED_AT);
             answers.push(Answer {
@@ -222,6 +305,11 @@ impl Reader<'_> {
             },
         ))
     }
+}
+
+/// How many there are, as far as they were counted.
+fn counted(found: usize, ended: bool) -> String {
+    format!("{}{}", shown::count(found as u64), if ended { "" } else { "+" })
 }
 
 /// How a score looks.

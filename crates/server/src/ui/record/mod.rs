@@ -42,7 +42,7 @@ use super::{
     link,
     list::{name_of, plural},
     session::Session,
-    shown::{self, Form, Html},
+    shown::{self, Form, Html, Long},
 };
 use crate::{
     error::ApiError,
@@ -103,6 +103,10 @@ struct RecordPage {
     may_delete: bool,
     related: Vec<Group>,
     answers: Vec<Answer>,
+    answers_count: String,
+    answers_all: String,
+    /// A deletion of it that waits for its day: its page, and the day.
+    scheduled: Option<(String, Html)>,
     traits: Vec<Line>,
     traits_count: usize,
 }
@@ -120,12 +124,13 @@ pub(super) async fn show(
     let profile = find(&state, workspace, kind, &id).await?;
     let here = link::record(kind, &profile.external_id, profile.id);
     // None of them needs another, and each may read files.
-    let (activity, timeline, seen, beside, parents) = tokio::try_join!(
+    let (activity, timeline, seen, beside, parents, scheduled) = tokio::try_join!(
         Activity::read(&state, workspace, &profile, &here),
         Timeline::read(&state, workspace, &profile, &parameters, &here),
         seen(&state, &session, &profile),
         beside::read(&state, workspace, &profile),
         parents(&state, &session, &profile),
+        removal::scheduled(&state, workspace, &profile),
     )?;
     let figures = figures(&state, &profile, seen, &activity, beside.active.as_deref());
     let traits: Vec<Line> = profile.traits.iter().map(|(key, json)| trait_line(&here, key, json)).collect();
@@ -157,6 +162,9 @@ pub(super) async fn show(
         may_delete: session.scopes.contains(Scopes::WRITE),
         related: beside.groups,
         answers: beside.answers,
+        answers_count: beside.answers_count,
+        answers_all: beside.answers_all,
+        scheduled,
         traits_count: traits.len(),
         traits,
         name,
@@ -164,8 +172,8 @@ pub(super) async fn show(
 }
 
 fn trait_line(here: &str, key: &str, json: &str) -> Line {
-    let href = format!("{here}/traits/{}", link::encoded(key));
-    Line { label: key.to_owned(), href, value: shown::value(json) }
+    let href = link::trait_history(here, key);
+    Line { label: key.to_owned(), href, value: shown::value(json, Long::Folded) }
 }
 
 /// First and last track, exactly.

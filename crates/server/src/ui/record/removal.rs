@@ -1,12 +1,16 @@
 //! Deleting the record that a page shows.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use muster_model::kind::RecordKind;
-use muster_store::credentials::Scopes;
+use muster_model::{kind::RecordKind, profile::Profile};
+use muster_store::{
+    credentials::{Scopes, Workspace},
+    deletion::{Deletion, Stage},
+};
 
 use super::super::{
     answer::{PageError, go},
     posted::Posted,
+    shown::{self, Form, Html},
 };
 use crate::{
     deletions::remove,
@@ -17,6 +21,24 @@ use crate::{
 
 /// The word that has to be typed.
 const WORD: &str = "delete";
+
+/// Deletions, the newest, among which one is looked for that waits for its day.
+const LOOKED_AT: usize = 200;
+
+/// A deletion of a record that waits for its day, as far back as a page looks: its page, and the day.
+pub(super) async fn scheduled(
+    state: &AppState,
+    workspace: &Workspace,
+    profile: &Profile,
+) -> Result<Option<(String, Html)>, ApiError> {
+    let page = state.store.deletions(workspace.id, None, LOOKED_AT).await.map_err(ApiError::Read)?;
+    let waits = |one: &&Deletion| one.stage == Stage::Scheduled && one.root == (profile.kind(), profile.id);
+    Ok(page
+        .deletions
+        .iter()
+        .find(waits)
+        .and_then(|one| Some((format!("/admin/deletions/{}", one.id), shown::time(one.due?, Form::Full)))))
+}
 
 /// Deletes the record and what belongs to it alone, and leads to the receipt.
 pub(in super::super) async fn remove(

@@ -19,7 +19,7 @@ use super::super::{
     days::spoken,
     link,
     list::name_of,
-    shown::{self, Form, Html, escaped},
+    shown::{self, Form, Html, Long, escaped},
 };
 use crate::{
     error::ApiError,
@@ -32,7 +32,7 @@ use crate::{
 
 /// Events of a page.
 const PAGE_EVENTS: usize = 50;
-/// Properties of an event that are shown.
+/// Properties of an event that are shown at once; the others unfold.
 const PROPERTIES_SHOWN: usize = 8;
 
 /// The events of one day.
@@ -164,21 +164,25 @@ fn who(event: &Event, of: RecordKind, names: &Names) -> Html {
     })
 }
 
-/// The first properties of an event; what is no ordinary object is shown as it was sent.
+/// The properties of an event, the first of them unfolded; what is no ordinary object is shown as it was sent.
 fn properties(json: &str) -> Html {
     if json.is_empty() {
         return Safe(String::new());
     }
     let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(json) else {
-        return shown::value(json);
+        return shown::value(json, Long::Folded);
     };
     let mut out = String::new();
-    for (key, value) in members.iter().take(PROPERTIES_SHOWN) {
-        let (key, value) = (escaped(key), shown::value(value.get()).0);
-        shown::put(&mut out, format_args!("<span><bdi>{key}</bdi> <b>{value}</b></span>"));
-    }
+    let put = |out: &mut String, (key, value): (&String, &&RawValue)| {
+        let (key, value) = (escaped(key), shown::value(value.get(), Long::Folded).0);
+        shown::put(out, format_args!("<div><bdi>{key}</bdi> <div>{value}</div></div>"));
+    };
+    members.iter().take(PROPERTIES_SHOWN).for_each(|member| put(&mut out, member));
     if members.len() > PROPERTIES_SHOWN {
-        shown::put(&mut out, format_args!("<span>and {} more</span>", members.len() - PROPERTIES_SHOWN));
+        let more = members.len() - PROPERTIES_SHOWN;
+        shown::put(&mut out, format_args!("<details><summary>and {more} more</summary><div class=\"props\">"));
+        members.iter().skip(PROPERTIES_SHOWN).for_each(|member| put(&mut out, member));
+        out.push_str("</div></details>");
     }
     Safe(out)
 }
@@ -229,9 +233,11 @@ mod tests {
 
     #[test]
     fn properties_are_shown_as_sent() {
-        assert_eq!(properties(r#"{"<k>":"<v>"}"#).0, "<span><bdi>&lt;k&gt;</bdi> <b><bdi>&lt;v&gt;</bdi></b></span>");
+        assert_eq!(properties(r#"{"<k>":"<v>"}"#).0, "<div><bdi>&lt;k&gt;</bdi> <div><bdi>&lt;v&gt;</bdi></div></div>");
         assert_eq!(properties("").0, "");
         let many: Vec<String> = (0..12).map(|n| format!("\"k{n}\":{n}")).collect();
-        assert!(properties(&format!("{{{}}}", many.join(","))).0.ends_with("<span>and 4 more</span>"));
+        let all = properties(&format!("{{{}}}", many.join(","))).0;
+        assert!(all.contains("<summary>and 4 more</summary>"), "{all}");
+        assert_eq!(all.matches("<bdi>k").count(), 12, "{all}");
     }
 }

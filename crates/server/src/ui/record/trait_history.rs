@@ -11,7 +11,7 @@ use super::super::{
     link,
     list::{name_of, plural},
     session::Session,
-    shown::{self, Form, Html},
+    shown::{self, Form, Html, Long},
 };
 use crate::{
     error::ApiError,
@@ -48,16 +48,17 @@ struct TraitHistory {
     older: String,
 }
 
-/// Answers a page of it.
+/// Answers a page of it. A key that no path can hold is a parameter.
 pub(in super::super) async fn show(
     kind: RecordKind,
     State(state): State<AppState>,
     session: Session,
     PathId(id): PathId,
-    PathKey(key): PathKey,
+    key: Option<PathKey>,
     parts: Parts,
 ) -> Result<Response, PageError> {
     let parameters = Query::of(&parts.uri);
+    let key = key.map_or_else(|| parameters.get("key").unwrap_or_default().to_owned(), |PathKey(key)| key);
     let workspace = session.workspace();
     let profile = find(&state, workspace, kind, &id).await?;
     let list = ListName::new(workspace.id, &["page of statements", kind.as_str(), &profile.id.to_string(), &key]);
@@ -70,14 +71,14 @@ pub(in super::super) async fn show(
     };
     let found = state.store.trait_history(workspace.id, query).await.map_err(ApiError::Read)?;
     let line = |(nth, one): (usize, &muster_store::past::TraitStatement)| Statement {
-        value: one.value.as_deref().map_or_else(shown::nothing, shown::value),
+        value: one.value.as_deref().map_or_else(shown::nothing, |json| shown::value(json, Long::Whole)),
         stands: nth == 0 && from.is_none(),
         at: shown::time(one.timestamp, Form::Full),
         received: shown::time(one.received_at, Form::Full),
         message: one.message_id.clone().unwrap_or_default(),
     };
     let record = link::record(kind, &profile.external_id, profile.id);
-    let here = format!("{record}/traits/{}", link::encoded(&key));
+    let here = link::trait_history(&record, &key);
     let next = found.next.map(|at| list.write(Place { at: at.timestamp, id: at.identity.0 }));
     answer::page(&TraitHistory {
         frame: Frame::new(&session, &parts, &key, link::list(kind)),
@@ -87,6 +88,6 @@ pub(in super::super) async fn show(
         name: name_of(&profile),
         key,
         lines: found.statements.iter().enumerate().map(line).collect(),
-        older: next.map(|from| link::with(&here, &[("from", &from)])).unwrap_or_default(),
+        older: next.map(|from| link::and(&here, &[("from", &from)])).unwrap_or_default(),
     })
 }

@@ -15,6 +15,7 @@ use self::result::ResultTable;
 use super::{
     answer::{self, PageError, sentence},
     frame::Frame,
+    link,
     posted::Posted,
     saved::Shelf,
     session::Session,
@@ -29,6 +30,8 @@ use crate::{
 
 /// Rows that a page shows.
 const ROWS_SHOWN: u64 = 500;
+/// Bytes of a statement that a page's own address may hold.
+const ADDRESS_BYTES_MAX: usize = 2_000;
 /// What stands in the form at first.
 const EXAMPLE: &str = "select account_id, count(*) as events, count(distinct user_id) as users\nfrom events\nwhere timestamp >= \
                        date('now', '-30 days')\ngroup by account_id\norder by events desc\nlimit 20";
@@ -84,8 +87,11 @@ pub(super) async fn run(
     State(state): State<AppState>,
     Posted { session, fields, parts }: Posted,
 ) -> Result<Response, PageError> {
-    let frame = frame(&session, &parts);
+    let mut frame = frame(&session, &parts);
     let sql = fields.get("sql").replace("\r\n", "\n");
+    if sql.len() <= ADDRESS_BYTES_MAX {
+        frame.here = link::with("/sql", &[("sql", &sql)]);
+    }
     let asked = Sql { sql: sql.clone(), params: Params::None };
     let mut page = SqlPage::new(&state, &session, frame, sql);
     let failed = match Format::parse(fields.get("as")) {

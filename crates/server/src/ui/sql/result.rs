@@ -79,12 +79,13 @@ impl ResultTable {
     }
 }
 
+/// A value as it is: nothing is rounded, set apart or put into another zone, so that what differs looks different.
 fn cell(value: &Value) -> Html {
     match value {
         Value::Null => shown::nothing(),
-        Value::Number(number) => Safe(shown::number(&number.to_string())),
-        Value::String(text) => shown::value(&serde_json::to_string(text).unwrap_or_default()),
-        other => shown::value(&other.to_string()),
+        Value::Number(number) => Safe(number.to_string()),
+        Value::String(text) => shown::exact(text),
+        other => shown::exact(&other.to_string()),
     }
 }
 
@@ -116,6 +117,20 @@ mod tests {
         let table = ResultTable::read(json.as_bytes()).unwrap();
         assert_eq!(table.heads.iter().map(|head| head.number).collect::<Vec<bool>>(), numbers, "{rows}");
         assert_eq!((table.chart.is_some(), table.says.as_str()), (chart, says), "{rows}");
+    }
+
+    #[test]
+    fn values_are_shown_as_they_are() {
+        for (value, shown) in [
+            ("2024", "2024"),
+            ("-1234567", "-1234567"),
+            ("0.5", "0.5"),
+            ("\"2026-11-26\"", "<bdi>2026-11-26</bdi>"),
+            ("\"2026-11-26T15:59:07.123456Z\"", "<bdi>2026-11-26T15:59:07.123456Z</bdi>"),
+            ("\"<b>\"", "<bdi>&lt;b&gt;</bdi>"),
+        ] {
+            assert_eq!(cell(&serde_json::from_str(value).unwrap()).0, shown);
+        }
     }
 
     #[test]
