@@ -1,6 +1,6 @@
 //! An instance of a custom object.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use muster_model::profile::Profile;
 
@@ -45,11 +45,7 @@ pub(crate) fn write(object: &mut Object<'_>, view: &InstanceView, names: &TraitN
     object.id("id", profile.id);
     object.instant("createdAt", profile.created_at);
     object.instant("updatedAt", profile.updated_at);
-    let name = instance.and_then(|instance| instance.name.as_ref()).map(|name| name.value().as_ref());
-    match name {
-        Some(name) => object.text("name", name),
-        None => value::put_text(object, "name", traits, "name"),
-    }
+    object.text_or_null("name", name(profile).as_deref());
     object.text("externalId", &profile.external_id);
     object.id_or_null("customObjectId", instance.and_then(|instance| instance.custom_object));
     object.id_or_null("customerId", instance.and_then(|instance| instance.account()).map(|parent| parent.id));
@@ -65,6 +61,12 @@ pub(crate) fn write(object: &mut Object<'_>, view: &InstanceView, names: &TraitN
     object.members("traits", traits.iter());
     value::put_instant(object, "archivedAt", traits, ARCHIVED_AT);
     object.nulls(&["createdByVitallyUserId", "ownedByVitallyUserId"]);
+}
+
+/// The name that was given to it, or the trait of that name.
+pub(crate) fn name(profile: &Profile) -> Option<Cow<'_, str>> {
+    let given = profile.as_instance().and_then(|instance| instance.name.as_ref());
+    given.map(|name| Cow::Borrowed(name.value().as_ref())).or_else(|| value::text(&profile.traits, "name"))
 }
 
 /// The fields of the record, in the same order.

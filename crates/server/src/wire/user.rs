@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The trait that says whether a user wants no more conversations.
-const UNSUBSCRIBED: &str = "unsubscribedFromConversations";
+pub(crate) const UNSUBSCRIBED: &str = "unsubscribedFromConversations";
 
 /// What is shown of a user.
 #[derive(Clone, Debug)]
@@ -72,13 +72,13 @@ pub(crate) fn write(object: &mut Object<'_>, view: &UserView, names: &TraitNames
     object.instant_or_null("lastSeenTimestamp", view.seen.last());
     object.nulls(&["lastInboundMessageTimestamp", "lastOutboundMessageTimestamp"]);
     write_last_answer(object, view);
-    let unsubscribed = traits.get(UNSUBSCRIBED).filter(|json| matches!(*json, "true" | "false"));
+    let unsubscribed = traits.get(UNSUBSCRIBED).and_then(value::boolean_of);
     match unsubscribed {
-        Some(json) => object.raw("unsubscribedFromConversations", json),
-        None => object.null("unsubscribedFromConversations"),
+        Some(unsubscribed) => object.boolean(UNSUBSCRIBED, unsubscribed),
+        None => object.null(UNSUBSCRIBED),
     }
     let since = traits.registers().find(|(key, ..)| *key == UNSUBSCRIBED).map(|(_, stamp, _)| stamp.at);
-    object.instant_or_null("unsubscribedFromConversationsAt", since.filter(|_| unsubscribed == Some("true")));
+    object.instant_or_null("unsubscribedFromConversationsAt", since.filter(|_| unsubscribed == Some(true)));
     value::put_instant(object, "deactivatedAt", traits, "deactivatedAt");
     object.empty_list("segments");
     value::put_instant(object, "joinDate", traits, "createdAt");

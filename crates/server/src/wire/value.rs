@@ -11,7 +11,11 @@ use super::object::Object;
 
 /// The text that a trait is; a number counts as its digits.
 pub(crate) fn text<'t>(traits: &'t Traits, key: &str) -> Option<Cow<'t, str>> {
-    let json = traits.get(key)?;
+    text_of(traits.get(key)?)
+}
+
+/// The text that a trait of this JSON is.
+pub(crate) fn text_of(json: &str) -> Option<Cow<'_, str>> {
     match string_value(json) {
         Some(text) => Some(text.unwrap_or_else(Cow::Owned)),
         None => is_number(json).then_some(Cow::Borrowed(json)),
@@ -20,12 +24,30 @@ pub(crate) fn text<'t>(traits: &'t Traits, key: &str) -> Option<Cow<'t, str>> {
 
 /// The instant that a trait is, when it is ISO 8601 text.
 pub(crate) fn instant(traits: &Traits, key: &str) -> Option<Micros> {
-    Micros::parse(&string_value(traits.get(key)?)?.ok()?)
+    instant_of(traits.get(key)?)
+}
+
+/// The instant that a trait of this JSON is.
+pub(crate) fn instant_of(json: &str) -> Option<Micros> {
+    Micros::parse(&string_value(json)?.ok()?)
+}
+
+/// Whether a trait of this JSON is `true` or `false`; nothing when it is neither.
+pub(crate) fn boolean_of(json: &str) -> Option<bool> {
+    match json {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
 }
 
 /// The number that a trait is, as JSON; text that is a number counts as one.
 pub(crate) fn number<'t>(traits: &'t Traits, key: &str) -> Option<Cow<'t, str>> {
-    let json = traits.get(key)?;
+    number_of(traits.get(key)?)
+}
+
+/// The number that a trait of this JSON is, as JSON.
+pub(crate) fn number_of(json: &str) -> Option<Cow<'_, str>> {
     match string_value(json) {
         Some(text) => text.ok().map(|text| Cow::Owned(text.trim().to_owned())).filter(|text| is_number(text)),
         None => is_number(json).then_some(Cow::Borrowed(json)),

@@ -2,6 +2,7 @@
 
 use axum::{extract::State, response::Response};
 use muster_model::{
+    id::IdSpace,
     kind::{Kind, RecordKind},
     profile::Profile,
 };
@@ -12,6 +13,7 @@ use super::{
         records::{PathId, find},
     },
     body::Write,
+    fed::Fed,
     form::{Form, Said},
     reference,
     statement::{Statements, Traits},
@@ -52,10 +54,10 @@ pub(in crate::resources) async fn create(State(state): State<AppState>, write: W
     let members = write.members()?;
     let mut form = Form::new(&members);
     let external_id = form.required_id("externalId");
-    let wish = Wish::read(&mut form, &state.settings.trait_names);
-    form.close()?;
-    let id = muster_model::id::IdSpace::new(&write.key.workspace.name).record(KIND, &external_id);
+    let id = IdSpace::new(&write.key.workspace.name).record(KIND, &external_id);
     let known = state.store.profile(write.key.workspace.id, KIND, id).await.map_err(ApiError::Read)?;
+    let wish = Wish::read(&mut form, known.as_deref(), &state.settings.trait_names);
+    form.close()?;
     carry_out(&state, &write, &external_id, known.as_deref(), wish).await
 }
 
@@ -69,18 +71,18 @@ pub(in crate::resources) async fn update(
     let members = write.members()?;
     let mut form = Form::new(&members);
     form.same_external_id(&profile.external_id);
-    let wish = Wish::read(&mut form, &state.settings.trait_names);
+    let wish = Wish::read(&mut form, Some(&profile), &state.settings.trait_names);
     form.close()?;
     carry_out(&state, &write, &profile.external_id, Some(&profile), wish).await
 }
 
 impl<'a> Wish<'a> {
-    fn read(form: &mut Form<'_, 'a>, names: &'a TraitNames) -> Wish<'a> {
+    fn read(form: &mut Form<'_, 'a>, known: Option<&Profile>, names: &'a TraitNames) -> Wish<'a> {
         form.unchanging(&UNCHANGING);
         form.unchanging(&["implied"]);
         let organization = form.id_or_null("organizationId");
         let mut traits = Traits::of(form.object("traits"));
-        form.business_traits(&mut traits, names);
+        form.business_traits(&mut traits, Fed(known.map(|known| &known.traits)), names);
         Wish { organization, traits }
     }
 }

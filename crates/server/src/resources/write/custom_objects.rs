@@ -19,8 +19,8 @@ pub(in crate::resources) async fn create(State(state): State<AppState>, write: W
     let name = form.required_id("name");
     let mut traits = Traits::default();
     traits.put_text("name", &name);
-    form.text_trait(&mut traits, "label");
-    form.text_trait(&mut traits, "writeMode");
+    traits.put("label", form.text_json("label"));
+    traits.put("writeMode", form.text_json("writeMode"));
     traits.put("syncActive", form.boolean("syncActive"));
     let fields = form.raw("customFields");
     if fields.is_some_and(|fields| fields != "null" && !fields.starts_with('[')) {

@@ -12,7 +12,11 @@ use muster_model::{
     time::Micros,
 };
 
-use super::{body::Members, statement::Traits};
+use super::{
+    body::Members,
+    fed::{self, Fed},
+    statement::Traits,
+};
 use crate::{error::ApiError, settings::TraitNames, violation::Violation};
 
 /// Ids in one list of a body.
@@ -203,23 +207,36 @@ impl<'m, 'a> Form<'m, 'a> {
         }
     }
 
-    /// A text that is a trait of the same name.
-    pub(crate) fn text_trait(&mut self, traits: &mut Traits<'a>, name: &'static str) {
-        match self.text(name) {
-            Said::Nothing => {}
-            Said::None => traits.put(name, Some("null")),
-            Said::Some(text) => traits.put_text(name, &text),
+    /// A text or `null`, as JSON.
+    pub(crate) fn text_json(&mut self, name: &'static str) -> Option<&'a str> {
+        let raw = self.raw(name)?;
+        if raw != "null" && string_value(raw).is_none() {
+            self.note(Violation::type_of(pointer(name), "string,null"));
+        }
+        Some(raw)
+    }
+
+    /// Texts that are traits of the same names.
+    pub(crate) fn text_traits(&mut self, traits: &mut Traits<'a>, fed: Fed<'_>, names: &[&'static str]) {
+        for name in names {
+            fed.put(traits, name, fed::Shape::Text, self.text_json(name));
         }
     }
 
     /// The fields that organizations and accounts share and that are traits of the names an operator chose.
-    pub(crate) fn business_traits(&mut self, traits: &mut Traits<'a>, names: &'a TraitNames) {
-        self.text_trait(traits, "name");
-        self.text_trait(traits, "avatar");
-        traits.put(&names.mrr, self.number("mrr"));
-        traits.put(&names.next_renewal_date, self.instant("nextRenewalDate"));
-        traits.put(&names.churned_at, self.instant("churnedAt"));
-        traits.put(&names.trial_end_date, self.instant("trialEndDate"));
+    pub(crate) fn business_traits(&mut self, traits: &mut Traits<'a>, fed: Fed<'_>, names: &'a TraitNames) {
+        self.text_traits(traits, fed, &["name"]);
+        // It is not among the fields that are shown of these records.
+        traits.put("avatar", self.text_json("avatar"));
+        fed.put(traits, &names.mrr, fed::Shape::Number, self.number("mrr"));
+        let dates = [
+            ("nextRenewalDate", &names.next_renewal_date),
+            ("churnedAt", &names.churned_at),
+            ("trialEndDate", &names.trial_end_date),
+        ];
+        for (name, key) in dates {
+            fed.put(traits, key, fed::Shape::Instant, self.instant(name));
+        }
     }
 
     /// Judges what nobody asked for. The error is everything that is wrong.

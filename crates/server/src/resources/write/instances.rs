@@ -16,11 +16,17 @@ use super::{
         records::PathId,
     },
     body::Write,
+    fed::{self, Fed},
     form::{Form, Said},
     reference,
     statement::{Statements, Traits, random_text},
 };
-use crate::{error::ApiError, state::AppState, violation::Violation, wire::custom_object_instance::ARCHIVED_AT};
+use crate::{
+    error::ApiError,
+    state::AppState,
+    violation::Violation,
+    wire::custom_object_instance::{self as wire, ARCHIVED_AT},
+};
 
 const KIND: RecordKind = RecordKind::Instance;
 /// Fields of the record that a body may hold and that change nothing.
@@ -63,14 +69,14 @@ pub(in crate::resources) async fn create(
     let members = write.members()?;
     let mut form = Form::new(&members);
     let external_id = form.id("externalId");
-    let wish = Wish::read(&mut form);
-    form.close()?;
     let external_id = match external_id {
         Some(id) => id,
         None => Cow::Owned(random_text()?),
     };
     let id = IdSpace::new(&write.key.workspace.name).instance(&object.id.to_string(), &external_id);
     let known = state.store.profile(write.key.workspace.id, KIND, id).await.map_err(ApiError::Read)?;
+    let wish = Wish::read(&mut form, known.as_deref());
+    form.close()?;
     carry_out(&state, &write, (&object, &external_id), known.as_deref(), &wish).await
 }
 
@@ -85,18 +91,24 @@ pub(in crate::resources) async fn update(
     let members = write.members()?;
     let mut form = Form::new(&members);
     form.same_external_id(&profile.external_id);
-    let wish = Wish::read(&mut form);
+    let wish = Wish::read(&mut form, Some(&profile));
     form.close()?;
     carry_out(&state, &write, (&object, &profile.external_id), Some(&profile), &wish).await
 }
 
 impl<'a> Wish<'a> {
-    fn read(form: &mut Form<'_, 'a>) -> Wish<'a> {
+    fn read(form: &mut Form<'_, 'a>, known: Option<&Profile>) -> Wish<'a> {
         form.unchanging(&UNCHANGING);
-        let (name, account) = (form.text("name"), form.id_or_null("customerId"));
+        let shown = known.and_then(wire::name);
+        let name = match form.text("name") {
+            Said::Some(name) if shown.as_ref() == Some(&name) => Said::Nothing,
+            name => name,
+        };
+        let account = form.id_or_null("customerId");
         let organization = form.id_or_null("organizationId");
         let mut traits = Traits::of(form.object("traits"));
-        traits.put(ARCHIVED_AT, form.instant("archivedAt"));
+        let fed = Fed(known.map(|known| &known.traits));
+        fed.put(&mut traits, ARCHIVED_AT, fed::Shape::Instant, form.instant(ARCHIVED_AT));
         Wish { name, account, organization, traits }
     }
 }

@@ -10,6 +10,9 @@ pub(crate) mod body;
 /// Judging members, each by what it may be.
 pub(crate) mod form;
 
+/// Fields that traits feed, in a body.
+pub(super) mod fed;
+
 /// Making messages of what a body says, and appending them.
 pub(super) mod statement;
 

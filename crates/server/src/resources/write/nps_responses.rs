@@ -16,9 +16,10 @@ use super::{
         records::{PathId, find},
     },
     body::Write,
+    fed::{self, Fed},
     form::{Form, Said},
     reference,
-    statement::{Statements, Traits, quoted, random_text},
+    statement::{Statements, Traits, random_text},
 };
 use crate::{error::ApiError, state::AppState, violation::Violation};
 
@@ -27,10 +28,7 @@ const KIND: RecordKind = RecordKind::NpsResponse;
 /// What a body says.
 struct Wish<'a> {
     user: Option<Cow<'a, str>>,
-    score: Said<i64>,
-    feedback: Said<Cow<'a, str>>,
-    responded_at: Option<&'a str>,
-    dismissed_at: Option<&'a str>,
+    traits: Traits<'a>,
 }
 
 /// Creates a response, or updates the one with this external id.
@@ -38,7 +36,6 @@ pub(in crate::resources) async fn create(State(state): State<AppState>, write: W
     let members = write.members()?;
     let mut form = Form::new(&members);
     let external_id = form.id("externalId");
-    let wish = Wish::read(&mut form);
     let known = match &external_id {
         Some(external_id) => {
             let id = IdSpace::new(&write.key.workspace.name).record(KIND, external_id);
@@ -46,6 +43,7 @@ pub(in crate::resources) async fn create(State(state): State<AppState>, write: W
         }
         None => None,
     };
+    let wish = Wish::read(&mut form, known.as_deref());
     if known.is_none() {
         for name in ["userId", "score", "respondedAt"].into_iter().filter(|name| members.get(name).is_none()) {
             form.note(Violation::required(name));
@@ -69,38 +67,28 @@ pub(in crate::resources) async fn update(
     let members = write.members()?;
     let mut form = Form::new(&members);
     form.same_external_id(&profile.external_id);
-    let wish = Wish::read(&mut form);
+    let wish = Wish::read(&mut form, Some(&profile));
     form.close()?;
     carry_out(&state, &write, &profile.external_id, Some(&profile), &wish).await
 }
 
 impl<'a> Wish<'a> {
-    fn read(form: &mut Form<'_, 'a>) -> Wish<'a> {
+    fn read(form: &mut Form<'_, 'a>, known: Option<&Profile>) -> Wish<'a> {
         form.unchanging(&["id", "createdAt", "updatedAt", "user"]);
-        Wish {
-            user: form.id("userId"),
-            score: form.integer(SCORE, 0, i64::from(SCORE_MAX)),
-            feedback: form.text(FEEDBACK),
-            responded_at: form.instant(RESPONDED_AT),
-            dismissed_at: form.instant(DISMISSED_AT),
-        }
-    }
-
-    fn traits(&self) -> Traits<'_> {
+        let user = form.id("userId");
+        let fed = Fed(known.map(|known| &known.traits));
         let mut traits = Traits::default();
-        match self.score {
-            Said::Nothing => {}
-            Said::None => traits.put(SCORE, Some("null")),
-            Said::Some(score) => traits.put_json(SCORE, score.to_string()),
+        let score = match form.integer(SCORE, 0, i64::from(SCORE_MAX)) {
+            Said::Nothing => None,
+            Said::None => Some("null".to_owned()),
+            Said::Some(score) => Some(score.to_string()),
+        };
+        fed.put(&mut traits, SCORE, fed::Shape::Number, score);
+        form.text_traits(&mut traits, fed, &[FEEDBACK]);
+        for name in [RESPONDED_AT, DISMISSED_AT] {
+            fed.put(&mut traits, name, fed::Shape::Instant, form.instant(name));
         }
-        match &self.feedback {
-            Said::Nothing => {}
-            Said::None => traits.put(FEEDBACK, Some("null")),
-            Said::Some(feedback) => traits.put_json(FEEDBACK, quoted(feedback)),
-        }
-        traits.put(RESPONDED_AT, self.responded_at);
-        traits.put(DISMISSED_AT, self.dismissed_at);
-        traits
+        Wish { user, traits }
     }
 }
 
@@ -124,7 +112,7 @@ async fn carry_out(
     };
     let mut statements = Statements::new(state, &write.key)?;
     let named = [("externalId", Some(external_id)), ("userId", Some(user.as_str()))];
-    statements.add(Kind::NpsResponse, &named, None, Some(&wish.traits()))?;
+    statements.add(Kind::NpsResponse, &named, None, Some(&wish.traits))?;
     let id = statements.ids().record(KIND, external_id);
     statements.append().await?;
     let profile = super::written(state, write, KIND, id).await?;

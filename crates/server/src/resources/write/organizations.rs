@@ -1,7 +1,11 @@
 //! Writing organizations.
 
 use axum::{extract::State, response::Response};
-use muster_model::kind::{Kind, RecordKind};
+use muster_model::{
+    id::IdSpace,
+    kind::{Kind, RecordKind},
+    profile::Profile,
+};
 
 use super::{
     super::{
@@ -9,6 +13,7 @@ use super::{
         records::{PathId, find},
     },
     body::Write,
+    fed::Fed,
     form::Form,
     statement::{Statements, Traits},
 };
@@ -40,7 +45,9 @@ pub(in crate::resources) async fn create(State(state): State<AppState>, write: W
     let members = write.members()?;
     let mut form = Form::new(&members);
     let external_id = form.required_id("externalId");
-    let traits = traits(&mut form, &state.settings.trait_names);
+    let id = IdSpace::new(&write.key.workspace.name).record(KIND, &external_id);
+    let known = state.store.profile(write.key.workspace.id, KIND, id).await.map_err(ApiError::Read)?;
+    let traits = traits(&mut form, known.as_deref(), &state.settings.trait_names);
     form.close()?;
     carry_out(&state, &write, &external_id, &traits).await
 }
@@ -55,16 +62,16 @@ pub(in crate::resources) async fn update(
     let members = write.members()?;
     let mut form = Form::new(&members);
     form.same_external_id(&profile.external_id);
-    let traits = traits(&mut form, &state.settings.trait_names);
+    let traits = traits(&mut form, Some(&profile), &state.settings.trait_names);
     form.close()?;
     carry_out(&state, &write, &profile.external_id, &traits).await
 }
 
-fn traits<'a>(form: &mut Form<'_, 'a>, names: &'a TraitNames) -> Traits<'a> {
+fn traits<'a>(form: &mut Form<'_, 'a>, known: Option<&Profile>, names: &'a TraitNames) -> Traits<'a> {
     form.unchanging(&UNCHANGING);
     form.unchanging(&["implied"]);
     let mut traits = Traits::of(form.object("traits"));
-    form.business_traits(&mut traits, names);
+    form.business_traits(&mut traits, Fed(known.map(|known| &known.traits)), names);
     traits
 }
 

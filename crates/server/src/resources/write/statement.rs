@@ -35,18 +35,18 @@ impl<'a> Traits<'a> {
     }
 
     /// States a trait whose value is JSON text, if there is one.
-    pub(crate) fn put(&mut self, key: &'a str, value: Option<&'a str>) {
-        self.members.extend(value.map(|value| (Cow::Borrowed(key), Cow::Borrowed(value))));
-    }
-
-    /// States a trait whose value is this JSON text.
-    pub(crate) fn put_json(&mut self, key: &'a str, json: String) {
-        self.members.push((Cow::Borrowed(key), Cow::Owned(json)));
+    pub(crate) fn put(&mut self, key: &'a str, value: Option<impl Into<Cow<'a, str>>>) {
+        self.members.extend(value.map(|value| (Cow::Borrowed(key), value.into())));
     }
 
     /// States a trait that is a text.
     pub(crate) fn put_text(&mut self, key: &'a str, text: &str) {
-        self.put_json(key, quoted(text));
+        self.put(key, Some(quoted(text)));
+    }
+
+    /// What is stated of a trait, if anything is.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        self.members.iter().rev().find(|(known, _)| known == key).map(|(_, value)| value.as_ref())
     }
 
     fn text(&self) -> String {

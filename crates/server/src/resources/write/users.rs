@@ -17,11 +17,12 @@ use super::{
         users::shown,
     },
     body::Write,
+    fed::{self, Fed},
     form::Form,
     reference::{self, Reference},
     statement::{Statements, Traits},
 };
-use crate::{error::ApiError, state::AppState};
+use crate::{error::ApiError, state::AppState, wire::user::UNSUBSCRIBED};
 
 const KIND: RecordKind = RecordKind::User;
 /// Fields of the record that a body may hold and that change nothing.
@@ -62,10 +63,10 @@ pub(in crate::resources) async fn create(State(state): State<AppState>, write: W
     let members = write.members()?;
     let mut form = Form::new(&members);
     let external_id = form.required_id("externalId");
-    let wish = Wish::read(&mut form);
-    form.close()?;
     let id = IdSpace::new(&write.key.workspace.name).record(KIND, &external_id);
     let known = state.store.profile(write.key.workspace.id, KIND, id).await.map_err(ApiError::Read)?;
+    let wish = Wish::read(&mut form, known.as_deref());
+    form.close()?;
     carry_out(&state, &write, &external_id, known.as_deref(), &wish).await
 }
 
@@ -79,21 +80,21 @@ pub(in crate::resources) async fn update(
     let members = write.members()?;
     let mut form = Form::new(&members);
     form.same_external_id(&profile.external_id);
-    let wish = Wish::read(&mut form);
+    let wish = Wish::read(&mut form, Some(&profile));
     form.close()?;
     carry_out(&state, &write, &profile.external_id, Some(&profile), &wish).await
 }
 
 impl<'a> Wish<'a> {
-    fn read(form: &mut Form<'_, 'a>) -> Wish<'a> {
+    fn read(form: &mut Form<'_, 'a>, known: Option<&Profile>) -> Wish<'a> {
         form.unchanging(&UNCHANGING);
+        let fed = Fed(known.map(|known| &known.traits));
         let mut traits = Traits::of(form.object("traits"));
-        for name in ["name", "email", "avatar"] {
-            form.text_trait(&mut traits, name);
-        }
-        traits.put("createdAt", form.instant("joinDate"));
-        traits.put("deactivatedAt", form.instant("deactivatedAt"));
-        traits.put("unsubscribedFromConversations", form.boolean("unsubscribedFromConversations"));
+        form.text_traits(&mut traits, fed, &["name", "email", "avatar"]);
+        fed.put(&mut traits, "createdAt", fed::Shape::Instant, form.instant("joinDate"));
+        fed.put(&mut traits, "deactivatedAt", fed::Shape::Instant, form.instant("deactivatedAt"));
+        let unsubscribed = form.boolean(UNSUBSCRIBED);
+        fed.put(&mut traits, UNSUBSCRIBED, fed::Shape::Boolean, unsubscribed);
         let (accounts, organizations) = (form.ids("accountIds"), form.ids("organizationIds"));
         Wish { accounts, organizations, traits }
     }

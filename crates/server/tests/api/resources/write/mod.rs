@@ -11,3 +11,6 @@ mod users;
 
 /// Bodies that break a rule.
 mod rules;
+
+/// Records that are sent back as they were read.
+mod sent_back;
