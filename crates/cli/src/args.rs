@@ -206,7 +206,7 @@ pub struct Delete {
     pub kind: Deletable,
     /// Its UUID or external id
     pub id: String,
-    /// The day on which to delete it, such as 2026-09-01, rather than now
+    /// The day on which to delete it, when it begins (UTC), such as 2026-09-01, rather than now
     #[arg(long, value_name = "DAY")]
     pub on: Option<String>,
     #[command(flatten)]

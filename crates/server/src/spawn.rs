@@ -5,7 +5,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use crate::metrics::Metrics;
+use crate::{error::ApiError, metrics::Metrics};
 
 /// Starts a task. `name` says in the log what it was.
 pub(crate) fn spawn(name: &'static str, metrics: &Arc<Metrics>, future: impl Future<Output = ()> + Send + 'static) {
@@ -14,6 +14,19 @@ pub(crate) fn spawn(name: &'static str, metrics: &Arc<Metrics>, future: impl Fut
         let _witness = witness;
         future.await;
     });
+}
+
+/// Does what may take long on a thread of its own.
+pub(crate) async fn blocking<T: Send + 'static>(
+    name: &'static str,
+    metrics: &Metrics,
+    job: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    tokio::task::spawn_blocking(job).await.map_err(|panic| {
+        tracing::error!(task = name, %panic, "a task panicked and was ended; this is a defect, please report it");
+        metrics.panics.inc();
+        ApiError::Internal
+    })
 }
 
 struct Witness {

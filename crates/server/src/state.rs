@@ -9,9 +9,10 @@ use std::sync::{
 };
 
 use muster_store::{Store, clock::Clock, credentials::TokenHash};
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Mutex, Semaphore};
 
 use crate::{
+    deletions::waiting::Waiting,
     docs::Pages,
     feed::Feed,
     forward::{Configured, Office},
@@ -47,8 +48,8 @@ pub struct Shared {
     pub(crate) turns: Turns,
     /// Who follows which export.
     pub(crate) seats: Seats,
-    /// Told when a deletion was scheduled.
-    pub(crate) due: Notify,
+    /// Which deletions wait for their day.
+    pub(crate) waiting: Waiting,
     /// Requests of each key.
     pub(crate) limiter: Limiter,
     /// When each key was last used.
@@ -91,7 +92,7 @@ impl AppState {
             making_keys: Mutex::default(),
             importing: Mutex::new(()),
             turns: Turns::default(),
-            due: Notify::new(),
+            waiting: Waiting::default(),
             last_used: LastUsed::default(),
             samples: Samples::default(),
             warmed: Warmed::default(),

@@ -30,11 +30,25 @@ pub fn delete(settings: &Settings, args: &args::Delete) -> anyhow::Result<Exit> 
         Deletable::Organization => "organizations",
     };
     let path = format!("/resources/{kind}/{}", encoded(&args.id));
-    let answer = checked(client.delete(&target(&path, &[("deleteOn", args.on.clone().unwrap_or_default())])))?;
+    // An empty day is no day, which is for the server to say: it must not be taken for "now".
+    let on = args.on.as_ref().map(|on| format!("?deleteOn={}", encoded(on))).unwrap_or_default();
+    let answer = checked(client.delete(&format!("{path}{on}")))?;
     let receipt = answer.location.context("the server's answer names no receipt")?;
-    output::line(checked(client.get(&receipt))?.body.trim_end())?;
-    output::talk("gone for every reader; the receipt says \"finished\" once no byte of it is left");
+    let body = checked(client.get(&receipt))?.body;
+    output::line(body.trim_end())?;
+    output::talk(&what_becomes(&serde_json::from_str(&body).context("the server's answer is no receipt")?, &receipt));
     Ok(Exit::Success)
+}
+
+/// What a receipt says of the record, for people.
+fn what_becomes(receipt: &Value, place: &str) -> String {
+    let day = receipt["deleteOn"].as_str().and_then(|at| at.split('T').next());
+    match (receipt["status"].as_str(), day) {
+        (Some("scheduled"), Some(day)) => format!(
+            "still there for every reader until {day} begins (UTC), and deleted then; DELETE {place} calls it off"
+        ),
+        _ => "gone for every reader; the receipt says \"finished\" once no byte of it is left".to_owned(),
+    }
 }
 
 /// Prints every receipt, newest first.

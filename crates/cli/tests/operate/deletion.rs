@@ -148,3 +148,24 @@ fn what_is_deleted_is_gone_everywhere_and_stays_so() {
     let again = server.client().post("/resources/deletions", receipts.as_bytes()).unwrap().expect(200).json();
     assert_eq!((&again["carriedOut"], &again["known"]), (&json!(0), &json!(2)), "{again}");
 }
+
+/// It once said that a record was gone which was to be deleted in 73 years.
+#[test]
+fn one_that_is_told_a_day_is_there_until_then() {
+    let home = Home::new();
+    let server = Launch::new(&home).start();
+    let mut client = server.client();
+    client.batch(&sent()).unwrap().expect_success();
+    let later = with_token(&home, &["delete", "user", "stays", "--on", "2099-01-01"]);
+    assert!(later.stderr.contains("still there for every reader until 2099-01-01 begins"), "{}", later.stderr);
+    let receipt: Value = serde_json::from_str(&later.succeeded()).unwrap();
+    assert_eq!(receipt["status"], json!("scheduled"));
+    let said = with_token(&home, &["delete", "user", "stays", "--on", ""]).failed();
+    assert!(said.contains("deleteOn must be a day"), "{said}");
+    assert_eq!(client.get("/resources/users/stays").unwrap().status, 200);
+    let now = with_token(&home, &["delete", "user", "stays"]);
+    assert!(now.stderr.contains("gone for every reader"), "{}", now.stderr);
+    let receipts = with_token(&home, &["receipts"]).succeeded();
+    assert!(receipts.contains("\"status\":\"cancelled\"") && !receipts.contains("scheduled"), "{receipts}");
+    server.stop();
+}

@@ -6,6 +6,12 @@
 /// Deleting a record, now or later.
 pub(crate) mod remove;
 
+/// What an id means that somebody asks to delete.
+mod meant;
+
+/// What is scheduled, as the server remembers it beside the store.
+pub(crate) mod waiting;
+
 /// Receipts: a list, one, and calling off what is scheduled.
 pub(crate) mod receipts;
 

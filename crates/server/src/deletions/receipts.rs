@@ -22,6 +22,7 @@ use crate::{
         cursor::{ListName, Place},
         query::Query,
         records::{PAGE_RECORDS_MAX, PathId, Reader},
+        write::statement::quoted,
     },
     state::AppState,
 };
@@ -41,7 +42,8 @@ pub(super) async fn list(
     let page = state.store.deletions(workspace.id, from, limit).await.map_err(ApiError::Read)?;
     let at = page.deletions.last().map(|last| last.requested_at).unwrap_or_default();
     let next = page.next.map(|id| format!("\"{}\"", name.write(Place { at, id: id.0 })));
-    let receipts: Vec<String> = page.deletions.iter().map(receipt::summary).collect();
+    let receipts = page.deletions.iter().map(|one| with_problem(&state, one, receipt::summary(one)));
+    let receipts: Vec<String> = receipts.collect();
     let (next, end) = (next.as_deref().unwrap_or("null"), next.is_none());
     Ok(raw(format!("{{\"results\":[{}],\"next\":{next},\"atEnd\":{end}}}", receipts.join(","))))
 }
@@ -52,7 +54,18 @@ pub(super) async fn show(
     Reader(workspace): Reader,
     PathId(id): PathId,
 ) -> Result<Response, ApiError> {
-    find(&state, &workspace, &id).await.map(|deletion| raw(receipt::text(&deletion)))
+    let deletion = find(&state, &workspace, &id).await?;
+    Ok(raw(with_problem(&state, &deletion, receipt::text(&deletion))))
+}
+
+/// The text of a receipt, with what keeps the deletion from being carried out although its day has come. No receipt that a
+/// hash is of has it.
+pub(crate) fn with_problem(state: &AppState, deletion: &Deletion, mut line: String) -> String {
+    if let Some(problem) = state.waiting.problem(deletion.id).filter(|_| deletion.stage == Stage::Scheduled) {
+        line.pop();
+        line.push_str(&format!(",\"problem\":{}}}", quoted(&problem)));
+    }
+    line
 }
 
 /// Calls off a deletion that waits for its day.
@@ -75,7 +88,9 @@ pub(crate) async fn call_off(state: &AppState, workspace: &Workspace, id: &str, 
         ));
     }
     let decree = Decree::Cancel { id: deletion.id, at: state.clock.now(), by: Some(key_id) };
-    send(state, workspace, &decree, key_id).await
+    send(state, workspace, &decree, key_id).await?;
+    state.waiting.forget(workspace.id, &[deletion.id]);
+    Ok(())
 }
 
 /// The deletion with an id.

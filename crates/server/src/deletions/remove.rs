@@ -17,6 +17,7 @@ use muster_store::{
     deletion::{CoverError, Covered, Decree, Delete, cover},
 };
 
+use super::meant::{meant, meant_instance, nobody, set_aside};
 use crate::{
     error::ApiError,
     ingest::journal::append_batch,
@@ -24,9 +25,9 @@ use crate::{
     resources::{
         answer::no_content,
         custom_objects,
-        instances::{self, PathIds},
+        instances::PathIds,
         query::Query,
-        records::{PathId, Reader, find},
+        records::{PathId, Reader},
     },
     state::AppState,
 };
@@ -41,8 +42,7 @@ pub(super) async fn remove(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let due = day(&Query::of(&uri))?;
-    let profile = find(&state, &workspace, kind, &id).await?;
-    let (root, key_id) = ((kind, profile.id), caller.key_id());
+    let (root, key_id) = (meant(&state, &workspace, kind, &id).await?, caller.key_id());
     let id = match due.filter(|due| *due > state.clock.now()) {
         Some(due) => schedule(&state, &workspace, root, key_id, due).await?,
         None => delete(&state, &workspace, root, key_id).await?,
@@ -58,8 +58,8 @@ pub(super) async fn remove_instance(
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, ApiError> {
     let object = custom_objects::find(&state, &workspace, &ids.object).await?;
-    let profile = instances::find(&state, &workspace, &object, &ids.instance).await?;
-    delete(&state, &workspace, (RecordKind::Instance, profile.id), caller.key_id()).await.map(receipt_at)
+    let root = meant_instance(&state, &workspace, &object, &ids.instance).await?;
+    delete(&state, &workspace, root, caller.key_id()).await.map(receipt_at)
 }
 
 /// Deletes a record and everything that belongs to it alone. The id is the receipt's.
@@ -74,7 +74,7 @@ pub(crate) async fn delete(
     delete_as(state, workspace, root, (id, requested_at), key_id).await.map(|()| id)
 }
 
-/// The same under an id that was given out before.
+/// The same under an id that was given out before. What was scheduled for any of the records ends with it.
 pub(super) async fn delete_as(
     state: &AppState,
     workspace: &Workspace,
@@ -82,12 +82,41 @@ pub(super) async fn delete_as(
     (id, requested_at): (DeletionId, Micros),
     key_id: u64,
 ) -> Result<(), ApiError> {
-    let covered = cover(&*state.store, workspace.id, root).await;
-    let Covered { subjects, parts, latest } = covered.map_err(|error| not_covered(root.0, error))?;
+    if root.0 == RecordKind::Anonymous {
+        // Somebody may have said who it is since it was scheduled.
+        nobody(state, workspace, root.1).await?;
+    }
+    let Covered { subjects, parts, latest } = match cover(&*state.store, workspace.id, root).await {
+        // What only messages set aside name is no record, and goes all the same.
+        Err(CoverError::Unknown) => match set_aside(state, workspace, root).await? {
+            Some(latest) => Covered { subjects: vec![root], parts: Vec::new(), latest },
+            None => return Err(not_covered(root.0, CoverError::Unknown)),
+        },
+        covered => covered.map_err(|error| not_covered(root.0, error))?,
+    };
     // A clock that was set back must not leave anything behind that was received before.
     let at = latest.max(state.clock.now());
-    let decree = Decree::Delete(Delete { id, root, requested_at, key_id, at, subjects, parts });
-    send(state, workspace, &decree, key_id).await
+    carry_out(state, workspace, Delete { id, root, requested_at, key_id, at, subjects, parts }, key_id).await
+}
+
+/// Has a deletion carried out, and calls off those that wait for any of its records and were asked for before it: the
+/// same id, sent again, is a new record that nobody asked to delete.
+pub(super) async fn carry_out(
+    state: &AppState,
+    workspace: &Workspace,
+    delete: Delete,
+    key_id: u64,
+) -> Result<(), ApiError> {
+    let (id, at) = (delete.id, delete.at);
+    let mut void = state.waiting.of(state, workspace.id, &delete.subjects, at).await?;
+    void.retain(|waiting| *waiting != id);
+    let mut batch = BatchBuilder::new(workspace.id, 256).sent_with(key_id);
+    batch.decree(&Decree::Delete(delete));
+    void.iter().for_each(|waiting| batch.decree(&Decree::Cancel { id: *waiting, at, by: None }));
+    append_batch(state, batch.build()).await?;
+    void.push(id);
+    state.waiting.forget(workspace.id, &void);
+    Ok(())
 }
 
 /// Has a record deleted when a day has come.
@@ -100,8 +129,9 @@ pub(super) async fn schedule(
 ) -> Result<DeletionId, ApiError> {
     let requested_at = state.clock.now();
     let id = DeletionId::of(root, requested_at);
+    state.waiting.add(state, (workspace.id, root), (id, requested_at)).await?;
     send(state, workspace, &Decree::Schedule { id, root, requested_at, key_id, due }, key_id).await?;
-    state.due.notify_one();
+    state.waiting.wake.notify_one();
     Ok(id)
 }
 
@@ -134,7 +164,7 @@ fn not_covered(kind: RecordKind, error: CoverError) -> ApiError {
 }
 
 fn day(parameters: &Query) -> Result<Option<Micros>, ApiError> {
-    let Some(text) = parameters.filled("deleteOn") else { return Ok(None) };
+    let Some(text) = parameters.get("deleteOn") else { return Ok(None) };
     let day = Micros::parse(text).filter(|_| text.len() == 10);
     day.map(Some)
         .ok_or_else(|| ApiError::parameter("deleteOn must be a day, such as 2026-09-01; it begins at midnight UTC"))

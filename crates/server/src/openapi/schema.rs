@@ -247,6 +247,7 @@ fn deletion() -> ObjectBuilder {
         .property("number", of(Field::NumberOrNull))
         .property("previous", of(Field::TextOrNull))
         .property("hash", of(Field::TextOrNull))
+        .property("problem", of(Field::Text))
 }
 
 fn success() -> ObjectBuilder {

@@ -9,6 +9,7 @@ use axum::{
 use crate::{
     error::ApiError,
     observe::Notes,
+    spawn::blocking,
     state::AppState,
     wire::object::{List, Object},
 };
@@ -51,11 +52,7 @@ pub(crate) async fn write(
     if weight_bytes <= state.settings.inline_bytes_max {
         return Ok(write());
     }
-    tokio::task::spawn_blocking(write).await.map_err(|panic| {
-        tracing::error!(task = "write", %panic, "a task panicked and was ended; this is a defect, please report it");
-        state.metrics.panics.inc();
-        ApiError::Internal
-    })
+    blocking("write", &state.metrics, write).await
 }
 
 /// A page of results, ended early when it has grown to `bytes_max`. `write` writes one result; `place` is the cursor

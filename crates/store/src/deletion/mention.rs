@@ -5,6 +5,7 @@
 //! is found where none was meant costs one message set aside; one that is missed would break a promise.
 
 use muster_model::{
+    deletion::Subject,
     id::{IdSpace, RecordId},
     json,
     kind::RecordKind,
@@ -40,6 +41,50 @@ pub fn mentions(body: &[u8], ids: IdSpace, deleted: impl Fn(RecordId) -> bool) -
         }
     }
     deleted(ids.instance(&object, &external_id))
+}
+
+/// Whether `body` names this record where the ids of its kind stand: whether it was about it, as far as that can be told.
+/// What [`mentions`] takes for a name may be any word, which is no reason to believe that there is somebody of that name.
+#[must_use]
+pub fn names(body: &[u8], ids: IdSpace, (kind, id): Subject) -> bool {
+    let text = String::from_utf8_lossy(body);
+    let mut words = Words { text: &text, at: 0 };
+    let (mut key, mut external_id, mut object) = (String::new(), String::new(), String::new());
+    while let Some(word) = words.next() {
+        if words.is_key() {
+            key = word.text.to_lowercase();
+            key.retain(char::is_alphanumeric);
+            continue;
+        }
+        match key.as_str() {
+            "externalid" => word.text.trim().clone_into(&mut external_id),
+            "customobjectid" => word.text.trim().clone_into(&mut object),
+            _ => {}
+        }
+        if holds_id_of(&key, kind) && ids.record(kind, word.text.trim()) == id {
+            return true;
+        }
+    }
+    kind == RecordKind::Instance && ids.instance(&object, &external_id) == id
+}
+
+/// Whether an id of this kind is what stands under a key. A key that ends as ids do and is nobody's may be anybody's.
+fn holds_id_of(key: &str, kind: RecordKind) -> bool {
+    use RecordKind::{Account, CustomObject, NpsResponse, Organization, User};
+    let stems: [(&str, &[RecordKind]); 10] = [
+        ("message", &[]),
+        ("user", &[User]),
+        ("anonymous", &[User]),
+        ("previous", &[User]),
+        ("account", &[Account]),
+        ("company", &[Account]),
+        ("group", &[Account, Organization]),
+        ("organization", &[Organization]),
+        ("external", &[NpsResponse]),
+        ("customobject", &[CustomObject]),
+    ];
+    let of = stems.iter().find(|(stem, _)| key.contains(stem));
+    key.ends_with("id") && kind != RecordKind::Instance && of.is_none_or(|(_, kinds)| kinds.contains(&kind))
 }
 
 struct Word {
@@ -132,5 +177,33 @@ mod tests {
         check(r#"{"type":"npsresponse","externalId":"n-1","traits":{"feedback":"said"}}"#, true);
         check("\"", false);
         check("", false);
+    }
+
+    #[track_caller]
+    fn check_named(body: &str, kind: RecordKind, name: &str, expected: bool) {
+        let ids = IdSpace::new("default");
+        assert_eq!(names(body.as_bytes(), ids, (kind, ids.record(kind, name))), expected, "{body}: {kind:?} {name}");
+    }
+
+    #[test]
+    fn whoever_a_message_was_about_stands_where_ids_do() {
+        use RecordKind::{Account, NpsResponse, Organization, User};
+        let body =
+            r#"{"type":"user","userId":"u-1","account_id":32,"messageId":"m","uid":"x","traits":{"plan":"pro"}}"#;
+        check_named(body, User, "u-1", true);
+        check_named(body, Account, "u-1", false);
+        check_named(body, Account, "32", true);
+        check_named(body, User, "x", true);
+        for word in ["user", "m", "pro", "u-12", "u-1\"", ""] {
+            check_named(body, User, word, false);
+        }
+        check_named(r#"{"groupId":"g"}"#, Organization, "g", true);
+        check_named(r#"{"externalId":"n"}"#, NpsResponse, "n", true);
+        check_named(r#"{"externalId":"n"}"#, User, "n", false);
+        check_named("userId: u-1", User, "u-1", true);
+        let ids = IdSpace::new("default");
+        let body = br#"{"customObjectId":"deal","externalId":"x"}"#;
+        assert!(names(body, ids, (RecordKind::Instance, ids.instance("deal", "x"))));
+        assert!(!names(body, ids, (RecordKind::Instance, ids.instance("deal", "y"))));
     }
 }

@@ -25,7 +25,7 @@ use muster_model::{deletion::DeletionId, id::WorkspaceId};
 use crate::{Answer, error::ReadError};
 pub use cover::{CoverError, Covered, cover};
 pub use decree::{Decree, Delete};
-pub use mention::mentions;
+pub use mention::{mentions, names};
 pub use progress::{Deletion, Erasure, Removed, Seal, Stage};
 
 /// A page of deletions, newest first.

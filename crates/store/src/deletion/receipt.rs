@@ -49,6 +49,27 @@ pub(super) fn hash(deletion: &Deletion) -> [u8; 32] {
     Sha256::digest(body(deletion, true).as_bytes()).into()
 }
 
+/// Why the text of a receipt proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unproven {
+    /// It has no hash: what it is of was not finished, or it is no receipt.
+    #[error("it has no hash")]
+    Unsealed,
+    /// Its hash is another text's.
+    #[error("its hash does not match its text")]
+    Changed,
+}
+
+/// Checks that a line is a receipt with the hash of its own text. Where it stands in a chain is not looked at.
+pub fn prove(line: &str) -> Result<(), Unproven> {
+    let (text, said) = line.trim().rsplit_once(",\"hash\":").ok_or(Unproven::Unsealed)?;
+    if said == "null}" {
+        return Err(Unproven::Unsealed);
+    }
+    let hash = Sha256::new().chain_update(text).chain_update("}").finalize();
+    if said == format!("\"{}\"}}", hex(&hash.into())) { Ok(()) } else { Err(Unproven::Changed) }
+}
+
 /// Checks receipts that were sealed, which are given in the order of their numbers.
 pub fn verify<'d>(sealed: impl IntoIterator<Item = &'d Deletion>) -> Result<(), Broken> {
     let (mut last, mut previous) = (0, [0; 32]);
@@ -199,5 +220,19 @@ mod tests {
         let (before, hash) = line.split_once(",\"hash\":\"").expect("a sealed receipt has a hash");
         assert_eq!(hash, format!("{}\"}}", hex(&Sha256::digest(format!("{before}}}").as_bytes()).into())));
         assert!(summary(&deletion).contains("\"status\":\"finished\""), "{line}");
+    }
+
+    #[test]
+    fn a_line_is_proven_by_its_own_hash_wherever_its_chain_begins() {
+        let line = text(&sealed(2, chain_end(&[sealed(1, (0, [0; 32]))])));
+        assert_eq!(prove(&line), Ok(()));
+        assert_eq!(prove(&format!(" {line}\r")), Ok(()));
+        let (text, _) = line.split_once(",\"hash\":").expect("a sealed receipt has a hash");
+        for changed in [line.replace("\"requestedBy\":1", "\"requestedBy\":2"), format!("{text},\"hash\":\"00\"}}")] {
+            assert_eq!(prove(&changed), Err(Unproven::Changed), "{changed}");
+        }
+        for unsealed in [format!("{text},\"hash\":null}}"), format!("{text}}}"), "{}".to_owned()] {
+            assert_eq!(prove(&unsealed), Err(Unproven::Unsealed), "{unsealed}");
+        }
     }
 }

@@ -287,6 +287,27 @@ pub async fn a_tie_that_goes_takes_along_where_the_id_is_found_from<S: Subject>(
     check(&desk, &[x], &["e9", "e2"], "said again").await;
 }
 
+/// An anonymous id that was never anybody goes with all that it did and said.
+pub async fn someone_whom_nobody_identified_can_be_deleted<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    let said = r#"{"type":"user","callType":"identify","anonymousId":"x","traits":{"city":"Ulm"},"messageId":"1"}"#;
+    desk.send(&[joins("u", "a", 1), strolls("x", "e2", 2), strolls_in("x", "a", "e3", 3), said.to_owned()]).await;
+    desk.send(&[strolls("y", "f2", 2)]).await;
+    assert_eq!(desk.timeline(Account, "a").await, ["e3"]);
+    let id = desk.delete(Anonymous, "x").await;
+    assert!(desk.find(Anonymous, "x").await.is_none());
+    assert_eq!(desk.timeline(Account, "a").await, [""; 0]);
+    check_seen(&desk, Account, "a", None).await;
+    let removed = desk.finished(id).await.erasure().map(|erasure| erasure.removed).expect("it was carried out");
+    assert_eq!((removed.users, removed.anonymous, removed.messages), (0, 1, 3));
+    let text = render(desk.store(), desk.workspace().id, Times::Hidden).await;
+    assert!(!text.contains("Ulm") && !text.contains("e2") && text.contains("f2"), "{text}");
+    assert_eq!(desk.send(&[strolls("x", "e4", 4)]).await, [Outcome::Deleted], "what comes late goes too");
+    desk.send(&[is("u", "x", 9)]).await;
+    assert_eq!(desk.timeline(User, "u").await, [""; 0], "nothing is left for whoever it turns out to be");
+    check_seen(&desk, Account, "a", None).await;
+}
+
 /// One workspace's ties say nothing in another.
 pub async fn ties_stay_in_their_workspace<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;

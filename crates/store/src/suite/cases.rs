@@ -95,6 +95,7 @@ macro_rules! conformance {
             a_user_that_goes_takes_its_anonymous_ids_along
             what_others_did_under_the_same_id_stays
             a_tie_that_goes_takes_along_where_the_id_is_found_from
+            someone_whom_nobody_identified_can_be_deleted
             ties_stay_in_their_workspace
             a_user_of_many_devices
             what_ties_and_what_does_not
@@ -168,6 +169,7 @@ macro_rules! conformance {
             events_of_a_deleted_user_leave_the_account
             answers_of_a_deleted_user_are_not_counted
             messages_set_aside_about_it_go
+            messages_set_aside_about_nobody_known_go
             others_are_left_alone
             a_deletion_is_carried_out_once
             a_schedule_is_kept_and_called_off

@@ -182,6 +182,26 @@ pub async fn messages_set_aside_about_it_go<S: Subject>(subject: &S, pace: Pace)
     assert_eq!(left, [br#"{"type":"user","userId":"v"}"#.to_vec()]);
 }
 
+/// Those that name somebody of whom there is no record.
+pub async fn messages_set_aside_about_nobody_known_go<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    desk.send_each(&[USER]).await;
+    desk.send(&[r#"{"type":"user","userId":"w"}"#, r#"{"type":"user","userId":"v"}"#]).await;
+    let (root, at) = ((User, desk.id(User, "w")), desk.now());
+    let id = DeletionId::of(root, at);
+    let (subjects, parts) = (vec![root], Vec::new());
+    let delete = crate::deletion::Delete { id, root, requested_at: at, key_id: 1, at, subjects, parts };
+    desk.decree(&Decree::Delete(delete)).await;
+    let check = async |desk: &Desk<'_, S>| {
+        let left: Vec<Vec<u8>> = desk.refused(10).await.into_iter().map(|one| one.body.into_owned()).collect();
+        assert_eq!(left, [br#"{"type":"user","userId":"v"}"#.to_vec()]);
+    };
+    check(&desk).await;
+    let removed = desk.finished(id).await.erasure().map(|erasure| erasure.removed).expect("it was carried out");
+    assert_eq!((removed.users, removed.refused), (0, 1));
+    check(&desk).await;
+}
+
 /// Another kind, another id, another workspace.
 pub async fn others_are_left_alone<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;

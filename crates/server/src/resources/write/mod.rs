@@ -14,7 +14,7 @@ pub(crate) mod form;
 pub(super) mod fed;
 
 /// Making messages of what a body says, and appending them.
-pub(super) mod statement;
+pub(crate) mod statement;
 
 /// Which record an id in a body means.
 pub(super) mod reference;

@@ -143,7 +143,7 @@ pub(super) async fn one(
         counts: counts.into_iter().filter(|(_, many)| *many > 0).map(|(what, many)| (what, count(many))).collect(),
         finished: shown::time_or_nothing(seal.map(|seal| seal.finished_at), Form::Full),
         number: seal.map(|seal| count(seal.number)).unwrap_or_default(),
-        receipt: receipt::text(&deletion),
+        receipt: receipts::with_problem(&state, &deletion, receipt::text(&deletion)),
         scheduled: deletion.stage == Stage::Scheduled && session.scopes.contains(Scopes::WRITE),
         row: row(&deletion, &Names::of(&state, session.workspace())),
     })

@@ -93,7 +93,7 @@ fn what_arrives_late_is_taken_and_said_to_be_deleted() {
 fn a_day_may_be_given_and_called_off() {
     let api = Api::new();
     api.send(SENT);
-    for wrong in ["soon", "2026-13-01", "2026-02-01T00:00:00Z"] {
+    for wrong in ["", "soon", "2026-13-01", "2026-02-01T00:00:00Z"] {
         assert_eq!(api.ask(&format!("DELETE /resources/users/u?deleteOn={wrong}"), "").status, 400, "{wrong}");
     }
     let location = delete(&api, "users/u?deleteOn=2026-02-01");
@@ -116,11 +116,76 @@ fn receipts_carry_deletions_over_to_a_restored_store() {
     let restored = Api::new();
     restored.send(SENT);
     restored.pass_seconds(5);
-    restored.check("POST /resources/deletions", &receipt, r#"200 {"carriedOut":1,"known":0}"#);
+    restored.check("POST /resources/deletions", &receipt, r#"200 {"carriedOut":1,"known":0,"notHere":0}"#);
     assert_eq!(restored.ask("GET /resources/users/u", "").status, 404);
-    restored.check("POST /resources/deletions", &receipt, r#"200 {"carriedOut":0,"known":1}"#);
+    restored.check("POST /resources/deletions", &receipt, r#"200 {"carriedOut":0,"known":1,"notHere":0}"#);
     assert_eq!(restored.ask("POST /resources/deletions", "{}").status, 400);
     assert_eq!(restored.ask("GET /resources/users/v", "").status, 200);
+}
+
+/// A receipt with a hash that anybody could have written was once carried out, and one from the future had every message
+/// about its user dropped until then.
+#[test]
+fn a_receipt_is_believed_for_its_hash_alone() {
+    let api = Api::new();
+    api.send(SENT);
+    let first = api.ask(&format!("GET {}", delete(&api, "users/u")), "").body;
+    let second = api.ask(&format!("GET {}", delete(&api, "users/v")), "").body;
+    let restored = Api::new();
+    restored.send(SENT);
+    restored.pass_seconds(5);
+    let sealed = |text: &str| {
+        let hash: String = Sha256::digest(format!("{text}}}")).iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{text},\"hash\":\"{hash}\"}}")
+    };
+    let (text, _) = first.split_once(",\"hash\":").unwrap();
+    let applied = |at: &str| {
+        let (before, after) = text.split_once("\"appliedAt\":\"").unwrap();
+        format!("{before}\"appliedAt\":\"{at}\"{}", after.split_once('"').unwrap().1)
+    };
+    let wrong = [
+        (format!("{text},\"hash\":\"00\"}}"), "does not have the hash"),
+        (first.replace("\"requestedBy\":1", "\"requestedBy\":2"), "does not have the hash"),
+        (format!("{text},\"hash\":null}}"), "has no hash"),
+        (format!("{text}}}"), "has no hash"),
+        (sealed(&applied("2099-01-01T00:00:00Z")), "has not come yet"),
+        (sealed(&applied("soon")), "is no receipt"),
+        ("{".to_owned(), "is no receipt"),
+        ("{}".to_owned(), "is no receipt"),
+    ];
+    for (line, why) in &wrong {
+        let answer = restored.ask("POST /resources/deletions", &format!("{second}\n\n{line}\n"));
+        assert_eq!(answer.status, 400, "{line}");
+        assert!(answer.body.contains(&format!("line 3 {why}")), "{line}: {}", answer.body);
+    }
+    assert_eq!(restored.ask("GET /resources/users/u", "").status, 200);
+    assert_eq!(restored.ask("GET /resources/users/v", "").status, 200, "none is carried out when one is wrong");
+    restored.check("POST /resources/deletions", &second, r#"200 {"carriedOut":1,"known":0,"notHere":0}"#);
+    // In another workspace nothing has these UUIDs.
+    restored.key("other", "test-token-of-another-workspace", Scopes::ALL);
+    let other = [("authorization", "Basic test-token-of-another-workspace")];
+    let expected = r#"200 {"carriedOut":1,"known":0,"notHere":1}"#;
+    restored.check_with("POST /resources/deletions", &other, &first, expected);
+    assert_eq!(restored.ask("GET /resources/users/u", "").status, 200);
+}
+
+/// What was scheduled once stayed so, and would have deleted a record that came to be long after.
+#[test]
+fn a_deletion_at_once_ends_what_was_scheduled() {
+    let api = Api::new();
+    api.send(SENT);
+    let later = delete(&api, "users/u?deleteOn=2026-02-01");
+    let latest = delete(&api, "users/u?deleteOn=2026-03-01");
+    let other = delete(&api, "users/v?deleteOn=2026-02-01");
+    delete(&api, "accounts/a");
+    for location in [&later, &latest] {
+        let receipt = api.read(location);
+        assert_eq!((&receipt["status"], receipt.get("cancelledBy")), (&"cancelled".into(), None), "{receipt}");
+    }
+    assert_eq!(api.read(&other)["status"], "scheduled");
+    let listed = api.read("/resources/deletions");
+    let statuses = listed["results"].as_array().unwrap().iter().map(|one| one["status"].as_str().unwrap());
+    assert_eq!(statuses.collect::<Vec<_>>(), ["finished", "scheduled", "cancelled", "cancelled"]);
 }
 
 /// The receipts of years, and of deletions that covered much, are larger than a page of anything.
@@ -131,7 +196,7 @@ fn receipts_are_taken_within_the_bound_of_every_body() {
     let receipt = api.ask(&format!("GET {}", delete(&api, "users/u")), "").body;
     let many = format!("{receipt}\n").repeat(3 * 1024 * 1024 / receipt.len());
     let count = many.lines().count();
-    api.check("POST /resources/deletions", &many, &format!(r#"200 {{"carriedOut":0,"known":{count}}}"#));
+    api.check("POST /resources/deletions", &many, &format!(r#"200 {{"carriedOut":0,"known":{count},"notHere":0}}"#));
     let too_many = " ".repeat(21 * 1024 * 1024);
     let refused = api.ask("POST /resources/deletions", &too_many);
     assert_eq!(refused.status, 413);

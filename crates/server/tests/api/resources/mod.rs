@@ -50,3 +50,6 @@ mod refused;
 
 /// Deleting, and receipts.
 mod deletions;
+
+/// Deleting what an id sent of which there is no record.
+mod unrecorded;
