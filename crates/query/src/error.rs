@@ -27,6 +27,11 @@ pub enum QueryError {
     /// It needed too much memory.
     #[error("the query needs more than {bytes} bytes of memory; group or filter earlier, or ask for fewer columns")]
     TooMuchMemory { bytes: usize },
+    /// One value would be too long.
+    #[error(
+        "one value would be longer than a value may be; put fewer texts together, or shorten them with substr(text, 1, 100)"
+    )]
+    ValueTooLarge,
     /// It needed too much room in temporary files.
     #[error(
         "the query sorts or groups more than may be written to temporary files; group or filter earlier, or ask for fewer columns"
@@ -59,7 +64,9 @@ impl QueryError {
             QueryError::Parameters(_) => "invalid_parameters",
             QueryError::TooLong { .. } => "sql_too_long",
             QueryError::TooSlow { .. } => "query_too_slow",
-            QueryError::TooMuchMemory { .. } | QueryError::TooMuchSorted => "query_too_large",
+            QueryError::TooMuchMemory { .. } | QueryError::TooMuchSorted | QueryError::ValueTooLarge => {
+                "query_too_large"
+            }
             QueryError::TooLarge { .. } => "answer_too_large",
             QueryError::Cancelled => "cancelled",
             QueryError::NotSorted | QueryError::Read(_) | QueryError::Internal(_) => "failed",

@@ -90,6 +90,9 @@ pub fn router(state: AppState) -> Router {
     let table = table();
     state.pages.get_or_init(|| docs::Pages::new(&openapi::document(&table)));
     let mut router = Router::new();
+    for (path, route) in overshadowed(&table) {
+        router = router.route(path, gated(&state, route.access, route.handler.clone()));
+    }
     for route in table {
         router = router.route(&route.path, gated(&state, route.access, route.handler));
     }
@@ -102,6 +105,21 @@ pub fn router(state: AppState) -> Router {
     // What the table does not know may be a path written with too many slashes. Everything else takes the short way.
     let tidied = inner.clone();
     inner.fallback(move |request: Request| tidy(tidied, request))
+}
+
+/// Routes of a record that another path takes when the record's id is a word of that path: `PUT /resources/users/search`
+/// means the user `search`, since a search has no such method.
+fn overshadowed(table: &[Route]) -> Vec<(&str, &Route)> {
+    let parts =
+        |route: &Route| route.path.rsplit_once('/').map(|(stem, last)| (stem.to_owned(), last.starts_with('{')));
+    let mut found = Vec::new();
+    for word in table.iter().filter(|route| route.path.starts_with("/resources/")) {
+        let Some((stem, false)) = parts(word) else { continue };
+        let taken = |method: &Method| table.iter().any(|route| route.path == word.path && route.method == *method);
+        let of_ids = table.iter().filter(|route| parts(route) == Some((stem.clone(), true)) && !taken(&route.method));
+        found.extend(of_ids.map(|route| (word.path.as_str(), route)));
+    }
+    found
 }
 
 fn gated(state: &AppState, access: Access, handler: MethodRouter<AppState>) -> MethodRouter<AppState> {

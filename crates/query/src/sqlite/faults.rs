@@ -37,6 +37,7 @@ pub fn meaning(
     match code {
         Some(ErrorCode::OperationInterrupted) => session.stop.reason().unwrap_or(QueryError::Cancelled),
         _ if allowance.was_exceeded() => QueryError::TooMuchSorted,
+        Some(ErrorCode::TooBig) => QueryError::ValueTooLarge,
         Some(ErrorCode::OutOfMemory) => QueryError::TooMuchMemory { bytes: budget.bytes_max() },
         _ if budget.was_exceeded() => QueryError::TooMuchMemory { bytes: budget.bytes_max() },
         Some(ErrorCode::AuthorizationForStatementDenied) => {

@@ -35,14 +35,14 @@ pub fn text_of<'t>(traits: &'t Traits, key: &str) -> Option<Cow<'t, str>> {
     }
 }
 
-/// The number that a trait is; text that is a number counts as one.
+/// The number that a trait is; text that is a number counts as one, and one that no double holds as none.
 pub fn number_of(traits: &Traits, key: &str) -> Option<f64> {
     let json = traits.get(key)?;
     let text = match string_value(json) {
         Some(text) => Cow::Owned(text.ok()?.trim().to_owned()),
         None => Cow::Borrowed(json),
     };
-    text.parse().ok().filter(|_| is_number(&text))
+    text.parse().ok().filter(|number: &f64| number.is_finite() && is_number(&text))
 }
 
 /// The instant that a trait is, when it is ISO 8601 text.

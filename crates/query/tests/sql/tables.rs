@@ -9,7 +9,7 @@ fn story() -> Vec<String> {
     texts(&[
         r#"{"type":"organization","organizationId":"o","messageId":"1","timestamp":"2024-01-01","traits":{"name":"Org","mrr":"12.5","size":3}}"#,
         r#"{"type":"account","accountId":"a","organizationId":"o","messageId":"2","timestamp":"2024-01-01","traits":{"name":"Acme","mrr":100,"plan":"pro","tags":["x"],"vip":true}}"#,
-        r#"{"type":"account","accountId":"b","messageId":"3","timestamp":"2024-01-01","traits":{"churnedAt":"2024-02-01","mrr":"free"}}"#,
+        r#"{"type":"account","accountId":"b","messageId":"3","timestamp":"2024-01-01","traits":{"churnedAt":"2024-02-01","mrr":1e999}}"#,
         r#"{"type":"user","userId":"u","accountId":"a","messageId":"4","timestamp":"2024-01-02","traits":{"name":"Ü","email":"u@x.org","createdAt":"2023-05-01"}}"#,
         r#"{"type":"user","userId":"v","organizationId":"o","messageId":"5","timestamp":"2024-01-02"}"#,
         r#"{"type":"track","event":"login","userId":"u","messageId":"6","timestamp":"2024-01-03T04:05:06.789123Z","properties":{"n":1.5,"s":"x"}}"#,
@@ -80,7 +80,7 @@ async fn events_messages_traits_and_days() {
             "account|a|tags|[\"x\"]|text",
             "account|a|vip|1|integer",
             "account|b|churnedAt|2024-02-01|text",
-            "account|b|mrr|free|text",
+            "account|b|mrr|1e999|text",
             "user|u|createdAt|2023-05-01|text",
             "user|u|email|u@x.org|text",
             "user|u|name|Ü|text",

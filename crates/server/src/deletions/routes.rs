@@ -41,8 +41,8 @@ pub(crate) fn routes() -> Vec<Route> {
     let about = "Receipts one a line, as they are shown. For after a backup from before them was restored.";
     let replayed = Words::new("Deletions", "Carries out again what receipts say was deleted", about)
         .body("Receipts.", true, schema::any_object(), json!({"id": "…", "records": []}))
-        .answer(200, "How many were carried out, and how many were known.", schema::any_object())
-        .answer(400, "A line is no receipt; none was carried out.", named("Error"));
+        .answer(200, "How many were carried out, were known, and name no record that is here.", schema::any_object())
+        .answer(400, "A line is no receipt, or not as it was printed; none was carried out.", named("Error"));
     vec![
         removal(RecordKind::Organization, "organizations", "Its accounts, and what belongs to it alone, go with it."),
         removal(RecordKind::Account, "accounts", "Its users go with it unless another account has them."),
@@ -77,8 +77,12 @@ fn removal(kind: RecordKind, path: &str, about: &str) -> Route {
         .segment("id", "The record's UUID or its external id, percent-encoded.")
         .query("deleteOn", "The day on which to delete it, such as 2026-09-01, rather than now.", schema::text())
         .bare(204, "It is deleted, or will be.")
-        .answer(400, "The day is none, or more records belong to it than one deletion takes.", named("Error"))
-        .answer(404, "There is no such record.", named("Error"));
+        .answer(
+            400,
+            "The day is none, more records belong to it than one deletion takes, or it is an anonymous id of a user.",
+            named("Error"),
+        )
+        .answer(404, "There is no such record, and nothing else is stored of the id.", named("Error"));
     let handler = move |state: State<AppState>, reader: Reader, id: PathId, caller: Extension<Caller>, uri: Uri| {
         remove::remove(kind, state, reader, id, caller, uri)
     };

@@ -16,6 +16,7 @@ pub(crate) fn status(error: &QueryError) -> StatusCode {
         QueryError::TooSlow { .. }
         | QueryError::TooMuchMemory { .. }
         | QueryError::TooMuchSorted
+        | QueryError::ValueTooLarge
         | QueryError::TooLarge { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         QueryError::Read(ReadError::TooLarge { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
         QueryError::Cancelled => StatusCode::SERVICE_UNAVAILABLE,
@@ -38,6 +39,7 @@ pub(crate) fn says(error: &QueryError) -> String {
         | QueryError::TooSlow { .. }
         | QueryError::TooMuchMemory { .. }
         | QueryError::TooMuchSorted
+        | QueryError::ValueTooLarge
         | QueryError::TooLarge { .. }
         | QueryError::Cancelled => error.to_string(),
     }

@@ -23,8 +23,9 @@ use muster_store::{
 use super::{
     answer::{self, json, page},
     custom_objects,
+    listing::unknown_trait,
     query::Query,
-    records::{ListOf, ListRequest, PathId, Reader},
+    records::{ListOf, ListRequest, PathId, Reader, last_word},
     related::Gatherer,
     write::reference,
 };
@@ -57,7 +58,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathIds {
         let not_text = |_| ApiError::parameter("an id in the path is not UTF-8 text once its escapes are resolved");
         let parameters = RawPathParams::from_request_parts(parts, state).await.map_err(not_text)?;
         let named = |wanted: &str| parameters.iter().find(|(name, _)| *name == wanted).map(|(_, id)| id.to_owned());
-        match (named("id"), named("instanceId")) {
+        match (named("id"), named("instanceId").or_else(|| last_word(parts))) {
             (Some(object), Some(instance)) => Ok(PathIds { object, instance }),
             _ => Err(ApiError::NoSuchPath),
         }
@@ -166,8 +167,10 @@ async fn sought(
             // A field is known by its key, and by the id that the catalogue shows for it.
             let named =
                 |one: &&KnownTrait| Some(custom_field::id(workspace, model, &one.key)) == RecordId::parse(sought);
-            let sought = known.iter().find(named).map_or(sought, |one| one.key.as_ref());
-            let has = Condition::TraitIs { key: sought.to_owned(), value: value.unwrap_or_default().to_owned() };
+            let by_key = |one: &&KnownTrait| one.key.as_ref() == sought;
+            let field = known.iter().find(named).or_else(|| known.iter().find(by_key));
+            let field = field.ok_or_else(|| unknown_trait(sought))?;
+            let has = Condition::TraitIs { key: field.key.to_string(), value: value.unwrap_or_default().to_owned() };
             let conditions = vec![has, Condition::Object(object.id)];
             all(state, workspace, ListQuery { conditions, ..ListQuery::new(KIND, ListOrder::CreatedAt) }).await
         }

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use muster_model::{find, id::RecordId, kind::RecordKind, rank::Rank};
+use muster_model::{find, id::RecordId, kind::RecordKind, profile::Span, rank::Rank};
 use muster_store::{
     catalogue::{KnownTrait, Model, TraitType},
     credentials::Workspace,
-    lists::{Condition, ListOrder},
+    lists::{Condition, ListOrder, ListQuery},
 };
 
 use super::query::Query;
@@ -19,6 +19,8 @@ use crate::{error::ApiError, settings::TraitNames, state::AppState};
 const TRAIT_FILTERS_MAX: usize = 16;
 /// Bytes of the text of a search.
 const SEARCH_BYTES_MAX: usize = 256;
+/// Characters of a trait's name in an error.
+const TRAIT_SHOWN_CHARS_MAX: usize = 128;
 
 /// The order and the conditions of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +39,8 @@ impl Listing {
         parameters: &Query,
     ) -> Result<Listing, ApiError> {
         let mut catalogue = Traits { state, workspace, model: Model { kind, object }, known: None };
-        let order = catalogue.order(parameters.filled("sortBy"), &state.settings.trait_names).await?;
+        let begins = parameters.filled("from").is_none();
+        let order = catalogue.order(parameters.filled("sortBy"), &state.settings.trait_names, begins).await?;
         let ascending = parameters.word("order", &[("desc", false), ("asc", true)])?;
         let mut conditions = catalogue.conditions(parameters).await?;
         conditions.extend(updated(parameters)?);
@@ -64,24 +67,40 @@ impl Traits<'_> {
         Ok(self.known.as_ref().and_then(|known| known.get(key)))
     }
 
-    /// The order that a request names.
-    async fn order(&mut self, name: Option<&str>, names: &TraitNames) -> Result<ListOrder, ApiError> {
+    /// The order that a request names. A list that goes on is in an order that there was when it began.
+    async fn order(&mut self, name: Option<&str>, names: &TraitNames, begins: bool) -> Result<ListOrder, ApiError> {
         let Some(name) = name else { return Ok(ListOrder::UpdatedAt) };
         if let Some((_, order)) = fields(self.model.kind, names).into_iter().find(|(field, _)| *field == name) {
             return Ok(order);
         }
         let key = name.strip_prefix("trait.").unwrap_or(name).to_owned();
-        match self.known(&key).await? {
-            Some(known) if sorts(known) => Ok(ListOrder::Trait(key.into())),
-            Some(_) => Err(ApiError::parameter(
-                "sortBy names a trait without numbers or dates, and lists are sorted by nothing else",
-            )),
+        match self.known(&key).await?.map(|known| known.types) {
+            Some(types) => {
+                let order = ListOrder::Trait(key.into());
+                let has = |wanted: &[TraitType]| types.iter().any(|one| wanted.contains(&one));
+                let ranked = has(&[TraitType::Number, TraitType::Instant]);
+                if ranked || (has(&[TraitType::String]) && (!begins || self.ranks_any(&order).await?)) {
+                    return Ok(order);
+                }
+                let says = "sortBy names a trait without numbers or dates, and lists are sorted by nothing else";
+                Err(ApiError::parameter(says))
+            }
             None => {
                 let fields: Vec<&str> = fields(self.model.kind, names).iter().map(|(field, _)| *field).collect();
                 let says = "or a trait with numbers or dates, which none of these records has by that name";
                 Err(ApiError::parameter(format!("sortBy must be one of {}, {says}", fields.join(", "))))
             }
         }
+    }
+
+    /// Whether any record has a place of its own in an order by a trait of texts: numbers and dates are often sent as texts.
+    async fn ranks_any(&self, order: &ListOrder) -> Result<bool, ApiError> {
+        let within = self.model.object.map(|object| (RecordKind::CustomObject, object));
+        let query = ListQuery { within, limit: 1, ..ListQuery::new(self.model.kind, order.clone()) };
+        let page = self.state.store.list(self.workspace.id, query).await.map_err(ApiError::Read)?;
+        // Those without a rank come last. A page that ends before it found any record proves nothing.
+        let first = page.profiles.first();
+        Ok(first.map_or(page.next.is_some(), |first| order.rank(first, Span::default()).is_some()))
     }
 
     /// The filters on traits.
@@ -136,12 +155,19 @@ impl Traits<'_> {
         }
         match self.known(name).await? {
             Some(_) => Ok((name.to_owned(), Way::Is)),
-            None => Err(ApiError::parameter(
-                "a filter names a trait that none of these records ever had; GET /resources/customFields lists those \
-                 that there are",
-            )),
+            None => Err(unknown_trait(name)),
         }
     }
+}
+
+/// What a request is told that names a trait of nobody.
+pub(super) fn unknown_trait(name: &str) -> ApiError {
+    let shown: String = name.chars().take(TRAIT_SHOWN_CHARS_MAX).collect();
+    let more = if shown.len() < name.len() { "…" } else { "" };
+    ApiError::parameter(format!(
+        "a filter names the trait {shown}{more}, which none of these records ever had; GET /resources/customFields lists those \
+         that there are"
+    ))
 }
 
 /// A kind of filter on a trait.
@@ -151,12 +177,6 @@ enum Way {
     AtLeast,
     AtMost,
     Exists,
-}
-
-/// Whether a trait has values that lists are sorted by; numbers and dates are often sent as texts.
-fn sorts(known: &KnownTrait) -> bool {
-    let ranked = |one| matches!(one, TraitType::Number | TraitType::Instant | TraitType::String);
-    known.types.iter().any(ranked)
 }
 
 /// Fields of a kind of record that lists are sorted by.

@@ -100,7 +100,7 @@ impl Query {
         let Some(text) = self.filled(name) else { return Ok(words[0].1) };
         let found = words.iter().find(|(word, _)| *word == text);
         found.map(|(_, meaning)| *meaning).ok_or_else(|| {
-            let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let known: Vec<&str> = words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty()).collect();
             ApiError::parameter(format!("{name} must be one of {}", known.join(", ")))
         })
     }
@@ -145,6 +145,9 @@ mod tests {
         assert_eq!(query("").word("d", &words), Ok(1));
         assert_eq!(query("?d=down").word("d", &words), Ok(2));
         assert!(query("?d=left").word("d", &words).is_err());
+        let maybe = [("", None), ("true", Some(true)), ("false", Some(false))];
+        let wrong = query("?d=left").word("d", &maybe).map_err(says);
+        assert_eq!(wrong, Err("d must be one of true, false".to_owned()));
         let at = |text: &str| query(text).instant("at").map(|at| at.map(Micros::to_millis_text));
         assert_eq!(at("?at="), Ok(None));
         assert_eq!(at("?at=2020-01-01"), Ok(Some("2020-01-01T00:00:00.000Z".to_owned())));

@@ -46,7 +46,7 @@ impl<S: Sync> FromRequestParts<S> for Reader {
     }
 }
 
-/// The id in a path, percent-decoded.
+/// The id in a path, percent-decoded. Where the path takes a word in its place, that word.
 pub(crate) struct PathId(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for PathId {
@@ -56,8 +56,13 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
         let not_text = |_| ApiError::parameter("the id in the path is not UTF-8 text once its escapes are resolved");
         let parameters = RawPathParams::from_request_parts(parts, state).await.map_err(not_text)?;
         let id = parameters.iter().find(|(name, _)| *name == "id").map(|(_, id)| id.to_owned());
-        id.map(PathId).ok_or(ApiError::NoSuchPath)
+        id.or_else(|| last_word(parts)).map(PathId).ok_or(ApiError::NoSuchPath)
     }
+}
+
+/// What stands last in a request's path: a word of ours, which needs no decoding.
+pub(crate) fn last_word(parts: &Parts) -> Option<String> {
+    parts.uri.path().rsplit('/').find(|word| !word.is_empty()).map(str::to_owned)
 }
 
 /// The record that an id in a path means.

@@ -46,11 +46,12 @@ pub(crate) fn number<'t>(traits: &'t Traits, key: &str) -> Option<Cow<'t, str>> 
     number_of(traits.get(key)?)
 }
 
-/// The number that a trait of this JSON is, as JSON.
+/// The number that a trait of this JSON is, as JSON. One beyond what a double holds, such as `1e999`, is none: many readers
+/// refuse a page that has one.
 pub(crate) fn number_of(json: &str) -> Option<Cow<'_, str>> {
     match string_value(json) {
-        Some(text) => text.ok().map(|text| Cow::Owned(text.trim().to_owned())).filter(|text| is_number(text)),
-        None => is_number(json).then_some(Cow::Borrowed(json)),
+        Some(text) => text.ok().map(|text| Cow::Owned(text.trim().to_owned())).filter(|text| is_double(text)),
+        None => is_double(json).then_some(Cow::Borrowed(json)),
     }
 }
 
@@ -88,6 +89,11 @@ pub(crate) fn put_nps(object: &mut Object<'_>, tally: Tally) {
     }
 }
 
+/// Whether JSON, or a text, is a number that a double holds.
+pub(crate) fn is_double(json: &str) -> bool {
+    is_number(json) && json.parse().is_ok_and(f64::is_finite)
+}
+
 fn is_number(json: &str) -> bool {
     json.starts_with(|first: char| first == '-' || first.is_ascii_digit())
         && serde_json::from_str::<serde::de::IgnoredAny>(json).is_ok()
@@ -121,6 +127,9 @@ mod tests {
             None,
             Some("2024-02-03T03:05:06.000Z"),
         );
+        check("1e999", Some("1e999"), None, None);
+        check(r#""-1e999""#, Some("-1e999"), None, None);
+        check("1e308", Some("1e308"), Some("1e308"), None);
         check("true", None, None, None);
         check("[1]", None, None, None);
         check("{}", None, None, None);

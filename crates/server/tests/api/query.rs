@@ -64,7 +64,7 @@ fn errors_have_a_code_a_place_and_sqlites_words() {
         (r#"{"sql":"select ?"}"#, 400, "invalid_parameters"),
         (r#"{"sql":"select ?","params":[1,2]}"#, 400, "invalid_parameters"),
         (r#"{"sql":""}"#, 400, "invalid_sql"),
-        (r#"{"sql":"select zeroblob(1000000000)"}"#, 400, "invalid_sql"),
+        (r#"{"sql":"select zeroblob(1000000000)"}"#, 422, "query_too_large"),
     ] {
         let answer = api.ask("POST /query", body);
         let found = &answer.json()["error"]["errors"][0]["code"];

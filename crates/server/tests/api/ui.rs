@@ -209,7 +209,9 @@ fn a_table_is_the_list_of_the_api_and_goes_on_as_csv() {
     assert_eq!(rows.len(), 231);
     assert_eq!(rows[0], "externalId,Name,Organization,MRR,Users,Last seen,plan");
     assert_eq!((rows[1], rows[230]), ("0,\"Account, 0\",,0,0,,pro", "229,\"Account, 229\",,229,0,,pro"));
-    for (parameters, says) in [("sortBy=nothing", "sortBy must be one of"), ("trait.no=1", "a filter names a trait")] {
+    for (parameters, says) in
+        [("sortBy=nothing", "sortBy must be one of"), ("trait.no=1", "a filter names the trait no")]
+    {
         let page = ask(&api, &format!("GET /accounts?{parameters}"), &cookie, "");
         assert_eq!(page.status, 200);
         assert!(page.body.to_lowercase().contains(&says.to_lowercase()), "{}", page.body);

@@ -17,7 +17,7 @@ use super::{
     fed::{self, Fed},
     statement::Traits,
 };
-use crate::{error::ApiError, settings::TraitNames, violation::Violation};
+use crate::{error::ApiError, settings::TraitNames, violation::Violation, wire::value};
 
 /// Ids in one list of a body.
 pub(crate) const IDS_MAX: usize = 1_000;
@@ -149,6 +149,8 @@ impl<'m, 'a> Form<'m, 'a> {
         let raw = self.raw(name)?;
         if raw != "null" && !raw.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
             self.note(Violation::type_of(pointer(name), "number,null"));
+        } else if raw != "null" && !value::is_double(raw) {
+            self.note(Violation::format(pointer(name), "double"));
         }
         Some(raw)
     }

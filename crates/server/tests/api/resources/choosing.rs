@@ -64,6 +64,13 @@ fn orders() {
     assert_eq!((organization["usersCount"].as_u64(), organization["accountsCount"].as_u64()), (Some(4), Some(2)));
     refuses(&api, "accounts?sortBy=colour", "sortBy must be one of updatedAt, createdAt, mrr");
     refuses(&api, "accounts?sortBy=vip", "without numbers or dates");
+    // Texts are no order, unless they are numbers or dates.
+    refuses(&api, "accounts?sortBy=plan", "without numbers or dates");
+    refuses(&api, "users?sortBy=trait.name", "without numbers or dates");
+    api.send(
+        r#"[{"type":"account","accountId":"c","timestamp":"2024-01-02","messageId":"2","traits":{"seats":"12"}}]"#,
+    );
+    lists(&api, "accounts?sortBy=seats&trait.seats.exists=true", &["c"]);
     refuses(&api, "users?sortBy=usersCount", "sortBy must be one of");
     refuses(&api, "accounts?order=down", "order must be one of desc, asc");
 }
@@ -118,8 +125,12 @@ fn filters() {
         lists(&api, &format!("accounts?{filter}"), expected);
     }
     lists(&api, "users?search=example.COM", &["u1", "u2"]);
-    refuses(&api, "accounts?trait.colour=red", "a filter names a trait that none of these records ever had");
-    refuses(&api, "users?trait.mrr.gte=1", "a filter names a trait that none of these records ever had");
+    refuses(
+        &api,
+        "accounts?trait.plan=pro&trait.colour=red",
+        "a filter names the trait colour, which none of these records ever had",
+    );
+    refuses(&api, "users?trait.mrr.gte=1", "a filter names the trait mrr.gte, which none of these records ever had");
     refuses(&api, "accounts?trait.mrr.gte=many", "must be a number or ISO 8601 text");
     refuses(&api, "accounts?trait.mrr.exists=maybe", "must be true or false");
     refuses(&api, "accounts?trait.mrr.gte=1&trait.mrr.lte=2024-01-01", "both be numbers or both be dates");

@@ -148,7 +148,7 @@ fn a_receipt_is_believed_for_its_hash_alone() {
         (first.replace("\"requestedBy\":1", "\"requestedBy\":2"), "does not have the hash"),
         (format!("{text},\"hash\":null}}"), "has no hash"),
         (format!("{text}}}"), "has no hash"),
-        (sealed(&applied("2099-01-01T00:00:00Z")), "has not come yet"),
+        (sealed(&applied("2099-01-01T00:00:00Z")), "says that it was applied at an instant that has not come yet"),
         (sealed(&applied("soon")), "is no receipt"),
         ("{".to_owned(), "is no receipt"),
         ("{}".to_owned(), "is no receipt"),

@@ -25,12 +25,18 @@ fn every_path_of_the_document_is_served_with_its_methods() {
         let allow = api.ask(&format!("TRACE {target}"), "");
         assert_eq!(allow.status, 405, "{path}");
         let served: Vec<&str> = allow.header("allow").split(',').filter(|method| *method != "HEAD").collect();
+        // A word in the place of an id may be an id: that is described where the id stands.
+        let stem = |path: &str| path.rsplit_once('/').map(|(stem, last)| (stem.to_owned(), last.starts_with('{')));
+        let of_ids = stem(path).filter(|(_, id)| !id).map(|(stem, _)| Some((stem, true)));
+        let of_ids = of_ids.and_then(|sought| paths.iter().find(|(other, _)| stem(other) == sought));
+        let own: Vec<&&str> = served.iter().filter(|method| item.get(method.to_lowercase()).is_some()).collect();
         for method in &served {
-            let operation = &item[method.to_lowercase()];
+            let operation = item.get(method.to_lowercase());
+            let operation = operation.or_else(|| of_ids?.1.get(method.to_lowercase())).unwrap_or(&Value::Null);
             assert!(operation["summary"].is_string(), "{method} {path} is served and not described");
             assert!(operation["responses"].as_object().is_some_and(|all| !all.is_empty()), "{method} {path}");
         }
-        assert_eq!(item.as_object().unwrap().len(), served.len(), "{path} is described for methods it does not take");
+        assert_eq!(item.as_object().unwrap().len(), own.len(), "{path} is described for methods it does not take");
     }
 }
 

@@ -107,8 +107,31 @@ fn a_list_is_of_one_object_in_pages_archived_or_not() {
     assert_eq!(seen, ["4", "3", "2", "1", "0"]);
     assert_eq!(api.page(&format!("{INSTANCES}?limit=1")).0, ["0"]);
     assert_eq!(api.ask(&format!("GET {INSTANCES}?from=x"), "").status, 400);
-    assert_eq!(api.ask(&format!("GET {INSTANCES}?archived=maybe"), "").status, 400);
+    let wrong = r#"400 {"error":"archived must be one of true, false"}"#;
+    api.check(&format!("GET {INSTANCES}?archived=maybe"), "", wrong);
     assert_eq!(api.page("/resources/customObjects/deals/instances").0, ["9"]);
+}
+
+/// The path of a search was once the only thing that `search` could mean.
+#[test]
+fn one_may_be_called_search() {
+    let api = api();
+    api.ask(&format!("POST {INSTANCES}"), r#"{"externalId":"search","customerId":"a"}"#);
+    let changed = api.ask(&format!("PUT {INSTANCES}/search"), r#"{"name":"A"}"#);
+    assert_eq!((changed.status, &changed.json()["name"]), (200, &json!("A")));
+    assert_eq!(api.ask(&format!("DELETE {INSTANCES}/search/"), "").status, 204);
+    assert_eq!(api.ask(&format!("PUT {INSTANCES}/search"), "{}").status, 404);
+    assert_eq!(api.ask(&format!("GET {INSTANCES}/search"), "").status, 400, "this is the search");
+    api.ask("POST /resources/users", r#"{"externalId":"search"}"#);
+    assert_eq!(api.ask("PUT /resources/users/search", r#"{"name":"Ada"}"#).json()["name"], "Ada");
+    assert_eq!(api.read("/resources/users/%73earch")["name"], "Ada");
+    api.pass_seconds(1);
+    assert_eq!(api.ask("DELETE /resources/users/search", "").status, 204);
+    assert_eq!(api.ask("PUT /resources/users/search", "{}").status, 404);
+    let wrong = api.ask("PATCH /resources/users/search", "{}");
+    let mut allow: Vec<&str> = wrong.header("allow").split(',').collect();
+    allow.sort_unstable();
+    assert_eq!((wrong.status, allow), (405, vec!["DELETE", "GET", "HEAD", "PUT"]));
 }
 
 #[test]
@@ -130,9 +153,14 @@ fn a_search_is_by_one_property() {
     for nothing in ["externalId=9", "id=9", "customerId=nobody", "customFieldId=tier&customFieldValue=g"] {
         assert_eq!(found(nothing), [""; 0], "{nothing}");
     }
-    for wrong in
-        ["", "id=1&externalId=1", "customFieldId=tier", "customFieldValue=gold", "customerId=a&customFieldValue=x"]
-    {
+    for wrong in [
+        "",
+        "id=1&externalId=1",
+        "customFieldId=tier",
+        "customFieldValue=gold",
+        "customerId=a&customFieldValue=x",
+        "customFieldId=none&customFieldValue=x",
+    ] {
         assert_eq!(api.ask(&format!("GET {INSTANCES}/search?{wrong}"), "").status, 400, "{wrong}");
     }
 }

@@ -43,6 +43,17 @@ fn each_is_named_with_its_place() {
     }
 }
 
+/// A number that no double holds was once sent back as it came, and strict readers refused the page.
+#[test]
+fn a_number_beyond_all_bounds_is_none() {
+    let api = Api::new();
+    let broken = ("/mrr", "format", json!({"format": "double"}), "must match format \"double\"");
+    check(&api, "POST /resources/accounts", r#"{"externalId":"a","mrr":1e999}"#, &[broken]);
+    api.send(r#"[{"type":"account","accountId":"a","messageId":"1","traits":{"mrr":1e999}}]"#);
+    let page = api.ask("GET /resources/accounts", "").body;
+    assert!(page.contains(r#""traits":{"mrr":1e999}"#) && page.contains(r#""mrr":null,"#), "{page}");
+}
+
 #[test]
 fn all_of_them_are_named_at_once() {
     let api = Api::new();
