@@ -85,6 +85,15 @@ impl<'a> Draft<'a> {
         draft
     }
 
+    /// What a message says of the call that it was made from, if it was.
+    #[must_use]
+    pub fn told_origin(&self) -> Option<Origin> {
+        let member = |name: &str| self.unknown.iter().rev().find(|(key, _)| *key == name).map(|(_, raw)| *raw);
+        let stated = member(CALL_TYPE)?.strip_prefix('"')?.strip_suffix('"')?;
+        let call = CALL_TYPES.into_iter().find(|call| *call == stated)?;
+        Some(Origin { content: self.content, call, anonymous: member("anonymousId").is_some() })
+    }
+
     /// Reads the message that `text` is.
     #[must_use]
     pub fn from_text(text: &'a str, depth_max: usize) -> Draft<'a> {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::{
-    draft::{CALL_TYPE, CALL_TYPES, Draft},
+    draft::Draft,
     id::{Identity, IdentityParts, RecordId},
     json::{self, Walk, member_digest},
     kind::{Kind, RecordKind},
@@ -272,7 +272,7 @@ fn anonymous<'a>(fields: &Fields<'_, 'a>) -> Option<Cow<'a, str>> {
     let member = |name: &str| draft.unknown.iter().rev().find(|(key, _)| *key == name).map(|(_, raw)| *raw);
     let call = match draft.origin {
         Some(origin) => origin.call,
-        None if draft.taken_before => CALL_TYPES.into_iter().find(|call| quotes(member(CALL_TYPE), call))?,
+        None if draft.taken_before => draft.told_origin()?.call,
         None => return None,
     };
     let given = |name| {
@@ -285,11 +285,6 @@ fn anonymous<'a>(fields: &Fields<'_, 'a>) -> Option<Cow<'a, str>> {
         (Kind::Track, Given::Missing | Given::Empty, _) => given("anonymousId"),
         _ => None,
     }
-}
-
-/// Whether this is the JSON text of a plain word.
-fn quotes(raw: Option<&str>, word: &str) -> bool {
-    raw.and_then(|raw| raw.strip_prefix('"')?.strip_suffix('"')) == Some(word)
 }
 
 /// The kind that a batch's element states.

@@ -74,6 +74,8 @@ pub(crate) struct Order {
     pub told: Option<Told>,
     /// A message set aside that these messages replace.
     pub replaces: Option<RefusedId>,
+    /// What says that it was made from a call was: it is one that was a conflict, as the store keeps it.
+    pub made_before: bool,
 }
 
 impl Order {
@@ -98,6 +100,7 @@ impl Order {
             wants: Wants::Success,
             told: None,
             replaces: None,
+            made_before: false,
         }
     }
 }
@@ -149,7 +152,9 @@ pub(crate) fn check_body(bytes: &Bytes, order: Order) -> Result<Checked, ApiErro
     let mut tally = Tally::new(order, bytes.len());
     let total = match shape {
         Shape::One(_) | Shape::OneTyped => {
-            tally.add(&body.one(depth_max));
+            let mut element = body.one(depth_max);
+            element.draft.origin = element.draft.told_origin().filter(|_| tally.order.made_before);
+            tally.add(&element);
             1
         }
         Shape::Batch => {

@@ -37,6 +37,7 @@ use axum::{
     http::request::Parts,
     response::{IntoResponse, Response},
 };
+use muster_model::rejection::Code;
 use muster_store::refused::{Refused, Way};
 
 pub(crate) use admit::{Budget, Reservation};
@@ -76,6 +77,7 @@ pub(crate) async fn resend(state: &AppState, kept: Refused<'static>, caller: Cal
             // Still refused, it stays where it is; accepted, it must not be in both places.
             order.atomic = true;
             order.replaces = Some(kept.id);
+            order.made_before = kept.code == Code::Conflict;
             if raw.bytes.is_empty() {
                 raw.bytes = kept.body.into_owned().into();
                 raw.encoding = Encoding::Identity;

@@ -78,6 +78,8 @@ pub(super) struct Call<'t> {
     pub properties: Option<&'t str>,
     /// The call's own context, completed by the batch's.
     pub context: Option<Cow<'t, str>>,
+    /// As the call itself has it, within its text.
+    pub own_context: Option<&'t str>,
     /// Raw keys and values of all members without a meaning here.
     pub others: Vec<(&'t str, &'t str)>,
     /// Digest of what the sender stated, the same in every attempt.
@@ -121,6 +123,7 @@ impl<'t> Call<'t> {
             (None | Some("[]"), Some(shared)) => Some(Cow::Borrowed(shared)),
             (Some(own), Some(shared)) => Some(completed(own, shared)),
         };
+        call.own_context = context;
         call.sent_at = call.sent_at.or(envelope.and_then(|envelope| envelope.sent_at));
         call
     }

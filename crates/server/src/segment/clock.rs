@@ -18,6 +18,8 @@ const MILLISECONDS_FROM: f64 = 1e11;
 pub(super) enum Placed<'t> {
     /// The call says nothing of it; its receipt counts.
     AtReceipt,
+    /// The same, and it was received before.
+    Earlier(Micros),
     /// As sent, in raw JSON.
     AsSent(&'t str),
     /// Corrected, or read from another form; what was sent is kept beside it.
@@ -78,6 +80,7 @@ mod tests {
         let shown = match place(&call, None, received_at) {
             Placed::AtReceipt => "receipt".to_owned(),
             Placed::AsSent(raw) => raw.to_owned(),
+            Placed::Earlier(at) => at.to_millis_text(),
             Placed::Instead { at, sent } => {
                 assert_eq!(sent, timestamp);
                 at.to_millis_text()

@@ -110,7 +110,8 @@ impl Reader {
             let escaped = matches!(escaped, std::borrow::Cow::Owned(_));
             let context = context(&state, &holder.key.workspace.name);
             let organization_trait = &state.settings.organization_trait;
-            let terms = Terms { form, context, key: &holder.key, organization_trait, sent_at, escaped };
+            let came_at = context.received_at;
+            let terms = Terms { form, context, key: &holder.key, organization_trait, sent_at, came_at, escaped };
             tally::tally(&envelope, &terms)
         });
         (Some(holder), tallied)
@@ -166,6 +167,7 @@ pub(crate) async fn resend(state: &AppState, kept: Refused<'static>, caller: Cal
     order.atomic = true;
     order.wants = Wants::Success;
     order.replaces = Some(kept.id);
+    let came_at = kept.received_at;
     if raw.bytes.is_empty() {
         raw.bytes = kept.body.into_owned().into();
         raw.encoding = Encoding::Identity;
@@ -176,8 +178,8 @@ pub(crate) async fn resend(state: &AppState, kept: Refused<'static>, caller: Cal
         let body = Body::read(&escaped).map_err(ApiError::Malformed)?;
         let form = Form::Either;
         let (key, context) = (&admitted.key, order.context);
-        let terms =
-            Terms { form, context, key, organization_trait: &organization_trait, sent_at: None, escaped: false };
+        let organization_trait = &organization_trait;
+        let terms = Terms { form, context, key, organization_trait, sent_at: None, came_at, escaped: false };
         let mut builder = BatchBuilder::new(order.workspace, bytes.len() + 128).sent_with(order.key_id);
         // Before the messages themselves, which may be set aside under the same id again.
         builder.forget(kept.id);

@@ -71,7 +71,9 @@ impl<'c, 't> Writer<'c, 't> {
         match placed {
             Placed::AtReceipt => {}
             Placed::AsSent(raw) => writer.raw("timestamp", raw),
-            Placed::Instead { at, .. } => writer.raw("timestamp", &format!("\"{}\"", at.to_millis_text())),
+            Placed::Earlier(at) | Placed::Instead { at, .. } => {
+                writer.raw("timestamp", &format!("\"{}\"", at.to_millis_text()))
+            }
         }
         writer
     }
@@ -111,7 +113,7 @@ impl<'c, 't> Writer<'c, 't> {
         self.optional("previousId", call.previous_id);
         let original = match placed {
             Placed::Instead { sent, .. } => call.original_timestamp.or(Some(sent)),
-            Placed::AtReceipt | Placed::AsSent(_) => call.original_timestamp,
+            Placed::AtReceipt | Placed::Earlier(_) | Placed::AsSent(_) => call.original_timestamp,
         };
         self.optional("originalTimestamp", original);
         self.optional("sentAt", call.sent_at);

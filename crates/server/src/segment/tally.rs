@@ -33,6 +33,8 @@ pub(super) struct Terms<'a> {
     pub organization_trait: &'a str,
     /// When the sender sent the body, as its head says.
     pub sent_at: Option<Micros>,
+    /// When it came first, from which times are counted back; later only for what was set aside meanwhile.
+    pub came_at: Micros,
     /// The body held bytes that are no UTF-8, which stand in its text as escapes.
     pub escaped: bool,
 }
@@ -57,7 +59,10 @@ pub(super) fn tally(envelope: &Envelope<'_>, terms: &Terms<'_>) -> Result<Tallie
 
 /// Gives one call its meaning and applies the rules. `each` gets its messages when all of them are good.
 pub(super) fn check(call: &Call<'_>, terms: &Terms<'_>, each: impl FnMut(&Message<'_>)) -> Result<(), Rejection> {
-    let placed = clock::place(call, terms.sent_at, terms.context.received_at);
+    let placed = match clock::place(call, terms.sent_at, terms.came_at) {
+        Placed::AtReceipt if terms.came_at != terms.context.received_at => Placed::Earlier(terms.came_at),
+        placed => placed,
+    };
     judge(call, &placed, &terms.context, terms.organization_trait, each)
 }
 
@@ -142,15 +147,27 @@ impl Tally<'_> {
     }
 }
 
-/// A call as it is set aside: as it came, with the `type` that its path said, without which it would not say what it is.
+/// A call as it is set aside: as it came, with the `type` that its path said and the context that its batch gave it, without which
+/// it would say less when it is sent again. When it was sent is left out: it differs from one attempt to the next, of which one
+/// is kept.
 fn kept(call: &Call<'_>, path: Option<CallKind>, escaped: bool) -> Vec<u8> {
-    let typed = path.filter(|_| call.is_object && !call.states_type);
-    let text = match (typed, call.text.strip_prefix('{')) {
-        (Some(kind), Some(inside)) => {
-            let comma = if inside.trim_ascii_start() == "}" { "" } else { "," };
-            format!("{{\"type\":\"{}\"{comma}{inside}", kind.as_str())
+    let restored = |text: &str| if escaped { bytes::restore(text) } else { text.as_bytes().to_vec() };
+    let Some(inside) = call.text.strip_prefix('{').filter(|_| call.is_object) else { return restored(call.text) };
+    let mut added = String::new();
+    if let Some(kind) = path.filter(|_| !call.states_type) {
+        added.push_str(&format!("\"type\":\"{}\",", kind.as_str()));
+    }
+    let mut inside = inside.to_owned();
+    match (call.own_context, call.context.as_deref()) {
+        (None, Some(shared)) => added.push_str(&format!("\"context\":{shared},")),
+        (Some(own), Some(whole)) if own != whole => {
+            let at = own.as_ptr() as usize - call.text.as_ptr() as usize - 1;
+            inside.replace_range(at..at + own.len(), whole);
         }
-        (None, _) | (_, None) => call.text.to_owned(),
-    };
-    if escaped { bytes::restore(&text) } else { text.into_bytes() }
+        (_, None) | (Some(_), Some(_)) => {}
+    }
+    if inside.trim_ascii_start() == "}" {
+        added.truncate(added.len() - usize::from(added.ends_with(',')));
+    }
+    restored(&format!("{{{added}{inside}"))
 }

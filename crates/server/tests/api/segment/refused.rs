@@ -89,3 +89,61 @@ fn a_call_of_two_messages_is_taken_whole_or_not_at_all() {
     assert_eq!(api.page("/resources/accounts").0, [""; 0]);
     api.check("POST /v1/group", r#"{"userId":"u","groupId":"g","messageId":"1"}"#, SUCCESS);
 }
+
+/// The batch's context says to which account an event belongs; and an event without a time happened when it came.
+#[test]
+fn a_call_set_aside_keeps_what_its_batch_said() {
+    let api = Api::new();
+    for (own, messages) in [("", "no"), (r#""context":{"ip":"::1"},"#, "own"), (r#""context":{},"#, "empty")] {
+        let call = format!(r#"{{"type":"track",{own}"userId":"u","messageId":"{messages}"}}"#);
+        api.ask(BATCH, &format!(r#"{{"context":{{"groupId":"g"}},"batch":[{call}]}}"#));
+        let kept = &api.read("/resources/refused")["results"][0];
+        assert_eq!(kept["body"]["context"]["groupId"], "g", "{kept}");
+        let received_at = kept["receivedAt"].as_str().unwrap().to_owned();
+        api.pass_seconds(3_600);
+        let mut body = kept["body"].clone();
+        body["event"] = format!("by {messages}").into();
+        let line = format!("POST /resources/refused/{}/resend", kept["id"].as_str().unwrap());
+        api.check(&line, &body.to_string(), r#"200 {"message":"Success."}"#);
+        let events = api.read("/resources/accounts/g/events");
+        let is_it = |event: &&serde_json::Value| event["event"] == body["event"];
+        let event =
+            events["results"].as_array().unwrap().iter().find(is_it).expect("it belongs to the batch's account");
+        assert_eq!(event["timestamp"], received_at, "{event}");
+    }
+}
+
+/// It is kept as the messages that it became, which are still the call's own.
+#[test]
+fn a_call_that_was_a_conflict_is_one_again_until_it_has_an_id_of_its_own() {
+    let api = Api::new();
+    let calls = [
+        (r#"{"type":"track","event":"e","userId":"u","messageId":"1","properties":{"p":1}}"#, r#""p":1"#, r#""p":2"#),
+        (r#"{"type":"identify","userId":"u","messageId":"2","traits":{"p":1}}"#, r#""p":1"#, r#""p":2"#),
+        (
+            r#"{"type":"track","event":"e","anonymousId":"a","messageId":"3","properties":{"p":1}}"#,
+            r#""p":1"#,
+            r#""p":2"#,
+        ),
+    ];
+    for (call, first, other) in calls {
+        assert_eq!(api.ask(BATCH, &format!(r#"{{"batch":[{call}]}}"#)).header("muster-refused"), "0");
+        let count = || rows(&api, "select count(*) from messages");
+        let before = count();
+        let answer = api.ask(BATCH, &format!(r#"{{"batch":[{}]}}"#, call.replace(first, other)));
+        assert_eq!(answer.header("muster-refused"), "1", "{call}");
+        let kept = api.read("/resources/refused")["results"][0].clone();
+        assert_eq!(kept["code"], "conflict", "{kept}");
+        let line = format!("POST /resources/refused/{}/resend", kept["id"].as_str().unwrap());
+        let answer = api.ask(&line, "");
+        assert_eq!((answer.status, &answer.json()["error"]["errors"][0]["code"]), (400, &"conflict".into()), "{call}");
+        assert_eq!(count(), before, "{call}");
+        let kept = api.read("/resources/refused")["results"][0].clone();
+        let line = format!("POST /resources/refused/{}/resend", kept["id"].as_str().unwrap());
+        let mut body = kept["body"].clone();
+        body["messageId"] = format!("its own {call}").into();
+        api.check(&line, &body.to_string(), r#"200 {"message":"Success."}"#);
+        assert_ne!(count(), before, "{call}");
+        assert_eq!(api.read("/resources/refused")["results"], serde_json::json!([]), "{call}");
+    }
+}
