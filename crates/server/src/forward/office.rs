@@ -183,8 +183,13 @@ impl Office {
             // No thread tells how it stands.
             let counted = self.store.follow(follower.id).and_then(|mut following| following.standing());
             said.standing = counted.unwrap_or_default();
-            said.phase = if destination.paused { Phase::Paused } else { Phase::Stopped };
         }
+        // What it was just told its thread hears in a moment.
+        said.phase = match (destination.paused, said.phase) {
+            (true, _) => Phase::Paused,
+            (false, Phase::Paused) => Phase::Delivering,
+            (false, phase) => phase,
+        };
         let since = self.store.accepted(follower.workspace).saturating_sub(said.standing.accepted);
         let pending = said.standing.pending + since;
         let behind = said.oldest.map_or(0, |oldest| self.clock.now().0.saturating_sub(oldest.0));

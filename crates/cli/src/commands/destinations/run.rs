@@ -6,7 +6,8 @@
 use std::{io::Read, path::Path};
 
 use anyhow::{Context, anyhow};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::{Value, json, value::RawValue};
 
 use super::{
     super::{
@@ -88,7 +89,7 @@ impl Asked<'_> {
         match made["secret"].as_str() {
             Some(secret) => {
                 output::talk("the secret by which the receiver checks signatures; it is shown this once");
-                output::data(secret)
+                output::line(secret)
             }
             None => output::data(&table(&[made])),
         }
@@ -110,12 +111,12 @@ impl Asked<'_> {
         let path = format!("{}/dead-letters", one(name));
         let mut from = String::new();
         loop {
-            let page = self.get(&self.target(&path, &[("limit", "100".to_owned()), ("from", from)]))?;
-            for letter in page["results"].as_array().into_iter().flatten() {
-                output::data(&letter.to_string())?;
-            }
-            match page["next"].as_str() {
-                Some(next) => from = next.to_owned(),
+            let answer =
+                checked(self.reached.client.get(&self.target(&path, &[("limit", "100".to_owned()), ("from", from)])))?;
+            let page: Page = serde_json::from_str(&answer.body).context("the server's answer is no list")?;
+            page.results.iter().try_for_each(|letter| output::line(letter.get()))?;
+            match page.next {
+                Some(next) => from = next,
                 None => return Ok(()),
             }
         }
@@ -145,6 +146,13 @@ impl Asked<'_> {
         let answer = checked(self.reached.client.get(target))?;
         serde_json::from_str(&answer.body).context("the server's answer is no JSON")
     }
+}
+
+/// A page of dead letters, each as the server tells it.
+#[derive(Deserialize)]
+struct Page {
+    results: Vec<Box<RawValue>>,
+    next: Option<String>,
 }
 
 fn one(name: &str) -> String {

@@ -6,7 +6,7 @@
 //! a page; parents that were on pages before it are then looked up one by one, when something names them.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     rc::Rc,
     thread,
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, anyhow, bail};
 use muster_model::time::Micros;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::{
     bookmark::{NextPage, Page},
@@ -105,15 +105,18 @@ impl<'a> Fetched<'a> {
             parameters.push(("status", "activeOrChurned".to_owned()));
         }
         let answer = self.ask(&target(&format!("/resources/{name}"), &parameters))?;
-        let answer = answer.with_context(|| format!("the server has no {name}"))?;
-        let page: Value = serde_json::from_str(&answer).with_context(|| format!("a page of {name} is not JSON"))?;
-        let records = page.get("results").and_then(Value::as_array);
-        for record in records.with_context(|| format!("a page of {name} has no results"))? {
-            let record = record.as_object().with_context(|| format!("a page of {name} has a record that is none"))?;
-            self.take(name, record)?;
+        let answer = answer.with_context(|| {
+            format!("the server answers that there is no /resources/{name}; give its address without a path, as its API has it")
+        })?;
+        let page: Members = serde_json::from_str(&answer).with_context(|| format!("a page of {name} is not JSON"))?;
+        let records = list(&page, "results");
+        for whole in records.with_context(|| format!("a page of {name} has no results"))? {
+            let members = serde_json::from_str(whole.get());
+            let members = members.with_context(|| format!("a page of {name} has a record that is none"))?;
+            self.take(name, &Record { whole: whole.get(), members })?;
         }
-        match page.get("next").and_then(Value::as_str).filter(|next| !next.is_empty()) {
-            Some(next) => next.clone_into(&mut self.from),
+        match text(&page, "next").filter(|next| !next.is_empty()) {
+            Some(next) => self.from = next,
             None => {
                 self.collection += 1;
                 self.from.clear();
@@ -150,16 +153,17 @@ impl<'a> Fetched<'a> {
         }
     }
 
-    fn take(&mut self, collection: &str, record: &Map<String, Value>) -> anyhow::Result<()> {
-        let Some(id) = text(record, "id") else {
+    fn take(&mut self, collection: &str, record: &Record<'_>) -> anyhow::Result<()> {
+        let members = &record.members;
+        let Some(id) = text(members, "id") else {
             self.broken(record, "it has no id");
             return Ok(());
         };
         // Whoever has no id of its own is known by the one that the server gave.
-        let external_id = text(record, "externalId").unwrap_or(id);
-        self.known.insert(id.to_owned(), external_id.to_owned());
-        let updated = text(record, "updatedAt").and_then(Micros::parse);
-        let received = text(record, "createdAt").and_then(Micros::parse);
+        let external_id = &text(members, "externalId").unwrap_or_else(|| id.clone());
+        self.known.insert(id.clone(), external_id.clone());
+        let instant = |name| text(members, name).as_deref().and_then(Micros::parse);
+        let (updated, received) = (instant("updatedAt"), instant("createdAt"));
         let begin = |kind: &str| {
             let version = updated.map_or(0, |at| at.0);
             let line = Line::message(kind).text("messageId", &format!("{collection}/{id}/{version}"));
@@ -168,18 +172,18 @@ impl<'a> Fetched<'a> {
         match collection {
             "organizations" => {
                 let line = begin("organization").text("organizationId", external_id);
-                self.add(record, line.object("traits", traits(record)).received(received));
+                self.add(record, with_traits(line, members).received(received));
             }
             "accounts" => {
-                let organization = text(record, "organizationId").map(|id| self.external("organizations", id));
+                let organization = text(members, "organizationId").map(|id| self.external("organizations", &id));
                 let organization = organization.transpose()?;
                 let line = begin("account").text("accountId", external_id);
                 let line = line.named("organizationId", organization.as_deref());
-                self.add(record, line.object("traits", traits(record)).received(received));
+                self.add(record, with_traits(line, members).received(received));
             }
             "users" => {
-                let user = |line: Line| line.object("traits", traits(record)).received(received);
-                let parents = self.parents(record)?;
+                let user = |line: Line| with_traits(line, members).received(received);
+                let parents = self.parents(members)?;
                 if parents.is_empty() {
                     self.add(record, user(begin("user").text("userId", external_id).raw("accountId", "null")));
                 }
@@ -188,33 +192,30 @@ impl<'a> Fetched<'a> {
                 }
             }
             _ => {
-                let user = record.get("user").and_then(Value::as_object).and_then(|user| text(user, "externalId"));
-                let Some(user) = user else {
+                let Some(user) = object(members, "user").and_then(|user| text(&user, "externalId")) else {
                     self.broken(record, "it does not say whose it is");
                     return Ok(());
                 };
                 let said = ["score", "feedback", "respondedAt", "dismissedAt"].into_iter();
-                let said = said.filter_map(|name| Some((name, record.get(name).filter(|value| !value.is_null())?)));
-                let line = begin("npsresponse").text("externalId", external_id).text("userId", user);
-                let line = line.object("traits", said.map(|(name, value)| (name, value.to_string())));
-                self.add(record, line.received(received));
+                let said = said.filter_map(|name| Some((name, given(members, name)?.to_owned())));
+                let line = begin("npsresponse").text("externalId", external_id).text("userId", &user);
+                self.add(record, line.object("traits", said).received(received));
             }
         }
         Ok(())
     }
 
     /// The accounts and organizations of a user, by the names that messages have for them.
-    fn parents(&mut self, record: &Map<String, Value>) -> anyhow::Result<Vec<(&'static str, String)>> {
+    fn parents(&mut self, members: &Members) -> anyhow::Result<Vec<(&'static str, String)>> {
         let mut parents = Vec::new();
-        for (list, name) in [("accounts", "accountId"), ("organizations", "organizationId")] {
-            for parent in record.get(list).and_then(Value::as_array).into_iter().flatten() {
+        for (name_of_list, name) in [("accounts", "accountId"), ("organizations", "organizationId")] {
+            for parent in list(members, name_of_list).into_iter().flatten() {
                 // It stands there in full or as an id.
-                let parent = match parent {
-                    Value::String(id) => Some(self.external(list, id)?),
-                    Value::Object(record) => {
-                        text(record, "externalId").or_else(|| text(record, "id")).map(str::to_owned)
-                    }
-                    _ => None,
+                let parent = match serde_json::from_str::<String>(parent.get()) {
+                    Ok(id) => Some(self.external(name_of_list, &id)?),
+                    Err(_) => serde_json::from_str::<Members>(parent.get())
+                        .ok()
+                        .and_then(|record| text(&record, "externalId").or_else(|| text(&record, "id"))),
                 };
                 parents.extend(parent.map(|parent| (name, parent)));
             }
@@ -232,24 +233,24 @@ impl<'a> Fetched<'a> {
             true => self.ask(&target(&format!("/resources/{collection}/{id}"), &[]))?,
             false => None,
         };
-        let record: Option<Value> = answer.and_then(|answer| serde_json::from_str(&answer).ok());
-        let external = record.as_ref().and_then(|record| record.get("externalId")?.as_str()).unwrap_or(id).to_owned();
+        let record: Option<Members> = answer.and_then(|answer| serde_json::from_str(&answer).ok());
+        let external = record.and_then(|record| text(&record, "externalId")).unwrap_or_else(|| id.to_owned());
         self.known.insert(id.to_owned(), external.clone());
         Ok(external)
     }
 
-    fn add(&mut self, record: &Map<String, Value>, line: String) {
+    fn add(&mut self, record: &Record<'_>, line: String) {
         self.piece(record, line, None);
     }
 
-    fn broken(&mut self, record: &Map<String, Value>, says: &str) {
+    fn broken(&mut self, record: &Record<'_>, says: &str) {
         self.piece(record, String::new(), Some(says.to_owned()));
     }
 
-    fn piece(&mut self, record: &Map<String, Value>, line: String, broken: Option<String>) {
+    fn piece(&mut self, record: &Record<'_>, line: String, broken: Option<String>) {
         let place = Place { line: self.count + 1, index: self.count, source: self.collection as u32 };
         self.count += 1;
-        let original = Some(Value::Object(record.clone()).to_string().into_bytes());
+        let original = Some(record.whole.as_bytes().to_vec());
         self.waiting.push_back(Piece { place, text: line.into_bytes(), cut: false, broken, original });
     }
 }
@@ -290,15 +291,37 @@ pub fn names(url: &str) -> Vec<String> {
     COLLECTIONS.iter().map(|name| format!("{url}/resources/{name}")).collect()
 }
 
-fn text<'r>(record: &'r Map<String, Value>, name: &str) -> Option<&'r str> {
-    record.get(name).and_then(Value::as_str)
+/// Members of an object, each as the JSON that it is: a number keeps every digit.
+type Members = BTreeMap<String, Box<RawValue>>;
+
+/// A record as the server tells it.
+struct Record<'p> {
+    whole: &'p str,
+    members: Members,
 }
 
-/// A record's traits, with the fields that are traits here.
-fn traits(record: &Map<String, Value>) -> impl Iterator<Item = (&str, String)> {
-    let stated = record.get("traits").and_then(Value::as_object);
-    let fields = NAMED_TRAITS.into_iter().filter_map(|name| record.get_key_value(name));
-    let fields = fields.filter(move |(name, _)| stated.is_none_or(|traits| !traits.contains_key(*name)));
-    let all = fields.chain(stated.into_iter().flatten()).filter(|(_, value)| !value.is_null());
-    all.map(|(name, value)| (name.as_str(), value.to_string()))
+/// What a member says, unless it is nothing.
+fn given<'r>(members: &'r Members, name: &str) -> Option<&'r str> {
+    members.get(name).map(|value| value.get()).filter(|value| *value != "null")
+}
+
+fn text(members: &Members, name: &str) -> Option<String> {
+    serde_json::from_str(given(members, name)?).ok()
+}
+
+fn object(members: &Members, name: &str) -> Option<Members> {
+    serde_json::from_str(given(members, name)?).ok()
+}
+
+fn list(members: &Members, name: &str) -> Option<Vec<Box<RawValue>>> {
+    serde_json::from_str(given(members, name)?).ok()
+}
+
+/// A line with a record's traits, and the fields that are traits here.
+fn with_traits(line: Line, members: &Members) -> Line {
+    let stated = object(members, "traits").unwrap_or_default();
+    let fields = NAMED_TRAITS.into_iter().filter(|name| !stated.contains_key(*name));
+    let fields = fields.filter_map(|name| Some((name, given(members, name)?)));
+    let traits = stated.keys().filter_map(|name| Some((name.as_str(), given(&stated, name)?)));
+    line.object("traits", fields.chain(traits).map(|(name, value)| (name, value.to_owned())))
 }

@@ -238,7 +238,7 @@ fn explain(status: u16, text: &str, body: Option<&Body>) -> String {
     let said = body.and_then(|body| sentence(&body.error)).unwrap_or_else(|| text.chars().take(200).collect());
     let next = match status {
         401 => "give a token with --token or MUSTER_TOKEN; `muster keys create --scope write` makes one",
-        403 => "the token needs scope write; `muster keys create --scope write` makes one that has it",
+        403 => "give a token that may; `muster keys create --scope …` makes one",
         404 | 405 => "is there a Muster server at this address?",
         300..=399 => "redirects are not followed; give the final address with --url",
         _ => "the server's log may say more",
