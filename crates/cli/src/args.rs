@@ -308,6 +308,9 @@ pub struct Backup {
 
 #[derive(Debug, Args)]
 pub struct Doctor {
+    /// Receipts that `muster receipts` printed and that were kept: whether they are as they were, and the directory's own
+    #[arg(long, value_name = "FILE")]
+    pub receipts: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

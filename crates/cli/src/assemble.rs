@@ -126,6 +126,11 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fo
     Ok(findings.into_iter().map(found).collect())
 }
 
+/// Of the receipts that somebody kept, those that a data directory that nobody uses does not have.
+pub fn receipts_missing<'k>(data_dir: &Path, kept: &[&'k str]) -> Result<Vec<&'k str>, NotOpened> {
+    Ok(muster_embedded::receipts_missing(data_dir, kept)?)
+}
+
 /// Written out, so that a new option is a compile error here until it has a setting.
 fn options(engine: &Engine, data_dir: &Path) -> Options {
     Options {

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use fjall::Keyspace;
+use rustc_hash::FxHashSet;
 
 use crate::{
     apart::Apart,
@@ -48,6 +49,9 @@ impl Finding {
     }
 }
 
+/// The state store's cache while it is looked through.
+const CACHE_BYTES: u64 = 32 << 20;
+
 const RESTORE: &str = "restore the data directory from a backup";
 
 /// Examines a data directory. `progress` is told what is looked at next.
@@ -63,7 +67,7 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fi
     };
     let mut findings = Vec::new();
     progress("state");
-    let state = match State::open(&apart.layout().state, 32 << 20) {
+    let state = match State::open(&apart.layout().state, CACHE_BYTES) {
         Ok(state) => state,
         Err(error) => {
             findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE));
@@ -84,6 +88,18 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fi
     progress("deletions");
     stage("what was deleted", &mut findings, |findings| examine_deletions(&layout, &state, findings));
     Ok(findings)
+}
+
+/// Of the receipts that somebody kept, those that a data directory that no server uses does not have, word for word.
+///
+/// # Errors
+/// [`OpenError::InUse`], and whatever keeps the state from being read.
+pub fn receipts_missing<'k>(data_dir: &Path, kept: &[&'k str]) -> Result<Vec<&'k str>, OpenError> {
+    let apart = Apart::of(&Layout::new(data_dir))?;
+    let state = State::open(&apart.layout().state, CACHE_BYTES)?;
+    let mut missing: FxHashSet<&str> = kept.iter().copied().collect();
+    reading("the receipts", || Ok(erase::examine::take_known(&state, &mut missing)?))?;
+    Ok(kept.iter().copied().filter(|line| missing.contains(line)).collect())
 }
 
 /// One part of the examination; what cannot even be looked through is a finding too.

@@ -112,6 +112,6 @@ pub mod disk;
 pub use apart::Apart;
 pub use engine::Embedded;
 pub use error::OpenError;
-pub use examine::{Finding, Severity, examine};
+pub use examine::{Finding, Severity, examine, receipts_missing};
 pub use options::Options;
 pub use recovery::{Layout, Recovery};

@@ -1,6 +1,7 @@
 //! `muster delete` and `muster receipts`: gone for every way of reading at once, not brought back by any way of sending, and
 //! deleted again in a backup from before.
 
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -125,8 +126,19 @@ fn what_is_deleted_is_gone_everywhere_and_stays_so() {
     run(home.path(), &["import", "exported.ndjson", "--data-dir", data_dir.to_str().unwrap()]).succeeded();
     check_gone(&home, &mut client);
     server.stop();
-    let doctor = run(home.path(), &["doctor", "--data-dir", data_dir.to_str().unwrap()]).succeeded();
-    assert!(!doctor.contains("FAULT"), "{doctor}");
+    home.file("receipts.ndjson", &receipts);
+    home.file("changed.ndjson", receipts.replacen("\"messages\":31", "\"messages\":30", 1));
+    let doctor = |data_dir: &Path, kept: &str| {
+        let data_dir = data_dir.to_str().unwrap();
+        run(home.path(), &["doctor", "--data-dir", data_dir, "--receipts", kept]).said()
+    };
+    let said = doctor(&data_dir, "receipts.ndjson");
+    assert!(said.contains("2 receipts of receipts.ndjson") && said.contains("has each of them"), "{said}");
+    assert!(!said.contains("FAULT"), "{said}");
+    let said = doctor(&data_dir, "changed.ndjson");
+    assert!(said.contains("FAULT") && said.contains("line 2 of changed.ndjson is not as it was printed"), "{said}");
+    let said = doctor(&backup, "receipts.ndjson");
+    assert!(said.contains("FAULT") && said.contains("2 of the 2 receipts of receipts.ndjson are not in"), "{said}");
     let server = Launch::new(&home).start();
     check_gone(&home, &mut server.client());
     // Messages about the time after begin the record anew.

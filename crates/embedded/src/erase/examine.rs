@@ -15,7 +15,7 @@ use muster_store::{
     error::ReadError,
     record,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{find, known, tombstones::Instants};
 use crate::{
@@ -82,6 +82,16 @@ pub fn examine(state: &State, manifest: &Manifest, layout: &Layout) -> Result<Re
     examine_journal(layout, state, &workspaces, &mut report)?;
     examine_letters(state, &workspaces, &mut report)?;
     Ok(report)
+}
+
+/// Takes the receipts that are on disk, word for word, out of those that somebody kept.
+pub fn take_known(state: &State, kept: &mut FxHashSet<&str>) -> Result<(), ReadError> {
+    for id in credentials::workspace_ids(state)? {
+        for deletion in known::all_on_disk(state, id)? {
+            kept.remove(receipt::text(&deletion).as_str());
+        }
+    }
+    Ok(())
 }
 
 impl Workspace {

@@ -9,6 +9,9 @@ pub mod machine;
 /// Asking the server that uses the directory.
 pub mod beside;
 
+/// Receipts that somebody kept.
+pub mod receipts;
+
 /// The command, and the form of its findings.
 pub mod run;
 

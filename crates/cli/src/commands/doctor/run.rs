@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{beside, machine};
+use super::{beside, machine, receipts};
 use crate::{
     args,
     assemble::{self, Found, Gravity, NotOpened},
@@ -48,7 +48,10 @@ struct Report<'a> {
 
 /// Looks and reports.
 pub fn run(settings: &Settings, args: &args::Doctor) -> anyhow::Result<Exit> {
-    let findings = examine(settings)?;
+    let mut findings = examine(settings)?;
+    if let Some(kept) = &args.receipts {
+        findings.extend(receipts::examine(kept, &settings.place.data_dir));
+    }
     let worst = findings.iter().map(|finding| finding.gravity).max().unwrap_or(Gravity::Note);
     let data_dir = settings.place.data_dir.display().to_string();
     if args.json {

@@ -1,0 +1,63 @@
+//! Receipts that somebody kept: whether they are as they were printed, and still those of the data directory.
+
+use std::{fs, path::Path};
+
+use muster_store::deletion::receipt::{self, Unproven};
+
+use super::run::Finding;
+use crate::assemble::{self, NotOpened};
+
+const ELSEWHERE: &str = "if the directory was restored from a backup, send the receipts to POST /resources/deletions; \
+                         otherwise somebody changed what it tells of its deletions";
+const COMPARE: &str = "stop it, or examine a backup of it, to have them compared with those it has";
+
+/// Examines a file of receipts, one a line, as `muster receipts` prints them.
+pub fn examine(file: &Path, data_dir: &Path) -> Vec<Finding> {
+    let name = file.display();
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => {
+            return vec![Finding::fault(
+                format!("{name} cannot be read: {error}"),
+                "give a file of receipts, one a line",
+            )];
+        }
+    };
+    let (mut findings, mut proven) = (Vec::new(), Vec::new());
+    for (at, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty()) {
+        match receipt::prove(line) {
+            Ok(()) => proven.push(line),
+            Err(Unproven::Unsealed) => {
+                let what =
+                    format!("line {} of {name} has no hash: it is no receipt, or not of what was finished", at + 1);
+                findings.push(Finding::warning(what, "have it printed again"));
+            }
+            Err(unproven @ Unproven::Changed) => {
+                let what = format!("line {} of {name} is not as it was printed: {unproven}", at + 1);
+                findings.push(Finding::fault(what, "find the original"));
+            }
+        }
+    }
+    findings.extend(compare(&proven, &name.to_string(), data_dir));
+    findings
+}
+
+fn compare(proven: &[&str], name: &str, data_dir: &Path) -> Vec<Finding> {
+    let all = format!("{} receipts of {name} have the hashes of their texts", proven.len());
+    match assemble::receipts_missing(data_dir, proven) {
+        Ok(missing) if missing.is_empty() => {
+            vec![Finding::note(format!("{all}, and the data directory has each of them"))]
+        }
+        Ok(missing) => {
+            let what =
+                format!("{} of the {} receipts of {name} are not in the data directory", missing.len(), proven.len());
+            vec![Finding::fault(what, ELSEWHERE)]
+        }
+        Err(NotOpened::InUse) => {
+            vec![Finding::warning(format!("{all}; a server runs over the data directory"), COMPARE)]
+        }
+        Err(NotOpened::Failed(error)) => {
+            vec![Finding::warning(format!("{all}; the data directory's could not be read: {error:#}"), COMPARE)]
+        }
+    }
+}
