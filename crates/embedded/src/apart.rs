@@ -57,6 +57,7 @@ impl Apart {
 
     /// The state of a directory alone, to look at.
     pub(crate) fn of(layout: &Layout) -> Result<Apart, OpenError> {
+        layout.check_not_bereft()?;
         if !layout.holds_data() {
             return Err(OpenError::NoData { dir: layout.root.clone() });
         }

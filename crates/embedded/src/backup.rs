@@ -132,7 +132,8 @@ fn check_place(layout: &Layout, into: &Path) -> Result<(), AdminError> {
 fn copy(views: &Views, layout: &Layout, staging: &Path, target: &Path) -> Result<Backup, Fault> {
     let Moment { snapshot, segments, journal, forward } = choose_moment(views, layout, staging)?;
     let into = Layout::new(target);
-    for dir in [&into.root, &into.journal, &into.history, &into.forward] {
+    disk::make_private_dir(&into.root)?;
+    for dir in [&into.journal, &into.history, &into.forward] {
         fs::create_dir_all(dir)?;
     }
     let mut backup = Backup::default();

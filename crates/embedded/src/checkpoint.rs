@@ -33,7 +33,7 @@ use crate::{
     credentials::Registry,
     disk,
     engine::Reader,
-    error::state_failed,
+    error::{cause, not_written, state_failed},
     follow::shed,
     health::HealthCell,
     history::{
@@ -146,8 +146,9 @@ impl Checkpointer {
         let mut tries = 0;
         while let Err(fault) = self.try_checkpoint(job) {
             tries += 1;
-            error!(error = %fault, tries, "a checkpoint failed; the journal keeps what it was to bring into place");
-            self.health.note_checkpoint(Some(fault.to_string()));
+            let fault = cause(fault);
+            error!(error = fault, tries, "a checkpoint failed; the journal keeps what it was to bring into place");
+            self.health.note_checkpoint(Some(fault.clone()));
             if self.health.reason().is_some() {
                 return None;
             }
@@ -224,18 +225,17 @@ impl Checkpointer {
         let mut workspaces: Vec<WorkspaceId> = overlay.rows().iter().map(|row| row.workspace).collect();
         workspaces.sort_unstable();
         workspaces.dedup();
-        let failed = |error: &dyn std::fmt::Display| ReadError::Failed { what: format!("history file: {error}") };
         let mut written = Vec::new();
         for workspace in workspaces {
             let name = self.workspace_name(workspace)?;
             let sorted = rows::sort(overlay, workspace);
             let id = self.next_id();
             let mut writer = SegmentWriter::create(&self.history_dir, (workspace, &name), id, None)
-                .map_err(|error| failed(&error))?;
+                .map_err(|error| not_written(&error))?;
             for batch in sorted.batches() {
-                writer.write(&batch.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+                writer.write(&batch.map_err(|error| not_written(&error))?).map_err(|error| not_written(&error))?;
             }
-            written.extend(writer.finish().map_err(|error| failed(&error))?);
+            written.extend(writer.finish().map_err(|error| not_written(&error))?);
         }
         Ok(written)
     }

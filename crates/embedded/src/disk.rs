@@ -4,8 +4,9 @@
 //! file never has its final name. Never retries: a failed write or sync is the caller's to judge.
 
 use std::{
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -17,6 +18,21 @@ pub fn make_dir(path: &Path) -> io::Result<()> {
         sync_dir(path)?;
     }
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_dir)
+}
+
+/// The same, and no other user of the machine may look into it; one that is there keeps its permissions.
+pub fn make_private_dir(path: &Path) -> io::Result<()> {
+    if !path.is_dir() {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            made => made?,
+        }
+        sync_dir(path)?;
+    }
+    make_dir(path)
 }
 
 /// Makes the names in a directory durable.

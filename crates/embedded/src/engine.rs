@@ -85,9 +85,9 @@ impl Embedded {
     pub fn open(options: Options, _now: Micros) -> Result<(Embedded, Recovery), OpenError> {
         let layout = Layout::new(&options.data_dir);
         let lock = layout.lock()?;
-        backup::clear_staging(&layout)?;
         let counters = Arc::new(Counters::default());
         let (registry, teams, shelf, recovered) = recover(&layout, &options, &counters)?;
+        backup::clear_staging(&layout)?;
         let log = Log::start(&layout.journal, recovered.replayed.files, recovered.replayed.next_sequence)?;
         counters.journal_bytes(log.bytes());
         let views = Arc::new(recovered.views);
@@ -199,6 +199,7 @@ type Opened = (Arc<Registry>, Arc<Teams>, Arc<Shelf>, Recovered);
 /// Opens the state store and folds in what the journal has beyond it.
 fn recover(layout: &Layout, options: &Options, counters: &Counters) -> Result<Opened, OpenError> {
     let started = Instant::now();
+    layout.check_not_bereft()?;
     let state = State::open(&layout.state, options.state_cache_bytes)?;
     let (registry, teams, shelf, recovered) = reading("the state store", || {
         let (registry, teams) = (Arc::new(Registry::load(&state)?), Arc::new(Teams::load(&state)?));

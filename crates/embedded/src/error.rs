@@ -1,9 +1,9 @@
 //! What can go wrong in the engine, by operation.
 
 use std::{
-    io,
+    fmt, io,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use muster_store::{error::ReadError, record::NotARecord};
@@ -33,6 +33,11 @@ pub enum OpenError {
 impl OpenError {
     pub(crate) fn damaged(what: impl Into<String>) -> Self {
         OpenError::Damaged { what: what.into() }
+    }
+
+    /// What the system refused, with the file or directory that it was about.
+    pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> OpenError + '_ {
+        move |error| OpenError::Failed { what: format!("{}: {error}", path.display()) }
     }
 }
 
@@ -81,7 +86,41 @@ pub(crate) fn not_a_record(what: &str) -> impl Fn(NotARecord) -> ReadError + '_ 
     move |_| ReadError::Damaged { what: format!("{what} holds bytes that are no record") }
 }
 
+/// What is said of a history file that could not be written, by what was in the way.
+pub(crate) fn not_written(error: &dyn fmt::Display) -> ReadError {
+    let cause = error.to_string();
+    // The file format's library says of what the system refused only that it came from elsewhere.
+    let cause = cause.strip_prefix("External: ").unwrap_or(&cause);
+    ReadError::Failed { what: format!("a history file could not be written: {cause}") }
+}
+
+/// What was in the way of writing, without a word about reading where it was not that.
+pub(crate) fn cause(fault: ReadError) -> String {
+    match fault {
+        ReadError::Failed { what } => what,
+        other => other.to_string(),
+    }
+}
+
 /// What readers are told of a value that does not follow its layout.
 pub(crate) fn damaged(what: &str) -> ReadError {
     ReadError::Damaged { what: format!("{what} in the state store does not follow its layout") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_written_says_why() {
+        let full = parquet::errors::ParquetError::from(io::Error::from_raw_os_error(28));
+        let ReadError::Failed { what } = not_written(&full) else { panic!("a failure") };
+        assert!(what.starts_with("a history file could not be written: No space left"), "{what}");
+    }
+
+    #[test]
+    fn what_the_system_refused_is_named() {
+        let refused = OpenError::at(Path::new("/var/lib/muster"))(io::Error::from_raw_os_error(13));
+        assert!(refused.to_string().contains("/var/lib/muster: Permission denied"), "{refused}");
+    }
 }

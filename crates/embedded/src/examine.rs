@@ -17,7 +17,7 @@ use crate::{
     history::{manifest::Manifest, verified::VerifiedFile},
     journal::replay,
     lists,
-    recovery::Layout,
+    recovery::{self, Layout},
     saved::Shelf,
     state::State,
     tally::{self, Tally},
@@ -63,6 +63,7 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fi
             let what = format!("{} holds no data", data_dir.display());
             return Ok(vec![Finding::new(Severity::Warning, what, "check the path, or start a server to create it")]);
         }
+        Err(OpenError::Damaged { what }) => return Ok(vec![Finding::new(Severity::Fault, what, RESTORE)]),
         Err(error) => return Err(error),
     };
     let mut findings = Vec::new();
@@ -75,16 +76,18 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fi
         }
     };
     progress("journal");
-    let mut waiting = 0;
+    let mut waiting = None;
     stage("the state store or the journal", &mut findings, |findings| {
         waiting = examine_journal(&layout, &state, findings);
     });
     progress("records");
-    stage("the state store", &mut findings, |findings| examine_state(&state, waiting, findings));
+    stage("the state store", &mut findings, |findings| examine_state(&state, waiting.unwrap_or(0), findings));
     progress("what is kept for destinations");
     stage("what is kept for destinations", &mut findings, |findings| examine_kept(&layout, findings));
     progress("history");
-    stage("the state store or the history", &mut findings, |findings| examine_history(&layout, &state, findings));
+    stage("the state store or the history", &mut findings, |findings| {
+        examine_history(&layout, &state, waiting, findings)
+    });
     progress("deletions");
     stage("what was deleted", &mut findings, |findings| examine_deletions(&layout, &state, findings));
     Ok(findings)
@@ -193,8 +196,8 @@ fn each_value(keyspace: &Keyspace, mut fits: impl FnMut(&[u8]) -> bool) -> Resul
     Ok(())
 }
 
-/// Examines the journal; how many groups wait in it.
-fn examine_journal(layout: &Layout, state: &State, findings: &mut Vec<Finding>) -> u64 {
+/// Examines the journal; how many groups wait in it, if it goes on where the state ends.
+fn examine_journal(layout: &Layout, state: &State, findings: &mut Vec<Finding>) -> Option<u64> {
     let replayed = state.position().and_then(|committed| replay::replay(&layout.journal, committed, false, |_| Ok(())));
     match replayed {
         Ok(replayed) => {
@@ -205,11 +208,11 @@ fn examine_journal(layout: &Layout, state: &State, findings: &mut Vec<Finding>) 
                 let advice = "nothing to do: it was never acknowledged, and the next start cuts it";
                 findings.push(Finding::new(Severity::Warning, what, advice));
             }
-            replayed.frames
+            Some(replayed.frames)
         }
         Err(error) => {
             findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE));
-            0
+            None
         }
     }
 }
@@ -252,7 +255,7 @@ fn examine_deletions(layout: &Layout, state: &State, findings: &mut Vec<Finding>
     }
 }
 
-fn examine_history(layout: &Layout, state: &State, findings: &mut Vec<Finding>) {
+fn examine_history(layout: &Layout, state: &State, waiting: Option<u64>, findings: &mut Vec<Finding>) {
     let manifest = match Manifest::load(state, &layout.history) {
         Ok(manifest) => manifest,
         Err(error) => return findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE)),
@@ -267,9 +270,28 @@ fn examine_history(layout: &Layout, state: &State, findings: &mut Vec<Finding>) 
         }
     }
     findings.push(Finding::new(Severity::Note, format!("{rows} messages in {files} history files"), ""));
+    examine_unnamed(layout, state, (files, waiting), findings);
+}
+
+/// Files in the history's directory that the state does not name. They are left-overs if state and journal belong together.
+fn examine_unnamed(layout: &Layout, state: &State, (named, waiting): (u64, Option<u64>), findings: &mut Vec<Finding>) {
     let on_disk = disk::files_below(&layout.history).map_or(0, |found| found.len() as u64);
-    if on_disk > files {
-        let what = format!("{} left-over files in the history directory", on_disk - files);
-        findings.push(Finding::new(Severity::Note, what, "nothing to do: the next start removes them"));
+    if on_disk <= named {
+        return;
     }
+    let unnamed = on_disk - named;
+    let together = |frames| recovery::check_not_foreign(&layout.history, state.position()?, frames);
+    let foreign: Option<Result<(), OpenError>> = waiting.map(together);
+    findings.push(match foreign {
+        Some(Ok(())) => {
+            let what = format!("{unnamed} left-over files in the history directory");
+            Finding::new(Severity::Note, what, "nothing to do: the next start removes them")
+        }
+        Some(Err(error)) => Finding::new(Severity::Fault, error.to_string(), RESTORE),
+        None => {
+            let what = format!("{unnamed} files in the history directory are not of this state, or left over");
+            let advice = "leave them where they are: no start removes them before state and journal belong together";
+            Finding::new(Severity::Warning, what, advice)
+        }
+    });
 }

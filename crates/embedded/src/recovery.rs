@@ -1,8 +1,10 @@
 //! From a directory as some stop left it to an engine that can go on.
 //!
-//! Order: lock the directory; open the state; check the history against the manifest and drop what no entry names;
-//! read the journal from the committed position and fold it in. Everything dropped is reported. A second crash at any
-//! point of this finds the same directory again.
+//! Order: lock the directory; open the state, which is made only where nothing is kept yet; check the history against the
+//! manifest; read the journal from the committed position and fold it in; drop the history files that no entry names. That
+//! comes last: until the journal goes on where the state ends, such a file may belong to another state than this one.
+//! Everything dropped is reported. A start that is refused removes nothing, and a second crash at any point of this finds the
+//! same directory again.
 
 use std::{
     fmt,
@@ -21,11 +23,11 @@ use crate::{
     erase::known,
     error::OpenError,
     follow::book::Book,
-    history::manifest::Manifest,
+    history::{manifest::Manifest, segment::TEMPORARY_SUFFIX},
     imports::ClosedImports,
     journal::replay,
     overlay::Overlay,
-    state::State,
+    state::{self, State},
     tally::OnDisk,
     views::Views,
     writer::{
@@ -62,15 +64,17 @@ impl Layout {
 
     /// Makes the directories and takes the lock, which is held as long as the file returned is.
     pub fn lock(&self) -> Result<File, OpenError> {
-        for dir in [&self.root, &self.journal, &self.history, &self.forward] {
-            disk::make_dir(dir)?;
+        disk::make_private_dir(&self.root).map_err(OpenError::at(&self.root))?;
+        for dir in [&self.journal, &self.history, &self.forward] {
+            disk::make_dir(dir).map_err(OpenError::at(dir))?;
         }
         self.try_lock()
     }
 
     /// Takes the lock of a directory that is there.
     fn try_lock(&self) -> Result<File, OpenError> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.lock)?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.lock);
+        let file = file.map_err(OpenError::at(&self.lock))?;
         self.locked(file.try_lock(), file)
     }
 
@@ -79,7 +83,7 @@ impl Layout {
         match File::open(&self.lock) {
             Ok(file) => self.locked(file.try_lock_shared(), file).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(OpenError::at(&self.lock)(error)),
         }
     }
 
@@ -94,7 +98,26 @@ impl Layout {
     /// Whether an engine has ever been opened here.
     #[must_use]
     pub fn holds_data(&self) -> bool {
-        self.state.is_dir()
+        state::is_born(&self.state)
+    }
+
+    /// Refuses a directory that has lost its state: a new one would know nothing of the history and the journal that are left.
+    pub(crate) fn check_not_bereft(&self) -> Result<(), OpenError> {
+        if self.holds_data() {
+            return Ok(());
+        }
+        let files = if self.history.is_dir() { finished(&self.history)?.len() } else { 0 };
+        let journal = self.journal.is_dir() && replay::holds_frames(&self.journal)?;
+        if files == 0 && !journal {
+            return Ok(());
+        }
+        let dir = self.root.display();
+        let left = if journal { "messages in its journal" } else { "an empty journal" };
+        Err(OpenError::damaged(format!(
+            "{dir} has no state, but {files} history files and {left}, which cannot be read without it; nothing was changed: \
+             put the directory \"state\" back that belongs to them, or restore the data directory from a backup; to begin anew, \
+             give another directory"
+        )))
     }
 }
 
@@ -150,7 +173,6 @@ pub fn recover(
 ) -> Result<Recovered, OpenError> {
     let manifest = Manifest::load(&state, &layout.history)?;
     manifest.check_files()?;
-    let removed_files = sweep(&layout.history, &manifest)?;
     let committed = state.position()?;
     let tombstones = (known::load(&state)?, ClosedImports::load(&state)?);
     let book = Book::load(&state, &layout.forward, &layout.journal)?;
@@ -163,6 +185,8 @@ pub fn recover(
         messages += fold(&batches, &views, &mut identities, counters)?;
         Ok(())
     })?;
+    check_not_foreign(&layout.history, committed, replayed.frames)?;
+    let removed_files = sweep(&layout.history, &views.look().manifest)?;
     views.change(|current| {
         current.applied = replayed.next_sequence - 1;
         current.live.brought_back = replayed.frames > 0;
@@ -190,14 +214,35 @@ fn fold(batches: &[Batch], views: &Views, identities: &mut Identities, counters:
     Ok(messages)
 }
 
-/// Removes the history files that no manifest entry names.
+/// Refuses history beside a state in which nothing was ever stored, and a journal with nothing to store: whatever wrote
+/// those files, it was not followed by this state.
+pub(crate) fn check_not_foreign(history: &Path, committed: u64, frames: u64) -> Result<(), OpenError> {
+    if committed > 0 || frames > 0 {
+        return Ok(());
+    }
+    let files = finished(history)?.len();
+    if files == 0 {
+        return Ok(());
+    }
+    Err(OpenError::damaged(format!(
+        "there are {files} history files, but state and journal are of a store in which nothing was ever stored; no file was \
+         removed: put the directories \"state\" and \"journal\" back that belong to them, or restore the data directory from \
+         a backup"
+    )))
+}
+
+/// The history files that are finished, whether an entry names them or not.
+pub(crate) fn finished(history: &Path) -> io::Result<Vec<PathBuf>> {
+    Ok(disk::files_below(history)?.into_iter().filter(|path| disk::has_extension(path, "parquet")).collect())
+}
+
+/// Removes the history files that no manifest entry names: those that were being written, those whose commit did not come
+/// about, and those that were merged or rewritten. Only for who knows that the manifest is the one of these files.
 pub fn sweep(history: &Path, manifest: &Manifest) -> io::Result<Vec<String>> {
     let named: FxHashSet<&Path> = manifest.all().map(|segment| segment.path.as_path()).collect();
     let mut removed = Vec::new();
     for path in disk::files_below(history)?.into_iter().filter(|path| !named.contains(path.as_path())) {
-        let ours =
-            path.extension().is_some_and(|ext| ext == "parquet" || ext == crate::history::segment::TEMPORARY_SUFFIX);
-        if ours {
+        if disk::has_extension(&path, "parquet") || disk::has_extension(&path, TEMPORARY_SUFFIX) {
             disk::remove_if_there(&path)?;
             removed.push(path.strip_prefix(history).unwrap_or(&path).display().to_string());
         }

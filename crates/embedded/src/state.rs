@@ -199,9 +199,13 @@ impl State {
 /// version is synced before the first keyspace is made, so where there is a keyspace the version was lost otherwise,
 /// and nothing is touched.
 fn remove_unborn(dir: &Path) -> std::io::Result<()> {
-    let born = !dir.exists() || dir.join("version").exists();
-    let has_keyspaces = std::fs::read_dir(dir.join("keyspaces")).is_ok_and(|mut entries| entries.next().is_some());
-    if born || has_keyspaces { Ok(()) } else { std::fs::remove_dir_all(dir) }
+    if !dir.exists() || is_born(dir) { Ok(()) } else { std::fs::remove_dir_all(dir) }
+}
+
+/// Whether a store lies here that anything was ever written to.
+pub fn is_born(dir: &Path) -> bool {
+    let has_keyspaces = || std::fs::read_dir(dir.join("keyspaces")).is_ok_and(|mut entries| entries.next().is_some());
+    dir.join("version").exists() || has_keyspaces()
 }
 
 #[cfg(test)]

@@ -16,12 +16,15 @@ use muster_model::{
 use muster_store::error::ReadError;
 
 use super::tombstones::Instants;
-use crate::history::{
-    manifest::{Segment, unreadable},
-    restore::{self, Rows},
-    rows::{BATCH_ROWS, Columns},
-    schema,
-    segment::SegmentWriter,
+use crate::{
+    error::not_written,
+    history::{
+        manifest::{Segment, unreadable},
+        restore::{self, Rows},
+        rows::{BATCH_ROWS, Columns},
+        schema,
+        segment::SegmentWriter,
+    },
 };
 
 /// What became of a file.
@@ -53,13 +56,12 @@ pub fn rewrite(
     place: &Place<'_>,
     drop: &mut Dropped<'_>,
 ) -> Result<Rewritten, ReadError> {
-    let failed = |error: &dyn std::fmt::Display| ReadError::Failed { what: format!("history file: {error}") };
     let odd = || unreadable(segment, &"unexpected columns");
     let create = || {
         let id = (place.next_id)();
         SegmentWriter::create(place.history_dir, (place.workspace, place.name), id, segment.month)
     };
-    let mut writer = create().map_err(|error| failed(&error))?;
+    let mut writer = create().map_err(|error| not_written(&error))?;
     let mut rewritten = Rewritten::default();
     let mut aside = Aside::default();
     for batch in restore::batches(segment, None)? {
@@ -83,7 +85,7 @@ pub fn rewrite(
                 Fate::Keep => {}
                 Fate::Redact => {
                     rewritten.redacted += 1;
-                    aside.add(&rows, row, ids, deleted).ok_or_else(odd)?.map_err(|error| failed(&error))?;
+                    aside.add(&rows, row, ids, deleted).ok_or_else(odd)?.map_err(|error| not_written(&error))?;
                 }
                 Fate::Drop => {
                     rewritten.removed += 1;
@@ -92,15 +94,15 @@ pub fn rewrite(
             }
         }
         if keep.contains(&true) {
-            let left = filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(|error| failed(&error))?;
-            writer.write(&left).map_err(|error| failed(&error))?;
+            let left = filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(|error| not_written(&error))?;
+            writer.write(&left).map_err(|error| not_written(&error))?;
         }
         if aside.rows >= ASIDE_ROWS_MAX {
-            rewritten.outputs.extend(aside.write(&create).map_err(|error| failed(&error))?);
+            rewritten.outputs.extend(aside.write(&create).map_err(|error| not_written(&error))?);
         }
     }
-    rewritten.outputs.extend(aside.write(&create).map_err(|error| failed(&error))?);
-    rewritten.outputs.extend(writer.finish().map_err(|error| failed(&error))?);
+    rewritten.outputs.extend(aside.write(&create).map_err(|error| not_written(&error))?);
+    rewritten.outputs.extend(writer.finish().map_err(|error| not_written(&error))?);
     Ok(rewritten)
 }
 

@@ -20,7 +20,7 @@ use super::{
     segment::SegmentWriter,
     verified::VerifiedFile,
 };
-use crate::options::Options;
+use crate::{error::not_written, options::Options};
 
 /// Files to merge, all of one workspace.
 #[derive(Debug)]
@@ -85,8 +85,7 @@ fn merge_month(
     until: Micros,
     create: impl FnOnce() -> Result<SegmentWriter, parquet::errors::ParquetError>,
 ) -> Result<(Option<Arc<Segment>>, Option<Micros>), ReadError> {
-    let failed = |error: &dyn std::fmt::Display| ReadError::Failed { what: format!("history file: {error}") };
-    let mut writer = create().map_err(|error| failed(&error))?;
+    let mut writer = create().map_err(|error| not_written(&error))?;
     let mut next: Option<Micros> = None;
     let mut cursors = Vec::new();
     for segment in inputs.iter().filter(|segment| segment.last >= month) {
@@ -105,7 +104,7 @@ fn merge_month(
             output.take(first, cursor);
             cursor.row += 1;
             if output.rows.len() == BATCH_ROWS {
-                output.flush(&mut writer).map_err(|error| failed(&error))?;
+                output.flush(&mut writer).map_err(|error| not_written(&error))?;
             }
             if !cursors[first].advance_to_month(month, until, &mut next)? {
                 left.retain(|index| *index != first);
@@ -116,8 +115,8 @@ fn merge_month(
             }
         }
     }
-    output.flush(&mut writer).map_err(|error| failed(&error))?;
-    Ok((writer.finish().map_err(|error| failed(&error))?, next))
+    output.flush(&mut writer).map_err(|error| not_written(&error))?;
+    Ok((writer.finish().map_err(|error| not_written(&error))?, next))
 }
 
 /// Of the cursors that are left, the one that comes first and the one after it.

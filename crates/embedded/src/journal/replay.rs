@@ -5,7 +5,8 @@
 
 use std::{
     fs::{self, OpenOptions},
-    path::Path,
+    io,
+    path::{Path, PathBuf},
 };
 
 use bytes::Bytes;
@@ -30,7 +31,8 @@ pub struct Replayed {
     pub cut: Option<(String, u64, u64)>,
 }
 
-/// Hands on every frame after `committed`. With `repair`, an incomplete last frame is cut from its file.
+/// Hands on every frame after `committed`. With `repair`, an incomplete last frame is cut from its file, once everything else
+/// is known to be as it should.
 pub fn replay(
     dir: &Path,
     committed: u64,
@@ -38,6 +40,24 @@ pub fn replay(
     each: impl FnMut(Vec<Batch>) -> Result<(), OpenError>,
 ) -> Result<Replayed, OpenError> {
     read(dir, committed, committed, repair, each)
+}
+
+/// Whether any file in a directory holds a whole frame, wherever in it.
+pub fn holds_frames(dir: &Path) -> io::Result<bool> {
+    for path in files(dir)? {
+        if has_frame(&fs::read(path)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    Ok(disk::files_below(dir)?.into_iter().filter(|path| disk::has_extension(path, "log")).collect())
+}
+
+fn has_frame(bytes: &[u8]) -> bool {
+    memchr::memmem::find_iter(bytes, &frame::FRAME_MAGIC).any(|start| frame::parse_frame(bytes, start).is_some())
 }
 
 /// Hands on every frame that lies in a file, also those that the state covers up to `committed`. Changes nothing.
@@ -57,8 +77,7 @@ fn read(
     mut each: impl FnMut(Vec<Batch>) -> Result<(), OpenError>,
 ) -> Result<Replayed, OpenError> {
     let mut found = Replayed { next_sequence: committed + 1, ..Replayed::default() };
-    let paths: Vec<_> =
-        disk::files_below(dir)?.into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "log")).collect();
+    let paths = files(dir)?;
     if paths.is_empty() && committed > 0 {
         return Err(OpenError::damaged(format!(
             "the journal has no files although the state was committed at {committed}: acknowledged messages may be \
@@ -71,7 +90,8 @@ fn read(
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let bytes = Bytes::from(fs::read(path)?);
         let Some(first_sequence) = frame::parse_file_header(&bytes) else {
-            drop_unborn_file(path, &name, &bytes, last, repair, &mut found)?;
+            check_unborn(&name, &bytes, last)?;
+            found.cut = Some((name, 0, bytes.len() as u64));
             continue;
         };
         check_continuity(&name, first_sequence, expected, committed)?;
@@ -84,7 +104,7 @@ fn read(
             Ok(())
         })?;
         if end < bytes.len() {
-            cut(path, &name, end, bytes.len(), repair, &mut found)?;
+            found.cut = Some((name, end as u64, (bytes.len() - end) as u64));
         }
         expected = Some(next);
         found.files.push(LogFile { first_sequence, path: path.clone() });
@@ -96,6 +116,10 @@ fn read(
              restore the data directory from a backup",
             next - 1
         )));
+    }
+    // Both kinds of an incomplete end are found in the last file only.
+    if let (true, Some((_, at, _)), Some(path)) = (repair, &found.cut, paths.last()) {
+        cut(path, *at)?;
     }
     Ok(found)
 }
@@ -167,38 +191,21 @@ impl JournalFile<'_> {
 
 /// A file without a readable head was being created when the process stopped: nothing in it can have been
 /// acknowledged, unless frames in it say otherwise.
-fn drop_unborn_file(
-    path: &Path,
-    name: &str,
-    bytes: &Bytes,
-    last: bool,
-    repair: bool,
-    found: &mut Replayed,
-) -> Result<(), OpenError> {
-    let holds_frames =
-        memchr::memmem::find_iter(bytes, &frame::FRAME_MAGIC).any(|start| frame::parse_frame(bytes, start).is_some());
-    if !last || holds_frames {
-        return Err(OpenError::damaged(format!(
-            "journal file {name} is damaged in its head; restore the data directory from a backup"
-        )));
+fn check_unborn(name: &str, bytes: &Bytes, last: bool) -> Result<(), OpenError> {
+    if last && !has_frame(bytes) {
+        return Ok(());
     }
-    found.cut = Some((name.to_owned(), 0, bytes.len() as u64));
-    if repair { disk::remove_if_there(path).map_err(Into::into) } else { Ok(()) }
+    Err(OpenError::damaged(format!(
+        "journal file {name} is damaged in its head; restore the data directory from a backup"
+    )))
 }
 
-fn cut(
-    path: &Path,
-    name: &str,
-    end: usize,
-    length: usize,
-    repair: bool,
-    found: &mut Replayed,
-) -> Result<(), OpenError> {
-    found.cut = Some((name.to_owned(), end as u64, (length - end) as u64));
-    if repair {
-        let file = OpenOptions::new().write(true).open(path)?;
-        file.set_len(end as u64)?;
-        file.sync_all()?;
+/// Cuts a file at the beginning of an incomplete frame; one that has not even a head goes as a whole.
+fn cut(path: &Path, at: u64) -> io::Result<()> {
+    if at == 0 {
+        return disk::remove_if_there(path);
     }
-    Ok(())
+    let file = OpenOptions::new().write(true).open(path)?;
+    file.set_len(at)?;
+    file.sync_all()
 }
