@@ -1,7 +1,7 @@
 //! Logs at their most talkative hold nothing of what was sent: no token, no id, no name, no trait, no address.
 //!
 //! The real program runs at level `trace` through good requests of every kind, bad ones of every kind, its own commands, a
-//! refused and a failing start. Each text that was sent is marked, and no mark may show up in anything it says.
+//! refused and a failing start, and to a destination that answers and one that does not. Each text that was sent is marked, and no mark may show up in anything it says.
 
 // All of this is test code, the functions between the tests too.
 #![cfg(test)]
@@ -9,6 +9,10 @@
 mod harness;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use harness::command::run;
 use harness::home::Home;
@@ -37,12 +41,45 @@ fn good() -> Vec<Value> {
     ]
 }
 
+/// A key that the server sends to destinations.
+const SECRET: &str = "zq8-destination-secret";
+
+/// A destination at a path of its own that takes what it is sent; it tells of each request that it has had the key.
+fn destination() -> (String, Receiver<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/{MARK}", listener.local_addr().unwrap());
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+                head.push(byte[0]);
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}");
+            let _ = stream.read_to_end(&mut Vec::new());
+            if tell.send(String::from_utf8_lossy(&head).contains(SECRET)).is_err() {
+                return;
+            }
+        }
+    });
+    (url, told)
+}
+
 #[test]
 fn nothing_that_was_sent_is_in_the_log() {
     let home = Home::new();
-    let launch = Launch::new(&home).restless(3).set("MUSTER_LOG__LEVEL", "trace");
+    // Naming the parts that print requests does not bring them to speak either.
+    let launch =
+        Launch::new(&home).restless(3).set("MUSTER_LOG__LEVEL", "trace,ureq=trace,ureq_proto=trace,rustls=trace");
     let server = launch.start();
     let mut client = server.client();
+    let (url, told) = destination();
+    let closed = format!("http://127.0.0.1:1/{MARK}");
+    for (name, url) in [("answers", url), ("away", closed)] {
+        let body = json!({"name": marked(name), "kind": "vitally", "url": url, "secret": SECRET});
+        client.post_json("/admin/v1/destinations", &body).unwrap().expect_success();
+    }
     client.batch(&good()).unwrap().expect_success();
     let mut conflict = good()[3].clone();
     conflict["properties"] = json!({"other": marked("other")});
@@ -56,6 +93,7 @@ fn nothing_that_was_sent_is_in_the_log() {
         client.post("/analytics/v1/batch", body.as_bytes()).unwrap();
         client.request("POST", "/analytics/v1/user", &[("Content-Encoding", "gzip")], body.as_bytes()).unwrap();
     }
+    assert!(told.recv_timeout(Duration::from_secs(60)).unwrap(), "the destination is sent its key");
     for line in ["/v1/batch", "/v1/track", "/rudderstack"] {
         let call =
             json!({"type": "track", "userId": marked("user"), "event": marked("event"), "writeKey": marked("key")});
@@ -88,6 +126,7 @@ fn nothing_that_was_sent_is_in_the_log() {
         stranger.request("POST", "/analytics/v1/track", &header, good()[3].to_string().as_bytes()).unwrap();
     }
     client.exchange(format!("NONSENSE {MARK}\r\n\r\n").as_bytes()).ok();
+    client.request(&MARK.to_uppercase(), "/resources/users", &[], b"").ok();
     let data = home.data_dir();
     let name = marked("key name");
     let made = run(home.path(), &["keys", "create", "--name", &name, "--data-dir", data.to_str().unwrap()]).succeeded();
@@ -98,7 +137,8 @@ fn nothing_that_was_sent_is_in_the_log() {
 
     let said = home.log_text();
     assert!(said.lines().count() > 50, "it had something to say:\n{said}");
-    let secrets = [MARK, TOKEN, made.trim(), operator.as_str(), "203.0.113.77", "enE3cGVyc29uYWw6"];
+    let secrets = [MARK, SECRET, TOKEN, made.trim(), operator.as_str(), "203.0.113.77", "enE3cGVyc29uYWw6"];
+    assert!(!said.contains(&MARK.to_uppercase()), "a method that nobody knows is in the log");
     for secret in secrets {
         let line = said.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} is in the log");

@@ -1,6 +1,6 @@
 //! What is logged and in which form.
 
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::{origin::SettingsError, values::Values};
 
@@ -34,24 +34,50 @@ impl Log {
     }
 }
 
+/// Our own parts, whose every line is known to hold nothing personal and no secret.
+const OURS: &str = "muster";
+/// As far as all other parts go, whatever `log.level` says: beyond it they tell what they work on. The client that forwards
+/// messages, for one, tells each request with its headers, the destination's key among them.
+const OTHERS_MAX: LevelFilter = LevelFilter::INFO;
 /// Parts below us that tell at `info` what concerns nobody else; naming one in `log.level` overrides this.
-const QUIET: &str = "fjall=warn,lsm_tree=warn";
+const QUIET: [&str; 2] = ["fjall", "lsm_tree"];
 
 /// A bare word that is no level would be taken for the name of a part whose every line is shown; it is a mistake.
 fn parse_levels(text: &str) -> Option<Targets> {
-    let known = |level: &str| matches!(level, "off" | "error" | "warn" | "info" | "debug" | "trace");
-    let fits = |directive: &str| match directive.split_once('=') {
-        Some((part, level)) => !part.trim().is_empty() && known(level.trim()),
-        None => known(directive.trim()),
-    };
-    if !text.split(',').all(fits) {
-        return None;
+    let mut levels = QUIET.into_iter().fold(Targets::new(), |levels, part| levels.with_target(part, LevelFilter::WARN));
+    for directive in text.split(',') {
+        levels = match directive.split_once('=') {
+            Some((part, level)) => {
+                let (part, level) = (part.trim(), parse_level(level)?);
+                if part.is_empty() {
+                    return None;
+                }
+                levels.with_target(part, if part.starts_with(OURS) { level } else { level.min(OTHERS_MAX) })
+            }
+            None => {
+                let level = parse_level(directive)?;
+                levels.with_default(level.min(OTHERS_MAX)).with_target(OURS, level)
+            }
+        };
     }
-    format!("{QUIET},{}", text.replace(' ', "")).parse().ok()
+    Some(levels)
+}
+
+fn parse_level(text: &str) -> Option<LevelFilter> {
+    Some(match text.trim() {
+        "off" => LevelFilter::OFF,
+        "error" => LevelFilter::ERROR,
+        "warn" => LevelFilter::WARN,
+        "info" => LevelFilter::INFO,
+        "debug" => LevelFilter::DEBUG,
+        "trace" => LevelFilter::TRACE,
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
     use tracing_subscriber::filter::LevelFilter;
 
     use super::parse_levels;
@@ -63,7 +89,25 @@ mod tests {
             levels.iter().find(|(target, _)| *target == part).map(|(_, level)| level)
         };
         assert_eq!(level("info", "fjall"), Some(LevelFilter::WARN));
-        assert_eq!(level("info,fjall=debug", "fjall"), Some(LevelFilter::DEBUG));
+        assert_eq!(level("info,fjall=info", "fjall"), Some(LevelFilter::INFO));
+    }
+
+    /// They print requests, keys and all.
+    #[test]
+    fn no_level_makes_parts_of_others_tell_what_they_work_on() {
+        for text in ["trace", "debug", "info,ureq=trace,ureq_proto::client=debug,rustls=trace", "u=trace,trace"] {
+            let levels = parse_levels(text).unwrap();
+            for part in ["ureq::run", "ureq_proto::client::flow", "rustls::client::hs", "hyper::proto"] {
+                assert!(!levels.would_enable(part, &Level::DEBUG), "{text}: {part}");
+                assert!(levels.would_enable(part, &Level::WARN), "{text}: {part}");
+            }
+        }
+        let levels = parse_levels("trace,muster_server=debug").unwrap();
+        assert!(levels.would_enable("muster::request", &Level::TRACE));
+        assert!(levels.would_enable("muster_embedded::writer", &Level::TRACE));
+        assert!(levels.would_enable("muster_server::state", &Level::DEBUG));
+        assert!(!levels.would_enable("muster_server::state", &Level::TRACE));
+        assert!(!parse_levels("muster_server=trace").unwrap().would_enable("muster_embedded", &Level::ERROR));
     }
 
     #[test]
