@@ -2,8 +2,14 @@
 //!
 //! The first signal starts a graceful stop. A second one ends the process at once with 128 plus the signal's number,
 //! as a shell expects; the store is made to survive that.
+//!
+//! SIGHUP, which asks many servers to read their settings again, ends nothing: certificates are looked at all the time, and
+//! settings are read at a start. From a terminal that is closed it asks for a stop, as nobody sees the server any more.
 
-use std::{io, process};
+use std::{
+    io::{self, IsTerminal},
+    process,
+};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -11,12 +17,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
+    on_terminal: bool,
 }
 
 impl StopSignals {
     /// Starts to listen. From here on a signal no longer ends the process by itself. Needs a running runtime.
     pub fn listen() -> io::Result<StopSignals> {
-        Ok(StopSignals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(StopSignals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            on_terminal: io::stderr().is_terminal(),
+        })
     }
 
     /// Waits until the first signal asks for a stop, then watches for the second one.
@@ -31,9 +44,17 @@ impl StopSignals {
     }
 
     async fn next(&mut self) -> (&'static str, i32) {
-        tokio::select! {
-            _ = self.terminate.recv() => ("SIGTERM", SignalKind::terminate().as_raw_value()),
-            _ = self.interrupt.recv() => ("SIGINT", SignalKind::interrupt().as_raw_value()),
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return ("SIGTERM", SignalKind::terminate().as_raw_value()),
+                _ = self.interrupt.recv() => return ("SIGINT", SignalKind::interrupt().as_raw_value()),
+                _ = self.hang_up.recv() => {
+                    if self.on_terminal {
+                        return ("SIGHUP", SignalKind::hangup().as_raw_value());
+                    }
+                    tracing::info!("SIGHUP changes nothing: a renewed certificate counts by itself, settings at the next start");
+                }
+            }
         }
     }
 }

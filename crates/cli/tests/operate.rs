@@ -140,6 +140,43 @@ fn a_request_under_way_is_finished_before_the_end() {
 }
 
 #[test]
+fn a_hang_up_ends_nothing_and_is_told() {
+    let home = Home::new();
+    let server = Launch::new(&home).start();
+    server.hang_up();
+    let until = Instant::now() + Duration::from_secs(30);
+    while !home.log_text().contains("SIGHUP changes nothing") {
+        assert!(Instant::now() < until, "the log says what became of it: {}", home.log_text());
+        sleep(Duration::from_millis(20));
+    }
+    server.client().batch(&[track("u", "opened", "one")]).unwrap().expect_success();
+    server.stop();
+}
+
+/// What a server and a backup make is for their user alone; what was there keeps its permissions, and is warned of.
+#[test]
+fn others_of_the_machine_cannot_read_what_is_kept() {
+    let home = Home::new();
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let data_dir = home.data_dir();
+    let server = Launch::new(&home).start();
+    assert_eq!(mode(&data_dir), 0o700);
+    let copy = home.path().join("copy");
+    let in_data = ["--data-dir", data_dir.to_str().unwrap()];
+    run(home.path(), &[&["backup", copy.to_str().unwrap()][..], &in_data].concat()).succeeded();
+    assert_eq!(mode(&copy), 0o700);
+    server.stop();
+    let open = |path: &std::path::Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    open(&data_dir);
+    let doctor = || run(home.path(), &[&["doctor"][..], &in_data].concat()).said();
+    assert!(!doctor().contains("can be read by"), "nobody else comes through the directory above");
+    open(home.path());
+    assert!(doctor().contains("can be read by every user"), "{}", doctor());
+    Launch::new(&home).start().stop();
+    assert_eq!(mode(&data_dir), 0o755, "a start leaves it as it is");
+}
+
+#[test]
 fn a_second_server_leaves_the_first_alone() {
     let home = Home::new();
     let server = Launch::new(&home).start();
@@ -151,6 +188,16 @@ fn a_second_server_leaves_the_first_alone() {
     assert_eq!(outcome.status.code(), Some(IN_USE), "{}", outcome.said());
     let said = outcome.failed();
     assert!(said.contains(data_dir.to_str().unwrap()), "names the directory: {said}");
+    let elsewhere = home.path().join("second");
+    let listen = |address: &str| {
+        run(home.path(), &["serve", "--listen", address, "--data-dir", elsewhere.to_str().unwrap()]).failed()
+    };
+    assert!(listen(&server.address.to_string()).contains("is another server running there?"));
+    let said = listen("192.0.2.1:8080");
+    assert!(said.contains("no such address") && !said.contains("another server"), "{said}");
+    let file = home.file("no-directory", "");
+    let said = run(home.path(), &["serve", "--data-dir", file.to_str().unwrap()]).failed();
+    assert!(said.contains(file.to_str().unwrap()), "names what is in the way: {said}");
     assert_eq!(fs::read(server.local_file()).unwrap(), local, "the first is still announced");
     server.client().batch(&[track("u", "opened", "two")]).unwrap().expect_success();
     assert_eq!(message_ids(&mut server.client(), Collection::Users, "u").len(), 2);

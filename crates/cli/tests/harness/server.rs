@@ -240,6 +240,11 @@ impl Server {
         kill_process(pid, Signal::TERM).expect("the server process is still there");
     }
 
+    /// SIGHUP, without waiting.
+    pub fn hang_up(&self) {
+        kill_process(Pid::from_child(&self.child.0), Signal::HUP).expect("the server process is still there");
+    }
+
     /// Waits for the end of a process that was asked to stop.
     #[track_caller]
     pub fn wait(mut self) -> ExitStatus {

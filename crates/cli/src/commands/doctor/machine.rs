@@ -1,7 +1,8 @@
-//! Disk space, file handles, the clock.
+//! Disk space, file handles, the clock, who else may read the directory.
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -23,6 +24,7 @@ const CLOCK_SLACK: Duration = Duration::from_secs(300);
 pub fn examine(data_dir: &Path, pid: Option<u32>, connections_max: usize, free_bytes_min: u64) -> Vec<Finding> {
     let mut findings = vec![clock(SystemTime::now(), newest_change(data_dir))];
     findings.extend(space(data_dir, free_bytes_min));
+    findings.extend(readers(data_dir));
     findings.push(file_handles(pid.and_then(limit_of).unwrap_or_else(own_limit), connections_max));
     findings
 }
@@ -41,6 +43,20 @@ fn judge_space(bytes: u64, free_bytes_min: u64) -> Finding {
     } else {
         Finding::note(what)
     }
+}
+
+/// Other users of the machine can read a directory when it, and each one above it, lets them through.
+fn readers(data_dir: &Path) -> Option<Finding> {
+    const LOOK_THROUGH: u32 = 0o001;
+    const LIST: u32 = 0o004;
+    let whole = fs::canonicalize(data_dir).ok()?;
+    let allows =
+        |path: &Path, bits: u32| fs::metadata(path).is_ok_and(|about| about.permissions().mode() & bits == bits);
+    if !allows(&whole, LIST | LOOK_THROUGH) || !whole.ancestors().skip(1).all(|above| allows(above, LOOK_THROUGH)) {
+        return None;
+    }
+    let what = format!("{} can be read by every user of this machine", data_dir.display());
+    Some(Finding::warning(what, "chmod 700 it: it holds customers' data, and the keys of destinations"))
 }
 
 /// What a server started from here would get: it raises its limit to the hard one.

@@ -4,7 +4,7 @@
 //! can ask; then the address is bound; then the first key is made, so that its token is not shown for a server that
 //! cannot listen; then `local.json` says where the server is. At the end, whatever it was, the store is closed.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use muster_server::{AppState, Tls, keys::Token};
@@ -102,7 +102,24 @@ async fn serve(
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; is another server running there? --listen takes another address, and port 0 a free port")
+    TcpListener::bind(address).await.map_err(|error| {
+        let advice = bind_advice(error.kind());
+        anyhow::Error::new(error).context(format!("cannot listen on {address}; {advice}"))
     })
+}
+
+fn bind_advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::AddrInUse => {
+            "is another server running there? --listen takes another address, and port 0 a free port"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "this user may not use the port: take one from 1024 on, or allow it (AmbientCapabilities=CAP_NET_BIND_SERVICE in a \
+             systemd unit)"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address: --listen takes one of its own, or 0.0.0.0 or [::] for all of them"
+        }
+        _ => "--listen takes another address",
+    }
 }
