@@ -4,7 +4,13 @@
 //! again can help. Redirects are not followed, so a token never travels to another host. Loopback addresses are called
 //! without a proxy. A certificate is checked against the authorities that browsers know, or those of a file.
 
-use std::{fmt, fs, io::Read, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt, fs,
+    io::{ErrorKind, Read},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use ureq::{
@@ -191,6 +197,10 @@ impl Client {
     fn judge(&self, error: &ureq::Error) -> CallError {
         let says = format!("{}: {error}", self.url);
         match error {
+            // What came is no TLS, or a certificate that is not trusted: the same will come again.
+            ureq::Error::Io(cause) if self.url.starts_with("https://") && cause.kind() == ErrorKind::InvalidData => {
+                CallError::Unusable(format!("{says}; {}", tls_advice(&says)))
+            }
             ureq::Error::Io(_)
             | ureq::Error::Timeout(_)
             | ureq::Error::ConnectionFailed
@@ -198,6 +208,15 @@ impl Client {
             | ureq::Error::Protocol(_) => CallError::Unreachable(says),
             _ => CallError::Unusable(says),
         }
+    }
+}
+
+/// What to do about a handshake that failed.
+fn tls_advice(says: &str) -> &'static str {
+    if says.to_lowercase().contains("certificate") {
+        "--ca FILE (or MUSTER_CA) names the authority of a certificate that browsers do not know"
+    } else {
+        "does that port speak TLS? The address of one that does not begins with http://"
     }
 }
 

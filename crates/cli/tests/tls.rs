@@ -127,7 +127,16 @@ fn its_own_commands_find_it_and_senders_name_their_authority() {
     assert_eq!(asked.trim(), "n\r\n1");
     assert_eq!(run(home.path(), &[&["export"][..], &in_data].concat()).succeeded().lines().count(), 1);
     let said = send(&["--url", &url]).failed().to_lowercase();
-    assert!(said.contains("certificate"), "an authority that nobody knows is not trusted: {said}");
+    assert!(
+        said.contains("certificate") && said.contains("--ca"),
+        "an authority that nobody knows is not trusted: {said}"
+    );
+    assert!(!said.contains("no answer"), "nor is it asked again: {said}");
+    let plain_home = Home::new();
+    let plain = Launch::new(&plain_home).start();
+    let said = send(&["--url", &format!("https://{}", plain.address)]).failed();
+    assert!(said.contains("does that port speak TLS?"), "{said}");
+    plain.stop();
     let said = send(&["--url", &url, "--ca", messages.to_str().unwrap()]).failed();
     assert!(said.contains("holds no certificate"), "{said}");
     server.stop();
