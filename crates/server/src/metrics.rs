@@ -184,8 +184,8 @@ impl Metrics {
     }
 }
 
-/// Methods a client makes up must not become labels.
-fn method_label(method: &Method) -> &'static str {
+/// Methods a client makes up must not become labels, nor stand in the log.
+pub(crate) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

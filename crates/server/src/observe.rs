@@ -12,7 +12,7 @@ use axum::{
     response::Response,
 };
 
-use crate::state::AppState;
+use crate::{keys::password::ORIGIN, listen::origin, metrics::method_label, state::AppState};
 
 /// What stages note down about a request for its event.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +35,7 @@ pub(crate) async fn observe(State(state): State<AppState>, request: Request, nex
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let response = next.run(request).await;
+    let response = ORIGIN.scope(origin(&request), next.run(request)).await;
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let (status, took) = (response.status(), started.elapsed());
     state.metrics.count_request(&method, route, status, took);
@@ -43,7 +43,7 @@ pub(crate) async fn observe(State(state): State<AppState>, request: Request, nex
     let notes = response.extensions().get::<Notes>().unwrap_or(&none);
     tracing::info!(
         target: "muster::request",
-        method = method.as_str(),
+        method = method_label(&method),
         route,
         status = status.as_u16(),
         duration_us = took.as_micros() as u64,

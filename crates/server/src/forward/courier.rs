@@ -71,7 +71,7 @@ impl Courier {
                 return;
             }
             self.tally.enter(Phase::Retrying, Some("the store could not be read".to_owned()));
-            tracing::error!(destination = self.follower.name, error = %fault, "messages to forward could not be read");
+            tracing::error!(destination = self.follower.id.0, error = %fault, "messages to forward could not be read");
             self.control.sleep(&wish, self.retries.longest);
         }
     }
@@ -173,7 +173,7 @@ impl Tour<'_> {
             Packed::Unreadable => {
                 Tally::add(&tally.wordless, 1);
                 tracing::error!(
-                    destination = self.courier.follower.name,
+                    destination = self.courier.follower.id.0,
                     "a message to forward has bytes that are none"
                 );
             }
@@ -273,19 +273,19 @@ impl Tour<'_> {
 
     /// Waits as long as it is held up.
     fn hold(&mut self, hold: Hold) -> Result<(), ReadError> {
-        let (name, tally) = (&self.courier.follower.name, &self.courier.tally);
+        let (number, tally) = (self.courier.follower.id.0, &self.courier.tally);
         let wait = match hold {
             Hold::Told => return Ok(()),
             Hold::Later { says, wait } => {
                 self.failures = self.failures.saturating_add(1);
                 if tally.enter(Phase::Retrying, Some(says)) {
-                    tracing::warn!(destination = name, "a destination takes nothing for now; it is tried again");
+                    tracing::warn!(destination = number, "a destination takes nothing for now; it is tried again");
                 }
                 wait.unwrap_or_else(|| self.courier.retries.wait(self.failures))
             }
             Hold::Blocked { says } => {
                 if tally.enter(Phase::Blocked, Some(says)) {
-                    tracing::warn!(destination = name, "a destination refuses everything; its state says why");
+                    tracing::warn!(destination = number, "a destination refuses everything; its state says why");
                 }
                 self.courier.retries.longest
             }

@@ -127,7 +127,7 @@ impl Office {
             return;
         }
         let Some(destination) = Destination::read(&follower.settings) else {
-            tracing::error!(destination = follower.name, "a destination is kept in a form that is not known here");
+            tracing::error!(destination = follower.id.0, "a destination is kept in a form that is not known here");
             return;
         };
         if !self.runs.load(Ordering::Acquire) {
@@ -153,7 +153,7 @@ impl Office {
         match thread {
             Ok(_) => drop(self.desks.lock().insert(follower.id, Desk { control, tally, ended })),
             Err(error) => {
-                tracing::error!(destination = follower.name, %error, "a destination's thread could not be started");
+                tracing::error!(destination = follower.id.0, %error, "a destination's thread could not be started");
             }
         }
     }
@@ -275,7 +275,7 @@ impl Office {
         }
         for known in self.all().into_iter().filter(|known| known.destination.origin == Origin::File) {
             if !named.contains(&(known.follower.workspace, known.follower.name.clone())) {
-                tracing::info!(destination = known.follower.name, "a destination is not in the settings file any more");
+                tracing::info!(destination = known.follower.id.0, "a destination is not in the settings file any more");
                 self.remove(known.follower.id).await.map_err(|error| error.to_string())?;
             }
         }

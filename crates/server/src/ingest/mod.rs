@@ -123,8 +123,9 @@ pub(crate) async fn read<T: Send + 'static>(
         let text = decode(&mut raw, bytes_max).map_err(|error| refuse(error, bytes_max))?;
         reader(&text).map(|found| (found, raw.reservation))
     };
-    tokio::task::spawn_blocking(job).await.unwrap_or_else(|panic| {
-        tracing::error!(task = "parse", %panic, "a task panicked and was ended; this is a defect, please report it");
+    tokio::task::spawn_blocking(job).await.unwrap_or_else(|_| {
+        // What it panicked with may hold what was sent.
+        tracing::error!(task = "parse", "a task panicked and was ended; this is a defect, please report it");
         state.metrics.panics.inc();
         Err(ApiError::Internal)
     })

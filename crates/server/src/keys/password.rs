@@ -1,12 +1,15 @@
 //! Passwords of team members: hashed slowly, tried rarely.
 //!
-//! What is kept is an Argon2id hash with a salt of its own. How often a password may be tried is bounded for each member
-//! and for all of them together, since each try costs memory and time on purpose. The text of a password is dropped as
-//! soon as it was hashed or compared, and never logged.
+//! What is kept is an Argon2id hash with a salt of its own. How often a password may be tried is bounded for each place that
+//! tries come from and for all of them together, since each try costs memory and time on purpose. Nothing is counted by
+//! member: whoever knows an address could keep its owner out, and would learn from the count that it is one. The text of a
+//! password is dropped as soon as it was hashed or compared, and never logged.
 
 use std::{
+    net::{IpAddr, Ipv4Addr},
     num::NonZeroU32,
     sync::{Arc, LazyLock},
+    time::Duration,
 };
 
 use argon2::{Argon2, PasswordHash as Phc, PasswordHasher, PasswordVerifier, password_hash::Result as HashResult};
@@ -21,16 +24,25 @@ use crate::error::ApiError;
 /// Letters that a password has at least, and bytes at most.
 pub(crate) const LETTERS_MIN: usize = 10;
 pub(crate) const BYTES_MAX: usize = 200;
-/// Tries a minute for one member, and for all.
-const TRIES_OF_ONE: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
+/// Tries a minute from one place, and from all.
+const TRIES_OF_ONE: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
 const TRIES_OF_ALL: NonZeroU32 = NonZeroU32::new(120).expect("not zero");
 /// Hashes that are worked out at one time; each takes about 20 MiB.
 const AT_ONE_TIME: usize = 2;
 const SALT_BYTES: usize = 16;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Places that are counted at one time. One is forgotten once it has all its tries again.
+const PLACES_MAX: usize = 10_000;
+
+tokio::task_local! {
+    /// Where the request that is answered came from.
+    pub(crate) static ORIGIN: IpAddr;
+}
 
 /// Bounds how often passwords are tried.
 pub(crate) struct Passwords {
-    of_one: DefaultKeyedRateLimiter<RecordId>,
+    of_one: DefaultKeyedRateLimiter<IpAddr>,
     of_all: DefaultDirectRateLimiter,
     places: Arc<Semaphore>,
 }
@@ -60,11 +72,17 @@ impl Passwords {
         member: Option<(RecordId, &PasswordHash)>,
     ) -> Result<bool, ApiError> {
         let clock = governor::clock::DefaultClock::default();
-        let late = |wait: std::time::Duration| ApiError::OverRate { retry_after_seconds: wait.as_secs() + 1 };
-        self.of_all.check().map_err(|until| late(until.wait_time_from(clock.now())))?;
-        if let Some((id, _)) = member {
-            self.of_one.check_key(&id).map_err(|until| late(until.wait_time_from(clock.now())))?;
+        let late = |wait: Duration| ApiError::OverRate { retry_after_seconds: wait.as_secs() + 1 };
+        let origin = ORIGIN.try_with(|origin| *origin).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        if self.of_one.len() >= PLACES_MAX {
+            self.of_one.retain_recent();
+            if self.of_one.len() >= PLACES_MAX {
+                return Err(late(MINUTE));
+            }
         }
+        // First, so that one place does not use up what is there for all.
+        self.of_one.check_key(&origin).map_err(|until| late(until.wait_time_from(clock.now())))?;
+        self.of_all.check().map_err(|until| late(until.wait_time_from(clock.now())))?;
         let known = member.is_some();
         let hash = member.map_or_else(|| NOBODY.clone(), |(_, hash)| hash.clone());
         let fits = self.beside(move || matches(&password, &hash)).await?;
@@ -133,16 +151,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tries_are_bounded() {
+    async fn a_stranger_neither_keeps_a_member_out_nor_learns_that_there_is_one() {
         let passwords = Passwords::default();
         let hash = hashed("correct horse").unwrap();
+        let from = |last: u8, text: &str, member| {
+            ORIGIN.scope(IpAddr::from([192, 0, 2, last]), passwords.is(text.to_owned(), member))
+        };
+        let member = || Some((RecordId(1), &hash));
         for _ in 0..TRIES_OF_ONE.get() {
-            let tried = passwords.is("wrong".to_owned(), Some((RecordId(1), &hash))).await;
-            assert_eq!(tried, Ok(false));
+            // As a try does, without its time, in which there would be another one to have.
+            for stranger in [1, 2] {
+                assert!(passwords.of_one.check_key(&IpAddr::from([192, 0, 2, stranger])).is_ok());
+            }
         }
-        let late = passwords.is("correct horse".to_owned(), Some((RecordId(1), &hash))).await;
-        assert!(matches!(late, Err(ApiError::OverRate { .. })), "{late:?}");
-        assert_eq!(passwords.is("correct horse".to_owned(), Some((RecordId(2), &hash))).await, Ok(true));
-        assert_eq!(passwords.is(String::new(), None).await, Ok(false), "nobody's password fits nobody");
+        // It goes no better and no worse for who tried an address that nobody has, and it uses up nothing of what all have.
+        for _ in 0..TRIES_OF_ALL.get() {
+            for (stranger, member) in [(1, member()), (1, None), (2, member()), (2, None)] {
+                let late = from(stranger, "correct horse", member).await;
+                assert!(matches!(late, Err(ApiError::OverRate { .. })), "{late:?}");
+            }
+        }
+        assert_eq!(from(3, "correct horse", member()).await, Ok(true));
+        assert_eq!(from(3, "", None).await, Ok(false), "nobody's password fits nobody");
     }
 }

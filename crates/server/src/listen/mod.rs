@@ -24,7 +24,12 @@ mod connection;
 /// Telling a client that there is no place for it.
 mod turn_away;
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -35,13 +40,15 @@ use tokio::{
 use crate::{
     deletions::due, metrics::Metrics, router::router, settings::ServerSettings, spawn::spawn, state::AppState, ui,
 };
-pub(crate) use client::while_there;
+pub(crate) use client::{origin, while_there};
 use connection::Service;
 pub use tls::{Certificate, Tls};
 use turn_away::TurnAway;
 
 /// How long to wait before accepting again when the system has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// After so long without one, a shortage is over.
+const SHORTAGE_CALM: Duration = Duration::from_secs(10);
 /// How long connections that were cut off may take to end.
 const CUT_OFF_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -125,15 +132,22 @@ async fn accept_all(
     phase: &watch::Receiver<Phase>,
 ) -> io::Error {
     let turn_away = TurnAway::new();
+    let mut shortage = Shortage::default();
     loop {
-        match listener.accept().await {
+        let accepted = listener.accept().await;
+        if accepted.is_ok() && shortage.is_over(Instant::now()) {
+            tracing::info!("connections are accepted again");
+        }
+        match accepted {
             Ok((stream, _)) => match Arc::clone(places).try_acquire_owned() {
                 Ok(place) => start(stream, place, Arc::clone(service), phase.clone()),
                 Err(_) => turn_away.tell(stream, service.speaks_tls(), &service.metrics),
             },
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) if is_shortage(&error) => {
-                tracing::warn!(%error, "no connection can be accepted for now");
+                if shortage.begins(Instant::now()) {
+                    tracing::warn!(%error, "no connection can be accepted for now");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
             Err(error) => return error,
@@ -149,6 +163,25 @@ fn start(stream: TcpStream, place: OwnedSemaphorePermit, service: Arc<Service>, 
         let _open = Open(Arc::clone(&service.metrics));
         connection::run(stream, &service, phase).await;
     });
+}
+
+/// Times in which no connection could be accepted: told of once each, however often it is tried, and although one may be
+/// accepted now and then.
+#[derive(Debug, Default)]
+struct Shortage {
+    last_met: Option<Instant>,
+}
+
+impl Shortage {
+    /// It was met; whether that is news.
+    fn begins(&mut self, now: Instant) -> bool {
+        self.last_met.replace(now).is_none()
+    }
+
+    /// A connection was accepted; whether that ends a shortage.
+    fn is_over(&mut self, now: Instant) -> bool {
+        self.last_met.take_if(|last| now.duration_since(*last) >= SHORTAGE_CALM).is_some()
+    }
 }
 
 /// Counts a connection as open as long as it lives.
@@ -168,4 +201,23 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 /// Whether the system has run out of file descriptors or memory: `ENFILE`, `EMFILE`, `ENOBUFS`, `ENOMEM` on Unix.
 fn is_shortage(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::OutOfMemory || matches!(error.raw_os_error(), Some(12 | 23 | 24 | 55 | 105))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_is_told_of_once_and_when_it_is_over() {
+        let (mut shortage, start) = (Shortage::default(), Instant::now());
+        assert!(!shortage.is_over(start), "there was none");
+        assert!(shortage.begins(start));
+        for tenth in 1..1_000 {
+            let now = start + ACCEPT_PAUSE * tenth;
+            assert!(!shortage.begins(now) && !shortage.is_over(now), "{tenth}");
+        }
+        let later = start + ACCEPT_PAUSE * 999 + SHORTAGE_CALM;
+        assert!(shortage.is_over(later) && !shortage.is_over(later));
+        assert!(shortage.begins(later), "the next one is news");
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::{
     io::{self, IoSlice},
+    net::{IpAddr, Ipv4Addr},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -42,7 +43,8 @@ impl Socket {
 
     /// Who is at the other end.
     pub(super) fn client(&self) -> Client {
-        Client(Arc::downgrade(&self.to_client))
+        let address = self.to_client.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        Client { socket: Arc::downgrade(&self.to_client), address: address.to_canonical() }
     }
 
     /// Writes once the system takes something, by `write`, which says when it took nothing after all.
