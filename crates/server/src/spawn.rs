@@ -22,8 +22,9 @@ pub(crate) async fn blocking<T: Send + 'static>(
     metrics: &Metrics,
     job: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(job).await.map_err(|panic| {
-        tracing::error!(task = name, %panic, "a task panicked and was ended; this is a defect, please report it");
+    tokio::task::spawn_blocking(job).await.map_err(|_| {
+        // What it panicked with may hold what was sent.
+        tracing::error!(task = name, "a task panicked and was ended; this is a defect, please report it");
         metrics.panics.inc();
         ApiError::Internal
     })

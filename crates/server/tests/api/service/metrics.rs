@@ -48,4 +48,21 @@ fn what_happened_is_counted() {
         api.ask_with("GET /metrics", &[("authorization", "")], "").body.matches("# TYPE muster_http_requests ").count(),
         1
     );
+    check_documented(&answer.body);
+}
+
+/// The list in the documentation has every figure, and none that there is not.
+fn check_documented(body: &str) {
+    let (_, list) = include_str!("../../../../../docs/operations.md").split_once("## Figures").unwrap();
+    let (list, _) = list.split_once("\n## ").unwrap();
+    let mut told: Vec<&str> = list.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let shown = body.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let mut shown: Vec<String> =
+        shown.map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() }).collect();
+    assert_eq!(told.iter().filter(|name| name.starts_with("muster_forward_")).count(), 9);
+    // They are there only with a destination.
+    told.retain(|name| !name.starts_with("muster_forward_"));
+    told.sort_unstable();
+    shown.sort_unstable();
+    assert_eq!(shown, told);
 }
