@@ -3,8 +3,9 @@
 //! Removed when the test passes; kept, and named, when it fails, with the end of the server's output shown.
 //! Never shared between tests.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -19,7 +20,9 @@ pub struct Home {
 
 impl Home {
     pub fn new() -> Home {
-        Home { dir: tempfile::Builder::new().prefix("muster-test-").tempdir().expect("a temporary directory") }
+        let mine = Permissions::from_mode(0o700);
+        let dir = tempfile::Builder::new().prefix("muster-test-").permissions(mine).tempdir();
+        Home { dir: dir.expect("a temporary directory") }
     }
 
     pub fn path(&self) -> &Path {
