@@ -6,9 +6,9 @@
 //! itself is locked meanwhile against whoever would change it, and need not be writable.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Permissions},
     io,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::Path,
 };
 
@@ -62,7 +62,7 @@ impl Apart {
             return Err(OpenError::NoData { dir: layout.root.clone() });
         }
         let lock = layout.lock_to_read()?;
-        let apart = Apart { beside: tempfile::Builder::new().prefix("muster-").tempdir()?, _lock: lock };
+        let apart = Apart { beside: private_dir()?, _lock: lock };
         let is_table = |path: &Path| path.parent().is_some_and(|parent| parent.ends_with(TABLES));
         put_beside(&layout.state, &apart.layout().state, is_table)?;
         Ok(apart)
@@ -72,6 +72,11 @@ impl Apart {
     pub(crate) fn layout(&self) -> Layout {
         Layout::new(self.beside.path())
     }
+}
+
+/// Where copies of what is kept lie for a while, which nobody else of the machine is to read.
+fn private_dir() -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix("muster-").permissions(Permissions::from_mode(0o700)).tempdir()
 }
 
 /// Puts the files below a directory below another one, as links or as copies. One that is not there has none.

@@ -4,7 +4,7 @@
 //! store's own figures are asked for when they are read, so that they cost nothing in between.
 
 use std::{
-    fmt,
+    fmt, fs,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -232,7 +232,9 @@ impl Collector for StoreFigures {
         }
         let ready = u64::from(self.0.health() == Health::Ready);
         let readiness = ("store_ready", "Whether the store takes writes", ready);
-        for (name, help, value) in gauges(&figures).into_iter().chain([readiness]) {
+        let free = figures.free_bytes.map(|free| ("store_free_bytes", "Bytes free where the store lies", free));
+        let more = [Some(readiness), free, resident_memory(), open_handles()];
+        for (name, help, value) in gauges(&figures).into_iter().chain(more.into_iter().flatten()) {
             let gauge = ConstGauge::new(value);
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
@@ -241,6 +243,19 @@ impl Collector for StoreFigures {
 }
 
 type Figure = (&'static str, &'static str, u64);
+
+/// What the system says this process has in memory, if it says so.
+fn resident_memory() -> Option<Figure> {
+    let pages = fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse::<u64>().ok()?;
+    let bytes = pages.saturating_mul(rustix::param::page_size() as u64);
+    Some(("process_resident_memory_bytes", "Bytes of memory that the process has", bytes))
+}
+
+fn open_handles() -> Option<Figure> {
+    // The listing itself has one.
+    let handles = fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as u64;
+    Some(("process_open_file_handles", "File handles that the process has open", handles))
+}
 
 fn counters(figures: &Figures) -> [Figure; 10] {
     [
