@@ -1,6 +1,6 @@
 //! The folded texts of records, one after the other, and searches among them.
 //!
-//! A search is one pass over all bytes, or a look at the text of one record. What the pass [finds](crate::lists::finds) is kept.
+//! A search is one pass over all bytes, or a look at the text of one record. What the pass finds is kept.
 //! Knows nothing of the disk.
 
 use std::{

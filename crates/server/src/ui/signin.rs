@@ -41,7 +41,7 @@ struct SignIn<'a> {
 
 fn too_often(retry_after_seconds: u64) -> String {
     let wait = shown::many(retry_after_seconds, "second");
-    format!("Passwords were tried too often, for this address or by everybody together. Wait {wait}, and try again.")
+    format!("Passwords were tried too often, from this place or by everybody together. Wait {wait}, and try again.")
 }
 
 /// The form.
