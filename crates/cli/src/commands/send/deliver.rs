@@ -238,7 +238,7 @@ fn explain(status: u16, text: &str, body: Option<&Body>) -> String {
     let said = body.and_then(|body| sentence(&body.error)).unwrap_or_else(|| text.chars().take(200).collect());
     let next = match status {
         401 => "give a token with --token or MUSTER_TOKEN; `muster keys create --scope write` makes one",
-        403 => "give a token that may; `muster keys create --scope …` makes one",
+        403 => "give a token with that scope; `muster keys create --scope …` makes one",
         404 | 405 => "is there a Muster server at this address?",
         300..=399 => "redirects are not followed; give the final address with --url",
         _ => "the server's log may say more",
@@ -409,7 +409,7 @@ mod tests {
             assert!(line.pauses.borrow().is_empty());
         };
         check(401, "MUSTER_TOKEN");
-        check(403, "scope write");
+        check(403, "a token with that scope");
         check(404, "Muster server");
         check(500, "log");
     }
