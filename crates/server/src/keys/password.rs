@@ -6,7 +6,7 @@
 //! password is dropped as soon as it was hashed or compared, and never logged.
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::IpAddr,
     num::NonZeroU32,
     sync::{Arc, LazyLock},
     time::Duration,
@@ -14,7 +14,6 @@ use std::{
 
 use argon2::{Argon2, PasswordHash as Phc, PasswordHasher, PasswordVerifier, password_hash::Result as HashResult};
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
-use muster_model::id::RecordId;
 use muster_store::team::PasswordHash;
 use rand::{RngCore, TryRngCore, rngs::OsRng};
 use tokio::sync::Semaphore;
@@ -34,11 +33,6 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// Places that are counted at one time. One is forgotten once it has all its tries again.
 const PLACES_MAX: usize = 10_000;
-
-tokio::task_local! {
-    /// Where the request that is answered came from.
-    pub(crate) static ORIGIN: IpAddr;
-}
 
 /// Bounds how often passwords are tried.
 pub(crate) struct Passwords {
@@ -61,7 +55,8 @@ impl Default for Passwords {
 }
 
 impl Passwords {
-    /// Whether a password is that of a member; `None` when there is no such member, which takes as long.
+    /// Whether a password is that of a member; `None` when there is no such member, which takes as long. `origin` is where
+    /// the try comes from.
     ///
     /// # Errors
     ///
@@ -69,11 +64,11 @@ impl Passwords {
     pub(crate) async fn is(
         &self,
         password: String,
-        member: Option<(RecordId, &PasswordHash)>,
+        member: Option<&PasswordHash>,
+        origin: IpAddr,
     ) -> Result<bool, ApiError> {
         let clock = governor::clock::DefaultClock::default();
         let late = |wait: Duration| ApiError::OverRate { retry_after_seconds: wait.as_secs() + 1 };
-        let origin = ORIGIN.try_with(|origin| *origin).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         if self.of_one.len() >= PLACES_MAX {
             self.of_one.retain_recent();
             if self.of_one.len() >= PLACES_MAX {
@@ -84,7 +79,7 @@ impl Passwords {
         self.of_one.check_key(&origin).map_err(|until| late(until.wait_time_from(clock.now())))?;
         self.of_all.check().map_err(|until| late(until.wait_time_from(clock.now())))?;
         let known = member.is_some();
-        let hash = member.map_or_else(|| NOBODY.clone(), |(_, hash)| hash.clone());
+        let hash = member.unwrap_or(&NOBODY).clone();
         let fits = self.beside(move || matches(&password, &hash)).await?;
         Ok(fits && known)
     }
@@ -154,10 +149,9 @@ mod tests {
     async fn a_stranger_neither_keeps_a_member_out_nor_learns_that_there_is_one() {
         let passwords = Passwords::default();
         let hash = hashed("correct horse").unwrap();
-        let from = |last: u8, text: &str, member| {
-            ORIGIN.scope(IpAddr::from([192, 0, 2, last]), passwords.is(text.to_owned(), member))
-        };
-        let member = || Some((RecordId(1), &hash));
+        let from =
+            |last: u8, text: &str, member| passwords.is(text.to_owned(), member, IpAddr::from([192, 0, 2, last]));
+        let member = || Some(&hash);
         for _ in 0..TRIES_OF_ONE.get() {
             // As a try does, without its time, in which there would be another one to have.
             for stranger in [1, 2] {

@@ -14,7 +14,7 @@ use std::{
 
 use axum::{
     extract::Request,
-    http::{HeaderMap, StatusCode},
+    http::{Extensions, HeaderMap, StatusCode},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -48,10 +48,10 @@ impl Client {
 /// Where a request came from, as far as it can be told apart: the address of the other end, or, where that is a proxy on this
 /// machine or in a private network, the one that the proxy says it had it from. Of IPv6 it is the network, which is what one
 /// subscriber has.
-pub(crate) fn origin(request: &Request) -> IpAddr {
-    let client = request.extensions().get::<Client>();
+pub(crate) fn origin(extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
+    let client = extensions.get::<Client>();
     let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.address);
-    network(if is_near(address) { forwarded(request.headers()).unwrap_or(address) } else { address })
+    network(if is_near(address) { forwarded(headers).unwrap_or(address) } else { address })
 }
 
 /// The last address in the list is the one that the nearest proxy wrote; the others are anybody's word.
@@ -99,7 +99,11 @@ mod tests {
             for value in forwarded {
                 request.headers_mut().append("x-forwarded-for", value.parse().unwrap());
             }
-            assert_eq!(origin(&request), expected.parse::<IpAddr>().unwrap(), "{address} {forwarded:?}");
+            assert_eq!(
+                origin(request.extensions(), request.headers()),
+                expected.parse::<IpAddr>().unwrap(),
+                "{address} {forwarded:?}"
+            );
         };
         check("203.0.113.7", &[], "203.0.113.7");
         check("203.0.113.7", &["198.51.100.1"], "203.0.113.7");

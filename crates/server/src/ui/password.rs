@@ -15,7 +15,7 @@ use super::{
     session::{self, Holder, Session},
     shown,
 };
-use crate::{error::ApiError, keys::password, state::AppState};
+use crate::{error::ApiError, keys::password, listen::origin, state::AppState};
 
 #[derive(Template)]
 #[template(path = "password.html")]
@@ -54,7 +54,10 @@ pub(super) async fn change(
         return again(&says);
     }
     let fits = match old.len() {
-        0..=password::BYTES_MAX => state.passwords.is(old.to_owned(), Some((member.id, &sign_in.password))).await,
+        0..=password::BYTES_MAX => {
+            let origin = origin(&parts.extensions, &parts.headers);
+            state.passwords.is(old.to_owned(), Some(&sign_in.password), origin).await
+        }
         _ => Ok(false),
     };
     match fits {

@@ -3,6 +3,8 @@
 //! A token is checked as a request's would be, a password of a team member slowly and not often; what stays in the browser is a session's cookie, from which the token
 //! cannot be found.
 
+use std::net::IpAddr;
+
 use askama::Template;
 use axum::{
     body::Body,
@@ -26,6 +28,7 @@ use super::{
 use crate::{
     error::ApiError,
     keys::{Token, password},
+    listen::origin,
     resources::query::Query,
     state::AppState,
 };
@@ -61,12 +64,13 @@ pub(super) async fn form(
 /// A session begins, or the form is shown again with what is wrong.
 pub(super) async fn sign_in(State(state): State<AppState>, request: Request<Body>) -> Result<Response, PageError> {
     let (secure, theme) = (session::is_secure(&state, request.headers()), Theme::of(request.headers()));
+    let origin = origin(request.extensions(), request.headers());
     let fields = open(&state, request).await?;
     let next = link::within(fields.get("next"));
     let email = fields.get("email").trim();
     let found = match email {
         "" => of_key(&state, fields.get("token").trim()),
-        email => of_member(&state, email, fields.get("token")).await,
+        email => of_member(&state, email, fields.get("token"), origin).await,
     };
     match found {
         Ok(holder) => {
@@ -108,7 +112,7 @@ fn of_key(state: &AppState, token: &str) -> Result<Holder, Refused> {
 }
 
 /// The team member with an address and a password. Of several workspaces that have such a member it is the first.
-async fn of_member(state: &AppState, email: &str, password: &str) -> Result<Holder, Refused> {
+async fn of_member(state: &AppState, email: &str, password: &str, origin: IpAddr) -> Result<Holder, Refused> {
     let wrong = Refused::Not("No team member signs in with this address and this password.");
     if password.len() > password::BYTES_MAX {
         return Err(wrong);
@@ -119,13 +123,13 @@ async fn of_member(state: &AppState, email: &str, password: &str) -> Result<Hold
         let Some(member) = find(&team, email) else { continue };
         let Some(sign_in) = &member.sign_in else { continue };
         tried = true;
-        let fits = state.passwords.is(password.to_owned(), Some((member.id, &sign_in.password))).await;
+        let fits = state.passwords.is(password.to_owned(), Some(&sign_in.password), origin).await;
         if fits.map_err(Refused::Over)? {
             return Ok(Holder::Member(workspace.id, member.id));
         }
     }
     if !tried {
-        state.passwords.is(password.to_owned(), None).await.map_err(Refused::Over)?;
+        state.passwords.is(password.to_owned(), None, origin).await.map_err(Refused::Over)?;
     }
     Err(wrong)
 }
