@@ -153,7 +153,9 @@ pub(crate) fn check_body(bytes: &Bytes, order: Order) -> Result<Checked, ApiErro
     let total = match shape {
         Shape::One(_) | Shape::OneTyped => {
             let mut element = body.one(depth_max);
-            element.draft.origin = element.draft.told_origin().filter(|_| tally.order.made_before);
+            if tally.order.made_before {
+                element.draft.origin = element.draft.told_origin();
+            }
             tally.add(&element);
             1
         }

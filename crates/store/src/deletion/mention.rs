@@ -18,35 +18,26 @@ const PLAIN: [RecordKind; 5] =
 /// Whether `body` names a record that `deleted` says is one.
 #[must_use]
 pub fn mentions(body: &[u8], ids: IdSpace, deleted: impl Fn(RecordId) -> bool) -> bool {
-    let text = String::from_utf8_lossy(body);
-    let mut words = Words { text: &text, at: 0 };
-    let (mut key, mut external_id, mut object) = (String::new(), String::new(), String::new());
-    while let Some(word) = words.next() {
-        if words.is_key() {
-            key = word.text.to_lowercase();
-            key.retain(char::is_alphanumeric);
-            continue;
-        }
-        if word.is_number && !key.ends_with("id") {
-            continue;
-        }
-        let name = word.text.trim();
-        if PLAIN.iter().any(|kind| deleted(ids.record(*kind, name))) {
-            return true;
-        }
-        match key.as_str() {
-            "externalid" => name.clone_into(&mut external_id),
-            "customobjectid" => name.clone_into(&mut object),
-            _ => {}
-        }
-    }
-    deleted(ids.instance(&object, &external_id))
+    let is_one = |key: &str, word: &Word| {
+        let may_be = !word.is_number || key.ends_with("id");
+        may_be && PLAIN.iter().any(|kind| deleted(ids.record(*kind, word.text.trim())))
+    };
+    any_value(body, is_one, |object, external_id| deleted(ids.instance(object, external_id)))
 }
 
 /// Whether `body` names this record where the ids of its kind stand: whether it was about it, as far as that can be told.
 /// What [`mentions`] takes for a name may be any word, which is no reason to believe that there is somebody of that name.
 #[must_use]
 pub fn names(body: &[u8], ids: IdSpace, (kind, id): Subject) -> bool {
+    let is_it = |key: &str, word: &Word| holds_id_of(key, kind) && ids.record(kind, word.text.trim()) == id;
+    any_value(body, is_it, |object, external_id| {
+        kind == RecordKind::Instance && ids.instance(object, external_id) == id
+    })
+}
+
+/// Whether any value of a body is one that is looked for, by its key in small letters and digits alone; or else what would be
+/// the ids of an instance are, its object's first.
+fn any_value(body: &[u8], is_one: impl Fn(&str, &Word) -> bool, is_instance: impl FnOnce(&str, &str) -> bool) -> bool {
     let text = String::from_utf8_lossy(body);
     let mut words = Words { text: &text, at: 0 };
     let (mut key, mut external_id, mut object) = (String::new(), String::new(), String::new());
@@ -56,16 +47,16 @@ pub fn names(body: &[u8], ids: IdSpace, (kind, id): Subject) -> bool {
             key.retain(char::is_alphanumeric);
             continue;
         }
+        if is_one(&key, &word) {
+            return true;
+        }
         match key.as_str() {
             "externalid" => word.text.trim().clone_into(&mut external_id),
             "customobjectid" => word.text.trim().clone_into(&mut object),
             _ => {}
         }
-        if holds_id_of(&key, kind) && ids.record(kind, word.text.trim()) == id {
-            return true;
-        }
     }
-    kind == RecordKind::Instance && ids.instance(&object, &external_id) == id
+    is_instance(&object, &external_id)
 }
 
 /// Whether an id of this kind is what stands under a key. A key that ends as ids do and is nobody's may be anybody's.

@@ -85,6 +85,11 @@ pub(super) async fn add(
     }
 }
 
+/// The member that an address names.
+fn member_id(text: &str) -> Result<RecordId, ApiError> {
+    RecordId::parse(text).ok_or_else(|| ApiError::Admin(muster_store::team::unknown()))
+}
+
 /// Says what a member may do here, and gives it a password; an empty one leaves it the one that it has, and its sessions.
 pub(super) async fn set_password(
     State(state): State<AppState>,
@@ -92,7 +97,7 @@ pub(super) async fn set_password(
     Posted { session, fields, parts }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
-    let id = RecordId::parse(&id).ok_or_else(|| ApiError::Admin(muster_store::team::unknown()))?;
+    let id = member_id(&id)?;
     let again = |says: String| {
         let page = TeamPage { says: sentence(&says), ..page(&state, &session, &parts) };
         answer::html(StatusCode::BAD_REQUEST, &page)
@@ -127,7 +132,7 @@ pub(super) async fn remove_password(
     Posted { session, .. }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
-    let id = RecordId::parse(&id).ok_or_else(|| ApiError::Admin(muster_store::team::unknown()))?;
+    let id = member_id(&id)?;
     state.store.set_sign_in(session.workspace().id, id, None).await.map_err(ApiError::Admin)?;
     Ok(go(PATH))
 }
@@ -139,7 +144,7 @@ pub(super) async fn remove(
     Posted { session, .. }: Posted,
 ) -> Result<Response, PageError> {
     session.require(Scopes::ADMIN)?;
-    let id = RecordId::parse(&id).ok_or_else(|| ApiError::Admin(muster_store::team::unknown()))?;
+    let id = member_id(&id)?;
     state.store.remove_member(session.workspace().id, id).await.map_err(ApiError::Admin)?;
     Ok(go(PATH))
 }
