@@ -2,7 +2,7 @@
 //!
 //! One page of a list after the other searches for the same; to look through all texts again would take longer than all the rest
 //! of a page. An answer belongs to one state of the texts, told by the number of their last change, and counts for no other. Holds
-//! at most half a million ids.
+//! at most half a million ids; never looks into a text itself.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,6 @@
 //! What a page is made with: the question, and memory and disk as they were when it began.
+//!
+//! Says which records belong on it; never walks an order itself.
 
 use std::{cmp::Ordering, sync::Arc};
 

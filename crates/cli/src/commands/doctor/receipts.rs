@@ -1,4 +1,6 @@
 //! Receipts that somebody kept: whether they are as they were printed, and still those of the data directory.
+//!
+//! Changes nothing, and asks no server: beside a running one the file alone is looked at.
 
 use std::{fs, path::Path};
 

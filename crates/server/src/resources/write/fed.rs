@@ -3,6 +3,7 @@
 //! A record shows such a field in the form that the field promises, which need not be the form of the trait: a text that
 //! is a number is shown as a number, a day as its first instant, and what is no date as `null`. So a field states its
 //! trait only when it differs from what is shown. A record that is sent back as it was read changes nothing.
+//! Never refuses anything: what a field may hold was checked before.
 
 use std::borrow::Cow;
 
