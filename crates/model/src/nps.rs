@@ -104,7 +104,7 @@ impl Tally {
 pub fn standing(response: &Profile) -> Option<(RecordId, Option<Answer>)> {
     let user = response.as_nps_response()?.user.as_ref()?.value().id;
     let score = response.traits.get(SCORE).and_then(|text| text.parse().ok()).filter(|score| *score <= SCORE_MAX);
-    let instant = |text: &str| Micros::parse(&string_value(text)?.ok()?);
+    let instant = |text: &str| Micros::parse_value(&string_value(text)?.ok()?);
     let responded_at = response.traits.get(RESPONDED_AT).and_then(instant).unwrap_or(response.first_known);
     Some((user, score.map(|score| Answer { responded_at, response: response.id, score })))
 }

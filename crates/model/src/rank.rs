@@ -74,7 +74,7 @@ impl Rank {
         if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
             return None;
         }
-        Number::of_json(text).map(Rank::Number).or_else(|| Micros::parse(text).map(Rank::Time))
+        Number::of_json(text).map(Rank::Number).or_else(|| Micros::parse_value(text).map(Rank::Time))
     }
 }
 

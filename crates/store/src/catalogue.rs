@@ -69,7 +69,7 @@ impl TraitType {
 fn is_instant(json: &str) -> bool {
     let bytes = json.as_bytes();
     let dated = bytes.len() >= 12 && bytes[1..5].iter().all(u8::is_ascii_digit) && bytes[5] == b'-';
-    dated && string_value(json).and_then(Result::ok).and_then(|text| Micros::parse(&text)).is_some()
+    dated && string_value(json).and_then(Result::ok).and_then(|text| Micros::parse_value(&text)).is_some()
 }
 
 /// Several types.

@@ -204,6 +204,9 @@ fn a_message_is_shown_as_it_was_sent() {
     );
     check(
         r#"{"type":"user","userId":1,"accountId":"","timestamp":"2018-05-15","x":"\ud83d","traits":null}"#,
+    let last = r#"{"type":"account","accountId":"a","messageId":"m","timestamp":"9999-12-31T23:59:59.999Z"}"#;
+    assert_eq!(accepted(last).ordered_at(), context().received_at.plus_micros(300_000_000));
+    assert_eq!(accepted(last).as_sent(), last);
         r#"{"type":"user","x":"\ud83d","accountId":"","userId":1,"timestamp":"2018-05-15","traits":null}"#,
     );
 }

@@ -47,7 +47,7 @@ pub fn number_of(traits: &Traits, key: &str) -> Option<f64> {
 
 /// The instant that a trait is, when it is ISO 8601 text.
 pub fn instant_of(traits: &Traits, key: &str) -> Option<Micros> {
-    Micros::parse(&string_value(traits.get(key)?)?.ok()?)
+    Micros::parse_value(&string_value(traits.get(key)?)?.ok()?)
 }
 
 /// All traits as one object.

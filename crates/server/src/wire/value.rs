@@ -29,7 +29,7 @@ pub(crate) fn instant(traits: &Traits, key: &str) -> Option<Micros> {
 
 /// The instant that a trait of this JSON is.
 pub(crate) fn instant_of(json: &str) -> Option<Micros> {
-    Micros::parse(&string_value(json)?.ok()?)
+    Micros::parse_value(&string_value(json)?.ok()?)
 }
 
 /// Whether a trait of this JSON is `true` or `false`; nothing when it is neither.

@@ -193,7 +193,7 @@ impl<'m, 'a> Form<'m, 'a> {
         match string_value(raw) {
             None => self.note(Violation::type_of(pointer(name), "string,null")),
             Some(text) => {
-                if text.ok().as_deref().and_then(Micros::parse).is_none() {
+                if text.ok().as_deref().and_then(Micros::parse_value).is_none() {
                     self.note(Violation::format(pointer(name), "date-time"));
                 }
             }
