@@ -16,6 +16,9 @@ pub mod limits;
 /// A walk over validated JSON text: members, spans, depth, digests; strings that need care.
 pub mod json;
 
+/// JSON numbers as plain decimal digits.
+pub mod decimal;
+
 /// Why a message was refused, in words for its sender and a code for its program.
 pub mod rejection;
 

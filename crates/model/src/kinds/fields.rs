@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use crate::{
+    decimal,
     draft::Draft,
     id::{Identity, IdentityParts, RecordId},
     json::{self, Walk, member_digest},
@@ -111,7 +112,7 @@ impl<'d, 'a> Fields<'d, 'a> {
         let user_id = id_of("userId", draft.user_id, knows.user)?;
         let external_id = id_of("externalId", draft.external_id, knows.external)?;
         let custom_object_id = id_of("customObjectId", draft.custom_object_id, knows.custom_object)?;
-        let message_id = id("messageId", draft.message_id, &mut rest)?.text();
+        let message_id = message_id(draft.message_id, &mut rest)?.text();
         let timestamp = timestamp(draft.timestamp, &mut rest)?;
         if message_id.is_none() && timestamp.is_none() {
             return Err(Rejection::new(
@@ -353,6 +354,19 @@ fn id<'a>(field: &'static str, raw: Option<&'a str>, rest: &mut Rest<'a>) -> Res
         rest.keep(field, Some(raw));
     }
     Ok(if trimmed.is_empty() { Given::Empty } else { Given::Text(trimmed) })
+}
+
+/// A `messageId` may be any number, and is the same however the number is written.
+fn message_id<'a>(raw: Option<&'a str>, rest: &mut Rest<'a>) -> Result<Given<'a>, Rejection> {
+    let is_number = |raw: &&str| raw.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let Some(number) = raw.filter(is_number) else { return id("messageId", raw, rest) };
+    let Some(digits) = decimal::plain(number, ID_BYTES_MAX) else {
+        let message =
+            format!("messageId has more than {ID_BYTES_MAX} digits when it is written out; send a shorter one");
+        return Err(Rejection::new(Code::InvalidId, "/messageId", message));
+    };
+    rest.keep("messageId", Some(number));
+    Ok(Given::Text(digits))
 }
 
 fn timestamp<'a>(raw: Option<&'a str>, rest: &mut Rest<'a>) -> Result<Option<Micros>, Rejection> {

@@ -83,6 +83,21 @@ fn identifiers() {
 }
 
 #[test]
+fn a_message_id_may_be_any_number() {
+    let read = |id: &str| accepted(&format!(r#"{{"type":"account","accountId":"a","messageId":{id}}}"#)).identity;
+    for same in ["1e3", "1000.0", "\"1000\"", "\" 1000 \""] {
+        assert_eq!(read("1000"), read(same), "{same}");
+    }
+    assert_eq!(read("1.5"), read("\"1.5\""));
+    assert_ne!(read("1.5"), read("1.25"));
+    assert_ne!(read("1000"), read("\"1e3\""), "a text is taken as it stands");
+    let text = r#"{"type":"account","accountId":"a","messageId":1.50}"#;
+    assert_eq!((accepted(text).message_id.as_deref(), accepted(text).as_sent().as_ref()), (Some("1.5"), text));
+    refused(r#"{"type":"account","accountId":"a","messageId":1e256}"#, "invalid_id", "/messageId");
+    refused(r#"{"type":"account","accountId":"a","messageId":true}"#, "invalid_id", "/messageId");
+}
+
+#[test]
 fn weight_is_bounded() {
     let deep = format!(
         r#"{{"type":"account","accountId":"a","messageId":"1","traits":{{"x":{}1{}}}}}"#,
@@ -189,6 +204,9 @@ fn a_wrong_clock_does_not_pin() {
     let message = accepted(r#"{"type":"account","accountId":"a","messageId":"m","timestamp":"2999-01-01"}"#);
     assert_eq!(message.ordered_at(), context().received_at.plus_micros(300_000_000));
     assert_eq!(message.timestamp.to_millis_text(), "2999-01-01T00:00:00.000Z");
+    let last = r#"{"type":"account","accountId":"a","messageId":"m","timestamp":"9999-12-31T23:59:59.999Z"}"#;
+    assert_eq!(accepted(last).ordered_at(), context().received_at.plus_micros(300_000_000));
+    assert_eq!(accepted(last).as_sent(), last);
 }
 
 #[test]
@@ -204,9 +222,6 @@ fn a_message_is_shown_as_it_was_sent() {
     );
     check(
         r#"{"type":"user","userId":1,"accountId":"","timestamp":"2018-05-15","x":"\ud83d","traits":null}"#,
-    let last = r#"{"type":"account","accountId":"a","messageId":"m","timestamp":"9999-12-31T23:59:59.999Z"}"#;
-    assert_eq!(accepted(last).ordered_at(), context().received_at.plus_micros(300_000_000));
-    assert_eq!(accepted(last).as_sent(), last);
         r#"{"type":"user","x":"\ud83d","accountId":"","userId":1,"timestamp":"2018-05-15","traits":null}"#,
     );
 }

@@ -21,7 +21,7 @@ pub(crate) fn meaning(code: Code) -> (&'static str, &'static str) {
             ("A field that the kind requires is missing or empty.", "Send the field `instancePath` names.")
         }
         Code::InvalidId => (
-            "An identifier is no string or integer, is longer than 256 bytes, or holds a control character.",
+            "An identifier is no string or integer (a `messageId` no string or number), is longer than 256 bytes, or holds a control character.",
             "Send a shorter string or an integer.",
         ),
         Code::InvalidEvent => {

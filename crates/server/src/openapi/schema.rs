@@ -307,12 +307,16 @@ fn field_error() -> ObjectBuilder {
 pub(crate) fn message() -> RefOr<Schema> {
     let identifier =
         || ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Integer, Type::Null]));
-    let names = ["organizationId", "accountId", "userId", "externalId", "customObjectId", "messageId"];
+    let names = ["organizationId", "accountId", "userId", "externalId", "customObjectId"];
     let object = names.into_iter().fold(typed(Type::Object), |object, name| object.property(name, identifier()));
     let kinds = Kind::SENT.map(Kind::as_str);
     let kind =
         typed(Type::String).enum_values(Some(kinds)).description(Some("Required in a batch, ignored elsewhere."));
     object
+        .property(
+            "messageId",
+            ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Number, Type::Null])),
+        )
         .property("type", kind)
         .property("timestamp", instant())
         .property("event", text())
