@@ -111,14 +111,23 @@ fn check_answers(home: &Home, server: &Server) {
 
 fn contains(now: &Value, before: &Value) -> bool {
     match (now, before) {
-        (Value::Object(now), Value::Object(before)) => {
-            before.iter().all(|(key, value)| key == "next" || now.get(key).is_some_and(|now| contains(now, value)))
-        }
+        (Value::Object(now), Value::Object(before)) => before.iter().all(|(key, value)| {
+            let same = |now: &Value| match key.as_str() {
+                // The numbers of keys were told as texts by imports once, and as numbers by all else.
+                "keyId" | "undoneBy" if now.is_u64() => text_of(now) == text_of(value),
+                _ => contains(now, value),
+            };
+            key == "next" || now.get(key).is_some_and(same)
+        }),
         (Value::Array(now), Value::Array(before)) => {
             now.len() == before.len() && now.iter().zip(before).all(|(now, before)| contains(now, before))
         }
         _ => now == before,
     }
+}
+
+fn text_of(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Sends one call of the Segment spec.
@@ -225,7 +234,7 @@ fn make_the_archive() {
     let mut imports = server.client().read("/admin/v1/imports");
     // Nobody will be heard of when this is read again.
     imports["results"][0]["state"] = json!("interrupted");
-    assert_eq!(imports["results"][1]["undoneBy"], "1", "{imports}");
+    assert_eq!(imports["results"][1]["undoneBy"], 1, "{imports}");
     let mut others = Vec::new();
     for target in ["/admin/v1/saved-views", "/resources/deletions"] {
         others.push((target.to_owned(), server.client().read(target)));

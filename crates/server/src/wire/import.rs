@@ -17,8 +17,8 @@ pub(crate) fn write(object: &mut Object<'_>, import: &Import, now: Micros) {
     object.instant("startedAt", import.started_at);
     object.instant("heardAt", import.heard_at);
     object.instant_or_null("endedAt", ended_at(import));
-    object.text("keyId", &import.key_id.to_string());
-    object.text_or_null("undoneBy", import.undone_by.map(|key| key.to_string()).as_deref());
+    object.number("keyId", import.key_id);
+    number_or_null(object, "undoneBy", import.undone_by);
     object.number("read", import.counts.read);
     object.number("stored", import.counts.stored);
     object.number("duplicates", import.counts.duplicates);
@@ -71,8 +71,8 @@ pub(crate) const FIELDS: Fields = &[
     ("startedAt", Field::Instant),
     ("heardAt", Field::Instant),
     ("endedAt", Field::InstantOrNull),
-    ("keyId", Field::Text),
-    ("undoneBy", Field::TextOrNull),
+    ("keyId", Field::Count),
+    ("undoneBy", Field::NumberOrNull),
     ("read", Field::Count),
     ("stored", Field::Count),
     ("duplicates", Field::Count),

@@ -18,7 +18,9 @@ pub fn table(imports: &[Value]) -> String {
         };
         let mut cells = vec![text(&one["id"]), state];
         cells.extend(["read", "stored", "duplicates", "refused", "startedAt"].map(|name| text(&one[name])));
-        cells.extend(["keyId", "undoneBy"].map(|name| one[name].as_str().unwrap_or("-").to_owned()));
+        cells.extend(
+            ["keyId", "undoneBy"].map(|name| one[name].as_u64().map_or_else(|| "-".to_owned(), |key| key.to_string())),
+        );
         cells.extend(["format", "name"].map(|name| text(&one[name])));
         cells
     };
@@ -39,7 +41,7 @@ mod tests {
                          "refused": 1, "startedAt": "2026-01-01T00:00:00Z", "format": "muster", "name": "a.ndjson"});
         let other = json!({"id": 4, "state": "interrupted", "bytes": 30, "total": null, "bytesTotal": 40, "name": "b"});
         let last = json!({"id": 5, "state": "undone", "bytes": 40, "total": null, "bytesTotal": 40, "name": "c",
-                          "keyId": "7", "undoneBy": "9"});
+                          "keyId": 7, "undoneBy": 9});
         let shown = table(&[one, other, last]);
         assert!(!shown.contains("undone ("), "{shown}");
         let undone: Vec<&str> = shown.lines().last().unwrap_or_default().split_whitespace().collect();

@@ -27,6 +27,7 @@ fn an_import_is_told_of_part_by_part() {
     let api = Api::new();
     let begun = api.ask(&format!("POST {PATH}"), BEGIN).json();
     assert_eq!((&begun["id"], &begun["state"], &begun["position"]), (&json!(1), &json!("running"), &json!(0)));
+    assert_eq!((&begun["keyId"], &begun["undoneBy"]), (&json!(1), &Value::Null), "keys have numbers everywhere");
     let part = "import=1&from=0&to=3&broken=1&bytes=40&total=4";
     assert_eq!(bring(&api, part, &[track(1), track(2)]).0, 200);
     assert_eq!(bring(&api, part, &[track(1), track(2)]).0, 200, "told again, counted once");
