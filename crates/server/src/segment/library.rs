@@ -36,15 +36,18 @@ pub(super) async fn rudderstack(State(state): State<AppState>, request: Request)
 
 fn answer(state: &AppState, request: Request, holder: Result<Holder, Trouble>, settings: Value) -> Response {
     let origin = cors::origin(request.headers());
-    let allowed = holder.and_then(|holder| holder.may_send().map(|()| holder));
+    let (holder, allowed) = match holder {
+        Ok(holder) => (Some(holder.clone()), holder.may_send()),
+        Err(trouble) => (None, Err(trouble)),
+    };
     let response = match allowed {
-        Ok(holder) => {
+        Ok(()) => {
             let members = settings.as_object().into_iter().flatten();
             let mut response = answer_json(axum::http::StatusCode::OK, |object| {
                 members.for_each(|(name, value)| object.verbatim(name, &value.to_string()));
             });
             response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=300"));
-            told(state, response, Some(&holder))
+            response
         }
         Err(trouble) => {
             if matches!(trouble, Trouble::NoKey | Trouble::UnknownKey) {
@@ -53,7 +56,7 @@ fn answer(state: &AppState, request: Request, holder: Result<Holder, Trouble>, s
             unread(request.into_body(), trouble.into_response())
         }
     };
-    cors::allow(response, origin)
+    cors::allow(told(state, response, holder.as_ref()), origin)
 }
 
 /// The scheme and the authority under which a client reaches this server.

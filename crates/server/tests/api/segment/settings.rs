@@ -56,3 +56,16 @@ fn keys_that_are_not_known_get_none() {
         assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some(code)), "{target}");
     }
 }
+
+#[test]
+fn whoever_is_recognised_is_told_of_the_allowance() {
+    let api = Api::with(|settings| settings.requests_per_minute = 2);
+    let line = format!("GET /v1/projects/{TOKEN}/settings");
+    for (status, left) in [(200, "1"), (200, "0"), (429, "0")] {
+        let answer = api.ask_with(&line, &[NOBODY], "");
+        assert_eq!((answer.status, answer.header("ratelimit-limit")), (status, "2, 2;window=60"), "{}", answer.body);
+        assert_eq!(answer.header("ratelimit-remaining"), left);
+        assert_ne!(answer.header("ratelimit-reset"), "");
+        assert_eq!(answer.header("retry-after").is_empty(), status == 200);
+    }
+}
