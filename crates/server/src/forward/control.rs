@@ -123,14 +123,15 @@ pub(crate) struct Said {
     pub phase: Phase,
     /// Why it is not delivering; an answer's words may be in it.
     pub says: Option<String>,
-    pub standing: Standing,
+    /// How far behind it is, once it was counted.
+    pub standing: Option<Standing>,
     /// When the oldest message that it is not done with was received.
     pub oldest: Option<Micros>,
 }
 
 impl Default for Said {
     fn default() -> Self {
-        Said { phase: Phase::Stopped, says: None, standing: Standing::default(), oldest: None }
+        Said { phase: Phase::Stopped, says: None, standing: None, oldest: None }
     }
 }
 

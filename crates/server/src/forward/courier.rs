@@ -318,7 +318,7 @@ impl Tour<'_> {
     /// Tells how far behind it is.
     fn tell(&mut self) -> Result<(), ReadError> {
         let standing = self.following.standing()?;
-        self.courier.tally.say(|said| said.standing = standing);
+        self.courier.tally.say(|said| said.standing = Some(standing));
         Ok(())
     }
 }

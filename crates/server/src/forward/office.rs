@@ -133,8 +133,10 @@ impl Office {
         if !self.runs.load(Ordering::Acquire) {
             return;
         }
-        let control = Arc::new(Control::new(destination));
         let tally = Arc::new(Tally::default());
+        // From here on there is a thread for it, though it may not have had its first turn yet.
+        tally.enter(if destination.paused { Phase::Paused } else { Phase::Delivering }, None);
+        let control = Arc::new(Control::new(destination));
         let (ending, ended) = mpsc::channel();
         let courier = Courier {
             store: Arc::clone(&self.store),
@@ -181,17 +183,18 @@ impl Office {
         let mut said = tally.said();
         if said.phase == Phase::Stopped {
             // No thread tells how it stands.
-            let counted = self.store.follow(follower.id).and_then(|mut following| following.standing());
-            said.standing = counted.unwrap_or_default();
+            said.standing = None;
         }
+        let count = || self.store.follow(follower.id).and_then(|mut following| following.standing());
+        let standing = said.standing.unwrap_or_else(|| count().unwrap_or_default());
         // What it was just told its thread hears in a moment.
         said.phase = match (destination.paused, said.phase) {
             (true, _) => Phase::Paused,
             (false, Phase::Paused) => Phase::Delivering,
             (false, phase) => phase,
         };
-        let since = self.store.accepted(follower.workspace).saturating_sub(said.standing.accepted);
-        let pending = said.standing.pending + since;
+        let since = self.store.accepted(follower.workspace).saturating_sub(standing.accepted);
+        let pending = standing.pending + since;
         let behind = said.oldest.map_or(0, |oldest| self.clock.now().0.saturating_sub(oldest.0));
         let lag_seconds = u64::try_from(behind / 1_000_000).unwrap_or(0);
         let letters = self.store.letter_count(follower.id);
@@ -297,5 +300,56 @@ impl Drop for Witness {
             self.panics.inc();
             tracing::error!("a destination's thread panicked and was ended; this is a defect, please report it");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_model::time::Micros;
+    use muster_store::{clock::ManualClock, credentials::NewKey, memory::MemoryStore};
+
+    use super::*;
+
+    /// An office over a store with a workspace, in which destinations go to where nobody listens.
+    async fn office(runs: bool) -> (Office, WorkspaceId) {
+        let store = Arc::new(MemoryStore::new());
+        let new = NewKey {
+            workspace_name: "w".to_owned(),
+            name: "test".to_owned(),
+            scopes: muster_store::credentials::Scopes::ALL,
+            token_hash: crate::keys::Token::from_text("a-token-of-a-test").unwrap().hash(),
+            created_at: Micros(0),
+        };
+        let key = muster_store::credentials::Credentials::create_key(&*store, new).await.unwrap();
+        let office = Office::new(store, Arc::new(ManualClock::new(Micros(0))), Retries::default(), "isOrganization");
+        if runs {
+            office.start();
+        }
+        (office, key.workspace.id)
+    }
+
+    async fn made(office: &Office, workspace: WorkspaceId, name: &str, paused: bool) -> (Phase, u64) {
+        let wanted = Wanted {
+            kind: "webhook".to_owned(),
+            url: Some("http://127.0.0.1:1/".to_owned()),
+            paused,
+            ..Wanted::default()
+        };
+        let destination = Destination::new(wanted, Origin::Api).unwrap();
+        let shown = office.create(workspace, name, &destination, Start::Now).await.unwrap();
+        (shown.said.phase, shown.pending)
+    }
+
+    #[tokio::test]
+    async fn what_was_just_made_is_told_as_it_stands() {
+        let (office, workspace) = office(true).await;
+        for n in 0..15 {
+            assert_eq!(made(&office, workspace, &format!("d{n}"), false).await, (Phase::Delivering, 0), "{n}");
+        }
+        assert_eq!(made(&office, workspace, "resting", true).await, (Phase::Paused, 0));
+        office.stop();
+        assert_eq!(office.find(workspace, "d0").map(|shown| shown.said.phase).ok(), Some(Phase::Stopped));
+        let (idle, workspace) = self::office(false).await;
+        assert_eq!(made(&idle, workspace, "d", false).await, (Phase::Stopped, 0), "there is no thread for it");
     }
 }
