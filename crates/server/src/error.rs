@@ -26,6 +26,9 @@ use crate::{
     wire::object::Object,
 };
 
+/// When to ask again for what is busy and does not say for how long.
+const RETRY_SECONDS: u64 = 1;
+
 /// What a key is told that may not say where messages go.
 const OPERATOR_GIVES_IT: &str =
     "only the local operator gives the scope operator; run `muster keys create` on the server's own machine";
@@ -149,16 +152,17 @@ impl ApiError {
         }
     }
 
-    /// When the same request may be sent again, if waiting is what helps.
+    /// When the same request may be sent again, if waiting is what helps: with every 429 and 503.
     pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
         let whole = |wait: Duration| wait.as_millis().div_ceil(1_000).max(1) as u64;
-        match self {
+        let told = match self {
             ApiError::OverRate { retry_after_seconds } => Some(*retry_after_seconds),
             ApiError::Append(error) => Some(whole(error.retry_after())),
-            ApiError::NoRoom | ApiError::QueriesFull | ApiError::WatchersFull | ApiError::TailTaken => Some(1),
             ApiError::StoreTimeout => Some(5),
             _ => None,
-        }
+        };
+        let is_busy = matches!(self.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        told.or_else(|| is_busy.then_some(RETRY_SECONDS))
     }
 
     /// The sentence for the client.

@@ -5,7 +5,7 @@
 
 use axum::{
     extract::State,
-    http::{Method, StatusCode},
+    http::{HeaderValue, Method, StatusCode, header::RETRY_AFTER},
     response::Response,
 };
 use muster_store::status::Health;
@@ -24,23 +24,26 @@ pub(crate) async fn live() -> Response {
 
 /// Answers `/readyz`.
 pub(crate) async fn ready(State(state): State<AppState>) -> Response {
-    let unavailable = |status: &str, says: &str| {
-        json(StatusCode::SERVICE_UNAVAILABLE, |object| {
+    let unavailable = |status: &str, retry_after_seconds: u64, says: &str| {
+        let mut response = json(StatusCode::SERVICE_UNAVAILABLE, |object| {
             object.text("status", status);
             object.text("error", says);
-        })
+        });
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+        response
     };
     if state.is_draining() {
-        return unavailable("draining", "the server was asked to stop and finishes what it has begun");
+        return unavailable("draining", 5, "the server was asked to stop and finishes what it has begun");
     }
     match state.store.health() {
         Health::Ready => json(StatusCode::OK, |object| object.text("status", "ready")),
         Health::Hindered { .. } => unavailable(
             "hindered",
+            5,
             "the store takes no writes for now and goes on by itself once the cause is gone; the server's log says more",
         ),
         Health::Stopped { .. } => {
-            unavailable("stopped", "the store takes no writes until the server is restarted; its log says why")
+            unavailable("stopped", 30, "the store takes no writes until the server is restarted; its log says why")
         }
     }
 }

@@ -118,6 +118,8 @@ pub(super) enum PageError {
     Foreign,
     /// What the console itself asks for.
     Told { status: StatusCode, says: String },
+    /// What a program would be told, in words for the console, with when to try again.
+    Later { status: StatusCode, says: String, retry_after: Option<HeaderValue> },
     /// The same as through the API.
     Api(ApiError),
 }
@@ -212,9 +214,10 @@ impl IntoResponse for PageError {
                 (StatusCode::FORBIDDEN, says.to_owned(), None)
             }
             PageError::Told { status, says } => (status, says, None),
+            PageError::Later { status, says, retry_after } => (status, says, retry_after),
             PageError::Api(error) => {
                 error.log();
-                (error.status(), told(&error), error.retry_after_seconds())
+                (error.status(), told(&error), error.retry_after_seconds().map(HeaderValue::from))
             }
         };
         let page = ErrorPage::new(status, says);
@@ -222,7 +225,7 @@ impl IntoResponse for PageError {
         let mut response = written.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response());
         response.extensions_mut().insert(page);
         if let Some(seconds) = retry_after {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response
     }

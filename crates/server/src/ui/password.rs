@@ -3,7 +3,11 @@
 use askama::Template;
 use axum::{
     extract::State,
-    http::{StatusCode, header::SET_COOKIE, request::Parts},
+    http::{
+        HeaderValue, StatusCode,
+        header::{RETRY_AFTER, SET_COOKIE},
+        request::Parts,
+    },
     response::Response,
 };
 use muster_store::team::{Member, SignIn};
@@ -13,7 +17,7 @@ use super::{
     frame::Frame,
     posted::Posted,
     session::{self, Holder, Session},
-    shown,
+    shown::many,
 };
 use crate::{error::ApiError, keys::password, listen::origin, state::AppState};
 
@@ -45,10 +49,11 @@ pub(super) async fn change(
 ) -> Result<Response, PageError> {
     let secure = session::is_secure(&state, &parts.headers);
     let (member, sign_in) = member(&state, &session)?;
-    let again = |says: &str| {
+    let shown = |status, says: &str| {
         let frame = Frame::new(&session, &parts, "Password", "/password");
-        answer::html(StatusCode::BAD_REQUEST, &PasswordPage { frame, says: sentence(says) })
+        answer::html(status, &PasswordPage { frame, says: sentence(says) })
     };
+    let again = |says: &str| shown(StatusCode::BAD_REQUEST, says);
     let (old, new) = (fields.get("old"), fields.get("new"));
     if let Err(says) = password::check(new) {
         return again(&says);
@@ -64,8 +69,11 @@ pub(super) async fn change(
         Ok(true) => {}
         Ok(false) => return again("that is not your password so far"),
         Err(ApiError::OverRate { retry_after_seconds }) => {
-            let wait = shown::many(retry_after_seconds, "second");
-            return again(&format!("your password was tried too often; wait {wait}, and try again"));
+            let wait = many(retry_after_seconds, "second");
+            let says = format!("your password was tried too often; wait {wait}, and try again");
+            let mut response = shown(StatusCode::TOO_MANY_REQUESTS, &says)?;
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_seconds));
+            return Ok(response);
         }
         Err(error) => return Err(error.into()),
     }

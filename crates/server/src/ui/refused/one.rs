@@ -4,7 +4,7 @@ use askama::{Template, filters::Safe};
 use axum::{
     body::{Body, to_bytes},
     extract::{Path, State},
-    http::{Request, StatusCode, request::Parts},
+    http::{Request, StatusCode, header::RETRY_AFTER, request::Parts},
     response::Response,
 };
 use muster_store::{
@@ -157,7 +157,7 @@ pub(super) async fn send(
     if answer.status().is_success() {
         return Ok(None);
     }
-    let status = answer.status();
+    let (status, retry_after) = (answer.status(), answer.headers().get(RETRY_AFTER).cloned());
     let body = to_bytes(answer.into_body(), ANSWER_BYTES_MAX).await.unwrap_or_default();
     let told = serde_json::from_slice::<Answer>(&body).map(|answer| answer.error);
     let says = match told {
@@ -170,7 +170,7 @@ pub(super) async fn send(
         Err(_) => "the server failed to do this".to_owned(),
     };
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(PageError::Told { status, says });
+        return Err(PageError::Later { status, says, retry_after });
     }
     Ok(Some(sentence(&says)))
 }

@@ -14,3 +14,6 @@ mod documents;
 
 /// Paths and methods that there are not.
 mod absent;
+
+/// When to try again, wherever waiting helps.
+mod busy;
