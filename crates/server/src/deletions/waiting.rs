@@ -1,7 +1,7 @@
 //! What is scheduled, as the server remembers it beside the store.
 //!
 //! The store keeps every deletion for ever; asking it which of them wait means to look through all. Whoever deletes a
-//! record at once asks here instead which schedules are void by that. It may name one that waits no more, never miss one
+//! record at once asks here instead which schedules are void by that, and the page of a record whether it is to go. It may name one that waits no more, never miss one
 //! that does. What kept a deletion from being carried out on its day is remembered here as well, until it is.
 
 use std::{
@@ -45,7 +45,7 @@ impl Waiting {
     }
 
     /// The deletions that wait for one of these records and were asked for by an instant.
-    pub(super) async fn of(
+    pub(crate) async fn of(
         &self,
         state: &AppState,
         workspace: WorkspaceId,

@@ -137,6 +137,25 @@ fn a_record_tells_of_its_deletion_to_come() {
     let page = ask(&api, "GET /users/u", &cookie, "").body;
     assert!(page.contains("of it is scheduled for <time datetime=\"2026-02-01T00:00:00.000Z\""), "{page}");
     assert!(!ask(&api, "GET /accounts/a", &cookie, "").body.contains("is scheduled for"));
+
+    // However many others were asked for since, and of several that are scheduled, the first to come.
+    let others: Vec<_> = (0..210)
+        .map(|n| serde_json::json!({"type": "user", "userId": format!("v{n}"), "accountId": null, "messageId": "1"}))
+        .collect();
+    for batch in others.chunks(100) {
+        send(&api, &serde_json::Value::from(batch.to_vec()).to_string());
+    }
+    api.pass_seconds(1);
+    for n in 0..210 {
+        assert_eq!(api.ask(&format!("DELETE /resources/users/v{n}?deleteOn=2026-03-01"), "").status, 204);
+    }
+    assert_eq!(api.ask("DELETE /resources/users/u?deleteOn=2026-04-01", "").status, 204);
+    let page = ask(&api, "GET /users/u", &cookie, "").body;
+    assert!(page.contains("of it is scheduled for <time datetime=\"2026-02-01T00:00:00.000Z\""), "{page}");
+    let first = asked.header("location").rsplit('/').next().unwrap();
+    assert_eq!(api.ask(&format!("DELETE /resources/deletions/{first}"), "").status, 204);
+    let page = ask(&api, "GET /users/u", &cookie, "").body;
+    assert!(page.contains("of it is scheduled for <time datetime=\"2026-04-01T00:00:00.000Z\""), "{page}");
 }
 
 #[test]

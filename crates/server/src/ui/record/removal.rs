@@ -1,10 +1,10 @@
 //! Deleting the record that a page shows.
 
 use axum::{extract::State, http::StatusCode, response::Response};
-use muster_model::{kind::RecordKind, profile::Profile};
+use muster_model::{deletion::DeletionId, kind::RecordKind, profile::Profile, time::Micros};
 use muster_store::{
     credentials::{Scopes, Workspace},
-    deletion::{Deletion, Stage},
+    deletion::Stage,
 };
 
 use super::super::{
@@ -22,22 +22,22 @@ use crate::{
 /// The word that has to be typed.
 const WORD: &str = "delete";
 
-/// Deletions, the newest, among which one is looked for that waits for its day.
-const LOOKED_AT: usize = 200;
-
-/// A deletion of a record that waits for its day, as far back as a page looks: its page, and the day.
+/// The deletion of a record that waits for its day, the first to come if there are several: its page, and the day.
 pub(super) async fn scheduled(
     state: &AppState,
     workspace: &Workspace,
     profile: &Profile,
 ) -> Result<Option<(String, Html)>, ApiError> {
-    let page = state.store.deletions(workspace.id, None, LOOKED_AT).await.map_err(ApiError::Read)?;
-    let waits = |one: &&Deletion| one.stage == Stage::Scheduled && one.root == (profile.kind(), profile.id);
-    Ok(page
-        .deletions
-        .iter()
-        .find(waits)
-        .and_then(|one| Some((format!("/admin/deletions/{}", one.id), shown::time(one.due?, Form::Full)))))
+    let root = (profile.kind(), profile.id);
+    let mut first: Option<(Micros, DeletionId)> = None;
+    for id in state.waiting.of(state, workspace.id, &[root], Micros::MAX).await? {
+        // What is remembered may wait no more; the store knows.
+        let found = state.store.deletion(workspace.id, id).await.map_err(ApiError::Read)?;
+        let waits = found.filter(|one| one.stage == Stage::Scheduled && one.root == root);
+        let due = waits.and_then(|one| Some((one.due?, id)));
+        first = first.into_iter().chain(due).min();
+    }
+    Ok(first.map(|(due, id)| (format!("/admin/deletions/{id}"), shown::time(due, Form::Full))))
 }
 
 /// Deletes the record and what belongs to it alone, and leads to the receipt.
