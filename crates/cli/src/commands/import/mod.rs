@@ -18,6 +18,9 @@ pub mod sources;
 /// Rows of tables, CSV and Parquet.
 pub mod rows;
 
+/// In which line of a file a row begins.
+mod lines;
+
 /// What a server with Vitally's REST API has.
 pub mod vitally;
 

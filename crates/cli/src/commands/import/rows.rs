@@ -5,7 +5,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, Read},
+    io::{self, BufRead},
     path::Path,
     sync::{
         Arc,
@@ -21,9 +21,12 @@ use parquet::{
 };
 use serde_json::Value;
 
-use super::forms::{
-    line::{object, quoted},
-    mapping::REASON,
+use super::{
+    forms::{
+        line::{object, quoted},
+        mapping::REASON,
+    },
+    lines::Lines,
 };
 use crate::commands::send::{
     heading::{Heading, line_of},
@@ -38,7 +41,7 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// The rows of a file of CSV.
 pub struct CsvRows {
-    reader: csv::Reader<Box<dyn Read>>,
+    reader: csv::Reader<Lines<Box<dyn BufRead>>>,
     columns: Vec<String>,
     separator: u8,
     record: csv::ByteRecord,
@@ -52,7 +55,7 @@ impl CsvRows {
         let first = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let times = |separator: &u8| first.iter().filter(|byte| *byte == separator).count();
         let separator = SEPARATORS.into_iter().rev().max_by_key(times).unwrap_or(b',');
-        let reader: Box<dyn Read> = Box::new(reader);
+        let reader = Lines::new(reader);
         let mut reader = csv::ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(reader);
         let columns = reader.byte_headers().context("the heading cannot be read")?;
         let name = |cell: &[u8]| std::str::from_utf8(cell).map(|name| name.trim().to_owned());
@@ -93,10 +96,10 @@ impl Iterator for CsvRows {
     type Item = anyhow::Result<Piece>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let line = self.reader.position().line();
+        let start = self.reader.position().byte();
         match self.reader.read_byte_record(&mut self.record) {
             Ok(true) => {
-                let line = self.record.position().map_or(line, csv::Position::line);
+                let line = self.reader.get_mut().line_of(start);
                 Some(Ok(self.piece(line)))
             }
             Ok(false) => None,
@@ -240,6 +243,19 @@ mod tests {
             (found[0].as_str(), heading.as_str()),
             ("2: {\"a\":\"1\",\"muster_reason\":\"why\"} 1", "a,muster_reason")
         );
+    }
+
+    #[test]
+    fn a_row_is_in_the_line_that_an_editor_shows() {
+        let lines = |text: &'static str| -> Vec<u64> {
+            CsvRows::new(Box::new(text.as_bytes())).unwrap().map(|piece| piece.unwrap().place.line).collect()
+        };
+        assert_eq!(lines("a,b\n1,2\n3,4\n"), [2, 3]);
+        assert_eq!(lines("a,b\r\n1,2\r\n3,4\r\n5,6"), [2, 3, 4]);
+        assert_eq!(lines("\u{feff}a,b\r\n1,\"x\r\ny\r\n\"\r\n3,4\r\n"), [2, 5]);
+        assert_eq!(lines("\"a\r\nb\",c\r\n1,2\r\n3,4\r\n"), [3, 4]);
+        assert_eq!(lines("a,b\r\n\r\n1,2\n\n\n3,4"), [3, 6]);
+        assert_eq!(lines("\n\r\na,b\n1,\"\n\"\n3,4\n"), [4, 6]);
     }
 
     #[test]
