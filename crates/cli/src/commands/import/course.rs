@@ -86,7 +86,7 @@ impl Course<'_> {
 }
 
 /// A piece that is not sent, and why.
-type Broken = (Place, String, Vec<u8>);
+type Broken = (Place, String, Option<Vec<u8>>);
 
 /// A part to deliver.
 struct Part {
@@ -162,15 +162,15 @@ impl UnderWay<'_> {
                 return Ok(count);
             }
             match piece {
-                Ok(piece) => {
+                Ok(mut piece) => {
                     count += 1;
                     // It may be what is too much for the part before it.
                     passing.pass(packer.make_room(&piece));
                     let mut is_full = passing.bookmarks.take(&piece);
-                    match piece.broken {
+                    match piece.broken.take() {
                         Some(reason) => {
                             packer.pass_over();
-                            is_full |= passing.note((piece.place, reason, piece.original.unwrap_or(piece.text)));
+                            is_full |= passing.note((piece.place, reason, piece.kept()));
                         }
                         None => is_full |= packer.add(piece),
                     }
@@ -354,7 +354,7 @@ struct Passing<'u, 'a> {
 impl Passing<'_, '_> {
     /// Keeps what cannot be sent; whether that is as much as a part may have.
     fn note(&mut self, broken: Broken) -> bool {
-        self.broken_bytes += broken.2.len();
+        self.broken_bytes += broken.2.as_ref().map_or(0, Vec::len);
         self.broken.push(broken);
         self.broken.len() >= IMPORT_MESSAGES_MAX || self.broken_bytes > BODY_BYTES_MAX
     }

@@ -41,6 +41,9 @@ pub struct Summary {
     /// Stored before, by this sending or an earlier one.
     pub duplicates: u64,
     pub refused: u64,
+    /// Refused messages that are not in the file of refused ones, because they are too long to be held as a whole.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_kept: u64,
     /// Requests that were sent again because the server was busy or away.
     pub retries: u64,
     pub seconds: f64,
@@ -102,10 +105,23 @@ impl Report {
         Report { tells: false, ..self }
     }
 
-    /// A message that was not even sent.
-    pub fn broken(&mut self, place: Place, reason: String, text: Vec<u8>, progress: &Progress) -> anyhow::Result<()> {
+    /// A message that was not even sent. One without a text was too long to be held: it is told where it stands, and never
+    /// written in part.
+    pub fn broken(
+        &mut self,
+        place: Place,
+        mut reason: String,
+        text: Option<Vec<u8>>,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
         self.summary.messages += 1;
-        self.refusal(Refusal { place, code: "not_json".to_owned(), pointer: String::new(), reason, text }, progress)
+        let (code, is_kept) = ("not_json".to_owned(), text.is_some());
+        if !is_kept && self.refused_file.is_some() {
+            self.summary.not_kept += 1;
+            reason.push_str("; it is not in the file of refused messages, take it from where it came");
+        }
+        let text = text.unwrap_or_default();
+        self.refusal(Refusal { place, code, pointer: String::new(), reason, text }, is_kept, progress)
     }
 
     /// A request that was delivered.
@@ -114,17 +130,19 @@ impl Report {
         self.summary.stored += delivery.stored;
         self.summary.duplicates += delivery.duplicates;
         self.summary.retries += delivery.retries;
-        delivery.refused.into_iter().try_for_each(|refusal| self.refusal(refusal, progress))
+        delivery.refused.into_iter().try_for_each(|refusal| self.refusal(refusal, true, progress))
     }
 
-    fn refusal(&mut self, refusal: Refusal, progress: &Progress) -> anyhow::Result<()> {
+    fn refusal(&mut self, refusal: Refusal, is_kept: bool, progress: &Progress) -> anyhow::Result<()> {
         let within = if refusal.pointer.is_empty() { String::new() } else { format!(" at {}", refusal.pointer) };
         let source = self.sources.get(refusal.place.source as usize).cloned();
         let of = source.as_ref().map_or_else(String::new, |name| format!("{name}: "));
         if self.tells {
             progress.talk(&format!("{of}{}: {}{within}: {}", refusal.place, refusal.code, refusal.reason));
         }
-        self.keep(&refusal).context("the file of refused messages cannot be written")?;
+        if is_kept {
+            self.keep(&refusal).context("the file of refused messages cannot be written")?;
+        }
         self.summary.refused += 1;
         if self.summary.refusals.len() < LISTED_MAX {
             let Refusal { place, code, pointer, reason, .. } = refusal;
@@ -180,10 +198,14 @@ impl Report {
 impl Summary {
     /// The same as a sentence.
     pub fn sentence(&self) -> String {
-        let Summary { messages, stored, duplicates, refused, seconds, .. } = self;
+        let Summary { messages, stored, duplicates, refused, not_kept, seconds, .. } = self;
         let early = if self.complete { "" } else { "; ended early, the others were not delivered" };
+        let without = match not_kept {
+            0 => String::new(),
+            many => format!(" ({many} of them too long for the file of refused messages)"),
+        };
         format!(
-            "{messages} messages: {stored} stored, {duplicates} there already, {refused} refused, in {seconds:.1} s{early}\n"
+            "{messages} messages: {stored} stored, {duplicates} there already, {refused} refused{without}, in {seconds:.1} s{early}\n"
         )
     }
 
@@ -223,15 +245,21 @@ mod tests {
         };
         let delivery = Delivery { stored: 4, duplicates: 2, refused: vec![refusal], retries: 1 };
         report.delivered(delivery, &progress).unwrap();
-        report
-            .broken(Place { line: 9, index: 7, source: 0 }, "it is not valid JSON".to_owned(), b"{".to_vec(), &progress)
-            .unwrap();
+        let at = |line| Place { line, index: line - 2, source: 0 };
+        report.broken(at(9), "it is not valid JSON".to_owned(), Some(b"{".to_vec()), &progress).unwrap();
         let summary = report.finish(1.0, true).unwrap();
         assert_eq!((summary.messages, summary.stored, summary.duplicates, summary.refused), (8, 4, 2, 2));
         assert_eq!(summary.exit(), Exit::Refused);
         assert_eq!(summary.sentence(), "8 messages: 4 stored, 2 there already, 2 refused, in 1.0 s\n");
         assert_eq!(summary.refusals[0].place.line, 3);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "{ \"a\":1}\n{\n");
+        let mut report = Report::new(Some(&path)).unwrap();
+        report.broken(at(4), "it has 5000000 bytes".to_owned(), None, &progress).unwrap();
+        let summary = report.finish(1.0, true).unwrap();
+        assert_eq!((summary.messages, summary.refused, summary.not_kept), (1, 1, 1));
+        assert!(summary.sentence().contains("1 refused (1 of them too long for the file"), "{}", summary.sentence());
+        assert!(summary.refusals[0].message.contains("not in the file of refused messages"), "{summary:?}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "nothing is written in part");
         std::fs::remove_file(&path).unwrap();
         assert_eq!(Summary::default().exit(), Exit::Success);
     }

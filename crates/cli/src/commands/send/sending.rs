@@ -89,10 +89,9 @@ impl Sending<'_> {
             }
             self.line.progress.advance(read);
             match piece {
-                Ok(piece) => match piece.broken {
+                Ok(mut piece) => match piece.broken.take() {
                     Some(reason) => {
-                        let text = piece.original.unwrap_or(piece.text);
-                        self.report().broken(piece.place, reason, text, self.line.progress)?;
+                        self.report().broken(piece.place, reason, piece.kept(), self.line.progress)?;
                     }
                     None => self.pass(packer.push(piece), &sender),
                 },

@@ -52,6 +52,13 @@ pub struct Piece {
     pub original: Option<Vec<u8>>,
 }
 
+impl Piece {
+    /// What stood in the file, to be kept when it is refused; nothing of what is too long to be held as a whole.
+    pub fn kept(self) -> Option<Vec<u8>> {
+        (!self.cut).then(|| self.original.unwrap_or(self.text))
+    }
+}
+
 /// Why the stream ends before its end.
 #[derive(Debug)]
 pub enum SplitError {
