@@ -195,3 +195,19 @@ fn another_servers_records_are_fetched_page_by_page() {
     let wrong = run_with(place.home.path(), &fetch, &[("MUSTER_FROM_TOKEN", "wrong")]).failed();
     assert!(wrong.contains("--from-token"), "{wrong}");
 }
+
+#[test]
+fn groups_of_several_types_are_told_of() {
+    let place = Place::new();
+    let event = |id: &str, groups: Value| json!({"uuid": id, "event": "e", "distinct_id": "u", "timestamp": "2023-11-14T22:13:20Z", "properties": {"$groups": groups}});
+    let two = event("2", json!({"company": "acme", "team": "t"}));
+    place.home.file("a.jsonl", format!("{}\n{two}\n", event("1", json!({"company": "acme"}))));
+    let outcome = place.run(&["import", "a.jsonl", "--format", "posthog", "--dry-run"]);
+    let said = outcome.said();
+    assert!(said.contains("warning: there are groups of several types (company, team)"), "{said}");
+    assert!(outcome.succeeded().contains("they name groups of several types: 1 events;"));
+    let done = place.import(&["a.jsonl", "--format", "posthog"]);
+    assert_eq!((counts(&done), &done["without_account"]), ([2, 0, 0], &json!(1)));
+    let named = place.run(&["import", "a.jsonl", "--format", "posthog", "--account-group", "company", "--dry-run"]);
+    assert!(!named.said().contains("several types"), "{}", named.said());
+}

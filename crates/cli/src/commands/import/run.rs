@@ -11,12 +11,12 @@ use super::{
     super::reach::{Reached, reach, target},
     bookmark::{Bookmarks, Page, Prefix, go_past},
     course::Course,
-    forms::{Form, Terms, Translated, mapping::Mapping},
+    forms::{Form, Terms, Translated, groups::Groups, mapping::Mapping},
     infer,
     known::{self, Known, SignOfLife, TAKES_PATH, Wanted},
     list,
     order::{Sorter, received_at},
-    sources::{self, Sources},
+    sources::{self, Source, Sources},
     undo,
     vitally::{self, Fetched},
 };
@@ -38,6 +38,9 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// until it is fetched again.
 const FETCHED_SECONDS_MAX: i64 = 86_400;
 
+/// Records that are looked at before files are imported, for what is to be said of all of them.
+const LOOKED_AT: usize = 1_000;
+
 /// Imports what is named and says what became of it.
 pub fn run(settings: &Settings, args: &args::Import) -> anyhow::Result<Exit> {
     match &args.other {
@@ -49,12 +52,13 @@ pub fn run(settings: &Settings, args: &args::Import) -> anyhow::Result<Exit> {
         infer::run(sources::find(&args.source)?)?;
         return Ok(Exit::Success);
     }
-    let started = Instant::now();
+    let (started, groups) = (Instant::now(), Groups::default());
     let (report, failure) = match &args.from_vitally {
         Some(url) => fetch(settings, args, url)?,
-        None => read(settings, args)?,
+        None => read(settings, args, &groups)?,
     };
-    let summary = report.finish(started.elapsed().as_secs_f64(), failure.is_none())?;
+    let mut summary = report.finish(started.elapsed().as_secs_f64(), failure.is_none())?;
+    summary.without_account = groups.unclear();
     if args.json {
         output::json(&summary)?;
     } else {
@@ -72,17 +76,24 @@ pub fn run(settings: &Settings, args: &args::Import) -> anyhow::Result<Exit> {
 type Imported = (Report, Option<anyhow::Error>);
 
 /// Imports files.
-fn read(settings: &Settings, args: &args::Import) -> anyhow::Result<Imported> {
+fn read(settings: &Settings, args: &args::Import, groups: &Groups) -> anyhow::Result<Imported> {
     let files = sources::find(&args.source)?;
     // Whatever is wrong with the order is said before anything is opened.
     let form = form(args)?;
+    let are_files = known::are_files(&files)?;
+    if are_files {
+        warn_of_groups(&files, args);
+    }
     reach(settings, &args.reach, "admin --name import", |reached| {
         let bytes = sources::bytes(&files);
         let pieces = Sources::new(files.clone(), form.as_ref().is_some_and(Form::is_of_rows));
         let headings = pieces.headings();
-        let mut pieces = Translated::new(pieces, form, Terms { group: args.account_group.clone() });
+        let mut pieces = Translated::new(pieces, form, terms(args, groups.clone()));
         // What cannot be read twice is known by how it begins.
-        let head = if known::are_files(&files)? { Vec::new() } else { known::head(&mut pieces) };
+        let head = if are_files { Vec::new() } else { known::head(&mut pieces) };
+        if !head.is_empty() {
+            groups.warning().iter().for_each(|says| output::talk(says));
+        }
         let wanted = Wanted::files(&files, &head, args, bytes)?;
         let known = if args.dry_run { None } else { Some(wanted.begin(reached, args, args.again)?) };
         let run = Run::new(reached, args, known);
@@ -91,6 +102,22 @@ fn read(settings: &Settings, args: &args::Import) -> anyhow::Result<Imported> {
         let report = run.report()?.with_sources(names).with_headings(headings);
         run.pass_on(head.into_iter().chain(pieces), report, &reading)
     })
+}
+
+fn terms(args: &args::Import, groups: Groups) -> Terms {
+    Terms { group: args.account_group.clone(), groups }
+}
+
+/// Says that it is not known which groups are accounts, as far as the first records tell, before any of them is imported.
+fn warn_of_groups(files: &[Source], args: &args::Import) {
+    let Some(form) = Form::of(args.format).filter(|form| form.has_groups() && args.account_group.is_none()) else {
+        return;
+    };
+    let groups = Groups::default();
+    let pieces = Translated::new(Sources::new(files.to_vec(), false), Some(form), terms(args, groups.clone()));
+    // What is wrong with them is said when they are imported.
+    pieces.take(LOOKED_AT).for_each(drop);
+    groups.warning().iter().for_each(|says| output::talk(says));
 }
 
 /// Imports what another server has.
@@ -273,9 +300,17 @@ impl<'r> Run<'r> {
 }
 
 fn sentence(summary: &Summary, dry_run: bool) -> String {
-    if !dry_run {
-        return summary.sentence();
+    let Summary { messages, stored, refused, without_account, .. } = summary;
+    let done = match dry_run {
+        false => summary.sentence(),
+        true => {
+            format!("{messages} messages: {stored} would be taken, {refused} would be refused; nothing was stored\n")
+        }
+    };
+    match without_account {
+        0 => done,
+        many => format!(
+            "{done}without an account, because they name groups of several types: {many} events; --account-group says which type it is\n"
+        ),
     }
-    let Summary { messages, stored, refused, .. } = summary;
-    format!("{messages} messages: {stored} would be taken, {refused} would be refused; nothing was stored\n")
 }

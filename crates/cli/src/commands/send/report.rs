@@ -44,6 +44,9 @@ pub struct Summary {
     /// Refused messages that are not in the file of refused ones, because they are too long to be held as a whole.
     #[serde(skip_serializing_if = "is_zero")]
     pub not_kept: u64,
+    /// Events that are without an account because they name groups of several types, none of which is said to be it.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub without_account: u64,
     /// Requests that were sent again because the server was busy or away.
     pub retries: u64,
     pub seconds: f64,

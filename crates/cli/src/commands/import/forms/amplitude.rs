@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     fn lines(told: &mut Told, text: &str) -> Vec<String> {
-        told.lines(text, &Terms { group: None }).unwrap()
+        told.lines(text, &Terms::default()).unwrap()
     }
 
     #[test]
@@ -133,8 +133,10 @@ mod tests {
         );
         let two =
             r#"{"event_type":"e","event_time":"2020-12-01","user_id":"u","groups":{"company":"acme","team":"x"}}"#;
-        assert!(!lines(&mut told, two)[0].contains("groupId"), "which one is the account is not known");
-        let says = told.lines(r#"{"event_type":"e"}"#, &Terms { group: None }).unwrap_err();
+        let terms = Terms::default();
+        assert!(!told.lines(two, &terms).unwrap()[0].contains("groupId"), "which one is the account is not known");
+        assert_eq!(terms.groups.unclear(), 1);
+        let says = told.lines(r#"{"event_type":"e"}"#, &Terms::default()).unwrap_err();
         assert!(says.contains("event_time"), "{says}");
     }
 }

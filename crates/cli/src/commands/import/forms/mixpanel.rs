@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &str) {
-        let terms = Terms { group: Some("company".to_owned()) };
+        let terms = Terms { group: Some("company".to_owned()), ..Terms::default() };
         assert_eq!(lines(text, &terms).unwrap_or_else(|says| vec![says]), [expected], "{text}");
     }
 

@@ -24,8 +24,12 @@ pub mod posthog;
 /// Rows of tables, by a mapping.
 pub mod mapping;
 
+/// Groups that are no account, because nobody said which are.
+pub mod groups;
+
 use std::collections::VecDeque;
 
+use groups::Groups;
 use mapping::Mapping;
 use record::{Record, id};
 
@@ -36,6 +40,8 @@ use crate::{args::ImportFormat, commands::send::split::Piece};
 pub struct Terms {
     /// The type of group, or the property, that is the account.
     pub group: Option<String>,
+    /// The types of groups that were seen, where none was named.
+    pub groups: Groups,
 }
 
 /// How records that are no messages of ours are read.
@@ -62,6 +68,11 @@ impl Form {
     /// Whether records come as rows, in files of any kind of table.
     pub fn is_of_rows(&self) -> bool {
         matches!(self, Form::Rows(_))
+    }
+
+    /// Whether its accounts are groups, of which there are several types.
+    pub fn has_groups(&self) -> bool {
+        matches!(self, Form::Amplitude(_) | Form::PostHog)
     }
 
     /// The lines that a record becomes, or what is wrong with it.
@@ -139,9 +150,13 @@ fn group_of(groups: &str, terms: &Terms) -> Option<String> {
     match &terms.group {
         Some(name) => groups.id(name),
         None => {
-            let mut all = groups.others(&[]);
-            let (_, only) = all.next()?;
-            if all.next().is_some() { None } else { id(only) }
+            let named = groups.others(&[]).filter_map(|(kind, raw)| Some((kind, id(raw)?)));
+            let all: Vec<(&str, String)> = named.collect();
+            terms.groups.note(all.iter().map(|(kind, _)| *kind));
+            match <[_; 1]>::try_from(all) {
+                Ok([(_, only)]) => Some(only),
+                Err(_) => None,
+            }
         }
     }
 }

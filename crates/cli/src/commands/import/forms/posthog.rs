@@ -45,6 +45,9 @@ pub fn lines(text: &str, terms: &Terms) -> Result<Vec<String>, String> {
         // A group of a type that is no account stays an event.
         "$groupidentify" if terms.group.is_none() || terms.group == held.id("$group_type") => {
             let group = held.id("$group_key").ok_or("it describes a group and names none in properties.$group_key")?;
+            if terms.group.is_none() {
+                terms.groups.note(held.id("$group_type").as_deref().as_slice().iter().copied());
+            }
             // The person beside it is nobody; it only says who described the group.
             let line = Line::call("group").text("groupId", &group).named("messageId", message_id.as_deref());
             let line = line.named("anonymousId", device.as_deref().or(user.as_deref())).at("timestamp", Some(at));
@@ -91,7 +94,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &[&str]) {
-        let found = lines(text, &Terms { group: None }).unwrap_or_else(|says| vec![says]);
+        let found = lines(text, &Terms::default()).unwrap_or_else(|says| vec![says]);
         let inside: Vec<String> = found.iter().map(|line| line.replace("{\"call\":", "")).collect();
         assert_eq!(inside, expected, "{text}");
     }
@@ -132,9 +135,13 @@ mod tests {
             ],
         );
         let team = r#"{"event":"$groupidentify","distinct_id":"x","timestamp":"2020-01-01","team_id":3,"properties":{"$group_type":"team","$group_key":"t"}}"#;
-        let found = lines(team, &Terms { group: Some("company".to_owned()) }).unwrap();
+        let found = lines(team, &Terms { group: Some("company".to_owned()), ..Terms::default() }).unwrap();
         let kept = r#"{"call":{"type":"track","userId":"x","timestamp":"2020-01-01T00:00:00.000000Z","context":{"team_id":3},"event":"$groupidentify","properties":{"$group_type":"team","$group_key":"t"}}}"#;
         assert_eq!(found, [kept]);
+        let terms = Terms::default();
+        let both = r#"{"event":"e","distinct_id":"x","timestamp":"2020-01-01","properties":{"$groups":{"company":"acme","team":"t"}}}"#;
+        assert!(!lines(both, &terms).unwrap()[0].contains("groupId"), "which one is the account is not known");
+        assert_eq!(terms.groups.unclear(), 1);
         check(
             r#"{"event":"e","distinct_id":"x"}"#,
             &[
