@@ -197,6 +197,33 @@ fn another_servers_records_are_fetched_page_by_page() {
 }
 
 #[test]
+fn rows_without_id_and_time_are_stored_once() {
+    let place = Place::new();
+    let proposed = |file: &str| {
+        let map = place.run(&["import", file, "--infer"]).succeeded();
+        place.home.file("map.toml", &map);
+        map
+    };
+    let import = |file: &str| counts(&place.import(&[file, "--map", "map.toml", "--again"]));
+    place.home.file("accounts.csv", "id,name,plan\n1,Acme,pro\n2,Beta,free\n");
+    let map = proposed("accounts.csv");
+    assert!(map.contains("made = \"content\"") && map.contains("# No column of the proposal"), "{map}");
+    assert_eq!(import("accounts.csv"), [2, 0, 0]);
+    place.home.file("renamed.csv", "id,name,plan\n2,Beta,pro\n1,Acme,pro\n");
+    assert_eq!(import("renamed.csv"), [1, 1, 0], "what is said anew is a new statement");
+    let plans =
+        place.query("select account_id, json_extract(traits, '$.plan') as plan from accounts order by account_id");
+    assert_eq!(plans, "account_id,plan\n1,pro\n2,pro\n");
+
+    place.home.file("log.csv", "user_id,action\nu,opened\nu,opened\nu,closed\n");
+    let map = proposed("log.csv");
+    assert!(map.contains("made = \"row\""), "{map}");
+    assert_eq!(import("log.csv"), [3, 0, 0], "each row is an event");
+    assert_eq!(import("log.csv"), [0, 3, 0]);
+    assert_eq!(place.query("select count(*) from events"), "count(*)\n3\n");
+}
+
+#[test]
 fn groups_of_several_types_are_told_of() {
     let place = Place::new();
     let event = |id: &str, groups: Value| json!({"uuid": id, "event": "e", "distinct_id": "u", "timestamp": "2023-11-14T22:13:20Z", "properties": {"$groups": groups}});

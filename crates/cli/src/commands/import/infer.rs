@@ -9,7 +9,7 @@ use anyhow::bail;
 use serde_json::Value;
 
 use super::{
-    forms::{mapping::Mapping, mapping::REASON, record},
+    forms::{made::Origin, mapping::Mapping, mapping::REASON, record},
     sources::{Source, Sources},
 };
 use crate::output;
@@ -64,12 +64,14 @@ struct Column {
 
 /// Prints a mapping for the files, and what it makes of their first rows.
 pub fn run(sources: Vec<Source>) -> anyhow::Result<()> {
-    let file = sources.first().map(|source| source.name.clone()).unwrap_or_default();
-    let mut rows = Vec::new();
+    let files: Vec<String> = sources.iter().map(|source| source.file_name().to_owned()).collect();
+    let file = files.first().cloned().unwrap_or_default();
+    let (mut rows, mut places) = (Vec::new(), Vec::new());
     for (piece, _) in Sources::new(sources, true).take(ROWS_MAX) {
         let piece = piece?;
         if piece.broken.is_none() {
             rows.push(String::from_utf8_lossy(&piece.text).into_owned());
+            places.push(piece.place);
         }
     }
     let columns = columns(&rows);
@@ -80,8 +82,9 @@ pub fn run(sources: Vec<Source>) -> anyhow::Result<()> {
     output::data(&proposal)?;
     let mapping = Mapping::read(&proposal)?;
     output::talk("\nThe first rows become:");
-    for row in rows.iter().take(SHOWN_MAX) {
-        match mapping.lines(row, false) {
+    for (row, place) in rows.iter().zip(places).take(SHOWN_MAX) {
+        let file = files.get(place.source as usize).map_or("", String::as_str);
+        match mapping.lines(row, Origin { file, line: place.line, is_of_table: false }) {
             Ok(lines) => lines.iter().for_each(|line| output::talk(line)),
             Err(says) => output::talk(&format!("{row}: {says}")),
         }
@@ -163,6 +166,7 @@ fn propose(columns: &[Column], rows: usize, file: &str) -> anyhow::Result<String
     let time = TIMESTAMP.iter().find_map(|name| {
         columns.iter().find(|column| plain(&column.name) == *name && column.filled > 0 && column.times == column.filled)
     });
+    let made = made_of(message, time.filter(|column| column.filled == rows), kind);
     let mut text = String::from("[[message]]\n");
     let mut line = |name: &str, value: String| writeln!(text, "{name} = {value}");
     line("type", quoted(kind))?;
@@ -180,12 +184,55 @@ fn propose(columns: &[Column], rows: usize, file: &str) -> anyhow::Result<String
             line(name, quoted(&column.name))?;
         }
     }
+    if let Some(made) = made {
+        line("messageId", format!("{{ made = {} }}", quoted(made)))?;
+    }
     line(if kind == "track" { "properties" } else { "traits" }, quoted("rest"))?;
+    text.push_str(&remark(made, message.is_some(), kind));
+    told(&mut text, columns, rows)?;
+    Ok(text)
+}
+
+/// What a `messageId` is to be made of where no column holds an id or a time in every row: a message needs one of the two.
+fn made_of(message: Option<&Column>, time: Option<&Column>, kind: &str) -> Option<&'static str> {
+    match (message, time) {
+        (Some(_), _) | (None, Some(_)) => None,
+        (None, None) if kind == "track" => Some("row"),
+        (None, None) => Some("content"),
+    }
+}
+
+/// What was seen in the columns, for whoever corrects the proposal.
+fn told(text: &mut String, columns: &[Column], rows: usize) -> std::fmt::Result {
     writeln!(text, "\n# The columns, in {rows} rows:")?;
     for Column { name, filled, values, example, .. } in columns {
         writeln!(text, "# {name}: {filled} filled, {} different, such as {example}", values.len())?;
     }
-    Ok(text)
+    Ok(())
+}
+
+/// What is to be known of rows that hold no id or no time of their own.
+fn remark(made: Option<&str>, has_message_id: bool, kind: &str) -> String {
+    let lines: &[&str] = match made {
+        Some("row") => &[
+            "No column of the proposal has an id in every row, and none a time in every row. So the messageId is made of the row,",
+            "its line and the name of its file: the same file imported again stores nothing twice, but the same rows under",
+            "another name or at other lines are events once more. A row without a time happened when it is imported.",
+            "Where a column is unique to each event, name it instead.",
+        ],
+        Some(_) => &[
+            "No column of the proposal has an id in every row, and none a time in every row. So the messageId is made of what the row",
+            "says: the same again stores nothing, also when something else was said meanwhile, and a row that says something else is a new",
+            "statement. One without a time counts as said when it is imported. Where a column says when a row was changed last, name it",
+            "as the timestamp.",
+        ],
+        None if kind == "track" && !has_message_id => &[
+            "No column of the proposal has an id in every row: rows that are alike in every cell, the time included, are one event. Where",
+            "they are not, add messageId = { made = \"row\" }.",
+        ],
+        None => &[],
+    };
+    lines.iter().map(|line| format!("\n# {line}")).collect::<String>() + if lines.is_empty() { "" } else { "\n" }
 }
 
 /// Letters and digits alone, in lower case.
@@ -234,7 +281,26 @@ mod tests {
         check(
             &[r#"{"id":"1","company_id":"7","email":"a@b.c"}"#],
             "users.csv",
-            &["type = \"user\"", "accountId = \"company_id\"", "userId = \"id\"", "traits = \"rest\""],
+            &[
+                "type = \"user\"",
+                "accountId = \"company_id\"",
+                "userId = \"id\"",
+                "messageId = { made = \"content\" }",
+                "traits = \"rest\"",
+            ],
+        );
+        // Where one row has no time it could not be told from another.
+        check(
+            &[r#"{"user_id":"1","action":"a","time":"2020-01-01"}"#, r#"{"user_id":"1","action":"a","time":""}"#],
+            "log.csv",
+            &[
+                "type = \"track\"",
+                "userId = \"user_id\"",
+                "event = \"action\"",
+                "timestamp = \"time\"",
+                "messageId = { made = \"row\" }",
+                "properties = \"rest\"",
+            ],
         );
         let rows = [r#"{"a":"1"}"#.to_owned()];
         assert!(propose(&columns(&rows), 1, "x").unwrap_err().to_string().contains("by its name: a"));

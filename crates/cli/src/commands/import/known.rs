@@ -167,7 +167,7 @@ fn names(sources: &[Source]) -> String {
     let mut all = String::new();
     let mut told = 0;
     for source in sources {
-        let name = source.name.rsplit('/').next().unwrap_or(&source.name);
+        let name = source.file_name();
         if all.len() + name.len() > NAME_BYTES_MAX - 32 {
             break;
         }

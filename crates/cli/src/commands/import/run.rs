@@ -88,7 +88,7 @@ fn read(settings: &Settings, args: &args::Import, groups: &Groups) -> anyhow::Re
         let bytes = sources::bytes(&files);
         let pieces = Sources::new(files.clone(), form.as_ref().is_some_and(Form::is_of_rows));
         let headings = pieces.headings();
-        let mut pieces = Translated::new(pieces, form, terms(args, groups.clone()));
+        let mut pieces = Translated::new(pieces, form, terms(&files, args, groups.clone()));
         // What cannot be read twice is known by how it begins.
         let head = if are_files { Vec::new() } else { known::head(&mut pieces) };
         if !head.is_empty() {
@@ -104,8 +104,9 @@ fn read(settings: &Settings, args: &args::Import, groups: &Groups) -> anyhow::Re
     })
 }
 
-fn terms(args: &args::Import, groups: Groups) -> Terms {
-    Terms { group: args.account_group.clone(), groups }
+fn terms(files: &[Source], args: &args::Import, groups: Groups) -> Terms {
+    let files = files.iter().map(|file| file.file_name().to_owned()).collect();
+    Terms { group: args.account_group.clone(), groups, files }
 }
 
 /// Says that it is not known which groups are accounts, as far as the first records tell, before any of them is imported.
@@ -114,7 +115,7 @@ fn warn_of_groups(files: &[Source], args: &args::Import) {
         return;
     };
     let groups = Groups::default();
-    let pieces = Translated::new(Sources::new(files.to_vec(), false), Some(form), terms(args, groups.clone()));
+    let pieces = Translated::new(Sources::new(files.to_vec(), false), Some(form), terms(files, args, groups.clone()));
     // What is wrong with them is said when they are imported.
     pieces.take(LOOKED_AT).for_each(drop);
     groups.warning().iter().for_each(|says| output::talk(says));

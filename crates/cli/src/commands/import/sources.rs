@@ -40,6 +40,11 @@ impl Source {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Its name without the directories that it is in.
+    pub fn file_name(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or(&self.name)
+    }
 }
 
 /// All files below the paths given; `-` is standard input.

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{
     line::{Line, quoted},
+    made::{Made, Origin},
     record::{self, Record},
 };
 
@@ -42,7 +43,7 @@ struct Block {
     custom_object_id: Option<Source>,
     event: Option<Source>,
     name: Option<Source>,
-    message_id: Option<Source>,
+    message_id: Option<MessageId>,
     timestamp: Option<Source>,
     received_at: Option<Source>,
     traits: Option<Members>,
@@ -52,7 +53,18 @@ struct Block {
 /// A row's cells by the names of their columns.
 struct Row<'t> {
     cells: Record<'t>,
-    is_of_table: bool,
+    origin: Origin<'t>,
+}
+
+/// Where the `messageId` comes from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "give a column's name, or { made = \"content\" } or { made = \"row\" } where there is none"
+)]
+enum MessageId {
+    Made(Made),
+    Source(Source),
 }
 
 /// Where a value comes from.
@@ -128,8 +140,8 @@ impl Mapping {
 
     /// The messages of a row, or what is wrong with it. A row of a table has every column of the table, so that one which
     /// is not there was never there; a row that is a JSON object may leave out what has no value.
-    pub fn lines(&self, text: &str, is_of_table: bool) -> Result<Vec<String>, String> {
-        let row = Row { cells: Record::read(text).ok_or("it is no JSON object")?, is_of_table };
+    pub fn lines(&self, text: &str, origin: Origin<'_>) -> Result<Vec<String>, String> {
+        let row = Row { cells: Record::read(text).ok_or("it is no JSON object")?, origin };
         let mut lines = Vec::with_capacity(self.message.len());
         for block in &self.message {
             lines.extend(block.line(&row, &self.named)?);
@@ -174,10 +186,10 @@ impl Block {
 
     /// Every column that it names.
     fn columns(&self) -> Vec<String> {
-        let single =
-            [&self.custom_object_id, &self.event, &self.name, &self.message_id, &self.timestamp, &self.received_at];
+        let single = [&self.custom_object_id, &self.event, &self.name, &self.timestamp, &self.received_at];
         let ids = self.ids().filter_map(|(_, source)| source);
-        let mut sources: Vec<&Source> = ids.chain(single.into_iter().flatten()).collect();
+        let message_id = self.message_id.as_ref().and_then(MessageId::source);
+        let mut sources: Vec<&Source> = ids.chain(single.into_iter().flatten()).chain(message_id).collect();
         if !matches!(self.r#type, Source::Column(_)) {
             sources.push(&self.r#type);
         }
@@ -211,14 +223,15 @@ impl Block {
             // A row without a parent states that there is none.
             line = line.raw("accountId", "null");
         }
+        let message_id = self.message_id.as_ref().and_then(MessageId::source);
         let others = [
-            ("customObjectId", &self.custom_object_id),
-            ("event", &self.event),
-            ("name", &self.name),
-            ("messageId", &self.message_id),
+            ("customObjectId", self.custom_object_id.as_ref()),
+            ("event", self.event.as_ref()),
+            ("name", self.name.as_ref()),
+            ("messageId", message_id),
         ];
         for (name, source) in others {
-            line = line.named(name, id_of(source.as_ref(), row)?.as_deref());
+            line = line.named(name, id_of(source, row)?.as_deref());
         }
         line = line.at("timestamp", instant_of(self.timestamp.as_ref(), row)?);
         for (name, members) in [("traits", &self.traits), ("properties", &self.properties)] {
@@ -227,7 +240,20 @@ impl Block {
                 line = line.object(name, found.iter().map(|(name, raw)| (name.as_str(), raw.clone())));
             }
         }
+        if let Some(MessageId::Made(Made { made })) = self.message_id {
+            let id = made.id(&line, &row.cells, row.origin);
+            line = line.text("messageId", &id);
+        }
         Ok(Some(line.received(instant_of(self.received_at.as_ref(), row)?)))
+    }
+}
+
+impl MessageId {
+    fn source(&self) -> Option<&Source> {
+        match self {
+            MessageId::Source(source) => Some(source),
+            MessageId::Made(_) => None,
+        }
     }
 }
 
@@ -292,7 +318,7 @@ impl<'t> Row<'t> {
     fn cell(&self, column: &str) -> Result<Option<&'t str>, String> {
         match self.cells.raw(column) {
             Some(raw) => Ok(Some(raw).filter(|raw| *raw != "\"\"")),
-            None if !self.is_of_table || self.cells.has(column) => Ok(None),
+            None if !self.origin.is_of_table || self.cells.has(column) => Ok(None),
             None => Err(format!("there is no column {column}; there are {}", self.cells.names())),
         }
     }
@@ -366,6 +392,9 @@ fn plain(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    const TABLE: Origin<'static> = Origin { file: "a.csv", line: 2, is_of_table: true };
+    const JSON: Origin<'static> = Origin { is_of_table: false, ..TABLE };
+
     const MAP: &str = r#"
         [[message]]
         type = "account"
@@ -389,23 +418,23 @@ mod tests {
         let mapping = Mapping::read(MAP).unwrap();
         let row = r#"{"company":"7","company_name":"Acme","mrr":"12.5","user":"u","what":"opened","id":"i","at":"2020-01-01 10:00:00","loaded":"1577872801","seats":"05","paid":"true","n":"3","empty":"","muster_reason":"x"}"#;
         assert_eq!(
-            mapping.lines(row, true).unwrap(),
+            mapping.lines(row, TABLE).unwrap(),
             [
                 r#"{"message":{"type":"account","accountId":"7","timestamp":"2020-01-01T10:00:00.000000Z","traits":{"mrr":12.5,"name":"Acme","source":"crm"}}}"#,
                 r#"{"receivedAt":"2020-01-01T10:00:01.000000Z","message":{"type":"track","accountId":"7","userId":"u","event":"opened","messageId":"i","timestamp":"2020-01-01T10:00:00.000000Z","properties":{"n":3,"paid":true,"seats":"05"}}}"#,
             ]
         );
         let nobody = r#"{"company":"","company_name":"Acme","mrr":null,"user":null,"what":"opened","id":"i","at":"","loaded":""}"#;
-        assert!(mapping.lines(nobody, true).unwrap_err().contains("none of the columns"));
+        assert!(mapping.lines(nobody, TABLE).unwrap_err().contains("none of the columns"));
     }
 
     #[test]
     fn faults_say_what_is_wrong() {
         let mapping = Mapping::read(MAP).unwrap();
-        let says = |row: &str| mapping.lines(row, true).unwrap_err();
+        let says = |row: &str| mapping.lines(row, TABLE).unwrap_err();
         let row = r#"{"company":"7","at":"","x":1}"#;
         assert_eq!(says(row), "there is no column mrr; there are at, company, x");
-        assert_eq!(mapping.lines(row, false).unwrap().len(), 2);
+        assert_eq!(mapping.lines(row, JSON).unwrap().len(), 2);
         let row = r#"{"company":"7","company_name":"A","mrr":"much","user":"","at":""}"#;
         assert_eq!(says(row), "the column mrr: \"much\" is no number");
         let row = r#"{"company":"7","company_name":"A","mrr":"1","user":"","at":"soon"}"#;
@@ -416,6 +445,7 @@ mod tests {
         assert!(wrong("[[message]]\ntype = \"user\"").contains("names nobody"));
         assert!(wrong("[[message]]\ntype = \"user\"\nuserId = 7").contains("a column's name"));
         assert!(wrong("[[message]]\ntype = \"user\"\nuserId = \"u\"\ntraits = \"all\"").contains("\"rest\""));
+        assert!(wrong("[[message]]\ntype = \"user\"\nuserId = \"u\"\nmessageId = { made = \"up\" }").contains("made"));
         assert!(wrong("").contains("message"));
     }
 

@@ -24,12 +24,16 @@ pub mod posthog;
 /// Rows of tables, by a mapping.
 pub mod mapping;
 
+/// Message ids for rows that have none.
+pub mod made;
+
 /// Groups that are no account, because nobody said which are.
 pub mod groups;
 
 use std::collections::VecDeque;
 
 use groups::Groups;
+use made::Origin;
 use mapping::Mapping;
 use record::{Record, id};
 
@@ -42,6 +46,8 @@ pub struct Terms {
     pub group: Option<String>,
     /// The types of groups that were seen, where none was named.
     pub groups: Groups,
+    /// The names of the files, without their directories.
+    pub files: Vec<String>,
 }
 
 /// How records that are no messages of ours are read.
@@ -76,13 +82,13 @@ impl Form {
     }
 
     /// The lines that a record becomes, or what is wrong with it.
-    fn lines(&mut self, text: &str, is_of_table: bool, terms: &Terms) -> Result<Vec<String>, String> {
+    fn lines(&mut self, text: &str, origin: Origin<'_>, terms: &Terms) -> Result<Vec<String>, String> {
         match self {
             Form::Segment => segment::line(text),
             Form::Mixpanel => mixpanel::lines(text, terms),
             Form::Amplitude(told) => told.lines(text, terms),
             Form::PostHog => posthog::lines(text, terms),
-            Form::Rows(mapping) => mapping.lines(text, is_of_table),
+            Form::Rows(mapping) => mapping.lines(text, origin),
         }
     }
 }
@@ -107,7 +113,9 @@ impl<I> Translated<I> {
             self.waiting.push_back(piece);
             return;
         };
-        match form.lines(text, piece.original.is_some(), &self.terms) {
+        let file = self.terms.files.get(piece.place.source as usize).map_or("", String::as_str);
+        let origin = Origin { file, line: piece.place.line, is_of_table: piece.original.is_some() };
+        match form.lines(text, origin, &self.terms) {
             Ok(lines) => {
                 let original = piece.original.as_ref().unwrap_or(&piece.text);
                 let made = lines.into_iter().map(|line| Piece {
