@@ -215,20 +215,20 @@ fn told(text: &mut String, columns: &[Column], rows: usize) -> std::fmt::Result 
 fn remark(made: Option<&str>, has_message_id: bool, kind: &str) -> String {
     let lines: &[&str] = match made {
         Some("row") => &[
-            "No column of the proposal has an id in every row, and none a time in every row. So the messageId is made of the row,",
-            "its line and the name of its file: the same file imported again stores nothing twice, but the same rows under",
-            "another name or at other lines are events once more. A row without a time happened when it is imported.",
-            "Where a column is unique to each event, name it instead.",
+            "No column found holds an id of each event, and none a time in every row. So the messageId is made of the row, its line and",
+            "the name of its file: the same file imported again stores nothing twice, but the same rows under another name or at other",
+            "lines are events once more. A row without a time happened when it is imported. Where a column is unique to each event,",
+            "name it instead.",
         ],
         Some(_) => &[
-            "No column of the proposal has an id in every row, and none a time in every row. So the messageId is made of what the row",
-            "says: the same again stores nothing, also when something else was said meanwhile, and a row that says something else is a new",
+            "No column found holds the time of what each row says, and none an id of its own for that. So the messageId is made of what",
+            "it says: the same again stores nothing, also when something else was said meanwhile, and a row that says something else is a new",
             "statement. One without a time counts as said when it is imported. Where a column says when a row was changed last, name it",
             "as the timestamp.",
         ],
         None if kind == "track" && !has_message_id => &[
-            "No column of the proposal has an id in every row: rows that are alike in every cell, the time included, are one event. Where",
-            "they are not, add messageId = { made = \"row\" }.",
+            "No column found holds an id of each event: rows that are alike in every cell, the time included, are one event. Where they",
+            "are not, add messageId = { made = \"row\" }.",
         ],
         None => &[],
     };

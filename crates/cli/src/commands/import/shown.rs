@@ -18,9 +18,8 @@ pub fn table(imports: &[Value]) -> String {
         };
         let mut cells = vec![text(&one["id"]), state];
         cells.extend(["read", "stored", "duplicates", "refused", "startedAt"].map(|name| text(&one[name])));
-        cells.extend(
-            ["keyId", "undoneBy"].map(|name| one[name].as_u64().map_or_else(|| "-".to_owned(), |key| key.to_string())),
-        );
+        let by = |name: &str| if one[name].is_null() { "-".to_owned() } else { text(&one[name]) };
+        cells.extend(["keyId", "undoneBy"].map(by));
         cells.extend(["format", "name"].map(|name| text(&one[name])));
         cells
     };
