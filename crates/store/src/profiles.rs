@@ -53,6 +53,13 @@ pub trait Profiles: Send + Sync {
         id: RecordId,
     ) -> Answer<'_, Option<Arc<Profile>>, ReadError>;
 
+    /// Several records, each as of the moment of its own look.
+    fn profiles(
+        &self,
+        workspace: WorkspaceId,
+        records: Vec<(RecordKind, RecordId)>,
+    ) -> Answer<'_, Vec<Option<Arc<Profile>>>, ReadError>;
+
     /// A page of records.
     fn list(&self, workspace: WorkspaceId, query: ListQuery) -> Answer<'_, ListPage, ReadError>;
 

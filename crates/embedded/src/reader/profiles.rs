@@ -31,6 +31,18 @@ impl Profiles for Embedded {
         self.blocking(move |reader| reader.views.profile(&ProfileKey::new(workspace, kind, id)))
     }
 
+    fn profiles(
+        &self,
+        workspace: WorkspaceId,
+        records: Vec<(RecordKind, RecordId)>,
+    ) -> Answer<'_, Vec<Option<Arc<Profile>>>, ReadError> {
+        let read = move |reader: &Reader| {
+            let profile = |(kind, id)| reader.views.profile(&ProfileKey::new(workspace, kind, id));
+            records.into_iter().map(profile).collect()
+        };
+        self.blocking(read)
+    }
+
     fn list(&self, workspace: WorkspaceId, query: ListQuery) -> Answer<'_, ListPage, ReadError> {
         self.blocking(move |reader| reader.list(workspace, &query))
     }

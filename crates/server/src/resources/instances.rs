@@ -86,6 +86,7 @@ pub(super) async fn list(
     let found = request.page(&state, &workspace).await?;
     let next = found.next.map(|at| request.cursor(at));
     let mut gatherer = Gatherer::new(&state, workspace.id);
+    gatherer.read_ahead(&found.profiles).await?;
     let mut views = Vec::with_capacity(found.profiles.len());
     for profile in found.profiles {
         views.push(gather(&mut gatherer, profile).await?);
@@ -110,6 +111,7 @@ pub(super) async fn search(
     let object = custom_objects::find(&state, &workspace, &id).await?;
     let found = sought(&state, &workspace, &object, &Query::of(&uri)).await?;
     let mut gatherer = Gatherer::new(&state, workspace.id);
+    gatherer.read_ahead(&found).await?;
     let mut views = Vec::with_capacity(found.len());
     for profile in found {
         views.push(gather(&mut gatherer, profile).await?);

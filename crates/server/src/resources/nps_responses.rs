@@ -8,7 +8,6 @@ use axum::{
     response::Response,
 };
 use muster_model::{
-    id::RecordId,
     kind::RecordKind,
     profile::{Profile, Span},
 };
@@ -18,7 +17,7 @@ use super::{
     answer::{self, json, page},
     query::Query,
     records::{ListOf, ListRequest, PathId, Reader, find},
-    related::Gatherer,
+    related::{Gatherer, user_of},
 };
 use crate::{
     error::ApiError,
@@ -104,10 +103,6 @@ async fn listed(
     answer::write(state, weight, write).await
 }
 
-fn user_of(response: &Profile) -> Option<RecordId> {
-    response.as_nps_response()?.user.as_ref().map(|register| register.value().id)
-}
-
 /// Answers one record.
 pub(super) async fn show(
     State(state): State<AppState>,
@@ -141,12 +136,18 @@ async fn gather(
     profiles: Vec<Arc<Profile>>,
 ) -> Result<Vec<NpsResponseView>, ApiError> {
     let mut gatherer = Gatherer::new(state, workspace.id);
-    let mut views = Vec::with_capacity(profiles.len());
-    for profile in profiles {
-        let user = match user_of(&profile) {
-            Some(id) => state.store.profile(workspace.id, RecordKind::User, id).await.map_err(ApiError::Read)?,
+    gatherer.read_ahead(&profiles).await?;
+    let mut answered = Vec::with_capacity(profiles.len());
+    for profile in &profiles {
+        answered.push(match user_of(profile) {
+            Some(id) => gatherer.profile(RecordKind::User, id).await?,
             None => None,
-        };
+        });
+    }
+    let users: Vec<Arc<Profile>> = answered.iter().flatten().cloned().collect();
+    gatherer.read_ahead(&users).await?;
+    let mut views = Vec::with_capacity(profiles.len());
+    for (profile, user) in profiles.into_iter().zip(answered) {
         let user = match user {
             Some(user) => Some(gatherer.user(user).await?),
             None => None,

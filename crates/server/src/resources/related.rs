@@ -1,9 +1,12 @@
 //! What is shown of a record besides itself, within bounds.
 //!
-//! One `Gatherer` serves one answer: it remembers what it has read, so that users of one account read it once. All
-//! counts and the times at which an account or a user was seen are exact.
+//! One `Gatherer` serves one answer: it remembers what it has read, so that users of one account read it once, and reads what
+//! belongs to the records of a page together. All counts and the times at which an account or a user was seen are exact.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use muster_model::{
     id::{RecordId, WorkspaceId},
@@ -24,12 +27,28 @@ pub(crate) struct Gatherer<'s> {
     workspace: WorkspaceId,
     accounts: HashMap<RecordId, Arc<AccountView>>,
     organizations: HashMap<RecordId, Arc<OrganizationView>>,
+    /// Records that were read before they are shown.
+    ahead: HashMap<(RecordKind, RecordId), Option<Arc<Profile>>>,
 }
 
 impl<'s> Gatherer<'s> {
     /// A gatherer for one answer.
     pub(crate) fn new(state: &'s AppState, workspace: WorkspaceId) -> Self {
-        Gatherer { state, workspace, accounts: HashMap::new(), organizations: HashMap::new() }
+        let (accounts, organizations, ahead) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Gatherer { state, workspace, accounts, organizations, ahead }
+    }
+
+    /// Reads what is shown beside the records of a page, all of it together; of very many, those that come first.
+    pub(crate) async fn read_ahead(&mut self, page: &[Arc<Profile>]) -> Result<(), ApiError> {
+        let mut known: HashSet<(RecordKind, RecordId)> = self.ahead.keys().copied().collect();
+        let new = page.iter().flat_map(|profile| beside(profile)).filter(|record| known.insert(*record));
+        let wanted: Vec<(RecordKind, RecordId)> = new.take(self.state.settings.related_records_max).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let found = self.state.store.profiles(self.workspace, wanted.clone()).await.map_err(ApiError::Read)?;
+        self.ahead.extend(wanted.into_iter().zip(found));
+        Ok(())
     }
 
     /// Whether so many records were gathered that a page should end.
@@ -126,7 +145,33 @@ impl<'s> Gatherer<'s> {
         }
     }
 
-    async fn profile(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ApiError> {
+    /// A record beside one that is shown.
+    pub(crate) async fn profile(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ApiError> {
+        if let Some(known) = self.ahead.get(&(kind, id)) {
+            return Ok(known.clone());
+        }
         self.state.store.profile(self.workspace, kind, id).await.map_err(ApiError::Read)
     }
+}
+
+/// Who gave a response.
+pub(super) fn user_of(response: &Profile) -> Option<RecordId> {
+    response.as_nps_response()?.user.as_ref().map(|register| register.value().id)
+}
+
+/// Which other records may be shown with a record.
+fn beside(profile: &Profile) -> Vec<(RecordKind, RecordId)> {
+    let mut beside = Vec::new();
+    if let Some(user) = profile.as_user() {
+        beside.extend(user.nps.last.as_ref().map(|last| (RecordKind::NpsResponse, last.response)));
+        beside.extend(user.accounts.standing().iter().map(|link| (RecordKind::Account, link.parent)));
+        beside.extend(user.organizations.standing().iter().map(|link| (RecordKind::Organization, link.parent)));
+    } else if let Some(account) = profile.as_account() {
+        beside.extend(account.parent().map(|parent| (RecordKind::Organization, parent.id)));
+    } else if let Some(instance) = profile.as_instance() {
+        beside.extend(instance.account().map(|parent| (RecordKind::Account, parent.id)));
+        beside.extend(instance.organization().map(|parent| (RecordKind::Organization, parent.id)));
+    }
+    beside.extend(user_of(profile).map(|user| (RecordKind::User, user)));
+    beside
 }

@@ -95,6 +95,7 @@ async fn written(
     after: impl Fn(&UserView) -> String + Send + 'static,
 ) -> Result<Response, ApiError> {
     let mut gatherer = Gatherer::new(state, workspace.id);
+    gatherer.read_ahead(&profiles).await?;
     let mut views = Vec::with_capacity(profiles.len());
     let last = profiles.len().saturating_sub(1);
     for (nth, profile) in profiles.into_iter().enumerate() {

@@ -31,6 +31,17 @@ impl Profiles for MemoryStore {
         Box::pin(async move { Ok(self.folded(workspace).profiles.get(&(kind, id)).cloned()) })
     }
 
+    fn profiles(
+        &self,
+        workspace: WorkspaceId,
+        records: Vec<(RecordKind, RecordId)>,
+    ) -> Answer<'_, Vec<Option<Arc<Profile>>>, ReadError> {
+        Box::pin(async move {
+            let folded = self.folded(workspace);
+            Ok(records.iter().map(|record| folded.profiles.get(record).cloned()).collect())
+        })
+    }
+
     fn list(&self, workspace: WorkspaceId, query: ListQuery) -> Answer<'_, ListPage, ReadError> {
         Box::pin(async move {
             let folded = self.folded(workspace);

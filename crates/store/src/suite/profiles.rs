@@ -12,6 +12,7 @@ use super::{
     desk::START,
     phrases::{WORLD_CUP, account, account_of, does, does_in, joins, joins_organization, leaves},
 };
+use crate::profiles::Profiles;
 
 fn instant(text: &str) -> Micros {
     Micros::parse(text).expect("cases write instants that can be read")
@@ -75,6 +76,10 @@ pub async fn a_record_is_found_by_its_kind_and_id_alone<S: Subject>(subject: &S,
     }
     assert!(desk.find_id(Account, RecordId(0)).await.is_none());
     assert!(desk.find_id(Account, RecordId(u128::MAX)).await.is_none());
+    let several = [(Account, id), (User, id), (User, desk.id(User, "é/1 %")), (Account, id), (Account, RecordId(0))];
+    let found = desk.store().profiles(desk.workspace().id, several.to_vec()).await.expect("records can be read");
+    let names: Vec<Option<&str>> = found.iter().map(|one| one.as_ref().map(|one| &*one.external_id)).collect();
+    assert_eq!(names, [Some("1"), None, Some("é/1 %"), Some("1"), None]);
 }
 
 /// A record that others name is there before anyone describes it, and says so.

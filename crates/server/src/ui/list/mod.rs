@@ -268,6 +268,7 @@ async fn found(
     let request = request.await?;
     let page = request.page(state, workspace).await?;
     let mut gatherer = Gatherer::new(state, workspace.id);
+    gatherer.read_ahead(&page.profiles).await?;
     let mut records = Vec::with_capacity(page.profiles.len());
     for profile in page.profiles {
         records.push(columns::gather(&mut gatherer, profile, state).await?);
