@@ -2,14 +2,14 @@
 //!
 //! One page of a list after the other searches for the same; to look through all texts again would take longer than all the rest
 //! of a page. An answer belongs to one state of the texts, told by the number of their last change, and counts for no other. Holds
-//! at most half a million ids; never looks into a text itself.
+//! at most half a million of them; never looks into a text itself.
 
 use std::collections::VecDeque;
 
 use muster_model::{id::WorkspaceId, kind::RecordKind};
 use parking_lot::Mutex;
 
-use super::sets::Answer;
+use super::folded::Finding;
 
 /// A kind of record of a workspace.
 pub type Of = (WorkspaceId, RecordKind);
@@ -18,7 +18,7 @@ pub type Of = (WorkspaceId, RecordKind);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     pub of: Of,
-    /// The number of the last change of these texts; no two tables ever have the same.
+    /// The number of the last change of these texts or of their rows; no two tables ever have the same.
     pub change: u64,
     pub needle: Box<str>,
 }
@@ -30,10 +30,10 @@ const ANSWERS_MAX: usize = 64;
 
 /// Every answer there is, the one asked for last at the end.
 #[derive(Debug, Default)]
-pub struct Finds(Mutex<VecDeque<(Question, Answer)>>);
+pub struct Finds(Mutex<VecDeque<(Question, Finding)>>);
 
 impl Finds {
-    pub fn get(&self, question: &Question) -> Option<Answer> {
+    pub fn get(&self, question: &Question) -> Option<Finding> {
         let mut finds = self.0.lock();
         let at = finds.iter().position(|(known, _)| known == question)?;
         let kept = finds.remove(at)?;
@@ -43,12 +43,12 @@ impl Finds {
     }
 
     /// Keeps an answer. One to texts that have changed meanwhile is in nobody's way: it goes when others come.
-    pub fn keep(&self, question: Question, answer: Answer) {
+    pub fn keep(&self, question: Question, answer: Finding) {
         let mut finds = self.0.lock();
         finds.retain(|(known, _)| *known != question);
         finds.push_back((question, answer));
-        let ids = |finds: &VecDeque<(Question, Answer)>| -> usize {
-            finds.iter().map(|(_, answer)| answer.as_ref().map_or(0, |ids| ids.len())).sum()
+        let ids = |finds: &VecDeque<(Question, Finding)>| -> usize {
+            finds.iter().map(|(_, answer)| answer.as_ref().map_or(0, |found| found.count())).sum()
         };
         while finds.len() > ANSWERS_MAX || ids(&finds) > IDS_MAX {
             finds.pop_front();
@@ -65,9 +65,7 @@ impl Finds {
 mod tests {
     use std::sync::Arc;
 
-    use muster_model::id::RecordId;
-
-    use super::*;
+    use super::{super::folded::Found, *};
 
     fn question(change: u64, needle: &str) -> Question {
         Question { of: (WorkspaceId(1), RecordKind::User), change, needle: needle.into() }
@@ -76,9 +74,9 @@ mod tests {
     #[test]
     fn what_was_found_counts_until_a_text_changes() {
         let finds = Finds::default();
-        let ids = |count: usize| Some(Arc::new((0..count as u128).map(RecordId).collect()));
+        let ids = |count: usize| Some(Arc::new(Found::of_rows(0..count as u32)));
         let found =
-            |change, needle: &str| finds.get(&question(change, needle)).map(|answer| answer.map(|ids| ids.len()));
+            |change, needle: &str| finds.get(&question(change, needle)).map(|answer| answer.map(|found| found.count()));
         finds.keep(question(5, "a"), ids(3));
         finds.keep(question(5, "b"), None);
         assert_eq!((found(5, "a"), found(5, "b")), (Some(Some(3)), Some(None)));

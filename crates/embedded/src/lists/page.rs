@@ -1,15 +1,17 @@
 //! A page: what is in memory and what is on disk, merged in the order of the list.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, collections::BinaryHeap, sync::Arc};
 
 use fjall::UserValue;
 use muster_model::{
     id::{RecordId, WorkspaceId},
     profile::Profile,
+    rank::Rank,
+    time::Micros,
 };
 use muster_store::{
     error::ReadError,
-    lists::{ListCursor, ListPage, ListQuery, kept_seen},
+    lists::{ListCursor, ListPage, ListQuery, Place, kept_seen},
 };
 use rustc_hash::FxHashMap;
 
@@ -20,8 +22,8 @@ use super::{
     memory::Memory,
     pager::{Pager, is_after},
     sets::Answer,
-    sources::{SET_MAX, Source},
-    walk::Steps,
+    sources::{FEW, SET_MAX, Source},
+    walk::{Steps, times},
 };
 use crate::{codec, engine::Reader, error::damaged, keys::ProfileKey, views};
 
@@ -54,7 +56,8 @@ impl Pager<'_> {
     fn read(mut self) -> Result<ListPage, Fault> {
         let of = (self.workspace, self.query.kind);
         let sources = self.reader.found_by(&self.glance, self.workspace, &self.query)?;
-        let lineup = self.lineup(&sources)?;
+        let standing = self.standing(&sources);
+        let lineup = if standing.is_none() { self.lineup(&sources)? } else { None };
         let named = match self.glance.records() {
             // So few are looked at one by one.
             0..=LOOK_RECORDS => None,
@@ -65,6 +68,10 @@ impl Pager<'_> {
             return self.merge(&mut memory, behind(places, &self.query), &Among::default(), usize::MAX);
         }
         let whole = self.reader.options.scan_max;
+        if let Some((steps, found)) = standing {
+            let bound = if found <= FEW { usize::MAX } else { whole };
+            return self.merge(&mut memory, steps, &Among::default(), bound);
+        }
         let searches = || {
             sources.iter().filter_map(|source| if let Source::Text(search) = source { Some(&**search) } else { None })
         };
@@ -75,7 +82,7 @@ impl Pager<'_> {
         }
         let known = self.reader.set(&self.glance, of, &sources, false)?;
         if known.is_some() || !among.searches.is_empty() {
-            let found = || searches().find_map(|search| search.found().clone());
+            let found = || searches().find_map(|search| search.ids().cloned());
             among.set = known.flatten().or_else(found);
             return self.merge(&mut memory, self.steps(&among), &among, whole);
         }
@@ -96,6 +103,24 @@ impl Pager<'_> {
         let rest = self.merge(&mut memory, self.steps(&among), &among, left)?;
         page.profiles.extend(rest.profiles);
         Ok(ListPage { profiles: page.profiles, next: rest.next })
+    }
+
+    /// Steps over what a search found, and how many that are, where nothing else is asked of the index and the list goes by a
+    /// time that is known of each without reading it.
+    fn standing(&self, sources: &[Source]) -> Option<(Steps, usize)> {
+        let [Source::Text(search)] = sources else { return None };
+        let found = search.standing(&self.query.order)?;
+        let (count, ascending, (first, last)) = (found.len(), self.query.ascending, times(&self.query));
+        // What is greatest comes first, and it is its own reverse.
+        let turn = move |(at, id): (i64, u128)| if ascending { (!at, id) } else { (at, !id) };
+        let cursor = |at, id| ListCursor { place: Place::Ranked(Rank::Time(at)), id };
+        let is_next =
+            |(at, id): &(Micros, RecordId)| first <= *at && *at <= last && is_after(&cursor(*at, *id), &self.query);
+        // A page takes few of them, so they are not sorted.
+        let mut heap: BinaryHeap<(i64, u128)> =
+            found.into_iter().filter(is_next).map(|(at, id)| turn((at.0, id.0))).collect();
+        let next = move || heap.pop().map(turn).map(|(at, id)| Ok((cursor(Micros(at), RecordId(id)), None)));
+        Some((Box::new(std::iter::from_fn(next)), count))
     }
 
     /// Where the records on disk stand that a source singles out, if they are few: all of them are read and sorted, once.

@@ -88,7 +88,8 @@ impl Reader {
         for source in sources {
             let found = match source {
                 Source::Text(search) => {
-                    search.found().as_ref().filter(|ids| ids.len() <= FEW).map(|ids| ids.iter().copied().collect())
+                    let few = search.found().as_ref().is_some_and(|found| found.count() <= FEW);
+                    search.ids().filter(|_| few).map(|ids| ids.iter().copied().collect())
                 }
                 Source::Index(lookup) => {
                     let known = self.views.sets.get(&glance.below.snapshot, &(workspace, kind, lookup.clone()));

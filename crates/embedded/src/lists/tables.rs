@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 
 use super::{
     finds::{Finds, Of},
-    folded::{Recent, Rows},
+    folded::{Recent, Rows, Times},
 };
 
 /// Changed records that a table is made anew from, at least.
@@ -45,7 +45,7 @@ pub struct Kept {
     pub table: Table,
     pub recent: Arc<Recent>,
     pub recent_bytes: usize,
-    /// The number of the last change of its texts.
+    /// The number of the last change of its texts, or of the rows that they stand in.
     pub change: u64,
     /// Zero if nobody has searched it yet.
     pub used: u64,
@@ -69,22 +69,23 @@ impl Kept {
         made + self.recent_bytes
     }
 
-    /// Notes the text that a record has now, if it is another one; whether it is.
-    pub fn note(&mut self, id: RecordId, text: &str) -> bool {
+    /// Notes the times that a record has now, and its text if it is another one; whether it is.
+    pub fn note(&mut self, id: RecordId, text: &str, times: Times) -> bool {
         let known = match (self.recent.get(&id), &self.table) {
             (_, Table::TooLarge) => return false,
-            (Some(known), _) => Some(known.as_bytes()),
-            (None, Table::Made(rows)) => rows.of(id),
+            (Some((known, _)), _) => Some(known.as_bytes()),
+            (None, Table::Made(rows)) => rows.renew(id, times),
             (None, Table::Making) => None,
         };
-        if known == Some(text.as_bytes()) {
+        let is_new = known != Some(text.as_bytes());
+        if !is_new && !self.recent.contains_key(&id) {
             return false;
         }
         self.recent_bytes += text.len() + RECENT_BYTES;
-        if let Some(before) = Arc::make_mut(&mut self.recent).insert(id, text.into()) {
+        if let Some((before, _)) = Arc::make_mut(&mut self.recent).insert(id, (text.into(), times)) {
             self.recent_bytes -= before.len() + RECENT_BYTES;
         }
-        true
+        is_new
     }
 
     /// The table, if so much has changed since that one is to be made of both.
@@ -140,11 +141,11 @@ impl Held {
     }
 
     /// Notes texts that may have changed.
-    pub fn note(&mut self, some: &[(Of, RecordId, String)]) {
+    pub fn note(&mut self, some: &[(Of, RecordId, String, Times)]) {
         let now = self.next();
-        for (of, id, text) in some {
+        for (of, id, text, times) in some {
             let Some(kept) = self.tables.get_mut(of) else { continue };
-            if kept.note(*id, text) && kept.change != now {
+            if kept.note(*id, text, *times) && kept.change != now {
                 kept.change = now;
                 self.finds.forget(*of);
             }
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn the_bound_is_kept() {
         let mut held = Held { bytes_max: 1_000, ..Held::default() };
-        for (workspace, count, tables) in [(1, 20, 1), (2, 20, 2), (3, 20, 2), (4, 60, 1)] {
+        for (workspace, count, tables) in [(1, 10, 1), (2, 10, 2), (3, 10, 2), (4, 30, 1)] {
             let of = (WorkspaceId(workspace), RecordKind::User);
             held.begin(of, u64::from(workspace), u64::from(workspace));
             held.keep(of, u64::from(workspace), Some(Rows::of_texts((0..count).map(|id| (id, "x")))));

@@ -29,7 +29,7 @@ use rustc_hash::FxHashSet;
 
 use super::{
     finds::{Of, Question},
-    folded::{Rows, Search},
+    folded::{Rows, Search, Times},
     tables::{Held, Table, Unsettled},
 };
 use crate::{
@@ -82,12 +82,14 @@ impl Texts {
             return;
         }
         let of_table = |(key, _): &(&ProfileKey, &Slot)| tables.contains(&(key.workspace, key.kind));
-        let changed =
-            |(key, slot): (&ProfileKey, &Slot)| ((key.workspace, key.kind), key.id, find::searchable(&slot.profile));
+        let changed = |(key, slot): (&ProfileKey, &Slot)| {
+            let profile = &slot.profile;
+            ((key.workspace, key.kind), key.id, find::searchable(profile), Times::of(profile))
+        };
         let mut changed = overlay.profiles.iter().filter(of_table).map(changed).peekable();
         // Searches go on meanwhile: what is not noted yet is in memory, which knows it better.
         while changed.peek().is_some() {
-            let some: Vec<(Of, RecordId, String)> = changed.by_ref().take(NOTED_AT_ONCE).collect();
+            let some: Vec<(Of, RecordId, String, Times)> = changed.by_ref().take(NOTED_AT_ONCE).collect();
             self.held.lock().note(&some);
         }
         self.settle();
@@ -103,10 +105,13 @@ impl Texts {
             let rows = before.with(&recent);
             drop(recent);
             let mut held = self.held.lock();
+            let now = held.next();
             let Some(kept) = held.tables.get_mut(&of) else { continue };
-            // The texts are the same ones, so what was found in them still counts.
             if matches!(&kept.table, Table::Made(now) if Arc::ptr_eq(now, &before)) {
                 (kept.table, kept.recent, kept.recent_bytes) = (Table::Made(Arc::new(rows)), Arc::default(), 0);
+                // What was found stood in other rows.
+                kept.change = now;
+                held.finds.forget(of);
             }
         }
         self.held.lock().keep_bound(None);
@@ -259,7 +264,7 @@ fn make(
     for (number, entry) in state.database.snapshot().prefix(&state.profiles, prefix).enumerate() {
         let value = entry.value().map_err(|error| state_failed(&error))?;
         let profile = codec::profile::decode(&value).map_err(|_| damaged("a profile"))?;
-        rows.push(profile.id, find::searchable(&profile).as_bytes());
+        rows.push(profile.id, find::searchable(&profile).as_bytes(), Times::of(&profile));
         if rows.bytes() > bytes_max || number % READ_AT_ONCE == 0 && !goes_on() {
             return Ok(None);
         }
@@ -272,6 +277,7 @@ mod tests {
     use std::{collections::BTreeSet, thread};
 
     use muster_model::{profile::Profile, time::Micros};
+    use muster_store::lists::ListOrder;
 
     use super::*;
 
@@ -281,12 +287,24 @@ mod tests {
 
     fn found(texts: &Arc<Texts>, state: &State, needle: &str) -> Option<BTreeSet<u128>> {
         let search = texts.search(state, users(1), needle)?;
-        search.found().as_ref().map(|found| found.iter().map(|id| id.0).collect())
+        search.ids().map(|found| found.iter().map(|id| id.0).collect())
     }
 
     fn note(texts: &Texts, some: &[(u128, &str)]) {
-        let some: Vec<_> = some.iter().map(|(id, text)| (users(1), RecordId(*id), (*text).to_owned())).collect();
+        let times = |id: u128| Times { created: Micros(-(id as i64)), updated: Micros(id as i64) };
+        let new = |(id, text): &(u128, &str)| (users(1), RecordId(*id), (*text).to_owned(), times(*id));
+        let some: Vec<_> = some.iter().map(new).collect();
         texts.held.lock().note(&some);
+    }
+
+    /// Where those that are found stand by their last change and by their creation.
+    fn standing(texts: &Arc<Texts>, state: &State, needle: &str) -> [BTreeSet<(i64, u128)>; 2] {
+        let search = texts.search(state, users(1), needle).unwrap();
+        assert!(search.standing(&ListOrder::LastSeen).is_none());
+        [ListOrder::UpdatedAt, ListOrder::CreatedAt].map(|order| {
+            let standing = search.standing(&order).unwrap();
+            standing.into_iter().map(|(at, id)| (at.0, id.0)).collect()
+        })
     }
 
     #[test]
@@ -306,7 +324,11 @@ mod tests {
         };
         let before = kept(&texts);
         note(&texts, &[(2, "meanwhile"), (4, "old")]);
-        assert_eq!(kept(&texts), before, "nothing changed");
+        assert_eq!(kept(&texts), before, "no text changed");
+        let [updated, created] = standing(&texts, &state, "old");
+        assert!(updated.contains(&(4, 4)) && updated.contains(&(0, 6)) && !updated.iter().any(|(_, id)| *id == 2));
+        assert!(created.contains(&(-4, 4)) && created.contains(&(0, 6)));
+        assert_eq!(standing(&texts, &state, "mean"), [BTreeSet::from([(2, 2)]), BTreeSet::from([(-2, 2)])]);
         note(&texts, &[(5, "meanwhile"), (4, "new")]);
         assert_eq!(
             found(&texts, &state, "mean"),
@@ -319,7 +341,9 @@ mod tests {
         note(&texts, &[(7, "new")]);
         texts.settle();
         assert_eq!((kept(&texts).1, kept(&texts).2), (0, 0));
-        let expected = (100..10_096).chain([4, 7]).collect();
+        let expected: BTreeSet<u128> = (100..10_096).chain([4, 7]).collect();
+        let stand = |sign: i64| expected.iter().map(|id| (sign * *id as i64, *id)).collect();
+        assert_eq!(standing(&texts, &state, "new"), [stand(1), stand(-1)]);
         assert_eq!(found(&texts, &state, "new"), Some(expected));
         assert_eq!(found(&texts, &state, "mean"), Some(BTreeSet::from([2, 5])));
     }
@@ -363,7 +387,7 @@ mod tests {
                 .unwrap();
         }
         let workspaces = [WorkspaceId(1), WorkspaceId(2), WorkspaceId(3)];
-        for (bytes_max, made) in [(0, 0), (500, 1), (1_000, 2), (2_000, 3)] {
+        for (bytes_max, made) in [(0, 0), (800, 1), (1_600, 2), (2_400, 3)] {
             let texts = Arc::new(Texts::default());
             texts.keep_within(bytes_max);
             texts.read_ahead(&state, &workspaces);
@@ -377,7 +401,7 @@ mod tests {
             };
             assert_eq!(tables(&texts), (1..=made).map(users).collect::<Vec<Of>>(), "{bytes_max} bytes");
             let search = texts.search(&state, users(3), "x");
-            assert_eq!(search.map(|search| search.found().as_ref().unwrap().len()), (bytes_max > 0).then_some(20));
+            assert_eq!(search.map(|search| search.found().as_ref().unwrap().count()), (bytes_max > 0).then_some(20));
             assert_eq!(tables(&texts).contains(&users(3)), bytes_max > 0);
             texts.end();
             texts.read_ahead(&state, &workspaces);

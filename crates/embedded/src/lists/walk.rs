@@ -156,7 +156,7 @@ fn among(set: &FxHashSet<RecordId>, after: Option<RecordId>, ascending: bool) ->
 
 /// The earliest and the latest instant that a list by times of receipt may have: narrower where a condition is about the
 /// same times.
-fn times(query: &ListQuery) -> (Micros, Micros) {
+pub fn times(query: &ListQuery) -> (Micros, Micros) {
     let (mut from, mut to) = (Micros::MIN, Micros::MAX);
     for condition in &query.conditions {
         if let (Condition::Updated { after, before }, ListOrder::UpdatedAt) = (condition, &query.order) {
