@@ -308,6 +308,15 @@ pub async fn someone_whom_nobody_identified_can_be_deleted<S: Subject>(subject: 
     desk.send(&[is("u", "x", 9)]).await;
     assert_eq!(desk.timeline(User, "u").await, [""; 0], "nothing is left for whoever it turns out to be");
     check_seen(&desk, Account, "a", None).await;
+    // One that did nothing and only said something is there, too, and goes.
+    desk.send(&[said.replace(r#""x""#, r#""z""#).replace(r#""1""#, r#""2""#)]).await;
+    assert!(desk.find(Anonymous, "z").await.is_some());
+    let id = desk.delete(Anonymous, "z").await;
+    assert!(desk.find(Anonymous, "z").await.is_none());
+    let removed = desk.finished(id).await.erasure().map(|erasure| erasure.removed).expect("it was carried out");
+    assert_eq!((removed.users, removed.anonymous, removed.messages), (0, 1, 1));
+    let text = render(desk.store(), desk.workspace().id, Times::Hidden).await;
+    assert!(!text.contains("Ulm") && text.contains("passed by"), "{text}");
 }
 
 /// One workspace's ties say nothing in another.

@@ -55,6 +55,22 @@ fn an_instance_that_only_refused_messages_name() {
     assert_eq!(api.ask(line, "").status, 404);
 }
 
+/// Whoever did nothing and only told of itself is somebody to delete as well.
+#[test]
+fn an_anonymous_id_that_only_said_traits() {
+    let api = Api::new();
+    let said = r#"{"anonymousId":"x","traits":{"email":"x@example.com"},"messageId":"1"}"#;
+    assert_eq!(api.ask("POST /v1/identify", said).status, 200);
+    api.pass_seconds(1);
+    let messages = || api.ask("POST /query", r#"{"sql":"select count(*) from messages"}"#).json()["rows"][0][0].clone();
+    assert_eq!((messages(), api.ask("GET /resources/users/x", "").status), (json!(1), 404));
+    let answer = api.ask("DELETE /resources/users/x", "");
+    assert_eq!((answer.status, messages()), (204, json!(0)), "{}", answer.body);
+    let removed = api.read(answer.header("location"))["removed"].clone();
+    assert_eq!((&removed["anonymousIds"], &removed["messages"], &removed["users"]), (&json!(1), &json!(1), &json!(0)));
+    assert_eq!(api.ask("DELETE /resources/users/x", "").status, 404);
+}
+
 #[test]
 fn an_anonymous_id_that_nobody_has_identified() {
     let api = Api::new();
