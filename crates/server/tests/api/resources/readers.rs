@@ -99,3 +99,39 @@ fn an_incremental_pass_by_update_stops_at_what_it_knows() {
     assert_eq!(fresh.len(), 1);
     assert_eq!((&fresh[0]["externalId"], &fresh[0]["traits"]["late"]), (&"u2".into(), &1.into()));
 }
+
+/// What an assistant's connector asks on behalf of somebody who talks to it: a list, one of it by either of its ids, what
+/// belongs to it, and what is not here. Such connectors send a content type with every `GET`, the key with an empty password,
+/// hand on whatever JSON they get, and tell the person what `error` says.
+#[test]
+fn a_conversation_about_an_account() {
+    let api = api();
+    let basic = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("{TOKEN}:"));
+    let basic = format!("Basic {basic}");
+    let ask = |path: &str| {
+        let headers = [("authorization", &*basic), ("content-type", "application/json")];
+        let answer = api.ask_with(&format!("GET /resources/{path}"), &headers, "");
+        assert!(answer.header("content-type").starts_with("application/json"), "{path}");
+        assert!(!answer.header("ratelimit-reset").is_empty(), "{path}");
+        (answer.status, answer.json())
+    };
+    let (status, accounts) = ask("accounts?limit=50");
+    let account = accounts["results"].as_array().unwrap().iter().find(|one| one["externalId"] == "a3").unwrap();
+    let id = account["id"].as_str().unwrap();
+    assert_eq!((status, account["name"].as_str()), (200, Some("A")));
+    assert_eq!(ask(&format!("accounts/{id}")), ask("accounts/a3"));
+    let organization = account["organizationId"].as_str().unwrap();
+    assert_eq!(ask(&format!("organizations/{organization}")).1["externalId"], "o3");
+    let (_, users) = ask(&format!("accounts/{id}/users?limit=50&from="));
+    for found in [&users, &ask("users/search?email=u3@example.com").1, &ask("users/search?externalId=u3").1] {
+        assert_eq!((&found["results"][0]["externalId"], found["results"].as_array().unwrap().len()), (&"u3".into(), 1));
+        assert_eq!(found["results"][0]["accounts"][0]["id"], id);
+    }
+    assert_eq!(ask(&format!("accounts/{id}/healthScores")).0, 200);
+    for absent in ["conversations?limit=10", "tasks?limit=10&status=open", "notes?limit=10"] {
+        let (status, body) = ask(&format!("accounts/{id}/{absent}"));
+        assert!(status == 501 && body["error"].as_str().is_some_and(|why| why.contains("analytics")), "{body}");
+    }
+    let (status, body) = ask("accounts/nobody");
+    assert!(status == 404 && body["error"].is_string(), "{body}");
+}
