@@ -285,8 +285,8 @@ pub fn mend_surrogates(text: &str) -> Cow<'_, str> {
 }
 
 /// JSON text in one form for everything that is the same: no white space between tokens, members sorted by key, of
-/// members with one key the last. Numbers and strings keep their spelling, but for lone surrogates, which are mended.
-/// Nothing deeper than `depth_max` levels is touched.
+/// members with one key the last. Numbers and strings keep their spelling, but for what many readers refuse, and a whole answer
+/// with it: lone surrogates are mended, and a number beyond what a double holds, such as `1e999`, becomes a text. Nothing deeper than `depth_max` levels is touched.
 #[must_use]
 pub fn canonical(text: &str, depth_max: usize) -> String {
     let mended = mend_surrogates(text);
@@ -326,8 +326,20 @@ fn write_canonical(value: &str, levels: usize, out: &mut String) {
             }
             out.push(']');
         }
-        _ => out.push_str(value.trim_ascii()),
+        _ => {
+            let value = value.trim_ascii();
+            let quote = if is_beyond_doubles(value) { "\"" } else { "" };
+            out.extend([quote, value, quote]);
+        }
     }
+}
+
+/// Whether a value is a number beyond what a double holds.
+fn is_beyond_doubles(value: &str) -> bool {
+    let is_number = value.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    // Few numbers are so long or have an exponent.
+    let may_be = || value.len() > f64::MAX_10_EXP as usize || value.contains(['e', 'E']);
+    is_number && may_be() && value.parse().is_ok_and(f64::is_infinite)
 }
 
 enum Surrogate {
@@ -427,6 +439,11 @@ mod tests {
         check(r#"["\ud83d"]"#, r#"["\ufffd"]"#);
         check("[[[1]]]", "[[[1]]]");
         assert_eq!(canonical("[[ [ 1 ] ]]", 2), "[[[ 1 ]]]");
+        let long = "9".repeat(309);
+        check(
+            &format!("[1e999, -1E400, 1e308, 0e999, \"1e999\", true, {long}]"),
+            &format!("[\"1e999\",\"-1E400\",1e308,0e999,\"1e999\",true,\"{long}\"]"),
+        );
     }
 
     #[test]
