@@ -21,7 +21,9 @@ use crate::{error::state_failed, room::Room, state::State};
 
 /// Bytes after which the store starts a new log.
 const LOG_BYTES: usize = 64_000_000;
-const FILLER_BYTES: usize = 4 << 20;
+/// The store starts another log while it is being written to, so one such piece may still go into that one: much less than
+/// [`LEFT_BYTES_MAX`].
+const FILLER_BYTES: usize = 1 << 20;
 /// What beginning a log anew may take on disk, tables of what fills it included.
 pub const RENEWAL_BYTES_MAX: u64 = 4 * LOG_BYTES as u64;
 /// The unit in which the system tells what a file takes.
@@ -34,6 +36,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(20);
 const LOOKS_OF_ONE: usize = 50;
 /// What the log may hold when the store is closed: a start reads it in some hundredths of a second.
 const LEFT_BYTES_MAX: u64 = 4 << 20;
+
+const _: () = assert!(2 * FILLER_BYTES as u64 <= LEFT_BYTES_MAX);
 /// How long closing may take longer for a log without more.
 const LEAVING_MAX: Duration = Duration::from_secs(10);
 

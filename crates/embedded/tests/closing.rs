@@ -21,6 +21,10 @@ const TRAIT_BYTES: usize = 16_000;
 /// next.
 const STOPS_MAX: usize = 10;
 
+/// What a log may hold that was begun anew. The store starts it while it is being filled up, and a piece that was on its way
+/// may still go into it.
+const LEFT_BYTES_MAX: u64 = 3 << 20;
+
 /// The state store's logs: names, and the bytes written into them. The store may drop one during the look.
 fn logs(dir: &Path) -> (Vec<String>, u64) {
     let entries = std::fs::read_dir(dir.join("state")).unwrap().map(Result::unwrap);
@@ -54,11 +58,14 @@ async fn a_long_log_of_the_state_store_is_not_left_to_the_next_start() {
     for _ in 0..STOPS_MAX {
         store = reopen(store, dir.path()).await;
         (after, bytes) = logs(dir.path());
-        if after.iter().all(|name| !before.contains(name)) {
+        if bytes < LEFT_BYTES_MAX && after.iter().all(|name| !before.contains(name)) {
             break;
         }
     }
-    assert!(bytes < 2 << 20 && after.iter().all(|name| !before.contains(name)), "{before:?}, {after:?}, {bytes} bytes");
+    assert!(
+        bytes < LEFT_BYTES_MAX && after.iter().all(|name| !before.contains(name)),
+        "{before:?}, {after:?}, {bytes} bytes"
+    );
     for number in (0..USERS).step_by(50) {
         let user = store.profile(workspace, RecordKind::User, id(RecordKind::User, &format!("u{number}"))).await;
         assert!(user.unwrap().is_some(), "u{number} is gone");
