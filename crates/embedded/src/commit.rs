@@ -27,8 +27,11 @@ use crate::{
     slots::Slot,
     state::State,
     tally::OnDisk,
-    views::statement_value,
-    writer::known::{IdentityKey, IdentityMap, Known},
+    views::{Views, statement_value},
+    writer::{
+        dedupe::Identities,
+        known::{IdentityKey, IdentityMap, Known},
+    },
 };
 
 /// A frozen overlay to bring into place.
@@ -46,6 +49,18 @@ const PLACES_BYTES: u64 = 512;
 const SET_ASIDE_BYTES: u64 = 16 << 20;
 
 impl Job {
+    /// Freezes what is live now, up to a frame of the journal, and has a new overlay take its place.
+    pub fn freeze(views: &Views, identities: &mut Identities, position: u64) -> Job {
+        let overlay = views.change(|current| {
+            let next = Overlay::after(&current.live);
+            let frozen = Arc::new(std::mem::replace(&mut current.live, next));
+            current.frozen = Some(Arc::clone(&frozen));
+            current.freezes += 1;
+            frozen
+        });
+        Job { overlay, identities: identities.freeze(), position }
+    }
+
     /// Bytes that bringing it into the state store may take, roughly and rather too many.
     pub fn bytes(&self) -> u64 {
         self.overlay.bytes() as u64
@@ -64,7 +79,7 @@ pub fn ingest(
 ) -> Result<Changes, changes::Fault> {
     ingest_identities(job, state).map_err(changes::Fault::Store)?;
     ingest_statements(&job.overlay, state).map_err(changes::Fault::Store)?;
-    Changes::prepare(&job.overlay, settled, (state, gaps), options.bulk_places_min)
+    Changes::prepare((&job.overlay, job.position), settled, (state, gaps), options.bulk_places_min)
 }
 
 /// Commits a frozen overlay, of which the rest was ingested, and the files written from it.

@@ -130,6 +130,7 @@ impl Embedded {
             closing: Arc::clone(&closing),
         };
         let mut writer = Writer {
+            checkpointing: recovered.begun.is_some_and(|job| jobs.send(job).is_ok()),
             views: Arc::clone(&views),
             options: Arc::clone(&options),
             counters: Arc::clone(&counters),
@@ -140,7 +141,6 @@ impl Embedded {
             jobs,
             done: done_taken,
             asked,
-            checkpointing: false,
             changed_at: None,
             // A deletion that came back from the journal is to leave it.
             hurry: erasing,

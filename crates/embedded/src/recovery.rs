@@ -1,8 +1,9 @@
 //! From a directory as some stop left it to an engine that can go on.
 //!
 //! Order: lock the directory; open the state, which is made only where nothing is kept yet; check the history against the
-//! manifest; read the journal from the committed position and fold it in; drop the history files that no entry names. That
-//! comes last: until the journal goes on where the state ends, such a file may belong to another state than this one.
+//! manifest; read the journal from the committed position and fold it in; drop the history files that no entry names. What a
+//! checkpoint held that was cut while it changed lists is frozen as it was then, so that the next one changes the same
+//! ([`crate::lists::changes`]). Dropping comes last: until the journal goes on where the state ends, such a file may belong to another state than this one.
 //! Everything dropped is reported. A start that is refused removes nothing, and a second crash at any point of this finds the
 //! same directory again.
 
@@ -18,6 +19,7 @@ use muster_store::batch::Batch;
 use rustc_hash::FxHashSet;
 
 use crate::{
+    commit::Job,
     counters::Counters,
     disk,
     erase::known,
@@ -161,6 +163,8 @@ pub struct Recovered {
     /// What reads the identities on disk for the filter.
     pub filling: Filling,
     pub replayed: replay::Replayed,
+    /// A checkpoint that was cut while it changed lists, to be made before any other.
+    pub begun: Option<Job>,
     pub report: Recovery,
 }
 
@@ -173,16 +177,21 @@ pub fn recover(
 ) -> Result<Recovered, OpenError> {
     let manifest = Manifest::load(&state, &layout.history)?;
     manifest.check_files()?;
-    let committed = state.position()?;
+    let (committed, cut) = (state.position()?, state.begun()?);
     let tombstones = (known::load(&state)?, ClosedImports::load(&state)?);
     let book = Book::load(&state, &layout.forward, &layout.journal)?;
     let on_disk = OnDisk::load(&state)?;
     let views = Views::new(state, Overlay::default(), (manifest, on_disk), tombstones, book);
     let (sieve, filling) = Sieve::new(&views.state.identities, filter_bytes);
     let mut identities = Identities::new(sieve);
-    let mut messages = 0;
+    let (mut messages, mut last, mut begun) = (0, committed, None);
     let replayed = replay::replay(&layout.journal, committed, true, |batches| {
         messages += fold(&batches, &views, &mut identities, counters)?;
+        last += 1;
+        if cut == Some(last) {
+            views.change(|current| current.live.brought_back = true);
+            begun = Some(Job::freeze(&views, &mut identities, last));
+        }
         Ok(())
     })?;
     check_not_foreign(&layout.history, committed, replayed.frames)?;
@@ -199,7 +208,7 @@ pub fn recover(
         removed_files,
         millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    Ok(Recovered { views, identities, filling, replayed, report })
+    Ok(Recovered { views, identities, filling, replayed, begun, report })
 }
 
 /// Folds a group in as the writer does. The duplicate check was made before it was written and is not made again:

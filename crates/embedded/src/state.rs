@@ -21,7 +21,8 @@ use crate::{
 #[derive(Clone)]
 pub struct State {
     pub database: Database,
-    /// `format`, and the number of the last journal frame that is in here (`position`).
+    /// `format`, the number of the last journal frame that is in here (`position`), and that of the last checkpoint that began
+    /// to change lists (`begun`).
     pub meta: Keyspace,
     /// Profiles by workspace, kind and id.
     pub profiles: Keyspace,
@@ -176,6 +177,19 @@ impl State {
     /// Adds the journal position to a commit.
     pub fn put_position(&self, batch: &mut OwnedWriteBatch, position: u64) {
         batch.insert(&self.meta, "position", position.to_be_bytes());
+    }
+
+    /// The position of a checkpoint that began to change lists and was never committed.
+    pub fn begun(&self) -> Result<Option<u64>, OpenError> {
+        let (begun, position) = (self.number("begun")?, self.position()?);
+        Ok(begun.filter(|begun| *begun > position))
+    }
+
+    /// Notes, durably, the position of a checkpoint that is about to change lists before its commit.
+    pub fn note_begun(&self, position: u64) -> fjall::Result<()> {
+        let mut batch = self.batch();
+        batch.insert(&self.meta, "begun", position.to_be_bytes());
+        batch.commit()
     }
 
     /// Whether it still takes writes: after a failure, also one in the background, it refuses them all.

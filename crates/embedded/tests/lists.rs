@@ -172,9 +172,14 @@ fn a_record_that_lists_leave_out_is_found() {
 }
 
 /// A checkpoint that was killed between what it ingests and its commit moved the record in a list. Then a message moves it
-/// back to where the disk last had it.
+/// back to where the disk last had it. One that noted that it began leaves nothing over.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_record_that_a_cut_checkpoint_moved_is_where_it_belongs_after_the_next() {
+    cut_checkpoint(false, &[LEFT_OVER]).await;
+    cut_checkpoint(true, &[]).await;
+}
+
+async fn cut_checkpoint(noted: bool, left_over: &[&str]) {
     let dir = tempfile::tempdir().unwrap();
     let stated = |number: u8, mrr: u32| {
         format!(
@@ -196,6 +201,10 @@ async fn a_record_that_a_cut_checkpoint_moved_is_where_it_belongs_after_the_next
         assert!(state.by_field.contains_key(place(100)).unwrap());
         state.by_field.remove(place(100)).unwrap();
         state.by_field.insert(place(200), []).unwrap();
+        if noted {
+            state.note_begun(2).unwrap();
+            assert_eq!(state.begun().unwrap(), Some(2));
+        }
     }
     assert_eq!(about_places(dir.path()), ["1 places in lists are not there yet, or missing", LEFT_OVER]);
     let engine = support::open_when_free(options(dir.path())).await;
@@ -208,7 +217,7 @@ async fn a_record_that_a_cut_checkpoint_moved_is_where_it_belongs_after_the_next
     assert_eq!(pass(&engine, workspace, by_mrr).await.0.len(), 1);
     engine.close().await.unwrap();
     drop(engine);
-    assert_eq!(about_places(dir.path()), [LEFT_OVER], "nothing is missing");
+    assert_eq!(about_places(dir.path()), left_over, "nothing is missing");
 }
 
 const LEFT_OVER: &str = "1 places in lists belong to no record any more";

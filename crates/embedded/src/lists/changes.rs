@@ -6,6 +6,13 @@
 //! early leads to a record that does not stand there, and whoever reads a list looks at the record as well; what was taken
 //! out too early is missed by nobody as long as the record is in memory. The checkpoint after that cannot tell which places
 //! are still there, so of records that the journal brought back it puts in every place that they ask for.
+//!
+//! Nor could it tell what was put in too early, and each crash in between would leave some of that for ever. So the position
+//! of the checkpoint is noted before the first place is ingested, and a start that finds it uncommitted freezes what the journal
+//! has up to there: the same messages on top of the same records, hence the same places, however often that is cut again, and the commit
+//! makes them true. Places that depend on more than the messages are those by first and last track, where these are
+//! uncertain: of a record that was made certain they are part of the commit, and one that was not when the checkpoint was cut
+//! has the place taken out that it asked for then.
 
 use std::borrow::Cow;
 
@@ -50,7 +57,7 @@ pub enum Fault {
 impl Changes {
     /// Finds what changes by an overlay, and ingests what is much.
     pub fn prepare(
-        overlay: &Overlay,
+        (overlay, position): (&Overlay, u64),
         settled: &Settled,
         (state, gaps): (&State, &GapBook),
         bulk_min: usize,
@@ -63,20 +70,29 @@ impl Changes {
         let mut ingested = 0;
         let mut profiles: Vec<(&ProfileKey, &Slot)> = overlay.profiles.iter().collect();
         profiles.sort_unstable_by_key(|(key, _)| **key);
-        for (key, slot) in profiles {
-            let certain = settled.get(key).map(|seen| settle::settled(&slot.profile, *seen));
-            let now = entries::entries(certain.as_ref().unwrap_or(&slot.profile));
+        for (key, slot) in profiles.iter().filter(|(key, _)| !settled.contains_key(*key)) {
+            let now = entries::entries(&slot.profile);
             changes.move_fields(key, &before(key, slot, overlay, state)?, &now, overlay.brought_back);
             changes.move_times(key, slot, overlay.brought_back);
             if changes.count() >= RUN {
-                ingested += changes.ingest(state, gaps).map_err(Fault::Store)?;
+                ingested += changes.ingest(position, state, gaps).map_err(Fault::Store)?;
             }
         }
         if ingested > 0 || changes.count() >= bulk_min {
-            ingested += changes.ingest(state, gaps).map_err(Fault::Store)?;
+            ingested += changes.ingest(position, state, gaps).map_err(Fault::Store)?;
         }
         if ingested > 0 {
             debug!(places = ingested, "places in lists were ingested");
+        }
+        for (key, slot) in profiles {
+            let Some(seen) = settled.get(key) else { continue };
+            let certain = settle::settled(&slot.profile, *seen);
+            let mut before = before(key, slot, overlay, state)?;
+            if overlay.brought_back {
+                before.to_mut().extend(entries::entries(&slot.profile));
+            }
+            changes.move_fields(key, &before, &entries::entries(&certain), overlay.brought_back);
+            changes.move_times(key, slot, overlay.brought_back);
         }
         Ok(changes)
     }
@@ -117,8 +133,11 @@ impl Changes {
     }
 
     /// Ingests all that may be; how many these were.
-    fn ingest(&mut self, state: &State, gaps: &GapBook) -> fjall::Result<usize> {
+    fn ingest(&mut self, position: u64, state: &State, gaps: &GapBook) -> fjall::Result<usize> {
         let count = self.count();
+        if count > 0 {
+            state.note_begun(position)?;
+        }
         self.fields.ingest(&state.by_field, gaps)?;
         self.updated.ingest(&state.by_updated, gaps)?;
         Ok(count)

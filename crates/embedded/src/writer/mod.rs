@@ -52,7 +52,6 @@ use crate::{
     health::{HINDERED_RETRY, HealthCell, Hindrance},
     journal::log::{Log, LogError},
     options::Options,
-    overlay::Overlay,
     room,
     views::Views,
 };
@@ -281,14 +280,7 @@ impl Writer {
                 return;
             }
         }
-        let overlay = self.views.change(|current| {
-            let next = Overlay::after(&current.live);
-            let frozen = Arc::new(std::mem::replace(&mut current.live, next));
-            current.frozen = Some(Arc::clone(&frozen));
-            current.freezes += 1;
-            frozen
-        });
-        let job = Job { overlay, identities: self.identities.freeze(), position: self.log.last_sequence() };
+        let job = Job::freeze(&self.views, &mut self.identities, self.log.last_sequence());
         self.checkpointing = true;
         self.changed_at = None;
         self.hurry = false;
