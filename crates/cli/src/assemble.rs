@@ -146,6 +146,7 @@ fn options(engine: &Engine, data_dir: &Path) -> Options {
         compaction_files_min: engine.compaction_files_min,
         compaction_file_bytes_max: engine.compaction_file_bytes_max,
         state_cache_bytes: engine.state_cache_bytes,
+        state_files_max: engine.state_files_max,
         identity_retention: engine.identity_retention,
         identity_filter_bytes: engine.identity_filter_bytes,
         refused_max: engine.refused_max,

@@ -24,6 +24,10 @@ mod texts;
 #[path = "abuse/connections.rs"]
 mod connections;
 
+/// File handles that are too few for the connections that the settings allow, or used up.
+#[path = "abuse/handles.rs"]
+mod handles;
+
 use harness::http::{Answer, Client};
 use harness::messages::{Collection, track};
 use harness::reads::message_ids;

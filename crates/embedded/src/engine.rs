@@ -200,7 +200,7 @@ type Opened = (Arc<Registry>, Arc<Teams>, Arc<Shelf>, Recovered);
 fn recover(layout: &Layout, options: &Options, counters: &Counters) -> Result<Opened, OpenError> {
     let started = Instant::now();
     layout.check_not_bereft()?;
-    let state = State::open(&layout.state, options.state_cache_bytes)?;
+    let state = State::open_within(&layout.state, options.state_cache_bytes, options.state_files_max)?;
     let (registry, teams, shelf, recovered) = reading("the state store", || {
         let (registry, teams) = (Arc::new(Registry::load(&state)?), Arc::new(Teams::load(&state)?));
         let shelf = Arc::new(Shelf::load(&state)?);

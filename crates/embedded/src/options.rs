@@ -32,6 +32,8 @@ pub struct Options {
     pub compaction_file_bytes_max: u64,
     /// Bytes of the state store's block cache.
     pub state_cache_bytes: u64,
+    /// Files of the state store that are kept open.
+    pub state_files_max: usize,
     /// How long the identity of a message is remembered; for ever when `None`.
     pub identity_retention: Option<Duration>,
     /// Bytes of the filter that tells which identities are new.
@@ -86,6 +88,7 @@ impl Options {
             compaction_files_min: 8,
             compaction_file_bytes_max: 96 << 20,
             state_cache_bytes: 128 << 20,
+            state_files_max: 900,
             identity_retention: None,
             identity_filter_bytes: 128 << 20,
             refused_max: 100_000,

@@ -60,6 +60,9 @@ pub struct State {
     pub credentials: Keyspace,
 }
 
+/// Files that are kept open by who opens a store for a while, beside a server or instead of one.
+const FILES_MAX: usize = 128;
+
 /// Bytes of a keyspace that wait in memory to be written out. Each has its own, and commits come in large pieces: more would
 /// only be kept longer.
 const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
@@ -73,16 +76,21 @@ const TABLES_MAX: u8 = 16;
 const TABLE_BYTES: u64 = 16 << 20;
 
 impl State {
-    /// Opens the store, or creates it. A store of another format is refused untouched.
+    /// Opens the store, or creates it, for something that does not take long. A store of another format is refused untouched.
     pub fn open(dir: &Path, cache_bytes: u64) -> Result<State, OpenError> {
-        reading("the state store", || Self::open_files(dir, cache_bytes))
+        Self::open_within(dir, cache_bytes, FILES_MAX)
     }
 
-    fn open_files(dir: &Path, cache_bytes: u64) -> Result<State, OpenError> {
+    /// The same with a bound of the files that are kept open.
+    pub fn open_within(dir: &Path, cache_bytes: u64, files_max: usize) -> Result<State, OpenError> {
+        reading("the state store", || Self::open_files(dir, cache_bytes, files_max))
+    }
+
+    fn open_files(dir: &Path, cache_bytes: u64, files_max: usize) -> Result<State, OpenError> {
         remove_unborn(dir)?;
         disk::make_dir(dir)?;
-        let database = Database::builder(dir).cache_size(cache_bytes).worker_threads(1).open();
-        let database = database.map_err(|error| match error {
+        let builder = Database::builder(dir).cache_size(cache_bytes).worker_threads(1);
+        let database = builder.max_cached_files(Some(files_max)).open().map_err(|error| match error {
             fjall::Error::Locked => OpenError::InUse { dir: dir.to_owned() },
             other => other.into(),
         })?;

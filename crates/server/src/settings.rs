@@ -45,6 +45,8 @@ pub struct ServerSettings {
     pub requests_per_minute: u32,
     /// Connections open at one time; further ones are answered with 503 and closed.
     pub connections_max: usize,
+    /// Clients beyond that which are told so at one time; even further ones are only closed.
+    pub turned_away_max: usize,
     /// Bytes of a request's line and headers; more is answered with 431.
     pub head_bytes_max: usize,
     /// How connections are kept secret, if they are.
@@ -119,6 +121,7 @@ impl Default for ServerSettings {
             heavy_jobs_max: std::thread::available_parallelism().map_or(2, usize::from),
             requests_per_minute: 60_000,
             connections_max: 12_288,
+            turned_away_max: 256,
             head_bytes_max: 64 * 1024,
             tls: None,
             head_timeout: Duration::from_secs(15),

@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::{origin::SettingsError, values::Values};
 
 const BYTES_MAX: u64 = 1 << 40;
+/// Files of the state store that are kept open where handles are plenty.
+pub const STATE_FILES_MAX: usize = 900;
 
 /// Bounds and rhythms of the store.
 #[derive(Clone, Debug)]
@@ -22,6 +24,8 @@ pub struct Engine {
     pub compaction_files_min: usize,
     pub compaction_file_bytes_max: u64,
     pub state_cache_bytes: u64,
+    /// No setting: what a server's file handles allow.
+    pub state_files_max: usize,
     /// For ever when `None`.
     pub identity_retention: Option<Duration>,
     pub identity_filter_bytes: usize,
@@ -51,6 +55,7 @@ impl Engine {
             compaction_files_min: values.size("compaction.files_min", 2..=10_000)?,
             compaction_file_bytes_max: values.number("compaction.file_bytes_max", 1 << 20..=BYTES_MAX)?,
             state_cache_bytes: values.number("state.cache_bytes", 1 << 20..=BYTES_MAX)?,
+            state_files_max: STATE_FILES_MAX,
             identity_retention: Some(identity_retention).filter(|retention| !retention.is_zero()),
             identity_filter_bytes: values.size("identity.filter_bytes", 0..=BYTES_MAX)?,
             refused_max: values.size("refused.messages_max", 1..=100_000_000)?,

@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 
 use super::home::{Home, tail};
@@ -30,6 +30,7 @@ pub struct Launch {
     log: PathBuf,
     listen: String,
     settings: Vec<(String, String)>,
+    handles_max: Option<u64>,
 }
 
 impl Launch {
@@ -45,6 +46,7 @@ impl Launch {
             log: log.to_owned(),
             listen: "127.0.0.1:0".to_owned(),
             settings: Vec::new(),
+            handles_max: None,
         };
         launch.set("MUSTER_BOOTSTRAP_TOKEN", TOKEN).set("MUSTER_LIMITS__REQUESTS_PER_MINUTE", 6_000_000)
     }
@@ -54,6 +56,11 @@ impl Launch {
         let mut launch = self.unset(name);
         launch.settings.push((name.to_owned(), value.to_string()));
         launch
+    }
+
+    /// With so many file handles, and no way to have more.
+    pub fn handles_max(self, handles: u64) -> Launch {
+        Launch { handles_max: Some(handles), ..self }
     }
 
     /// At an address that an earlier server had.
@@ -81,6 +88,9 @@ impl Launch {
         let from = fs::metadata(&self.log).map(|about| about.len()).unwrap_or(0);
         let log = OpenOptions::new().create(true).append(true).open(&self.log).expect("a log file");
         let mut command = muster(self.log.parent().expect("the log lies in a directory"));
+        if let Some(handles) = self.handles_max {
+            command = within(&command, handles);
+        }
         command.args(["serve", "--listen", &self.listen, "--data-dir"]).arg(&self.data_dir);
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a second handle")).stderr(log);
@@ -122,6 +132,23 @@ pub fn muster(directory: &Path) -> Command {
     }
     command.current_dir(directory);
     command
+}
+
+/// The same command under a limit of file handles, the soft one and the hard one.
+fn within(command: &Command, handles: u64) -> Command {
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -n \"$1\" && shift && exec \"$@\"", "sh", &handles.to_string()]);
+    limited.arg(command.get_program());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        limited.current_dir(directory);
+    }
+    limited
 }
 
 /// A child process that ends with its owner.
@@ -279,6 +306,20 @@ impl Server {
     /// How many file handles the process has open.
     pub fn handles(&self) -> usize {
         fs::read_dir(self.proc("fd")).expect("the process is there").count()
+    }
+
+    /// The greatest number that one of its open file handles has.
+    pub fn greatest_handle(&self) -> u64 {
+        let names = fs::read_dir(self.proc("fd")).expect("the process is there");
+        let numbers = names.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok());
+        numbers.max().expect("it has some open")
+    }
+
+    /// Bounds the numbers that its file handles may have from now on.
+    pub fn limit_handles(&self, handles: u64) {
+        let limit = Rlimit { current: Some(handles), maximum: getrlimit(Resource::Nofile).maximum };
+        let pid = Pid::from_child(&self.child.0);
+        prlimit(Some(pid), Resource::Nofile, limit).expect("the limit of a child can be set");
     }
 
     fn status_bytes(&self, name: &str) -> u64 {

@@ -66,7 +66,8 @@ enum Phase {
 /// [`ServerSettings::shutdown_timeout`] has passed.
 ///
 /// # Errors
-/// The listener's, when it cannot accept connections at all. Running out of file descriptors is waited out.
+/// The listener's, when it cannot accept connections at all. While file descriptors have run out, clients are told so one by
+/// one.
 pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future<Output = ()>) -> io::Result<()> {
     let service = Arc::new(Service::new(router(state.clone()), &state.settings, Arc::clone(&state.metrics)));
     due::start(&state);
@@ -104,11 +105,12 @@ async fn run(
 ) -> io::Result<()> {
     let connections_max = settings.connections_max.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
     let places = Arc::new(Semaphore::new(connections_max));
+    let turn_away = TurnAway::new(settings.turned_away_max);
     let (phase, watching) = watch::channel(Phase::Serving);
     let accepted = tokio::select! {
         biased;
         () = shutdown => Ok(()),
-        error = accept_all(&listener, &service, &places, &watching) => Err(error),
+        error = accept_all(&listener, &service, (&places, turn_away), &watching) => Err(error),
     };
     draining();
     drop(listener);
@@ -128,10 +130,9 @@ async fn run(
 async fn accept_all(
     listener: &TcpListener,
     service: &Arc<Service>,
-    places: &Arc<Semaphore>,
+    (places, mut turn_away): (&Arc<Semaphore>, TurnAway),
     phase: &watch::Receiver<Phase>,
 ) -> io::Error {
-    let turn_away = TurnAway::new();
     let mut shortage = Shortage::default();
     loop {
         let accepted = listener.accept().await;
@@ -148,7 +149,9 @@ async fn accept_all(
                 if shortage.begins(Instant::now()) {
                     tracing::warn!(%error, "no connection can be accepted for now");
                 }
-                sleep(ACCEPT_PAUSE).await;
+                if !turn_away.tell_without_handles(listener, service.speaks_tls(), &service.metrics).await {
+                    sleep(ACCEPT_PAUSE).await;
+                }
             }
             Err(error) => return error,
         }

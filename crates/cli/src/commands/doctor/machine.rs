@@ -81,9 +81,10 @@ fn file_handles(limit: Option<u64>, connections_max: usize) -> Finding {
         return Finding::note(what);
     }
     let advice = format!(
-        "http.connections_max = {connections_max} needs {}; raise the limit (LimitNOFILE= in a systemd unit, ulimit -n) \
-         or lower the setting",
-        connections_max as u64 + handles::OTHER_HANDLES
+        "http.connections_max = {connections_max} needs {}, and a server takes {} connections with these; raise the limit \
+         (LimitNOFILE= in a systemd unit, ulimit -n) or lower the setting",
+        connections_max as u64 + handles::OTHER_HANDLES,
+        handles::share_out(limit, connections_max).connections
     );
     Finding::warning(what, advice)
 }

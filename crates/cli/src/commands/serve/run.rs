@@ -23,19 +23,11 @@ use crate::{
 };
 
 /// Runs until a signal asks for a stop.
-pub fn run(settings: Settings) -> anyhow::Result<Exit> {
+pub fn run(mut settings: Settings) -> anyhow::Result<Exit> {
     telemetry::start(&settings.log);
     let bootstrap = first_key::from_environment()?;
     let tls = settings.tls.clone().map(certificate::tls).transpose()?;
-    let handles = handles::raise();
-    if !handles::suffices(handles, settings.server.connections_max) {
-        let connections = settings.server.connections_max;
-        tracing::warn!(
-            handles,
-            connections,
-            "the file-handle limit is lower than http.connections_max needs; raise it"
-        );
-    }
+    share_out_handles(&mut settings);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let _inside = runtime.enter();
     let data_dir = settings.place.data_dir.clone();
@@ -56,6 +48,23 @@ pub fn run(settings: Settings) -> anyhow::Result<Exit> {
     closed.context("the store could not be closed in order; the next start replays its journal")?;
     tracing::info!("stopped");
     Ok(Exit::Success)
+}
+
+/// Has the server and the store get along with the file handles that there are.
+fn share_out_handles(settings: &mut Settings) {
+    let (handles, wanted) = (handles::raise(), settings.server.connections_max);
+    let shares = handles::share_out(handles, wanted);
+    if shares.connections < wanted {
+        tracing::warn!(
+            handles,
+            wanted,
+            connections_max = shares.connections,
+            "the file-handle limit is lower than http.connections_max needs; raise it"
+        );
+    }
+    settings.server.connections_max = shares.connections;
+    settings.server.turned_away_max = shares.turned_away;
+    settings.engine.state_files_max = shares.state_files;
 }
 
 async fn serve(
