@@ -1,7 +1,9 @@
 //! Checking messages and reading records: what is accepted survives its byte form, what is no record is no panic.
 
+use bolero::check;
 use bytes::Bytes;
-use muster_fuzz::fuzz;
+use muster_embedded::codec;
+use muster_fuzz::hold_to;
 use muster_model::{
     draft::Draft,
     id::{IdSpace, WorkspaceId},
@@ -20,7 +22,7 @@ fn context() -> Context {
 
 #[test]
 fn what_is_accepted_survives_its_byte_form() {
-    let tried = fuzz("messages", &[], |input| {
+    check!(name = "messages").for_each(|input: &[u8]| {
         let Ok(text) = std::str::from_utf8(input) else { return };
         // The walk is only ever given what was validated as JSON before, and of bounded depth.
         if serde_json::from_str::<serde_json::Value>(text).is_err() {
@@ -37,36 +39,48 @@ fn what_is_accepted_survives_its_byte_form() {
         let head = record::peek(&bytes).expect("a record that was just written");
         assert_eq!((head.identity, head.received_at), (message.identity, message.received_at));
     });
-    println!("{tried} messages");
 }
 
-#[test]
-fn what_is_no_record_is_no_panic() {
-    let mut builder = BatchBuilder::new(WorkspaceId(1), 0);
+/// One of each form that records have, and a batch of all of them.
+fn records() -> Vec<(String, Vec<u8>)> {
     let texts = [
         r#"{"type":"track","event":"e","userId":"u","messageId":"m","timestamp":"2024-01-01T00:00:00Z","properties":{"a":[1,{}]}}"#,
         r#"{"type":"user","userId":7,"accountId":"a","organizationId":"o","traits":{"plan":"e","x.y":null},"other":[true],"messageId":"m"}"#,
         r#"{"type":"customobjectinstance","externalId":"x","customObjectId":"c","accountId":"a","name":"n","messageId":"m"}"#,
         r#"{"type":"unlink","userId":"u","accountId":"a","timestamp":"2024-01-01"}"#,
     ];
-    let mut seeds = Vec::new();
-    for text in texts {
+    let mut builder = BatchBuilder::new(WorkspaceId(1), 0);
+    let mut made = Vec::new();
+    for (number, text) in texts.into_iter().enumerate() {
         let message =
             check_typed(&Draft::from_text(text, 64), &context()).unwrap_or_else(|fault| panic!("{text}: {fault:?}"));
         let mut bytes = Vec::new();
         record::encode(&message, &mut bytes);
-        seeds.push(bytes);
+        made.push((format!("written-{number}"), bytes));
         builder.message(&message);
     }
-    seeds.push(builder.build().bytes().to_vec());
-    let tried = fuzz("records", &seeds, |input| {
+    made.push(("written-batch".to_owned(), builder.build().bytes().to_vec()));
+    made
+}
+
+#[test]
+fn the_corpus_holds_records_as_they_are_written() {
+    records().iter().for_each(|(name, bytes)| hold_to("records", name, bytes));
+}
+
+#[test]
+fn what_is_no_record_is_no_panic() {
+    check!(name = "records").for_each(|input: &[u8]| {
         let _ = record::peek(input);
         if let Ok(message) = record::decode(input) {
             let mut bytes = Vec::new();
             record::encode(&message, &mut bytes);
         }
         let _ = decode_refused(input);
-        let _ = muster_embedded::codec::profile::decode(input);
+        let _ = codec::profile::decode(input);
+        let _ = codec::deletion::decode(input);
+        let _ = codec::import::decode(input);
+        let _ = codec::credentials::decode_workspace(input);
         if let Ok(batch) = Batch::from_bytes(WorkspaceId(1), Bytes::copy_from_slice(input)) {
             for entry in batch.entries() {
                 match entry {
@@ -77,5 +91,4 @@ fn what_is_no_record_is_no_panic() {
             }
         }
     });
-    println!("{tried} records");
 }
