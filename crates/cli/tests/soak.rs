@@ -1,7 +1,9 @@
-//! A long life with random restarts, checkpoints and compactions: memory, file handles and disk stay flat apart from data.
+//! A long life with random restarts, checkpoints, compactions, exports and queries: memory, file handles and disk stay flat
+//! apart from data.
 //!
-//! Rounds of traffic, each ended by an orderly stop, a kill or nothing at all. Between rounds, with the senders silent and
-//! the store at rest, the process is looked at: file handles may not grow with the number of rounds, memory not beyond a
+//! Rounds of traffic, each ended by an orderly stop, a kill or nothing at all. Beside the traffic, exports and queries are
+//! compared with what was acknowledged, and one export is followed through all of it. Between rounds, with the senders silent
+//! and the store at rest, the process is looked at: file handles may not grow with the number of rounds, memory not beyond a
 //! bound that does not depend on it, and no file may lie in the data directory that is not in use. `MUSTER_TEST_SEED`
 //! repeats a run's choices, `MUSTER_TEST_SOAK_SECONDS` changes how long it lasts.
 
@@ -18,8 +20,10 @@ use std::time::{Duration, Instant};
 
 use harness::audit::{audit, audit_request};
 use harness::choice::{number_from, seed};
+use harness::exports::{Followed, compare_counts, compare_export};
 use harness::files::all_files;
 use harness::home::Home;
+use harness::http::Client;
 use harness::ledger::Ledger;
 use harness::server::{Launch, Server};
 use harness::traffic::{Sender, run_all};
@@ -43,10 +47,14 @@ fn what_is_not_data_stays_as_it_is() {
     let mut senders = Sender::several(3, seed);
     let launch = |rng: &mut StdRng| Launch::new(&home).restless([50, 300, 2000][rng.random_range(0..3)]);
     let mut server = launch(&mut rng).start();
-    let mut round = 0;
+    let mut followed = Followed::begin(&mut server.client(), &ledger);
+    let (mut round, mut exports) = (0, Exports::default());
     while Instant::now() < until {
         round += 1;
-        run_all(&mut senders, server.address, &ledger, || sleep(Duration::from_millis(rng.random_range(200..1500))));
+        run_all(&mut senders, server.address, &ledger, || {
+            sleep(Duration::from_millis(rng.random_range(200..1500)));
+            exports.read_some(&mut server.client(), &ledger, &mut followed, rng.random_range(0..8));
+        });
         for request in senders.iter().filter_map(Sender::last_answered) {
             audit_request(&mut server.client(), request);
         }
@@ -63,10 +71,42 @@ fn what_is_not_data_stays_as_it_is() {
             _ => {}
         }
     }
+    let whole = compare_export(&mut server.client(), &ledger, true);
+    followed.go_on(&mut server.client(), &ledger);
     let ledger = ledger.into_inner().unwrap();
     println!("{round} rounds, {} sent, {} acknowledged", ledger.sent_count(), ledger.promised_count());
+    println!("{exports:?} beside the traffic, {whole} messages in the last one");
     println!("{:?}", audit(&mut server.client(), &ledger));
     server.stop();
+}
+
+/// What was read beside the traffic.
+#[derive(Debug, Default)]
+struct Exports {
+    exports: usize,
+    messages: usize,
+    queries: usize,
+    pieces_followed: usize,
+}
+
+impl Exports {
+    fn read_some(&mut self, client: &mut Client, ledger: &Mutex<Ledger>, followed: &mut Followed, choice: u32) {
+        match choice {
+            0..3 => {
+                self.messages += compare_export(client, ledger, false);
+                self.exports += 1;
+            }
+            3..5 => {
+                followed.go_on(client, ledger);
+                self.pieces_followed += 1;
+            }
+            5 => {
+                compare_counts(client, ledger);
+                self.queries += 1;
+            }
+            _ => {}
+        }
+    }
 }
 
 fn look(server: &Server, data_dir: &Path, round: usize) {

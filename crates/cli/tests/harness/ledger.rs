@@ -53,6 +53,13 @@ impl Ledger {
         Ledger { sent: self.sent.clone(), promised: promised.clone() }
     }
 
+    /// When the messages that were sent happened, in order.
+    pub fn times(&self) -> Vec<i64> {
+        let mut times: Vec<i64> = self.sent.values().map(|message| message.at_micros).collect();
+        times.sort_unstable();
+        times
+    }
+
     pub fn message(&self, id: &str) -> Option<&Message> {
         self.sent.get(id)
     }

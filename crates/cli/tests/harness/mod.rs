@@ -31,6 +31,9 @@ pub mod traffic;
 /// Comparing what can be read with what was promised.
 pub mod audit;
 
+/// Exports, one that is followed, and counts by SQL, held against what was acknowledged.
+pub mod exports;
+
 /// Whether lists agree with the records in them.
 pub mod lists;
 
