@@ -41,7 +41,7 @@ const ROW_GROUP_ROWS_MAX: usize = 32 * 1024;
 const PAGE_ROWS_MAX: usize = 8 * 1024;
 /// Compression of a checkpoint's file, which is merged soon, and of a month's, which stays.
 const ZSTD_LEVEL_RECENT: i32 = 1;
-const ZSTD_LEVEL_MONTH: i32 = 5;
+const ZSTD_LEVEL_MONTH: i32 = 3;
 
 /// Files that are not finished yet.
 pub const TEMPORARY_SUFFIX: &str = "part";
