@@ -2,6 +2,9 @@
 //!
 //! The contents of this crate, in the order a start meets them, stand below.
 
+/// What memory is taken from, and when it is given back.
+mod allocator;
+
 /// The command line as it is written.
 mod args;
 
@@ -38,7 +41,6 @@ mod commands;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, error::ErrorKind};
-use mimalloc::MiMalloc;
 
 use args::{Cli, Command};
 use commands::{
@@ -48,12 +50,8 @@ use commands::{
 use config::{layers::Sources, settings::Settings};
 use exit::Exit;
 
-/// Checkpoints free on one thread what the writer took on another, piece by piece; the system's allocator keeps most of that
-/// from the operating system.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
-
 fn main() -> ExitCode {
+    allocator::keep_for_the_next_checkpoint();
     telemetry::tell_of_panics_by_place();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -2,9 +2,9 @@
 //!
 //! These are the settings of a store in general; which store reads them is decided in [`crate::assemble`].
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
-use super::{origin::SettingsError, values::Values};
+use super::{memory, origin::SettingsError, values::Values};
 
 const BYTES_MAX: u64 = 1 << 40;
 /// Files of the state store that are kept open where handles are plenty.
@@ -50,7 +50,7 @@ impl Engine {
             group_messages_max: values.size("intake.group_messages_max", 100..=10_000_000)?,
             group_bytes_max: values.size("intake.group_bytes_max", 65_536..=1 << 30)?,
             checkpoint_rows_max: values.size("checkpoint.rows_max", 1..=100_000_000)?,
-            checkpoint_bytes_max: values.size("checkpoint.bytes_max", 4_096..=BYTES_MAX)?,
+            checkpoint_bytes_max: checkpoint_bytes_max(values)?,
             checkpoint_interval: values.seconds("checkpoint.interval_seconds", 1..=86_400)?,
             compaction_files_min: values.size("compaction.files_min", 2..=10_000)?,
             compaction_file_bytes_max: values.number("compaction.file_bytes_max", 1 << 20..=BYTES_MAX)?,
@@ -68,5 +68,38 @@ impl Engine {
             history_cache_bytes: values.number("reading.history_cache_bytes", 1 << 20..=BYTES_MAX)?,
             search_bytes: values.size("reading.search_bytes", 0..=1 << 32)?,
         })
+    }
+}
+
+/// The larger it is, the more often several messages about one record meet in memory and the less there is to merge; the smaller,
+/// the less a start has to read again after a kill.
+const CHECKPOINT_SUITS: RangeInclusive<u64> = 64 << 20..=512 << 20;
+/// Checkpoints take three times as much in all, so that this leaves most of a small machine to everything else.
+const CHECKPOINT_SHARE: u64 = 32;
+
+fn checkpoint_bytes_max(values: &Values) -> Result<usize, SettingsError> {
+    const NAME: &str = "checkpoint.bytes_max";
+    if values.number(NAME, 0..=BYTES_MAX)? > 0 {
+        return values.size(NAME, 4_096..=BYTES_MAX);
+    }
+    Ok(what_suits(memory::bytes()))
+}
+
+/// What suits a machine of which so much may be used, if that is known.
+fn what_suits(memory_bytes: Option<u64>) -> usize {
+    let (least, most) = CHECKPOINT_SUITS.into_inner();
+    let share = memory_bytes.map_or(most / 2, |bytes| bytes / CHECKPOINT_SHARE);
+    share.clamp(least, most) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_takes_a_share_of_the_memory_within_bounds() {
+        let suits = |gib: u64| what_suits(Some(gib << 30)) >> 20;
+        assert_eq!([1, 4, 8, 16, 256].map(suits), [64, 128, 256, 512, 512]);
+        assert_eq!(what_suits(None) >> 20, 256);
     }
 }

@@ -51,6 +51,9 @@ pub mod trait_names;
 /// The store: its queue, checkpoints, compaction, memory and retention.
 pub mod engine;
 
+/// How much memory this process may use.
+mod memory;
+
 /// Every setting, typed and checked.
 pub mod settings;
 

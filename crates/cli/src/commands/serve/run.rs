@@ -31,6 +31,7 @@ pub fn run(mut settings: Settings) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let _inside = runtime.enter();
     let data_dir = settings.place.data_dir.clone();
+    tracing::info!(checkpoint_bytes_max = settings.engine.checkpoint_bytes_max, "opening");
     let opened = assemble::open_to_serve(&settings).map_err(|error| error.into_error(&data_dir))?;
     let (shown, recovery) = (data_dir.display(), &opened.recovery);
     if opened.dropped {
