@@ -14,7 +14,7 @@ use fjall::{
 use crate::{
     disk,
     error::{OpenError, reading},
-    keys,
+    keys, state_versions,
 };
 
 /// The open state store.
@@ -88,6 +88,7 @@ impl State {
 
     fn open_files(dir: &Path, cache_bytes: u64, files_max: usize) -> Result<State, OpenError> {
         remove_unborn(dir)?;
+        state_versions::check(dir)?;
         disk::make_dir(dir)?;
         let builder = Database::builder(dir).cache_size(cache_bytes).worker_threads(1);
         let database = builder.max_cached_files(Some(files_max)).open().map_err(|error| match error {
