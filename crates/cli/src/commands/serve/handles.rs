@@ -43,12 +43,9 @@ pub fn share_out(handles: Option<u64>, connections_max: usize) -> Shares {
     let Some(handles) = handles.filter(|_| !suffices(handles, connections_max)) else { return plenty };
     let handles = usize::try_from(handles).unwrap_or(usize::MAX);
     let connections = handles.saturating_sub(OTHER_HANDLES as usize).max(handles / 2).clamp(1, connections_max);
-    let others = handles.saturating_sub(connections);
-    Shares {
-        connections,
-        turned_away: (others / 8).clamp(1, TURNED_AWAY_MAX),
-        state_files: (others / 2).clamp(1, STATE_FILES_MAX),
-    }
+    let others = handles.saturating_sub(connections).min(OTHER_HANDLES as usize);
+    let part = |of: usize| (of * others / OTHER_HANDLES as usize).max(1);
+    Shares { connections, turned_away: part(TURNED_AWAY_MAX), state_files: part(STATE_FILES_MAX) }
 }
 
 #[cfg(test)]
@@ -70,7 +67,7 @@ mod tests {
         assert_eq!(share_out(None, 12_288), plenty);
         assert_eq!(share_out(Some(13_824), 12_288), plenty);
         assert_eq!(share_out(Some(4_096), 12_288), Shares { connections: 2_560, ..plenty });
-        assert_eq!(share_out(Some(256), 12_288), Shares { connections: 128, turned_away: 16, state_files: 64 });
+        assert_eq!(share_out(Some(256), 12_288), Shares { connections: 128, turned_away: 21, state_files: 75 });
         for handles in 0..20_000 {
             let shares = share_out(Some(handles), 12_288);
             let all = (shares.connections + shares.turned_away + shares.state_files) as u64;
