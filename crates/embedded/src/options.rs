@@ -82,7 +82,7 @@ impl Options {
             queue_bytes_max: 64 << 20,
             group_messages_max: 8_192,
             group_bytes_max: 4 << 20,
-            checkpoint_rows_max: 1_000_000,
+            checkpoint_rows_max: 4_000_000,
             checkpoint_bytes_max: 256 << 20,
             checkpoint_interval: Duration::from_secs(60),
             compaction_files_min: 8,

@@ -117,7 +117,7 @@ mod tests {
     fn the_built_in_file_is_read() {
         let defaults = defaults();
         assert_eq!(defaults["listen"], Value::Text("127.0.0.1:8080".to_owned()));
-        assert_eq!(defaults["checkpoint.rows_max"], Value::Number(1_000_000));
+        assert_eq!(defaults["checkpoint.rows_max"], Value::Number(4_000_000));
     }
 
     #[test]
