@@ -123,20 +123,9 @@ pub fn commit(
 }
 
 fn ingest_identities(job: &Job, state: &State) -> fjall::Result<()> {
-    let sorted = in_order(job.identities.as_slice());
-    let entries = sorted.chunks(WARM_AHEAD).flat_map(|ahead| {
-        warm(ahead);
-        ahead.iter().map(|((of, id), known)| (keys::identity_key(*of, *id), known.to_bytes()))
-    });
+    let sorted = in_order(job.identities.as_slice()).into_iter();
+    let entries = sorted.map(|((of, id), known)| (keys::identity_key(*of, *id), known.to_bytes()));
     ingest_sorted(&state.identities, entries)
-}
-
-/// Identities that are looked at together: sorted, they lie anywhere in memory, and the processor fetches several at once
-/// sooner than one after the other.
-const WARM_AHEAD: usize = 16;
-
-fn warm(ahead: &[(&IdentityKey, &Known)]) {
-    std::hint::black_box(ahead.iter().fold(0, |all, (_, known)| all ^ known.content));
 }
 
 /// Identities in the order of their keys. Half of a key nearly always decides, and what is moved while sorting is small.
@@ -166,10 +155,9 @@ fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {
 
 fn ingest_sorted<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     keyspace: &Keyspace,
-    sorted: impl Iterator<Item = (K, V)>,
+    sorted: impl ExactSizeIterator<Item = (K, V)>,
 ) -> fjall::Result<()> {
-    let mut sorted = sorted.peekable();
-    if sorted.peek().is_none() {
+    if sorted.len() == 0 {
         return Ok(());
     }
     let mut ingestion = keyspace.start_ingestion()?;

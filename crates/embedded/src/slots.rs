@@ -144,17 +144,16 @@ impl Slots {
         slot
     }
 
-    /// Looks at profiles that are about to be changed, and at the traits of those of which some are stated, so that the
-    /// processor fetches all of them at once instead of waiting for one after the other.
-    pub fn warm(&self, numbers: impl Iterator<Item = (SlotNumber, bool)>) {
-        let look = |(number, states): (SlotNumber, bool)| {
+    /// Looks at profiles that are about to be changed, so that the processor fetches all of them at once instead of
+    /// waiting for one after the other.
+    pub fn warm(&self, numbers: impl Iterator<Item = SlotNumber>) {
+        let look = |number: SlotNumber| {
             let profile = &self.at(number).profile;
             let at = |at: Option<Micros>| at.map_or(0, |at| at.0);
-            let account_of = |user: &User| user.accounts.links().first().map_or(0, |link| link.parent.0 as i64);
-            let user = |user: &User| at(user.seen.last()) ^ account_of(user);
+            let user = |user: &User| at(user.seen.last()) ^ user.accounts.links().len() as i64;
             let account = profile.as_account().map_or(0, |account| at(account.seen.last()));
-            let traits = if states { profile.traits.touch() } else { 0 };
-            profile.updated_at.0 ^ traits as i64 ^ profile.as_user().map_or(0, user) ^ account
+            let traits = profile.traits.registers().len() as i64;
+            profile.updated_at.0 ^ traits ^ profile.as_user().map_or(0, user) ^ account
         };
         std::hint::black_box(numbers.map(look).fold(0, |all, one| all ^ one));
     }

@@ -77,11 +77,11 @@ pub fn publish(prepared: Prepared<'_>, frame: u64, views: &Views, counters: &Cou
 }
 
 fn warm(live: &Overlay, changes: &[(usize, Change<'_>)]) {
-    let folds = changes.iter().filter_map(|(_, change)| match change {
-        Change::Fold(message, _, places) => Some((message.kind != Kind::Track, places)),
+    let places = changes.iter().filter_map(|(_, change)| match change {
+        Change::Fold(_, _, places) => Some(places),
         _ => None,
     });
-    live.profiles.warm(folds.flat_map(|(states, places)| places.numbers().map(move |number| (number, states))));
+    live.profiles.warm(places.flat_map(Places::numbers));
 }
 
 fn fold(
