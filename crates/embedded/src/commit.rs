@@ -28,10 +28,7 @@ use crate::{
     state::State,
     tally::OnDisk,
     views::{Views, statement_value},
-    writer::{
-        dedupe::Identities,
-        known::{IdentityKey, IdentityMap, Known},
-    },
+    writer::known::{IdentityKey, IdentityMap, Known},
 };
 
 /// A frozen overlay to bring into place.
@@ -50,7 +47,7 @@ const SET_ASIDE_BYTES: u64 = 16 << 20;
 
 impl Job {
     /// Freezes what is live now, up to a frame of the journal, and has a new overlay take its place.
-    pub fn freeze(views: &Views, identities: &mut Identities, position: u64) -> Job {
+    pub fn freeze(views: &Views, identities: Arc<IdentityMap>, position: u64) -> Job {
         let overlay = views.change(|current| {
             let next = Overlay::after(&current.live);
             let frozen = Arc::new(std::mem::replace(&mut current.live, next));
@@ -58,7 +55,7 @@ impl Job {
             current.freezes += 1;
             frozen
         });
-        Job { overlay, identities: identities.freeze(), position }
+        Job { overlay, identities, position }
     }
 
     /// Bytes that bringing it into the state store may take, roughly and rather too many.

@@ -190,7 +190,7 @@ pub fn recover(
         last += 1;
         if cut == Some(last) {
             views.change(|current| current.live.brought_back = true);
-            begun = Some(Job::freeze(&views, &mut identities, last));
+            begun = Some(Job::freeze(&views, identities.freeze(), last));
         }
         Ok(())
     })?;

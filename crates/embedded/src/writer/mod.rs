@@ -280,7 +280,7 @@ impl Writer {
                 return;
             }
         }
-        let job = Job::freeze(&self.views, &mut self.identities, self.log.last_sequence());
+        let job = Job::freeze(&self.views, self.identities.freeze(), self.log.last_sequence());
         self.checkpointing = true;
         self.changed_at = None;
         self.hurry = false;
