@@ -2,7 +2,7 @@
 //!
 //! Each keyspace has such a list, and beside it a file that says which one is in force and what its checksum is. The database writes
 //! that checksum and never compares it; a damaged list it may meet with a panic while it holds a lock, and then with a second
-//! one that ends the process without a word.
+//! one that ends the process without a word. Compares only: nothing is ever mended or removed here.
 
 use std::{
     fs, io,
@@ -27,12 +27,12 @@ pub fn check(state_dir: &Path) -> Result<(), OpenError> {
         Err(error) => return Err(OpenError::at(&keyspaces)(error)),
     };
     for entry in entries {
-        check_one(&entry.map_err(OpenError::at(&keyspaces))?.path())?;
+        check_one(state_dir, &entry.map_err(OpenError::at(&keyspaces))?.path())?;
     }
     Ok(())
 }
 
-fn check_one(keyspace: &Path) -> Result<(), OpenError> {
+fn check_one(state_dir: &Path, keyspace: &Path) -> Result<(), OpenError> {
     let says = keyspace.join(IN_FORCE);
     let bytes = match fs::read(&says) {
         Ok(bytes) => bytes,
@@ -40,9 +40,9 @@ fn check_one(keyspace: &Path) -> Result<(), OpenError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(OpenError::at(&says)(error)),
     };
-    let Some((list, checksum)) = in_force(keyspace, &bytes) else { return Err(differs(&says)) };
+    let Some((list, checksum)) = in_force(keyspace, &bytes) else { return Err(differs(state_dir, &says)) };
     let found = fs::read(&list).map_err(OpenError::at(&list))?;
-    if xxh3_128(&found) == checksum { Ok(()) } else { Err(differs(&list)) }
+    if xxh3_128(&found) == checksum { Ok(()) } else { Err(differs(state_dir, &list)) }
 }
 
 /// The list in force and its checksum.
@@ -53,8 +53,10 @@ fn in_force(keyspace: &Path, says: &[u8]) -> Option<(PathBuf, u128)> {
     (kind == [XXH3]).then(|| (list, u128::from_le_bytes(*checksum)))
 }
 
-fn differs(path: &Path) -> OpenError {
-    OpenError::damaged(format!("{} is not what the state store wrote", path.display()))
+/// The file is named by its place in the store, which may be looked at as a copy that lies elsewhere.
+fn differs(state_dir: &Path, file: &Path) -> OpenError {
+    let file = file.strip_prefix(state_dir).unwrap_or(file);
+    OpenError::damaged(format!("the state store's {} is not what it wrote", file.display()))
 }
 
 #[cfg(test)]
