@@ -79,10 +79,11 @@ const CHECKPOINT_SHARE: u64 = 32;
 
 fn checkpoint_bytes_max(values: &Values) -> Result<usize, SettingsError> {
     const NAME: &str = "checkpoint.bytes_max";
-    if values.number(NAME, 0..=BYTES_MAX)? > 0 {
-        return values.size(NAME, 4_096..=BYTES_MAX);
+    match values.size(NAME, 0..=BYTES_MAX)? {
+        0 => Ok(what_suits(memory::bytes())),
+        1..4_096 => Err(values.refuse(NAME, "must be 4096 or more, or 0 for what suits the machine's memory")),
+        bytes => Ok(bytes),
     }
-    Ok(what_suits(memory::bytes()))
 }
 
 /// What suits a machine of which so much may be used, if that is known.
