@@ -1,7 +1,7 @@
 //! What memory is taken from, and when it is given back.
 //!
 //! Checkpoints free on one thread what the writer took on another, piece by piece; the system's allocator keeps most of that
-//! from the operating system.
+//! from the operating system. Never decides how much is taken: the settings bound that.
 
 #![expect(unsafe_code, reason = "the allocator's settings are C functions")]
 

@@ -78,18 +78,19 @@ impl Micros {
     /// `2018-05-15T12:31:12.123Z`: UTC with exactly three decimals, the form every answer uses.
     #[must_use]
     pub fn to_millis_text(self) -> String {
-        match Timestamp::from_microsecond(self.0) {
-            Ok(instant) => format!("{instant:.3}"),
-            Err(_) => self.clock().map_or_else(String::new, |clock| format!("{clock:.3}Z")),
-        }
+        self.text(3)
     }
 
     /// `2018-05-15T12:31:12.123456Z`: UTC with exactly six decimals, nothing lost.
     #[must_use]
     pub fn to_micros_text(self) -> String {
+        self.text(6)
+    }
+
+    fn text(self, decimals: usize) -> String {
         match Timestamp::from_microsecond(self.0) {
-            Ok(instant) => format!("{instant:.6}"),
-            Err(_) => self.clock().map_or_else(String::new, |clock| format!("{clock:.6}Z")),
+            Ok(instant) => format!("{instant:.decimals$}"),
+            Err(_) => self.clock().map_or_else(String::new, |clock| format!("{clock:.decimals$}Z")),
         }
     }
 

@@ -1,4 +1,6 @@
 //! How much memory this process may use: what the machine has, or less where its group of processes is bounded.
+//!
+//! Reads what the system says and never decides what follows from it; where the system says nothing, neither does this.
 
 use std::{
     fs,

@@ -107,7 +107,7 @@ impl Texts {
             let mut held = self.held.lock();
             let now = held.next();
             let Some(kept) = held.tables.get_mut(&of) else { continue };
-            if matches!(&kept.table, Table::Made(now) if Arc::ptr_eq(now, &before)) {
+            if matches!(&kept.table, Table::Made(known) if Arc::ptr_eq(known, &before)) {
                 (kept.table, kept.recent, kept.recent_bytes) = (Table::Made(Arc::new(rows)), Arc::default(), 0);
                 // What was found stood in other rows.
                 kept.change = now;

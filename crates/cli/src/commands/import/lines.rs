@@ -2,7 +2,8 @@
 //!
 //! A reader of CSV says at which byte it went on, which is before the ends of lines that it passes over, and counts a line
 //! end of two bytes when it comes to the second one. Here the ends of lines are noted as they go by, so that a row has the
-//! number that an editor shows. Holds the places of line ends from the row that is asked for on.
+//! number that an editor shows. Holds the places of line ends from the row that is asked for on, and never looks at what a
+//! row says.
 
 use std::{
     collections::VecDeque,

@@ -1,7 +1,8 @@
 //! Groups of several types, where nobody said which type is the account.
 //!
 //! An event that names groups of several types is kept without an account then. That must not be found out afterwards: what
-//! was seen is counted here, told before an import begins as far as can be seen by then, and told again at its end.
+//! was seen is counted here, told before an import begins as far as can be seen by then, and told again at its end. Never
+//! guesses which type it is.
 
 use std::{
     collections::BTreeSet,
