@@ -144,6 +144,7 @@ fn options(engine: &Engine, data_dir: &Path) -> Options {
         checkpoint_bytes_max: engine.checkpoint_bytes_max,
         checkpoint_interval: engine.checkpoint_interval,
         compaction_files_min: engine.compaction_files_min,
+        compaction_files_max: engine.compaction_files_max,
         compaction_file_bytes_max: engine.compaction_file_bytes_max,
         state_cache_bytes: engine.state_cache_bytes,
         state_files_max: engine.state_files_max,

@@ -13,6 +13,9 @@
 //! take is tried out before it begins. A failure of the commit itself stops writes until a restart. The journal holds
 //! everything meanwhile.
 
+/// When files are merged, and putting what came of it in their place.
+pub mod compaction;
+
 use std::{
     path::PathBuf,
     sync::{
@@ -25,19 +28,17 @@ use std::{
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use muster_model::id::WorkspaceId;
 use muster_store::error::ReadError;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::{
     commit::{self, Job},
     counters::Counters,
     credentials::Registry,
-    disk,
     engine::Reader,
     error::{cause, not_written, state_failed},
     follow::shed,
     health::HealthCell,
     history::{
-        compact,
         manifest::{Manifest, Segment},
         rows,
         segment::SegmentWriter,
@@ -55,6 +56,7 @@ use crate::{
     room::Room,
     views::Views,
 };
+use compaction::Pace;
 
 /// A job that is done.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +82,7 @@ pub struct Checkpointer {
     pub jobs: Receiver<Job>,
     pub done: Sender<Done>,
     pub closing: Arc<AtomicBool>,
+    pub pace: Pace,
 }
 
 /// Between two looks at the state store while there is nothing to do.
@@ -105,10 +108,12 @@ impl Checkpointer {
                     self.go_through(&mut ahead);
                     self.views.mirrors.keep_up(&self.views);
                     self.read_ahead(&mut unasked);
+                    self.compact_what_waits();
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            self.pace.begin(Instant::now());
             let Some(done) = self.checkpoint(&job) else { return };
             // Whoever removes what was deleted also removes what expired.
             if !job.overlay.deletions.is_empty()
@@ -262,58 +267,6 @@ impl Checkpointer {
     /// Whether there is nothing more urgent to do.
     fn has_time(&self) -> bool {
         self.jobs.is_empty() && !self.closing.load(Ordering::Acquire)
-    }
-
-    /// Merges files as long as there is something to merge and nothing more urgent to do.
-    fn compact(&mut self) {
-        while self.has_time() {
-            // While files are written anew without what was deleted, none is merged.
-            let views = Arc::clone(&self.views);
-            let Some(_files) = views.files.try_lock().filter(|_| !views.is_rewriting()) else { return };
-            let manifest = Arc::clone(&self.views.look().manifest);
-            let Some(plan) = compact::plan(&manifest, &self.registry.workspace_ids(), &self.options) else { return };
-            let bytes: u64 = plan.inputs.iter().map(|segment| segment.bytes).sum();
-            if !self.room.spares(bytes) {
-                warn!(bytes, "the disk has no room to merge history files; they are merged once it has");
-                return;
-            }
-            let started = Instant::now();
-            match self.try_compact(&plan) {
-                Ok(()) => {
-                    self.counters.compacted(started.elapsed());
-                    info!(files = plan.inputs.len(), millis = started.elapsed().as_millis() as u64, "compaction");
-                }
-                Err(fault) => {
-                    error!(error = %fault, "a compaction failed; its input files stay as they are");
-                    return;
-                }
-            }
-        }
-    }
-
-    fn try_compact(&mut self, plan: &compact::Plan) -> Result<(), ReadError> {
-        let name = self.workspace_name(plan.workspace)?;
-        let dir = self.history_dir.clone();
-        let outputs = compact::merge(plan, &dir, &name, || self.next_id()).inspect_err(|_| self.clear())?;
-        let state = &self.views.state;
-        let mut batch = state.batch();
-        plan.inputs.iter().for_each(|segment| batch.remove(&state.manifest, segment.key()));
-        outputs.iter().for_each(|segment| batch.insert(&state.manifest, segment.key(), segment.value()));
-        batch.commit().map_err(|error| self.stop(state_failed(&error)))?;
-        self.views.change(|current| {
-            let mut manifest = Manifest::clone(&current.manifest);
-            plan.inputs.iter().for_each(|segment| manifest.remove(segment));
-            outputs.into_iter().for_each(|segment| manifest.add(segment));
-            current.manifest = Arc::new(manifest);
-        });
-        let _names = self.views.names.lock();
-        for segment in &plan.inputs {
-            // Whoever still reads it has it open.
-            if let Err(fault) = segment.file().and_then(|_| disk::remove_if_there(&segment.path)) {
-                warn!(error = %fault, file = segment.relative_path, "a merged file could not be removed; the next start removes it");
-            }
-        }
-        Ok(())
     }
 
     /// Removes what a failed attempt left behind.

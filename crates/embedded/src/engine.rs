@@ -34,7 +34,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     backup,
-    checkpoint::Checkpointer,
+    checkpoint::{Checkpointer, compaction::Pace},
     counters::Counters,
     credentials::Registry,
     disk,
@@ -90,8 +90,7 @@ impl Embedded {
         backup::clear_staging(&layout)?;
         let log = Log::start(&layout.journal, recovered.replayed.files, recovered.replayed.next_sequence)?;
         counters.journal_bytes(log.bytes());
-        let views = Arc::new(recovered.views);
-        let options = Arc::new(options);
+        let (views, options) = (Arc::new(recovered.views), Arc::new(options));
         let (intake, collector) = collect::queue(&options);
         let (jobs, jobs_taken) = crossbeam_channel::bounded(1);
         let (done, done_taken) = crossbeam_channel::bounded(1);
@@ -128,6 +127,7 @@ impl Embedded {
             jobs: jobs_taken,
             done,
             closing: Arc::clone(&closing),
+            pace: Pace::new(Instant::now()),
         };
         let mut writer = Writer {
             checkpointing: recovered.begun.is_some_and(|job| jobs.send(job).is_ok()),

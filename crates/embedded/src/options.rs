@@ -28,6 +28,8 @@ pub struct Options {
     pub checkpoint_interval: Duration,
     /// Small history files of one month that are merged once there are so many.
     pub compaction_files_min: usize,
+    /// So many wait while messages come in so fast that merging would hold up the next checkpoint.
+    pub compaction_files_max: usize,
     /// Bytes from which on a history file is not small any more.
     pub compaction_file_bytes_max: u64,
     /// Bytes of the state store's block cache.
@@ -86,6 +88,7 @@ impl Options {
             checkpoint_bytes_max: 256 << 20,
             checkpoint_interval: Duration::from_secs(60),
             compaction_files_min: 8,
+            compaction_files_max: 64,
             compaction_file_bytes_max: 96 << 20,
             state_cache_bytes: 128 << 20,
             state_files_max: 900,

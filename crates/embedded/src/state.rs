@@ -72,6 +72,9 @@ const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
 /// a list steps over what so many tables removed, once ([`crate::lists::gaps`]).
 /// A keyspace keeps what it was created with: those of earlier versions merge sooner.
 const TABLES_MAX: u8 = 16;
+/// The same for identities, of which every checkpoint adds a table of its own. Look-ups of those that are not there, nearly all, are answered
+/// by [a filter over everything](crate::writer::sieve) and ask no table.
+const IDENTITY_TABLES_MAX: u8 = 32;
 /// Bytes of a table there; with so many waiting, the level below is as large as it would be by the database's own defaults.
 const TABLE_BYTES: u64 = 16 << 20;
 
@@ -97,7 +100,8 @@ impl State {
         })?;
         let usual = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
         let keyspace = |name: &str| database.keyspace(name, usual);
-        let merging = Arc::new(Leveled::default().with_l0_threshold(TABLES_MAX).with_table_target_size(TABLE_BYTES));
+        let merging = |tables: u8| Leveled::default().with_l0_threshold(tables).with_table_target_size(TABLE_BYTES);
+        let (merging, of_identities) = (Arc::new(merging(TABLES_MAX)), Arc::new(merging(IDENTITY_TABLES_MAX)));
         let scattered = |name: &str| database.keyspace(name, || usual().compaction_strategy(merging.clone()));
         let sparse = || {
             let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(12.0));
@@ -105,7 +109,7 @@ impl State {
                 .filter_policy(FilterPolicy::all(bloom))
                 .filter_block_pinning_policy(PinningPolicy::new([true, true, false]))
                 .filter_block_partitioning_policy(PartitioningPolicy::new([false, false, true]))
-                .compaction_strategy(merging.clone())
+                .compaction_strategy(of_identities.clone())
         };
         let state = State {
             meta: keyspace("meta")?,

@@ -22,6 +22,7 @@ pub struct Engine {
     pub checkpoint_bytes_max: usize,
     pub checkpoint_interval: Duration,
     pub compaction_files_min: usize,
+    pub compaction_files_max: usize,
     pub compaction_file_bytes_max: u64,
     pub state_cache_bytes: u64,
     /// No setting: what a server's file handles allow.
@@ -53,6 +54,7 @@ impl Engine {
             checkpoint_bytes_max: checkpoint_bytes_max(values)?,
             checkpoint_interval: values.seconds("checkpoint.interval_seconds", 1..=86_400)?,
             compaction_files_min: values.size("compaction.files_min", 2..=10_000)?,
+            compaction_files_max: values.size("compaction.files_max", 2..=10_000)?,
             compaction_file_bytes_max: values.number("compaction.file_bytes_max", 1 << 20..=BYTES_MAX)?,
             state_cache_bytes: values.number("state.cache_bytes", 1 << 20..=BYTES_MAX)?,
             state_files_max: STATE_FILES_MAX,

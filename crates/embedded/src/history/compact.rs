@@ -22,11 +22,38 @@ use super::{
 };
 use crate::{error::not_written, options::Options};
 
+/// What is merged at once, in files that are not small any more. Whoever waits for it should not wait long; and it should be much, since
+/// what comes of it may be merged again.
+const LARGE_FILES: u64 = 4;
+
 /// Files to merge, all of one workspace.
 #[derive(Debug)]
 pub struct Plan {
     pub workspace: WorkspaceId,
+    /// The oldest of those that wait.
     pub inputs: Vec<Arc<Segment>>,
+    /// How many wait, these included.
+    pub waiting: usize,
+}
+
+impl Plan {
+    /// A merge of the oldest of these.
+    pub fn new(workspace: WorkspaceId, mut inputs: Vec<Arc<Segment>>, options: &Options) -> Plan {
+        let (waiting, most) = (inputs.len(), options.compaction_file_bytes_max.saturating_mul(LARGE_FILES));
+        let mut bytes = 0u64;
+        let fitting = inputs.iter().take_while(|segment| {
+            bytes = bytes.saturating_add(segment.bytes);
+            bytes <= most
+        });
+        let count = fitting.count().max(options.compaction_files_min).max(2);
+        inputs.truncate(count);
+        Plan { workspace, inputs, waiting }
+    }
+
+    /// The bytes of its files.
+    pub fn bytes(&self) -> u64 {
+        self.inputs.iter().map(|segment| segment.bytes).sum()
+    }
 }
 
 /// What to merge next: a workspace's checkpoint files once there are enough of them, else a month's small files.
@@ -44,47 +71,52 @@ pub fn plan(manifest: &Manifest, workspaces: &[WorkspaceId], options: &Options) 
         months.dedup();
         let mut groups = std::iter::once(None).chain(months.into_iter().map(Some)).map(of_month);
         if let Some(inputs) = groups.find(enough) {
-            return Some(Plan { workspace: *workspace, inputs });
+            return Some(Plan::new(*workspace, inputs, options));
         }
     }
     None
 }
 
-/// Merges the inputs of a plan into one file for each month that they hold messages of.
+/// Merges the inputs of a plan into one file for each month that they hold messages of; none, as soon as it is to go on no more.
 pub fn merge(
     plan: &Plan,
-    history_dir: &Path,
-    workspace_name: &str,
+    (history_dir, workspace_name): (&Path, &str),
     mut next_id: impl FnMut() -> u64,
-) -> Result<Vec<Arc<Segment>>, ReadError> {
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Option<Vec<Arc<Segment>>>, ReadError> {
     let mut outputs = Vec::new();
     let mut from = plan.inputs.iter().map(|segment| segment.first).min();
     let end = plan.inputs.iter().map(|segment| segment.last).max();
     while let (Some(start), Some(end)) = (from.take(), end) {
         let (month, until) = start.month();
         let place = (plan.workspace, workspace_name);
-        let (written, next) = merge_month(&plan.inputs, month, until, || {
-            SegmentWriter::create(history_dir, place, next_id(), Some(month))
-        })?;
-        outputs.extend(written);
-        from = next.filter(|next| *next <= end);
+        let create = || SegmentWriter::create(history_dir, place, next_id(), Some(month));
+        let Some(merged) = merge_month(&plan.inputs, (month, until), create, goes_on)? else { return Ok(None) };
+        outputs.extend(merged.written);
+        from = merged.next.filter(|next| *next <= end);
     }
     let rows = |segments: &[Arc<Segment>]| segments.iter().map(|segment| segment.rows).sum::<u64>();
     if rows(&outputs) == rows(&plan.inputs) {
-        return Ok(outputs);
+        return Ok(Some(outputs));
     }
     let what =
         format!("compaction read {} rows and wrote {}; nothing was replaced", rows(&plan.inputs), rows(&outputs));
     Err(ReadError::Damaged { what })
 }
 
-/// Merges the rows of one month. Also returns the earliest instant after it, for the next one.
+/// The rows of one month, and the earliest instant after it.
+struct Merged {
+    written: Option<Arc<Segment>>,
+    next: Option<Micros>,
+}
+
+/// Merges the rows of one month; none, as soon as it is to go on no more.
 fn merge_month(
     inputs: &[Arc<Segment>],
-    month: Micros,
-    until: Micros,
+    (month, until): (Micros, Micros),
     create: impl FnOnce() -> Result<SegmentWriter, parquet::errors::ParquetError>,
-) -> Result<(Option<Arc<Segment>>, Option<Micros>), ReadError> {
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Option<Merged>, ReadError> {
     let mut writer = create().map_err(|error| not_written(&error))?;
     let mut next: Option<Micros> = None;
     let mut cursors = Vec::new();
@@ -105,6 +137,9 @@ fn merge_month(
             cursor.row += 1;
             if output.rows.len() == BATCH_ROWS {
                 output.flush(&mut writer).map_err(|error| not_written(&error))?;
+                if !goes_on() {
+                    return Ok(None);
+                }
             }
             if !cursors[first].advance_to_month(month, until, &mut next)? {
                 left.retain(|index| *index != first);
@@ -116,7 +151,10 @@ fn merge_month(
         }
     }
     output.flush(&mut writer).map_err(|error| not_written(&error))?;
-    Ok((writer.finish().map_err(|error| not_written(&error))?, next))
+    if !goes_on() {
+        return Ok(None);
+    }
+    Ok(Some(Merged { written: writer.finish().map_err(|error| not_written(&error))?, next }))
 }
 
 /// Of the cursors that are left, the one that comes first and the one after it.

@@ -1,0 +1,298 @@
+//! When files are merged, and putting what came of it in their place.
+//!
+//! A merge takes seconds of the thread that makes checkpoints. While messages come in so fast that the next checkpoint is due
+//! before it would be done, memory would fill up and senders would wait; so files wait instead, up to a bound, and are merged once
+//! there is time: no message is merged sooner because of it, and none more often.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use muster_store::error::ReadError;
+use tracing::{error, info, warn};
+
+use super::Checkpointer;
+use crate::{
+    disk,
+    error::state_failed,
+    history::{
+        compact::{self, Plan},
+        manifest::{Manifest, Segment},
+    },
+};
+
+/// What merges are taken to be as fast as until there was one.
+const BYTES_PER_SECOND: u64 = 32 << 20;
+
+/// How far the live overlay was filled, at some moment.
+type Filled = (Instant, f64);
+
+/// How fast files are merged and memory fills up.
+#[derive(Debug)]
+pub struct Pace {
+    bytes_per_second: u64,
+    /// When the live overlay began, as an empty one.
+    began: Filled,
+    /// The last look at it.
+    looked: Filled,
+    /// Files may wait for a merge.
+    waits: bool,
+}
+
+impl Pace {
+    /// After a start, when nobody knows what waits.
+    pub fn new(now: Instant) -> Pace {
+        let began = (now, 0.0);
+        Pace { bytes_per_second: BYTES_PER_SECOND, began, looked: began, waits: true }
+    }
+
+    /// A new overlay is live.
+    pub fn begin(&mut self, now: Instant) {
+        self.began = (now, 0.0);
+        self.looked = self.began;
+    }
+
+    /// How long it takes until the overlay is full, by how it filled up since it began and since the last look, whichever was faster;
+    /// none when it does not fill up.
+    fn time_left(&mut self, filled: Filled) -> Option<Duration> {
+        let looked = std::mem::replace(&mut self.looked, filled);
+        [self.began, looked].into_iter().filter_map(|since| time_left(since, filled)).min()
+    }
+
+    /// Whether a merge may begin: it is likely to be done before the next checkpoint is due, or no more files may wait.
+    fn lets_begin(&mut self, plan: &Plan, most: usize, filled: Filled) -> bool {
+        let left = self.time_left(filled);
+        plan.waiting >= most || left.is_none_or(|left| self.expected(plan.bytes()) <= left)
+    }
+
+    /// How long it takes to merge so many bytes.
+    fn expected(&self, bytes: u64) -> Duration {
+        Duration::from_millis(bytes.saturating_mul(1_000) / self.bytes_per_second)
+    }
+
+    fn merged(&mut self, bytes: u64, took: Duration) {
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.bytes_per_second = (bytes.saturating_mul(1_000) / millis).max(1);
+    }
+}
+
+fn time_left((since, before): Filled, (now, filled): Filled) -> Option<Duration> {
+    let (took, grown) = (now.saturating_duration_since(since).as_secs_f64(), filled - before);
+    (grown > 0.0).then(|| Duration::try_from_secs_f64(took * (1.0 - filled).max(0.0) / grown).unwrap_or(Duration::MAX))
+}
+
+impl Checkpointer {
+    /// Merges what waited for a time with less to do.
+    pub(super) fn compact_what_waits(&mut self) {
+        if self.pace.waits {
+            self.compact();
+        }
+    }
+
+    /// Merges files as long as there is something to merge and nothing more urgent to do.
+    pub(super) fn compact(&mut self) {
+        while self.has_time() {
+            // While files are written anew without what was deleted, none is merged.
+            let views = Arc::clone(&self.views);
+            let Some(_files) = views.files.try_lock().filter(|_| !views.is_rewriting()) else { return };
+            let manifest = Arc::clone(&self.views.look().manifest);
+            let Some(plan) = compact::plan(&manifest, &self.registry.workspace_ids(), &self.options) else {
+                self.pace.waits = false;
+                return;
+            };
+            if !self.room.spares(plan.bytes()) {
+                warn!(bytes = plan.bytes(), "the disk has no room to merge history files; they are merged once it has");
+                self.pace.waits = false;
+                return;
+            }
+            let filled = (Instant::now(), self.filled());
+            self.pace.waits = !self.pace.lets_begin(&plan, self.options.compaction_files_max, filled);
+            if self.pace.waits {
+                return;
+            }
+            let started = Instant::now();
+            match self.try_compact(&plan) {
+                Ok(true) => {
+                    self.counters.compacted(started.elapsed());
+                    self.pace.merged(plan.bytes(), started.elapsed());
+                    info!(files = plan.inputs.len(), millis = started.elapsed().as_millis() as u64, "compaction");
+                }
+                Ok(false) => return,
+                Err(fault) => {
+                    error!(error = %fault, "a compaction failed; its input files stay as they are");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// How much of what starts the next checkpoint is there.
+    fn filled(&self) -> f64 {
+        let (current, options) = (self.views.look(), &self.options);
+        let rows = current.live.rows().len() as f64 / options.checkpoint_rows_max as f64;
+        rows.max(current.live.bytes() as f64 / options.checkpoint_bytes_max as f64)
+    }
+
+    /// Merges the files of a plan; `false` when the store closed before that was done, and nothing happened.
+    fn try_compact(&mut self, plan: &Plan) -> Result<bool, ReadError> {
+        let name = self.workspace_name(plan.workspace)?;
+        let (dir, closing) = (self.history_dir.clone(), Arc::clone(&self.closing));
+        let goes_on = || !closing.load(Ordering::Acquire);
+        let merged = compact::merge(plan, (&dir, &name), || self.next_id(), &goes_on);
+        let Some(outputs) = merged.inspect_err(|_| self.clear())? else {
+            self.clear();
+            return Ok(false);
+        };
+        self.replace(&plan.inputs, outputs)?;
+        Ok(true)
+    }
+
+    fn replace(&self, inputs: &[Arc<Segment>], outputs: Vec<Arc<Segment>>) -> Result<(), ReadError> {
+        let state = &self.views.state;
+        let mut batch = state.batch();
+        inputs.iter().for_each(|segment| batch.remove(&state.manifest, segment.key()));
+        outputs.iter().for_each(|segment| batch.insert(&state.manifest, segment.key(), segment.value()));
+        batch.commit().map_err(|error| self.stop(state_failed(&error)))?;
+        self.views.change(|current| {
+            let mut manifest = Manifest::clone(&current.manifest);
+            inputs.iter().for_each(|segment| manifest.remove(segment));
+            outputs.into_iter().for_each(|segment| manifest.add(segment));
+            current.manifest = Arc::new(manifest);
+        });
+        let _names = self.views.names.lock();
+        for segment in inputs {
+            // Whoever still reads it has it open.
+            if let Err(fault) = segment.file().and_then(|_| disk::remove_if_there(&segment.path)) {
+                warn!(error = %fault, file = segment.relative_path, "a merged file could not be removed; the next start removes it");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_model::{
+        id::{IdSpace, WorkspaceId},
+        time::Micros,
+    };
+    use muster_store::{
+        batch::BatchBuilder,
+        credentials::{Credentials, NewKey, Scopes},
+        journal::Journal,
+        status::Status,
+        suite::Sent,
+    };
+
+    use super::*;
+    use crate::{engine::Embedded, options::Options};
+
+    fn at(start: Instant, seconds: f64) -> Instant {
+        start + Duration::from_secs_f64(seconds)
+    }
+
+    #[test]
+    fn the_time_until_memory_is_full_follows_what_comes_in() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        let mut left = |seconds, filled| {
+            let left = pace.time_left((at(start, seconds), filled));
+            left.map(|left| left.as_secs_f64().round() as u64)
+        };
+        assert_eq!(left(1.0, 0.0), None, "nothing came");
+        assert_eq!(left(2.0, 0.1), Some(9), "a tenth in a second, the last one");
+        assert_eq!(left(4.0, 0.5), Some(3), "two tenths a second");
+        assert_eq!(left(16.0, 0.5), Some(16), "nothing more; half of it in sixteen seconds");
+        assert_eq!(left(17.0, 1.2), Some(0), "more than full");
+        pace.begin(at(start, 20.0));
+        assert_eq!(pace.time_left((at(start, 20.0), 0.0)), None);
+    }
+
+    #[test]
+    fn what_a_merge_takes_is_judged_by_the_last_one() {
+        let mut pace = Pace::new(Instant::now());
+        assert_eq!(pace.expected(64 << 20), Duration::from_secs(2));
+        pace.merged(10 << 20, Duration::from_secs(10));
+        assert_eq!(pace.expected(5 << 20), Duration::from_secs(5));
+        pace.merged(0, Duration::ZERO);
+        assert!(pace.expected(u64::MAX) > Duration::from_secs(1));
+    }
+
+    /// A merge of one file of so many bytes, while so many wait.
+    fn plan(waiting: usize, bytes: u64) -> Plan {
+        let span = (Micros(0), Micros(1));
+        let segment =
+            Segment::new("history".as_ref(), WorkspaceId(1), 1, "1".to_owned(), 1, span, None, (bytes, vec![]));
+        Plan { workspace: WorkspaceId(1), inputs: vec![Arc::new(segment)], waiting }
+    }
+
+    #[test]
+    fn files_wait_while_memory_fills_up_faster_than_they_are_merged() {
+        let start = Instant::now();
+        let mut pace = Pace::new(start);
+        pace.begin(start);
+        let mut lets =
+            |seconds, filled, waiting, bytes| pace.lets_begin(&plan(waiting, bytes), 64, (at(start, seconds), filled));
+        assert!(!lets(2.0, 0.5, 8, 128 << 20), "two seconds are left, and it takes four");
+        assert!(lets(2.0, 0.5, 64, 128 << 20), "no more may wait");
+        assert!(lets(2.1, 0.5, 8, 32 << 20), "it takes one");
+        assert!(lets(5.0, 0.5, 8, 128 << 20), "nothing came for three seconds");
+        assert!(!lets(5.5, 0.8, 8, 128 << 20), "it comes faster than before");
+    }
+
+    async fn with_two_files(dir: &std::path::Path) -> (Embedded, WorkspaceId) {
+        let (engine, _) = Embedded::open(Options::new(dir), Micros(0)).unwrap();
+        let (workspace_name, name) = ("default".to_owned(), "test".to_owned());
+        let new = NewKey { workspace_name, name, scopes: Scopes::ALL, token_hash: [7; 32], created_at: Micros(0) };
+        let workspace = engine.create_key(new).await.unwrap().workspace.id;
+        for user in ["u", "v"] {
+            let mut batch = BatchBuilder::new(workspace, 64);
+            let user = format!(r#"{{"type":"user","userId":"{user}","accountId":null,"messageId":"{user}"}}"#);
+            Sent::new(&user, Micros(1_700_000_000_000_000)).add_to(&mut batch, IdSpace::new("default"));
+            engine.append(batch.build()).await.unwrap();
+            engine.checkpoint().await;
+        }
+        (engine, workspace)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_merge_that_is_to_go_on_no_more_leaves_everything_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let (engine, workspace) = with_two_files(dir.path()).await;
+        let options = Options { compaction_files_min: 2, ..Options::new(dir.path()) };
+        let manifest = Arc::clone(&engine.views.look().manifest);
+        let plan = compact::plan(&manifest, &[workspace], &options).expect("two files");
+        assert_eq!((plan.inputs.len(), plan.waiting), (2, 2));
+        let place = (&*dir.path().join("history"), "default");
+        assert!(compact::merge(&plan, place, || 77, &|| false).unwrap().is_none());
+        assert!(plan.inputs.iter().all(|input| input.path.exists()));
+        let merged = compact::merge(&plan, place, || 78, &|| true).unwrap().expect("a file");
+        assert_eq!(merged.iter().map(|segment| (segment.id, segment.rows)).collect::<Vec<_>>(), [(78, 2)]);
+        engine.close().await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_merge_takes_the_oldest_files_and_a_bound_of_their_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (engine, workspace) = with_two_files(dir.path()).await;
+        let manifest = Arc::clone(&engine.views.look().manifest);
+        let all: Vec<_> = manifest.of(workspace).cloned().collect();
+        let most = all.iter().map(|segment| segment.bytes).max().unwrap();
+        let many: Vec<_> = (0..10).flat_map(|_| all.clone()).collect();
+        let taken = |files_min, bytes| {
+            let options = Options {
+                compaction_files_min: files_min,
+                compaction_file_bytes_max: bytes,
+                ..Options::new(dir.path())
+            };
+            let plan = Plan::new(workspace, many.clone(), &options);
+            assert!(plan.waiting == 20 && plan.inputs.iter().zip(&many).all(|(one, other)| Arc::ptr_eq(one, other)));
+            plan.inputs.len()
+        };
+        assert_eq!(taken(8, 1), 8, "as many as are worth a merge");
+        assert_eq!(taken(2, 3 * most), 12, "as many as fit into four large files");
+        assert_eq!(taken(2, u64::MAX), 20);
+        engine.close().await.unwrap();
+    }
+}
