@@ -163,7 +163,9 @@ impl BatchBuilder {
         let decrees = std::mem::take(&mut self.decrees);
         decrees.iter().for_each(|decree| self.entry(TAG_DECREE, |out| out.extend_from_slice(decree)));
         let BatchBuilder { workspace, key_id, bytes, messages, import, undoes, .. } = self;
-        Batch { workspace, key_id, bytes: bytes.into(), messages, import, undoes, decrees: decrees.len() }
+        // A store may keep it for long, so it takes no more than it holds; what it was built in serves the next one.
+        let bytes = Bytes::copy_from_slice(&bytes);
+        Batch { workspace, key_id, bytes, messages, import, undoes, decrees: decrees.len() }
     }
 
     fn entry(&mut self, tag: u8, write: impl FnOnce(&mut Vec<u8>)) {

@@ -173,6 +173,8 @@ impl Checkpointer {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use muster_model::{
         id::{IdSpace, WorkspaceId},
         time::Micros,
@@ -241,15 +243,21 @@ mod tests {
         assert!(!lets(5.5, 0.8, 8, 128 << 20), "it comes faster than before");
     }
 
-    async fn with_two_files(dir: &std::path::Path) -> (Embedded, WorkspaceId) {
+    async fn with_two_files(dir: &Path) -> (Embedded, WorkspaceId) {
+        let user = |user| vec![format!(r#"{{"type":"user","userId":"{user}","accountId":null,"messageId":"{user}"}}"#)];
+        with_files(dir, &["u", "v"].map(user)).await
+    }
+
+    /// A file for each of these, with their messages.
+    async fn with_files(dir: &Path, files: &[Vec<String>]) -> (Embedded, WorkspaceId) {
         let (engine, _) = Embedded::open(Options::new(dir), Micros(0)).unwrap();
         let (workspace_name, name) = ("default".to_owned(), "test".to_owned());
         let new = NewKey { workspace_name, name, scopes: Scopes::ALL, token_hash: [7; 32], created_at: Micros(0) };
         let workspace = engine.create_key(new).await.unwrap().workspace.id;
-        for user in ["u", "v"] {
+        for messages in files {
             let mut batch = BatchBuilder::new(workspace, 64);
-            let user = format!(r#"{{"type":"user","userId":"{user}","accountId":null,"messageId":"{user}"}}"#);
-            Sent::new(&user, Micros(1_700_000_000_000_000)).add_to(&mut batch, IdSpace::new("default"));
+            let sent = messages.iter().map(|message| Sent::new(message, Micros(1_700_000_000_000_000)));
+            sent.for_each(|sent| sent.add_to(&mut batch, IdSpace::new("default")));
             engine.append(batch.build()).await.unwrap();
             engine.checkpoint().await;
         }
@@ -272,6 +280,36 @@ mod tests {
         engine.close().await.unwrap();
     }
 
+    /// Two years and a half are more than are written at once.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_month_becomes_a_file_in_order() {
+        const MONTHS: u64 = 30;
+        const USERS: u64 = 7;
+        let dir = tempfile::tempdir().unwrap();
+        let track = |file: u64, number: u64| {
+            let (month, user) = (number % MONTHS, number % USERS);
+            let at = format!("{}-{:02}-{:02}T00:00:00Z", 2020 + month / 12, month % 12 + 1, number % 28 + 1);
+            format!(
+                r#"{{"type":"track","userId":"{user}","event":"e","messageId":"{file}-{number}","timestamp":"{at}"}}"#
+            )
+        };
+        let files = [0, 1].map(|file| (0..MONTHS * 50).map(|number| track(file, number)).collect::<Vec<_>>());
+        let (engine, workspace) = with_files(dir.path(), &files).await;
+        let options = Options { compaction_files_min: 2, ..Options::new(dir.path()) };
+        let manifest = Arc::clone(&engine.views.look().manifest);
+        let plan = compact::plan(&manifest, &[workspace], &options).expect("two files");
+        let (mut ids, place) = (77.., (&*dir.path().join("history"), "default"));
+        let merged = compact::merge(&plan, place, || ids.next().unwrap(), &|| true).unwrap().expect("files");
+        assert_eq!(merged.len() as u64, MONTHS);
+        for segment in &merged {
+            let (first, until) = segment.first.month();
+            assert!(segment.month == Some(first) && first <= segment.first && segment.last < until, "{segment:?}");
+            assert_eq!(segment.rows, 100);
+            assert!(compact::is_in_order(segment).unwrap(), "{segment:?}");
+        }
+        engine.close().await.unwrap();
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_merge_takes_the_oldest_files_and_a_bound_of_their_bytes() {
         let dir = tempfile::tempdir().unwrap();
@@ -291,8 +329,9 @@ mod tests {
             plan.inputs.len()
         };
         assert_eq!(taken(8, 1), 8, "as many as are worth a merge");
-        assert_eq!(taken(2, 3 * most), 12, "as many as fit into four large files");
-        assert_eq!(taken(2, u64::MAX), 20);
+        assert_eq!(taken(8, 3 * most), 12, "as many as fit into four large files");
+        assert_eq!(taken(8, u64::MAX), 16, "twice as many as are worth it");
+        assert_eq!(taken(30, u64::MAX), 20);
         engine.close().await.unwrap();
     }
 }

@@ -1,7 +1,8 @@
 //! Merging files into months.
 //!
 //! Checkpoint files and small files of a month are merged into one file a month, sorted as they are. Rows are copied
-//! as they stand. Memory is bounded by one batch of rows for each input, whatever the files hold.
+//! as they stand. Memory is bounded by some batches of rows for each input and a row group for each month that is written at
+//! once, whatever the files hold.
 
 use std::{cmp::Ordering, path::Path, sync::Arc};
 
@@ -9,8 +10,11 @@ use arrow_array::{Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_select::interleave::interleave_record_batch;
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::error::ReadError;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+use parquet::{
+    arrow::arrow_reader::{
+        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    },
+    errors::ParquetError,
 };
 
 use super::{
@@ -25,6 +29,12 @@ use crate::{error::not_written, options::Options};
 /// What is merged at once, in files that are not small any more. Whoever waits for it should not wait long; and it should be much, since
 /// what comes of it may be merged again.
 const LARGE_FILES: u64 = 4;
+
+/// Months that are written at once. Each keeps a row group in memory.
+const MONTHS_MAX: usize = 12;
+/// Batches that are kept because rows in them wait for being written, counted for each month; more only where each month
+/// keeps one of each input.
+const BATCHES_MAX: usize = 128;
 
 /// Files to merge, all of one workspace.
 #[derive(Debug)]
@@ -45,7 +55,9 @@ impl Plan {
             bytes = bytes.saturating_add(segment.bytes);
             bytes <= most
         });
-        let count = fitting.count().max(options.compaction_files_min).max(2);
+        // Each input keeps some batches of rows in memory.
+        let least = options.compaction_files_min.max(2);
+        let count = fitting.count().clamp(least, least.saturating_mul(2));
         inputs.truncate(count);
         Plan { workspace, inputs, waiting }
     }
@@ -84,16 +96,16 @@ pub fn merge(
     mut next_id: impl FnMut() -> u64,
     goes_on: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<Arc<Segment>>>, ReadError> {
+    let place = (plan.workspace, workspace_name);
+    let mut create = |month| SegmentWriter::create(history_dir, place, next_id(), Some(month));
+    let (inputs, open, done) = (plan.inputs.len(), Vec::new(), Vec::new());
+    let mut months = Months { create: &mut create, inputs, open, last: 0, done, left_out: true };
     let mut outputs = Vec::new();
-    let mut from = plan.inputs.iter().map(|segment| segment.first).min();
-    let end = plan.inputs.iter().map(|segment| segment.last).max();
-    while let (Some(start), Some(end)) = (from.take(), end) {
-        let (month, until) = start.month();
-        let place = (plan.workspace, workspace_name);
-        let create = || SegmentWriter::create(history_dir, place, next_id(), Some(month));
-        let Some(merged) = merge_month(&plan.inputs, (month, until), create, goes_on)? else { return Ok(None) };
-        outputs.extend(merged.written);
-        from = merged.next.filter(|next| *next <= end);
+    while std::mem::take(&mut months.left_out) {
+        if !merge_some(&plan.inputs, &mut months, goes_on)? {
+            return Ok(None);
+        }
+        outputs.extend(months.finish().map_err(|error| not_written(&error))?);
     }
     let rows = |segments: &[Arc<Segment>]| segments.iter().map(|segment| segment.rows).sum::<u64>();
     if rows(&outputs) == rows(&plan.inputs) {
@@ -104,44 +116,26 @@ pub fn merge(
     Err(ReadError::Damaged { what })
 }
 
-/// The rows of one month, and the earliest instant after it.
-struct Merged {
-    written: Option<Arc<Segment>>,
-    next: Option<Micros>,
-}
-
-/// Merges the rows of one month; none, as soon as it is to go on no more.
-fn merge_month(
-    inputs: &[Arc<Segment>],
-    (month, until): (Micros, Micros),
-    create: impl FnOnce() -> Result<SegmentWriter, parquet::errors::ParquetError>,
-    goes_on: &dyn Fn() -> bool,
-) -> Result<Option<Merged>, ReadError> {
-    let mut writer = create().map_err(|error| not_written(&error))?;
-    let mut next: Option<Micros> = None;
+/// Merges the rows of as many months as may be open; `false` as soon as it is to go on no more.
+fn merge_some(inputs: &[Arc<Segment>], months: &mut Months<'_>, goes_on: &dyn Fn() -> bool) -> Result<bool, ReadError> {
     let mut cursors = Vec::new();
-    for segment in inputs.iter().filter(|segment| segment.last >= month) {
+    for segment in inputs {
         let mut cursor = Cursor::open(segment)?;
-        if cursor.advance_to_month(month, until, &mut next)? {
+        if cursor.advance_to_row()? {
             cursors.push(cursor);
         }
     }
     // The input of each cursor that is left, by its place among all.
     let mut left: Vec<usize> = (0..cursors.len()).collect();
-    let mut output = Output::default();
     while let Some((first, second)) = first_two(&cursors, &left) {
         // Neighbours lie in one input more often than not: go on with it as long as it is not behind the next one.
         loop {
             let cursor = &mut cursors[first];
-            output.take(first, cursor);
-            cursor.row += 1;
-            if output.rows.len() == BATCH_ROWS {
-                output.flush(&mut writer).map_err(|error| not_written(&error))?;
-                if !goes_on() {
-                    return Ok(None);
-                }
+            if months.take(first, cursor).map_err(|error| not_written(&error))? && !goes_on() {
+                return Ok(false);
             }
-            if !cursors[first].advance_to_month(month, until, &mut next)? {
+            cursor.row += 1;
+            if !cursor.advance_to_row()? {
                 left.retain(|index| *index != first);
                 break;
             }
@@ -150,11 +144,93 @@ fn merge_month(
             }
         }
     }
-    output.flush(&mut writer).map_err(|error| not_written(&error))?;
-    if !goes_on() {
-        return Ok(None);
+    Ok(goes_on())
+}
+
+/// The months that rows are sorted into, each a file. As many at once as memory allows: the inputs are read again for the others.
+struct Months<'c> {
+    create: &'c mut dyn FnMut(Micros) -> Result<SegmentWriter, ParquetError>,
+    inputs: usize,
+    open: Vec<Month>,
+    /// The place of the one that took the last row.
+    last: usize,
+    /// The first instants of those that are written already.
+    done: Vec<Micros>,
+    /// Some row is of a month that is neither.
+    left_out: bool,
+}
+
+/// A month that is being written.
+struct Month {
+    first: Micros,
+    until: Micros,
+    writer: SegmentWriter,
+    waiting: Output,
+}
+
+impl Months<'_> {
+    /// Takes the present row of an input; `true` when that made it write.
+    fn take(&mut self, input: usize, cursor: &Cursor) -> Result<bool, ParquetError> {
+        let Some(place) = self.place(cursor.timestamp())? else { return Ok(false) };
+        let month = &mut self.open[place];
+        let is_new = month.waiting.take(input, cursor);
+        if month.waiting.rows.len() == BATCH_ROWS {
+            month.write()?;
+            return Ok(true);
+        }
+        if !is_new || self.batches() <= BATCHES_MAX.max(self.open.len() * self.inputs) {
+            return Ok(false);
+        }
+        self.open.iter_mut().try_for_each(Month::write)?;
+        Ok(true)
     }
-    Ok(Some(Merged { written: writer.finish().map_err(|error| not_written(&error))?, next }))
+
+    /// Batches that are kept because rows in them wait.
+    fn batches(&self) -> usize {
+        self.open.iter().map(|month| month.waiting.batches.len()).sum()
+    }
+
+    fn place(&mut self, at: Micros) -> Result<Option<usize>, ParquetError> {
+        let holds = |month: &Month| month.first <= at && at < month.until;
+        if self.open.get(self.last).is_some_and(holds) {
+            return Ok(Some(self.last));
+        }
+        let place = match self.open.iter().position(holds) {
+            Some(place) => place,
+            None => {
+                let (first, until) = at.month();
+                if self.done.contains(&first) {
+                    return Ok(None);
+                }
+                if self.open.len() == MONTHS_MAX {
+                    self.left_out = true;
+                    return Ok(None);
+                }
+                self.open.push(Month { first, until, writer: (self.create)(first)?, waiting: Output::default() });
+                self.open.len() - 1
+            }
+        };
+        self.last = place;
+        Ok(Some(place))
+    }
+
+    /// Finishes those that are open.
+    fn finish(&mut self) -> Result<Vec<Arc<Segment>>, ParquetError> {
+        let mut written = Vec::new();
+        for mut month in self.open.drain(..) {
+            month.write()?;
+            self.done.push(month.first);
+            written.extend(month.writer.finish()?);
+        }
+        Ok(written)
+    }
+}
+
+impl Month {
+    /// Writes what waits.
+    fn write(&mut self) -> Result<(), ParquetError> {
+        self.waiting.flush(&mut self.writer)
+    }
 }
 
 /// Of the cursors that are left, the one that comes first and the one after it.
@@ -182,7 +258,9 @@ struct Output {
 }
 
 impl Output {
-    fn take(&mut self, input: usize, cursor: &Cursor) {
+    /// Takes the present row of an input; `true` when it keeps a batch more for it.
+    fn take(&mut self, input: usize, cursor: &Cursor) -> bool {
+        let before = self.batches.len();
         if self.places.len() <= input {
             self.places.resize(input + 1, None);
         }
@@ -195,9 +273,10 @@ impl Output {
         };
         self.places[input] = Some((place, cursor.number));
         self.rows.push((place, cursor.row));
+        self.batches.len() > before
     }
 
-    fn flush(&mut self, writer: &mut SegmentWriter) -> Result<(), parquet::errors::ParquetError> {
+    fn flush(&mut self, writer: &mut SegmentWriter) -> Result<(), ParquetError> {
         if !self.rows.is_empty() {
             let batches: Vec<&RecordBatch> = self.batches.iter().collect();
             writer.write(&interleave_record_batch(&batches, &self.rows)?)?;
@@ -252,20 +331,9 @@ impl Cursor {
         Ok(Cursor { segment: Arc::clone(segment), reader, batch, columns, number: 0, row: 0 })
     }
 
-    /// Moves to the next row of the month, from the present one on; `false` at the end. Notes the earliest instant
-    /// after the month.
-    fn advance_to_month(&mut self, month: Micros, until: Micros, next: &mut Option<Micros>) -> Result<bool, ReadError> {
-        loop {
-            while self.row < self.batch.num_rows() {
-                let at = self.timestamp();
-                if at >= month && at < until {
-                    return Ok(true);
-                }
-                if at >= until {
-                    *next = Some(next.map_or(at, |next| next.min(at)));
-                }
-                self.row += 1;
-            }
+    /// Moves to the next row, from the present one on; `false` at the end.
+    fn advance_to_row(&mut self) -> Result<bool, ReadError> {
+        while self.row == self.batch.num_rows() {
             match self.reader.next() {
                 Some(Ok(batch)) => {
                     let columns = SortColumns::of(&batch);
@@ -278,6 +346,7 @@ impl Cursor {
                 None => return Ok(false),
             }
         }
+        Ok(true)
     }
 
     fn timestamp(&self) -> Micros {
@@ -291,6 +360,21 @@ impl Cursor {
     fn order(&self, other: &Cursor) -> Ordering {
         self.key().cmp(&other.key())
     }
+}
+
+/// Whether a file's rows are sorted.
+#[cfg(test)]
+pub fn is_in_order(segment: &Arc<Segment>) -> Result<bool, ReadError> {
+    let key = |cursor: &Cursor| {
+        let (account, user, at) = cursor.key();
+        (account.map(str::to_owned), user.map(str::to_owned), at)
+    };
+    let (mut cursor, mut keys) = (Cursor::open(segment)?, Vec::new());
+    while cursor.advance_to_row()? {
+        keys.push(key(&cursor));
+        cursor.row += 1;
+    }
+    Ok(keys.is_sorted())
 }
 
 fn text_at(texts: &StringArray, row: usize) -> Option<&str> {
