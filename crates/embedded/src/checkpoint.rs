@@ -46,7 +46,9 @@ use crate::{
     idle::Idle,
     lists::{
         ahead::{self, Ahead},
+        catalogue,
         changes::Fault,
+        keeper::Waker,
         settle,
     },
     options::Options,
@@ -93,8 +95,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(2);
 const CLOSING_TRIES_MAX: u32 = 2;
 
 impl Checkpointer {
-    /// Works until the writer ends.
-    pub fn run(mut self) {
+    /// Works until the writer ends. Whoever keeps up what lists ask of memory sleeps while nothing changes there, and is woken.
+    pub fn run(mut self, mut waker: Waker) {
         let mut ahead = Ahead::after_start(&self.registry.workspace_ids(), Instant::now());
         self.go_through(&mut ahead);
         let mut unasked = ReadAhead::default();
@@ -106,7 +108,7 @@ impl Checkpointer {
                     self.look();
                     shed::shed(&self.views, &self.room);
                     self.go_through(&mut ahead);
-                    self.views.mirrors.keep_up(&self.views);
+                    waker.wake(&self.views);
                     self.read_ahead(&mut unasked);
                     self.compact_what_waits();
                     continue;
@@ -130,7 +132,6 @@ impl Checkpointer {
                 return;
             }
             shed::shed(&self.views, &self.room);
-            self.views.mirrors.keep_up(&self.views);
             self.go_through(&mut ahead);
             self.compact();
         }
@@ -191,11 +192,12 @@ impl Checkpointer {
             Err(Fault::Store(fault)) => return Err(self.stop(state_failed(&fault))),
             Err(Fault::Read(fault)) => return Err(self.stop(fault)),
         };
+        let heard = catalogue::heard(&self.views, &job.overlay).map_err(|fault| self.stop(fault))?;
         // Whether a commit that failed happened is unknown; the next opening finds out and goes on from there.
         let on_disk = self.views.look().on_disk.clone();
         {
             let _committing = self.views.committing.lock();
-            let of_lists = (changes, &settled);
+            let of_lists = (changes, &settled, &heard);
             commit::commit(job, (&written, &on_disk), of_lists, (state, gaps), &self.options)
                 .map_err(|fault| self.stop(fault))?;
         }
@@ -211,6 +213,7 @@ impl Checkpointer {
             current.on_disk.committed(&on_disk, job.overlay.profiles.tally());
         });
         self.views.mirrors.forget_before(freezes);
+        self.views.hearings.forget_before(freezes);
         Ok(())
     }
 

@@ -17,7 +17,7 @@ use crate::{
     imports,
     keys::{self, ProfileKey},
     lists::{
-        catalogue,
+        catalogue::{self, Heard},
         changes::{self, Changes},
         gaps::GapBook,
         settle::{self, Settled},
@@ -83,7 +83,7 @@ pub fn ingest(
 pub fn commit(
     job: &Job,
     (written, on_disk): (&[Arc<Segment>], &OnDisk),
-    (changes, settled): (Changes, &Settled),
+    (changes, settled, heard): (Changes, &Settled, &Heard),
     (state, gaps): (&State, &GapBook),
     options: &Options,
 ) -> Result<(), ReadError> {
@@ -109,7 +109,7 @@ pub fn commit(
         }
     }
     changes.put(&mut batch, state, gaps);
-    catalogue::put(&mut batch, state, &job.overlay)?;
+    catalogue::put(&mut batch, state, heard)?;
     put_refused(&mut batch, &job.overlay, state, options)?;
     for segment in written {
         batch.insert(&state.manifest, segment.key(), segment.value());

@@ -1,6 +1,6 @@
 //! The engine as a whole: opened, used through the seam, closed.
 //!
-//! Threads of its own: the writer, the checkpointer, the eraser, one that fills the filter of identities and, after the first
+//! Threads of its own: the writer, the checkpointer, the eraser, one that keeps up what lists ask of memory, one that fills the filter of identities and, after the first
 //! start on what an earlier version kept, one that counts records; reads run on the caller's blocking threads. Once closed and
 //! dropped, the directory can be opened again at once. Dropping an engine without closing it is a crash as far as the data is
 //! concerned, and as harmless.
@@ -44,6 +44,7 @@ use crate::{
     health::HealthCell,
     idle::Idle,
     journal::log::Log,
+    lists::keeper::{self, Keeper},
     options::Options,
     recovery::{self, Layout, Recovered, Recovery},
     room::Room,
@@ -63,6 +64,9 @@ use crate::{
 
 /// Of the bytes that the overlay may take, the part that messages may which are heard again to make records anew.
 const RENEWED_SHARE: usize = 4;
+
+/// Of as many bytes, the part that columns may take which lists have not asked for.
+const COLUMNS_SHARE: usize = 4;
 
 /// The embedded engine.
 pub struct Embedded {
@@ -241,17 +245,21 @@ fn start(
     let (ending, idle) = (Arc::clone(&checkpointer.closing), Arc::clone(&checkpointer.idle));
     let texts = Arc::clone(&writer.views.texts);
     let counting = count(&writer.views, &ending, health)?;
-    let checkpointing = spawn("checkpoint", Arc::clone(health), move || checkpointer.run())?;
+    let (waker, woken) = keeper::waking();
+    let checkpointing = spawn("checkpoint", Arc::clone(health), move || checkpointer.run(waker))?;
     let erasing = spawn("eraser", Arc::clone(health), move || eraser.run())?;
     let (state, stopped) = (writer.views.state.clone(), Arc::clone(health));
     let (disk, closing) = (state.identities.clone(), Arc::clone(&ending));
     let filling = spawn("sieve", Arc::clone(health), move || filling.run(&disk, &closing))?;
+    let (keeper, closing) = (Keeper::new(Arc::clone(&writer.views), made_ahead(&writer.options)), Arc::clone(&ending));
+    let keeping = spawn("columns", Arc::clone(health), move || keeper.run(&woken, &closing))?;
     spawn("writer", Arc::clone(health), move || {
         let closed = writer.run();
         ending.store(true, Ordering::Release);
         idle.hurry();
         // The writer is gone and with it the jobs; whoever waits is told once nothing of the directory is in use.
         let _ = checkpointing.join();
+        let _ = keeping.join();
         let _ = erasing.join();
         let _ = filling.join();
         let _ = counting.map(thread::JoinHandle::join);
@@ -266,6 +274,12 @@ fn start(
         }
     })?;
     Ok(())
+}
+
+/// What a server makes of the records in memory before lists ask for it.
+fn made_ahead(options: &Options) -> Option<keeper::Bounds> {
+    let bytes_max = options.checkpoint_bytes_max / COLUMNS_SHARE;
+    options.reads_ahead.then_some(keeper::Bounds { records_min: keeper::MANY_RECORDS, bytes_max })
 }
 
 /// Has the records counted of a directory that does not say how many there are. Nothing may have changed it yet.

@@ -20,8 +20,6 @@ pub struct Slot {
     /// Where the version below stands in lists. `None` when there is none.
     pub below: Option<Listed>,
     rows: Chain,
-    /// The group of changes that it was changed by last, as its overlay counts them.
-    changed: u32,
     /// Bytes that the profile took when it was weighed last.
     weight_bytes: usize,
 }
@@ -30,7 +28,7 @@ impl Slot {
     /// A profile as it is before this overlay changes it.
     pub fn new(profile: Arc<Profile>, below: Option<Listed>) -> Slot {
         let weight_bytes = profile.weight_bytes();
-        Slot { profile, below, rows: Chain::default(), changed: 0, weight_bytes }
+        Slot { profile, below, rows: Chain::default(), weight_bytes }
     }
 
     /// Bytes that it takes in an overlay, about, its key and its place included.
@@ -47,7 +45,8 @@ impl Slot {
 }
 
 /// Bytes of a slot, its key and its number, in tables that are three quarters full.
-const SLOT_BYTES: usize = (size_of::<(ProfileKey, Slot)>() + size_of::<(ProfileKey, SlotNumber)>() + 1) * 4 / 3;
+const SLOT_BYTES: usize =
+    (size_of::<(ProfileKey, Slot)>() + size_of::<Changed>() + size_of::<(ProfileKey, SlotNumber)>() + 1) * 4 / 3;
 
 /// Rows of tracks that name a record and of messages that tell of it: one more than the place of the newest link. Links of all
 /// records lie in one list, which costs a record nothing before it has any.
@@ -73,12 +72,24 @@ pub struct SlotNumber(u32);
 pub struct Slots {
     numbers: FxHashMap<ProfileKey, SlotNumber>,
     slots: Vec<(ProfileKey, Slot)>,
+    /// When each was changed last; apart from them, because whoever asks goes through all of these.
+    changed: Vec<Changed>,
     links: Vec<Link>,
     /// How many slots no key leads to any more.
     detached: usize,
     /// Groups of changes so far.
     clock: u32,
+    /// What changes now are instants and counts alone.
+    only_instants: bool,
     tally: Tally,
+}
+
+/// The groups of changes that a profile was changed by last.
+#[derive(Clone, Copy, Debug)]
+struct Changed {
+    at_all: u32,
+    /// In more than its instants and counts.
+    stated: u32,
 }
 
 impl Slots {
@@ -88,6 +99,7 @@ impl Slots {
         Slots {
             numbers: FxHashMap::with_capacity_and_hasher(slots, FxBuildHasher),
             slots: Vec::with_capacity(slots),
+            changed: Vec::with_capacity(slots),
             links: Vec::with_capacity(before.links.len()),
             ..Slots::default()
         }
@@ -103,10 +115,19 @@ impl Slots {
         self.clock
     }
 
-    /// The profile of a number, if it was changed after so many groups.
-    pub fn changed_since(&self, number: SlotNumber, clock: u32) -> Option<&Arc<Profile>> {
-        let (_, slot) = &self.slots[number.index()];
-        (slot.changed > clock).then_some(&slot.profile)
+    /// Whether the profile of a number was changed after so many groups.
+    pub fn has_changed_since(&self, number: SlotNumber, clock: u32) -> bool {
+        self.changed[number.index()].at_all > clock
+    }
+
+    /// Whether its traits or its names may have been.
+    pub fn was_stated_since(&self, number: SlotNumber, clock: u32) -> bool {
+        self.changed[number.index()].stated > clock
+    }
+
+    /// Says whether what changes from now on are instants and counts alone, as with a track.
+    pub fn expect_only_instants(&mut self, only: bool) {
+        self.only_instants = only;
     }
 
     /// Notes a row of a record.
@@ -139,9 +160,12 @@ impl Slots {
 
     /// The same, to change it.
     pub fn at_mut(&mut self, number: SlotNumber) -> &mut Slot {
-        let (_, slot) = &mut self.slots[number.0 as usize];
-        slot.changed = self.clock;
-        slot
+        let changed = &mut self.changed[number.index()];
+        changed.at_all = self.clock;
+        if !self.only_instants {
+            changed.stated = self.clock;
+        }
+        &mut self.slots[number.index()].1
     }
 
     /// Looks at profiles that are about to be changed, so that the processor fetches all of them at once instead of
@@ -182,6 +206,7 @@ impl Slots {
             self.tally.change(&key, 1);
         }
         self.slots.push((key, slot));
+        self.changed.push(Changed { at_all: self.clock, stated: self.clock });
         number
     }
 

@@ -46,7 +46,7 @@ pub struct Views {
     /// Stretches of lists in which no place is left.
     pub gaps: Arc<GapBook>,
     /// What messages in memory stated of traits, as far as somebody asked.
-    pub hearings: Mutex<Hearings>,
+    pub hearings: Hearings,
     /// What was deleted.
     pub tombstones: Tombstones,
     /// Imports of which nothing more is taken.
@@ -100,7 +100,8 @@ impl Views {
         let (manifest, freezes, applied) = (Arc::new(manifest), 0, 0);
         let current = RwLock::new(Current { live, frozen: None, manifest, freezes, applied, on_disk });
         let (correcting, files, committing) = (Mutex::new(()), Mutex::new(()), Mutex::new(()));
-        let (texts, sets, lineups, hearings) = (Arc::default(), Sets::default(), Lineups::default(), Mutex::default());
+        let (texts, sets, lineups, hearings) =
+            (Arc::default(), Sets::default(), Lineups::default(), Hearings::default());
         let (names, footers, gaps) = (Mutex::new(()), Arc::new(Footers::default()), Arc::default());
         Views {
             state,

@@ -202,33 +202,44 @@ impl Choices {
 }
 
 /// What messages stated, taken in as they arrive.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Stated {
-    known: BTreeMap<(Model, Box<str>), KnownTrait>,
+    known: BTreeMap<Model, BTreeMap<Box<str>, KnownTrait>>,
 }
 
 impl Stated {
     /// Takes in the message that arrives next.
     pub fn hear(&mut self, message: &Message<'_>) {
         let Some(model) = model(message) else { return };
-        for stated in &message.traits {
-            let Some(of_type) = TraitType::of_json(stated.value) else { continue };
-            let key: Box<str> = stated.key.as_ref().into();
-            let fresh = KnownTrait { key: key.clone(), created_at: message.received_at, types: TraitTypes::default() };
-            self.known.entry((model, key)).or_insert(fresh).types.add(of_type);
+        let mut stated =
+            message.traits.iter().filter_map(|one| Some((&one.key, TraitType::of_json(one.value)?))).peekable();
+        if stated.peek().is_none() {
+            return;
+        }
+        let known = self.known.entry(model).or_default();
+        for (key, of_type) in stated {
+            // Nearly always it was heard of before.
+            if let Some(known) = known.get_mut(key.as_ref()) {
+                known.types.add(of_type);
+                continue;
+            }
+            let mut types = TraitTypes::default();
+            types.add(of_type);
+            let key: Box<str> = key.as_ref().into();
+            known.insert(key.clone(), KnownTrait { key, created_at: message.received_at, types });
         }
     }
 
     /// Whose traits anything was stated of.
     #[must_use]
     pub fn models(&self) -> BTreeSet<Model> {
-        self.known.keys().map(|(model, _)| *model).collect()
+        self.known.keys().copied().collect()
     }
 
     /// The keys of a model, sorted.
     #[must_use]
     pub fn of(&self, model: Model) -> Vec<KnownTrait> {
-        self.known.iter().filter(|((of, _), _)| *of == model).map(|(_, known)| known.clone()).collect()
+        self.known.get(&model).into_iter().flat_map(BTreeMap::values).cloned().collect()
     }
 }
 

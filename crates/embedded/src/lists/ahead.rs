@@ -20,6 +20,7 @@ use super::{
     along::{Along, Stretch},
     entries,
     gaps::{GapBook, List, ORDERS_MAX, Order},
+    pace::Pace,
 };
 use crate::{overlay::Overlay, state::State};
 
@@ -27,8 +28,6 @@ use crate::{overlay::Overlay, state::State};
 const PLACES: usize = 200;
 /// The part of the time that may be spent unasked while messages come in.
 const SHARE: u32 = 100;
-/// How much of the time that was not spent is not lost.
-const SAVED: Duration = Duration::from_secs(5);
 /// Orders that a checkpoint has gone through unasked, so that others are remembered as well.
 const MOVED_MAX: usize = ORDERS_MAX / 2;
 
@@ -54,8 +53,8 @@ pub struct Ahead {
     wanted: VecDeque<Beginning>,
     /// Of what moved, that first which was gone through longest ago.
     moved: VecDeque<Beginning>,
-    /// From when on more may be done of that while messages come in.
-    free_at: Instant,
+    /// How much may be done of that while messages come in.
+    pace: Pace,
     /// The last frame that had been applied at the last look.
     applied: u64,
 }
@@ -67,7 +66,7 @@ impl Ahead {
             workspaces.iter().flat_map(move |workspace| beginnings(*workspace, *kind, order))
         });
         let wanted = all.take(2 * ORDERS_MAX).collect();
-        Ahead { wanted, moved: VecDeque::new(), free_at: now, applied: 0 }
+        Ahead { wanted, moved: VecDeque::new(), pace: Pace::new(SHARE, now), applied: 0 }
     }
 
     /// After a checkpoint, by what somebody read lately.
@@ -100,13 +99,12 @@ impl Ahead {
     /// What is next, if it is time for it.
     pub fn next(&mut self, now: Instant, at_rest: bool) -> Option<Beginning> {
         let next = self.wanted.pop_front();
-        next.or_else(|| if at_rest || self.free_at <= now { self.moved.pop_front() } else { None })
+        next.or_else(|| if at_rest || self.pace.is_free(now) { self.moved.pop_front() } else { None })
     }
 
     /// Notes how long it took.
     pub fn took(&mut self, began: Instant, took: Duration) {
-        let saved = began.checked_sub(SAVED).unwrap_or(began);
-        self.free_at = self.free_at.max(saved) + took * SHARE;
+        self.pace.took(began, took);
     }
 }
 
@@ -129,7 +127,7 @@ pub fn go_through(state: &State, gaps: &Arc<GapBook>, (order, downwards): Beginn
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::pace::SAVED, *};
 
     const USER: RecordKind = RecordKind::User;
 

@@ -1,9 +1,10 @@
 //! The catalogue of traits: what was stated, as far as checkpoints have come, and since.
 //!
 //! A checkpoint adds what its messages stated, in its one commit. What is in memory is gone through when somebody asks,
-//! from where the last one who asked stopped. Intake does nothing for it.
+//! from where it was left off, and so that little is left then also [before](crate::lists::keeper); a checkpoint goes through
+//! the rest. Intake does nothing for it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use fjall::OwnedWriteBatch;
 use muster_model::{id::WorkspaceId, kind::Kind};
@@ -13,6 +14,7 @@ use muster_store::{
     error::ReadError,
     record,
 };
+use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use super::glance::{Fault, Glance, LOOK_RECORDS};
@@ -23,7 +25,7 @@ use crate::{
     keys,
     overlay::{Overlay, Row},
     state::State,
-    views::{Disk, Latest},
+    views::{Disk, Latest, Views},
 };
 
 /// Keys of one model that are kept on disk; those that come later are left out.
@@ -33,34 +35,75 @@ const VERSION: u8 = 1;
 /// How often a reading begins anew when checkpoints overtake it.
 const BEGINNINGS_MAX: usize = 5;
 
+/// What was stated, by workspace.
+pub type Heard = FxHashMap<WorkspaceId, Stated>;
+
 /// What the messages of one overlay stated, as far as it was gone through.
 #[derive(Debug, Default)]
-struct Heard {
+struct Hearing {
     rows: usize,
-    stated: FxHashMap<WorkspaceId, Stated>,
+    heard: Heard,
 }
 
 /// What was gone through of the overlays in memory, by how often one had been frozen before them.
 #[derive(Debug, Default)]
-pub struct Hearings(FxHashMap<u64, Heard>);
+pub struct Hearings(Mutex<FxHashMap<u64, Arc<Mutex<Hearing>>>>);
 
-impl Heard {
-    fn hear(&mut self, overlay: &Overlay, rows: &[Row]) -> Result<(), ReadError> {
+impl Hearings {
+    /// What was heard of an overlay.
+    fn of(&self, number: u64) -> Arc<Mutex<Hearing>> {
+        Arc::clone(self.0.lock().entry(number).or_default())
+    }
+
+    /// Lets go of overlays before the live one, with this number.
+    pub fn forget_before(&self, live: u64) {
+        self.0.lock().retain(|number, _| *number >= live);
+    }
+}
+
+impl Hearing {
+    /// Goes on with the next rows, at most some thousand; whether there were any.
+    fn go_on(&mut self, overlay: &Overlay) -> Result<bool, ReadError> {
+        let rows = &overlay.rows()[self.rows..];
+        let rows = &rows[..rows.len().min(LOOK_RECORDS)];
         for row in rows {
-            let bytes = overlay.row_slice(*row);
-            let states = bytes.first().is_some_and(|kind| *kind != Kind::Track as u8);
-            if states {
-                let message = record::decode(bytes).map_err(not_a_record("an overlay"))?;
-                self.stated.entry(row.workspace).or_default().hear(&message);
-            }
+            self.hear(overlay, *row)?;
             self.rows += 1;
+        }
+        Ok(!rows.is_empty())
+    }
+
+    fn hear(&mut self, overlay: &Overlay, row: Row) -> Result<(), ReadError> {
+        let bytes = overlay.row_slice(row);
+        if bytes.first().is_some_and(|kind| *kind != Kind::Track as u8) {
+            let message = record::decode(bytes).map_err(not_a_record("an overlay"))?;
+            self.heard.entry(row.workspace).or_default().hear(&message);
         }
         Ok(())
     }
 
     fn of(&self, workspace: WorkspaceId, model: Model) -> impl Iterator<Item = KnownTrait> {
-        self.stated.get(&workspace).into_iter().flat_map(move |stated| stated.of(model))
+        self.heard.get(&workspace).into_iter().flat_map(move |stated| stated.of(model))
     }
+}
+
+/// All that the overlay stated that is frozen now. Others who ask for it wait no longer than for some thousand rows.
+pub fn heard(views: &Views, frozen: &Overlay) -> Result<Heard, ReadError> {
+    let hearing = views.hearings.of(views.look().freezes.wrapping_sub(1));
+    while hearing.lock().go_on(frozen)? {}
+    let heard = hearing.lock().heard.clone();
+    Ok(heard)
+}
+
+/// Goes through what there is in memory, before anybody asks.
+pub fn hear_ahead(views: &Views, glance: &Glance) -> Result<(), Fault> {
+    if let Some(frozen) = &glance.below.frozen {
+        let hearing = views.hearings.of(glance.number().wrapping_sub(1));
+        while hearing.lock().go_on(frozen)? {}
+    }
+    let hearing = views.hearings.of(glance.number());
+    while hearing.lock().go_on(glance.live(&views.look())?)? {}
+    Ok(())
 }
 
 impl Catalogue for Embedded {
@@ -91,26 +134,11 @@ impl Reader {
         for one in on_disk(&glance.below.snapshot, &self.views.state, workspace, model)? {
             add(&mut known, one);
         }
-        let mut hearings = self.views.hearings.lock();
-        let number = glance.number();
-        hearings.0.retain(|of, _| *of + 1 == number || *of >= number);
-        if let Some(frozen) = &glance.below.frozen {
-            let heard = hearings.0.entry(number.wrapping_sub(1)).or_default();
-            let done = heard.rows;
-            heard.hear(frozen, &frozen.rows()[done..])?;
-            heard.of(workspace, model).for_each(|one| add(&mut known, one));
+        hear_ahead(&self.views, &glance)?;
+        let frozen = glance.below.frozen.is_some().then(|| glance.number().wrapping_sub(1));
+        for number in frozen.into_iter().chain([glance.number()]) {
+            self.views.hearings.of(number).lock().of(workspace, model).for_each(|one| add(&mut known, one));
         }
-        let heard = hearings.0.entry(number).or_default();
-        loop {
-            let current = self.views.look();
-            let live = glance.live(&current)?;
-            let rows = &live.rows()[heard.rows..];
-            if rows.is_empty() {
-                break;
-            }
-            heard.hear(live, &rows[..rows.len().min(LOOK_RECORDS)])?;
-        }
-        heard.of(workspace, model).for_each(|one| add(&mut known, one));
         Ok(known.into_values().collect())
     }
 }
@@ -156,10 +184,9 @@ fn decode(key: &str, value: &[u8]) -> Result<KnownTrait, Malformed> {
 }
 
 /// Adds what the messages of an overlay stated to a commit.
-pub fn put(batch: &mut OwnedWriteBatch, state: &State, overlay: &Overlay) -> Result<(), ReadError> {
-    let mut heard = Heard::default();
-    heard.hear(overlay, overlay.rows())?;
-    for (workspace, stated) in heard.stated {
+pub fn put(batch: &mut OwnedWriteBatch, state: &State, heard: &Heard) -> Result<(), ReadError> {
+    for (workspace, stated) in heard {
+        let workspace = *workspace;
         for model in stated.models() {
             let mut room = None;
             for mut one in stated.of(model) {

@@ -21,6 +21,8 @@ pub enum Column {
     EmailDomain,
     /// The custom object of an instance.
     Object,
+    /// Whether its first and last track are uncertain.
+    Uncertain,
 }
 
 /// Of a record of which nothing is said. It comes after every value.
@@ -43,8 +45,23 @@ impl Column {
             Column::Email => find::email(profile).map(|email| entries::text(&email)),
             Column::EmailDomain => find::email(profile).and_then(|email| Some(entries::text(find::domain(&email)?))),
             Column::Object => profile.as_instance().and_then(|instance| instance.custom_object).map(of_id),
+            Column::Uncertain => (!kept_seen(profile).1).then_some(SOMETHING.0),
         };
         value.unwrap_or(NOTHING)
+    }
+
+    /// Those that any record of a kind may be listed by, but for traits.
+    pub fn all_but_traits(kind: RecordKind) -> impl Iterator<Item = Column> {
+        let orders = [ListOrder::UpdatedAt, ListOrder::CreatedAt].into_iter().chain(ListOrder::FIELDS);
+        let others: &[Column] = match kind {
+            RecordKind::User => &[Column::Uncertain, Column::Email, Column::EmailDomain],
+            RecordKind::Account => &[Column::Uncertain],
+            RecordKind::Instance => &[Column::Object],
+            RecordKind::Organization | RecordKind::CustomObject | RecordKind::NpsResponse | RecordKind::Anonymous => {
+                &[]
+            }
+        };
+        orders.map(Column::Order).chain(others.iter().cloned())
     }
 
     /// Whether its values are parts of a record's traits.
@@ -169,7 +186,8 @@ impl Asked {
 
     /// Every column, the one that it is ordered by first.
     pub fn columns(&self) -> impl Iterator<Item = &Column> {
-        std::iter::once(&self.order).chain(self.tests.iter().map(|(column, _)| column))
+        let uncertain = self.seen.then_some(&Column::Uncertain);
+        std::iter::once(&self.order).chain(self.tests.iter().map(|(column, _)| column)).chain(uncertain)
     }
 
     /// Where a record stands.

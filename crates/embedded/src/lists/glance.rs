@@ -65,6 +65,12 @@ impl Glance {
         self.live.index() + self.below.frozen.as_ref().map_or(0, |frozen| frozen.profiles.next_number().index())
     }
 
+    /// Messages in memory, at least those that there were.
+    pub fn messages(&self, views: &Views) -> Result<usize, Fault> {
+        let frozen = self.below.frozen.as_ref().map_or(0, |frozen| frozen.rows().len());
+        Ok(frozen + self.live(&views.look())?.rows().len())
+    }
+
     /// The number from which on records of the live overlay were not there yet.
     pub fn end(&self) -> SlotNumber {
         self.live

@@ -13,7 +13,8 @@ use rustc_hash::FxHashSet;
 use super::{
     columns::{Asked, Standing},
     glance::{Fault, LOOK_RECORDS},
-    mirrors::{Choice, Chosen, Side, fresh},
+    mirror::{Choice, Chosen},
+    mirrors::{Side, fresh},
     pager::{Pager, is_after},
     sets::Answer,
     sources::FEW,
@@ -210,11 +211,17 @@ fn placed(pager: &Pager<'_>, profiles: Vec<Arc<Profile>>) -> Vec<Found> {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, time::Duration};
+    use std::{
+        collections::BTreeMap,
+        path::Path,
+        sync::atomic::{AtomicBool, Ordering},
+        time::Duration,
+    };
 
     use muster_model::{
         id::{Identity, WorkspaceId},
         kind::RecordKind,
+        profile::Body,
         register::Stamp,
         time::Micros,
     };
@@ -223,9 +230,11 @@ mod tests {
     use super::*;
     use crate::{
         engine::{Embedded, Reader},
+        lists::keeper::{Bounds, Keeper},
         options::Options,
         overlay::Overlay,
         slots::Slot,
+        views::Views,
         writer::ledger::add,
     };
 
@@ -257,16 +266,34 @@ mod tests {
             let new = || Profile::new(RecordKind::User, id, &format!("u{}", id.0), Micros(now));
             let mut profile = self.expected.remove(&id).unwrap_or_else(new);
             profile.updated_at = Micros(now);
+            if let Some(number) = live.profiles.number(&key).filter(|_| self.dice(3) == 0) {
+                self.track(live, number, profile);
+                return;
+            }
             let stamp = Stamp { at: Micros(now), by: Identity(1) };
             let number = ["null", "\"text\"", "3", "7", "\"2024-01-01\""][self.dice(5) as usize];
             profile.traits.state(stamp, "n", number);
             let name = ["null", "\"Ada\"", "\"Adam\"", "\"Bea\""][self.dice(4) as usize];
             profile.traits.state(stamp, "name", name);
+            // Of these hardly anybody has each.
+            let (rare, value) = (format!("r{}", self.dice(60)), ["null", "1", "2"][self.dice(3) as usize]);
+            profile.traits.state(stamp, &rare, value);
             match live.profiles.number(&key) {
                 Some(number) => live.profiles.at_mut(number).profile = Arc::new(profile.clone()),
                 None => _ = add(live, key, Slot::new(Arc::new(profile.clone()), None)),
             }
             self.expected.insert(id, profile);
+        }
+
+        /// As when a track comes.
+        fn track(&mut self, live: &mut Overlay, number: SlotNumber, mut profile: Profile) {
+            if let Body::User(user) = &mut profile.body {
+                user.seen.take_in(Micros(self.dice(1_000) as i64));
+            }
+            live.profiles.expect_only_instants(true);
+            live.profiles.at_mut(number).profile = Arc::new(profile.clone());
+            live.profiles.expect_only_instants(false);
+            self.expected.insert(profile.id, profile);
         }
 
         /// Compares lists with all records, filtered and sorted here.
@@ -280,7 +307,8 @@ mod tests {
                 ],
                 vec![Condition::Contains("u1".to_owned())],
             ];
-            for order in [ListOrder::UpdatedAt, ListOrder::CreatedAt, ListOrder::Trait("n".into())] {
+            let traits = ["n", "r1", "never"].map(|key| ListOrder::Trait(key.into()));
+            for order in [ListOrder::UpdatedAt, ListOrder::CreatedAt, ListOrder::LastSeen].into_iter().chain(traits) {
                 for (conditions, ascending) in conditions.iter().flat_map(|some| [(some, false), (some, true)]) {
                     let (conditions, from) = (conditions.clone(), None);
                     let query = ListQuery {
@@ -322,37 +350,92 @@ mod tests {
         }
     }
 
-    /// Records change, are deleted and come back between one list and the next, in the live overlay alone and above a frozen one.
-    #[test]
-    fn lists_from_memory_are_what_sorting_everything_gives() {
-        let dir = tempfile::tempdir().unwrap();
-        let options = Options { checkpoint_interval: Duration::from_secs(86_400), ..Options::new(dir.path()) };
+    /// An engine of which no checkpoint ever comes.
+    fn open(dir: &Path) -> (Embedded, Reader) {
+        let options = Options { checkpoint_interval: Duration::from_secs(86_400), ..Options::new(dir) };
         let (engine, _) = Embedded::open(options, Micros(0)).unwrap();
         let (views, registry) = (Arc::clone(&engine.views), Arc::clone(&engine.registry));
-        let reader = Reader { views, registry, options: Arc::clone(&engine.options) };
-        let mut world = World { expected: BTreeMap::new(), seed: 5 };
-        for round in 0..40 {
-            if round == 20 {
-                // As before a checkpoint, which never comes.
-                engine.views.change(|current| {
-                    let next = Overlay::after(&current.live);
-                    current.frozen = Some(Arc::new(std::mem::replace(&mut current.live, next)));
-                    current.freezes += 1;
-                });
-                // What was asked of the one is kept up in the other.
-                engine.views.mirrors.forget_before(1);
-            }
-            if round % 4 == 1 {
-                engine.views.mirrors.keep_up(&engine.views);
-            }
+        let options = Arc::clone(&engine.options);
+        (engine, Reader { views, registry, options })
+    }
+
+    /// As before a checkpoint; what was asked of the one is kept up in the other.
+    fn freeze(views: &Views) {
+        views.change(|current| {
+            let next = Overlay::after(&current.live);
+            current.frozen = Some(Arc::new(std::mem::replace(&mut current.live, next)));
+            current.freezes += 1;
+        });
+    }
+
+    impl World {
+        /// Some groups of changes.
+        fn go_on(&mut self, views: &Views, round: i64) {
             for group in 0..3 {
-                let changes = 1 + world.dice(40);
-                engine.views.change(|current| {
-                    (0..changes).for_each(|_| world.change(&mut current.live, i64::from(3 * round + group)));
+                let changes = 1 + self.dice(40);
+                views.change(|current| {
+                    (0..changes).for_each(|_| self.change(&mut current.live, 3 * round + group));
                 });
             }
-            world.compare(&reader, [7, 100, 1][round as usize % 3]);
         }
-        assert!(world.expected.len() > 100);
+    }
+
+    /// Records change, are deleted and come back between one list and the next, in the live overlay alone and above a frozen one;
+    /// what lists ask is made when they do, or ahead, with room for all or for little of it.
+    #[test]
+    fn lists_from_memory_are_what_sorting_everything_gives() {
+        for bytes_max in [None, Some(usize::MAX), Some(9_000), Some(0)] {
+            let dir = tempfile::tempdir().unwrap();
+            let (engine, reader) = open(dir.path());
+            let mut keeper = Keeper::new(
+                Arc::clone(&engine.views),
+                bytes_max.map(|bytes_max| Bounds { records_min: 60, bytes_max }),
+            );
+            let mut world = World { expected: BTreeMap::new(), seed: 5 };
+            for round in 0..32 {
+                if round == 16 {
+                    freeze(&engine.views);
+                    if bytes_max.is_none() {
+                        engine.views.mirrors.forget_before(1);
+                    }
+                }
+                if round % 4 == 1 {
+                    keeper.keep_up().unwrap();
+                }
+                world.go_on(&engine.views, round);
+                if round % 4 == 3 {
+                    keeper.keep_up().unwrap();
+                }
+                world.compare(&reader, [7, 100, 1][round as usize % 3]);
+            }
+            assert!(world.expected.len() > 100);
+        }
+    }
+
+    /// The thread that makes columns goes through records while they change and while lists ask for them, and over a freeze.
+    #[test]
+    fn lists_are_right_while_columns_are_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let (engine, reader) = open(dir.path());
+        let bounds = Bounds { records_min: 1, bytes_max: usize::MAX };
+        let mut keeper = Keeper::new(Arc::clone(&engine.views), Some(bounds));
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !ended.load(Ordering::Acquire) {
+                    // What was frozen twice meanwhile is begun anew.
+                    _ = keeper.keep_up();
+                }
+            });
+            let mut world = World { expected: BTreeMap::new(), seed: 11 };
+            for round in 0..40 {
+                if round == 20 {
+                    freeze(&engine.views);
+                }
+                world.go_on(&engine.views, round);
+                world.compare(&reader, [100, 7, 33][round as usize % 3]);
+            }
+            ended.store(true, Ordering::Release);
+        });
     }
 }

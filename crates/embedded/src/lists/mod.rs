@@ -2,7 +2,7 @@
 //!
 //! On disk, every record has an entry for each of its fields and traits, written in the commit that writes the record
 //! itself, as the difference to the version below; so index and records always belong together. Records changed since
-//! the last checkpoint are chosen in memory, from columns that are made as lists ask for them, and hide their entries on disk. A page looks at a bounded number of
+//! the last checkpoint are chosen in memory, from columns that are kept beside them, and hide their entries on disk. A page looks at a bounded number of
 //! records and entries; when that does not fill it, it is short and says where to go on.
 
 /// The entries of a record.
@@ -35,8 +35,23 @@ mod glance;
 /// What a list asks of each record in memory.
 pub mod columns;
 
+/// What is kept of each record in memory.
+mod kept;
+
+/// What lists ask of the records of one kind in an overlay.
+pub mod mirror;
+
 /// Columns of the records in memory.
 pub mod mirrors;
+
+/// One visit of the records in memory for all that lists may ask.
+pub mod pass;
+
+/// How much of the time may be spent unasked.
+mod pace;
+
+/// The thread that keeps columns up and makes them ahead.
+pub mod keeper;
 
 /// The records in memory, in the order of a list.
 mod memory;

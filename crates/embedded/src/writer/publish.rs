@@ -93,9 +93,13 @@ fn fold(
 ) -> Result<(), ReadError> {
     let mut ledger =
         OverlayLedger { workspace, live: &mut current.live, frozen: current.frozen.as_deref(), state, places };
-    apply(&mut ledger, message)?;
     // A track says nothing that stays with a record but instants.
-    if message.kind != Kind::Track {
+    let is_track = message.kind == Kind::Track;
+    ledger.live.profiles.expect_only_instants(is_track);
+    let applied = apply(&mut ledger, message);
+    ledger.live.profiles.expect_only_instants(false);
+    applied?;
+    if !is_track {
         current.live.weigh(places.numbers());
     }
     Ok(())
