@@ -30,8 +30,8 @@ use crate::{error::not_written, options::Options};
 /// what comes of it may be merged again.
 const LARGE_FILES: u64 = 4;
 
-/// Months that are written at once. Each keeps a row group in memory.
-const MONTHS_MAX: usize = 12;
+/// Months that are written at once: a year lies in thirteen. Each keeps a row group in memory.
+const MONTHS_MAX: usize = 16;
 /// Batches that are kept because rows in them wait for being written, counted for each month; more only where each month
 /// keeps one of each input.
 const BATCHES_MAX: usize = 128;
