@@ -31,7 +31,7 @@ use crate::{slots::SlotNumber, views::Views};
 /// Between two looks while something changes.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// One part in so many of the time may be spent while messages come in.
-const SHARE: u32 = 25;
+const SHARE: u32 = 50;
 /// Records of a kind in one overlay from which on columns are made before anybody asks. To look at fewer takes a request a
 /// millisecond.
 pub const MANY_RECORDS: usize = 8_192;
@@ -296,7 +296,7 @@ mod tests {
             (traits, texts, is_made(views, ListOrder::UpdatedAt, vec![]))
         };
         let mut found: Vec<_> =
-            (64_000..=120_000).rev().step_by(4_000).map(|bytes_max| made(bytes_max, false)).collect();
+            (24_000..=120_000).rev().step_by(4_000).map(|bytes_max| made(bytes_max, false)).collect();
         found.dedup();
         let (all, none) = ([true, true], [false, false]);
         let expected = [

@@ -17,8 +17,6 @@ use super::{
 
 /// Bytes of texts that nothing refers to any more which are not worth packing.
 const WASTE_BYTES_MIN: usize = 1 << 20;
-/// The part of itself that a list grows by when it is full.
-const GROWTH: usize = 4;
 
 /// How far something is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,13 +66,12 @@ impl Values {
             if value == NOTHING {
                 self.pad(place + 1);
             } else {
-                self.grow(1);
                 self.rest.push(value);
             }
         } else if place >= self.nothing {
             self.rest[place - self.nothing] = value;
         } else if value != NOTHING {
-            let mut rest = Vec::with_capacity(self.places() + self.places() / GROWTH);
+            let mut rest = Vec::with_capacity(self.places());
             rest.resize(self.nothing, NOTHING);
             rest.append(&mut self.rest);
             rest[place] = value;
@@ -88,15 +85,7 @@ impl Values {
         if self.rest.is_empty() {
             self.nothing += more;
         } else {
-            self.grow(more);
             self.rest.resize(self.rest.len() + more, NOTHING);
-        }
-    }
-
-    /// Makes room for so many more, and not for twice as many as there are.
-    fn grow(&mut self, more: usize) {
-        if self.rest.len() + more > self.rest.capacity() {
-            self.rest.reserve_exact(more.max(self.rest.len() / GROWTH).max(64));
         }
     }
 
@@ -179,9 +168,6 @@ impl Texts {
     /// Sets the text of a place.
     pub fn set(&mut self, place: usize, text: &str) {
         if place >= self.ranges.len() {
-            if place >= self.ranges.capacity() {
-                self.ranges.reserve_exact((place + 1 - self.ranges.len()).max(self.ranges.len() / GROWTH).max(64));
-            }
             self.ranges.resize(place + 1, 0..0);
         }
         let before = self.range(place);
@@ -189,9 +175,6 @@ impl Texts {
             return;
         }
         self.wasted += before.len();
-        if self.text.len() + text.len() > self.text.capacity() {
-            self.text.reserve_exact(text.len().max(self.text.len() / GROWTH).max(4_096));
-        }
         let start = self.text.len() as u32;
         self.text.push_str(text);
         self.ranges[place] = start..self.text.len() as u32;

@@ -6,7 +6,7 @@
 //! written only where nobody else has since the pass began, and never replaces what is newer. Of traits it finds out by itself
 //! which there are, so what has no column has no value, and a trait that few have is known as well.
 
-use std::ops::Range;
+use std::{cmp::Reverse, ops::Range};
 
 use muster_model::{find, kind::RecordKind, profile::Profile};
 use muster_store::catalogue::is_one_of_a_kind;
@@ -289,12 +289,13 @@ impl Mirror {
             };
             let columns =
                 self.columns.iter().enumerate().filter(|(_, kept)| !kept.is_asked() && kept.values.bytes() > 0);
-            let column = columns.map(|(at, kept)| (rank(kept), kept.values.bytes(), at)).max();
-            let texts = self.texts.as_ref().filter(|texts| !texts.is_asked()).map(|texts| (1, texts.bytes(), 0));
+            let column = columns.map(|(at, kept)| (rank(kept), kept.values.bytes(), Reverse(at))).max();
+            let texts =
+                self.texts.as_ref().filter(|texts| !texts.is_asked()).map(|texts| (1, texts.bytes(), Reverse(0)));
             match (column, texts) {
                 (None, None) => return,
                 (column, Some(_)) if column < texts => self.texts = None,
-                (Some((rank, _, at)), _) => {
+                (Some((rank, _, Reverse(at))), _) => {
                     self.columns.remove(at);
                     if rank > 1 {
                         self.told = None;
