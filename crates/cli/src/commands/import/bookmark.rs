@@ -144,7 +144,8 @@ mod tests {
     fn only_the_same_is_gone_on_with() {
         let mut read = Prefix::default();
         pieces(&["one", "two"]).for_each(|(piece, _)| read.take(&piece.unwrap()));
-        let known = |bookmark| Known { id: 7, position: 2, refused_bytes: 0, started_at: None, bookmark };
+        let known =
+            |bookmark| Known { id: 7, position: 2, refused_bytes: 0, is_untouched: false, started_at: None, bookmark };
         let check = |texts: &[&str], expected: Result<Option<&str>, &str>| {
             let (mut pieces, mut bytes) = (pieces(texts), 0);
             let gone = go_past(&mut pieces, &known(Some(read.text())), |read| bytes += read);

@@ -62,6 +62,8 @@ pub struct Known {
     pub position: u64,
     /// Bytes of the file of refused messages up to there.
     pub refused_bytes: u64,
+    /// Nothing of it has arrived yet, so nobody has written anything of that file.
+    pub is_untouched: bool,
     /// What was told of that place.
     pub bookmark: Option<String>,
 }
@@ -103,6 +105,7 @@ impl Wanted {
             started_at: said["startedAt"].as_str().and_then(Micros::parse),
             position: number("position")?,
             refused_bytes: number("refusedBytes")?,
+            is_untouched: number("read")? == 0,
             bookmark: said["bookmark"].as_str().map(str::to_owned),
         })
     }

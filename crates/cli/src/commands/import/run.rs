@@ -206,7 +206,10 @@ impl<'r> Run<'r> {
         match &self.known {
             None => Report::new(refused),
             Some(known) => {
-                let report = Report::going_on(refused, known.refused_bytes)?;
+                let report = match known.is_untouched {
+                    true => Report::new(refused)?,
+                    false => Report::going_on(refused, known.refused_bytes)?,
+                };
                 Ok(report.with_import(known.id, known.position))
             }
         }

@@ -77,20 +77,23 @@ pub struct Listed {
 impl Report {
     /// A report that also writes refused messages to `path`, one a line as they were, if one is given.
     pub fn new(path: Option<&Path>) -> anyhow::Result<Report> {
-        Report::going_on(path, 0)
+        Ok(Report::of(path.map(RefusedFile::new).transpose()?))
     }
 
     /// The same where the file holds so many bytes of an earlier run that count; what it holds beyond them does not.
     pub fn going_on(path: Option<&Path>, bytes: u64) -> anyhow::Result<Report> {
-        let refused_file = path.map(|path| RefusedFile::open(path, bytes)).transpose()?;
-        Ok(Report {
+        Ok(Report::of(path.map(|path| RefusedFile::going_on(path, bytes)).transpose()?))
+    }
+
+    fn of(refused_file: Option<RefusedFile>) -> Report {
+        Report {
             summary: Summary::default(),
             refused_file,
             sources: Vec::new(),
             headings: Headings::default(),
             heading: None,
             tells: true,
-        })
+        }
     }
 
     /// The same for messages of several files.
@@ -191,8 +194,8 @@ impl Report {
 
     /// The end of it all.
     pub fn finish(mut self, seconds: f64, complete: bool) -> anyhow::Result<Summary> {
-        if let Some(mut file) = self.refused_file.take() {
-            file.flush()?;
+        if let Some(file) = self.refused_file.take() {
+            file.finish()?;
         }
         Ok(Summary { seconds, complete, ..self.summary })
     }
