@@ -58,7 +58,7 @@ use crate::{
     room::Room,
     views::Views,
 };
-use compaction::Pace;
+use compaction::Forecast;
 
 /// A job that is done.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,7 @@ pub struct Checkpointer {
     pub jobs: Receiver<Job>,
     pub done: Sender<Done>,
     pub closing: Arc<AtomicBool>,
-    pub pace: Pace,
+    pub forecast: Forecast,
 }
 
 /// Between two looks at the state store while there is nothing to do.
@@ -115,7 +115,7 @@ impl Checkpointer {
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            self.pace.begin(Instant::now());
+            self.forecast.begin(Instant::now());
             let Some(done) = self.checkpoint(&job) else { return };
             // Whoever removes what was deleted also removes what expired.
             if !job.overlay.deletions.is_empty()

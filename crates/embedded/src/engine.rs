@@ -1,9 +1,9 @@
 //! The engine as a whole: opened, used through the seam, closed.
 //!
-//! Threads of its own: the writer, the checkpointer, the eraser, one that keeps up what lists ask of memory, one that fills the filter of identities and, after the first
-//! start on what an earlier version kept, one that counts records; reads run on the caller's blocking threads. Once closed and
-//! dropped, the directory can be opened again at once. Dropping an engine without closing it is a crash as far as the data is
-//! concerned, and as harmless.
+//! Threads of its own: the writer, the checkpointer, the eraser, one that keeps up what lists ask of memory, one that fills the
+//! filter of identities and, after the first start on what an earlier version kept, one that counts records; reads run on the
+//! caller's blocking threads. Once closed and dropped, the directory can be opened again at once. Dropping an engine without
+//! closing it is a crash as far as the data is concerned, and as harmless.
 
 use std::{
     fs::File,
@@ -34,7 +34,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     backup,
-    checkpoint::{Checkpointer, compaction::Pace},
+    checkpoint::{Checkpointer, compaction::Forecast},
     counters::Counters,
     credentials::Registry,
     disk,
@@ -131,7 +131,7 @@ impl Embedded {
             jobs: jobs_taken,
             done,
             closing: Arc::clone(&closing),
-            pace: Pace::new(Instant::now()),
+            forecast: Forecast::new(Instant::now()),
         };
         let mut writer = Writer {
             checkpointing: recovered.begun.is_some_and(|job| jobs.send(job).is_ok()),

@@ -30,7 +30,7 @@ type Filled = (Instant, f64);
 
 /// How fast files are merged and memory fills up.
 #[derive(Debug)]
-pub struct Pace {
+pub struct Forecast {
     bytes_per_second: u64,
     /// When the live overlay began, as an empty one.
     began: Filled,
@@ -40,11 +40,11 @@ pub struct Pace {
     waits: bool,
 }
 
-impl Pace {
+impl Forecast {
     /// After a start, when nobody knows what waits.
-    pub fn new(now: Instant) -> Pace {
+    pub fn new(now: Instant) -> Forecast {
         let began = (now, 0.0);
-        Pace { bytes_per_second: BYTES_PER_SECOND, began, looked: began, waits: true }
+        Forecast { bytes_per_second: BYTES_PER_SECOND, began, looked: began, waits: true }
     }
 
     /// A new overlay is live.
@@ -85,7 +85,7 @@ fn time_left((since, before): Filled, (now, filled): Filled) -> Option<Duration>
 impl Checkpointer {
     /// Merges what waited for a time with less to do.
     pub(super) fn compact_what_waits(&mut self) {
-        if self.pace.waits {
+        if self.forecast.waits {
             self.compact();
         }
     }
@@ -98,24 +98,24 @@ impl Checkpointer {
             let Some(_files) = views.files.try_lock().filter(|_| !views.is_rewriting()) else { return };
             let manifest = Arc::clone(&self.views.look().manifest);
             let Some(plan) = compact::plan(&manifest, &self.registry.workspace_ids(), &self.options) else {
-                self.pace.waits = false;
+                self.forecast.waits = false;
                 return;
             };
             if !self.room.spares(plan.bytes()) {
                 warn!(bytes = plan.bytes(), "the disk has no room to merge history files; they are merged once it has");
-                self.pace.waits = false;
+                self.forecast.waits = false;
                 return;
             }
             let filled = (Instant::now(), self.filled());
-            self.pace.waits = !self.pace.lets_begin(&plan, self.options.compaction_files_max, filled);
-            if self.pace.waits {
+            self.forecast.waits = !self.forecast.lets_begin(&plan, self.options.compaction_files_max, filled);
+            if self.forecast.waits {
                 return;
             }
             let started = Instant::now();
             match self.try_compact(&plan) {
                 Ok(true) => {
                     self.counters.compacted(started.elapsed());
-                    self.pace.merged(plan.bytes(), started.elapsed());
+                    self.forecast.merged(plan.bytes(), started.elapsed());
                     info!(files = plan.inputs.len(), millis = started.elapsed().as_millis() as u64, "compaction");
                 }
                 Ok(false) => return,
@@ -197,9 +197,9 @@ mod tests {
     #[test]
     fn the_time_until_memory_is_full_follows_what_comes_in() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut forecast = Forecast::new(start);
         let mut left = |seconds, filled| {
-            let left = pace.time_left((at(start, seconds), filled));
+            let left = forecast.time_left((at(start, seconds), filled));
             left.map(|left| left.as_secs_f64().round() as u64)
         };
         assert_eq!(left(1.0, 0.0), None, "nothing came");
@@ -207,18 +207,18 @@ mod tests {
         assert_eq!(left(4.0, 0.5), Some(3), "two tenths a second");
         assert_eq!(left(16.0, 0.5), Some(16), "nothing more; half of it in sixteen seconds");
         assert_eq!(left(17.0, 1.2), Some(0), "more than full");
-        pace.begin(at(start, 20.0));
-        assert_eq!(pace.time_left((at(start, 20.0), 0.0)), None);
+        forecast.begin(at(start, 20.0));
+        assert_eq!(forecast.time_left((at(start, 20.0), 0.0)), None);
     }
 
     #[test]
     fn what_a_merge_takes_is_judged_by_the_last_one() {
-        let mut pace = Pace::new(Instant::now());
-        assert_eq!(pace.expected(64 << 20), Duration::from_secs(2));
-        pace.merged(10 << 20, Duration::from_secs(10));
-        assert_eq!(pace.expected(5 << 20), Duration::from_secs(5));
-        pace.merged(0, Duration::ZERO);
-        assert!(pace.expected(u64::MAX) > Duration::from_secs(1));
+        let mut forecast = Forecast::new(Instant::now());
+        assert_eq!(forecast.expected(64 << 20), Duration::from_secs(2));
+        forecast.merged(10 << 20, Duration::from_secs(10));
+        assert_eq!(forecast.expected(5 << 20), Duration::from_secs(5));
+        forecast.merged(0, Duration::ZERO);
+        assert!(forecast.expected(u64::MAX) > Duration::from_secs(1));
     }
 
     /// A merge of one file of so many bytes, while so many wait.
@@ -232,10 +232,11 @@ mod tests {
     #[test]
     fn files_wait_while_memory_fills_up_faster_than_they_are_merged() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
-        pace.begin(start);
-        let mut lets =
-            |seconds, filled, waiting, bytes| pace.lets_begin(&plan(waiting, bytes), 64, (at(start, seconds), filled));
+        let mut forecast = Forecast::new(start);
+        forecast.begin(start);
+        let mut lets = |seconds, filled, waiting, bytes| {
+            forecast.lets_begin(&plan(waiting, bytes), 64, (at(start, seconds), filled))
+        };
         assert!(!lets(2.0, 0.5, 8, 128 << 20), "two seconds are left, and it takes four");
         assert!(lets(2.0, 0.5, 64, 128 << 20), "no more may wait");
         assert!(lets(2.1, 0.5, 8, 32 << 20), "it takes one");

@@ -7,7 +7,10 @@
 use std::cmp::Ordering;
 
 use muster_model::{find, id::RecordId, kind::RecordKind, profile::Profile, rank::Rank};
-use muster_store::lists::{Condition, ListCursor, ListOrder, ListQuery, Place, kept_seen};
+use muster_store::{
+    catalogue::is_one_of_a_kind,
+    lists::{Condition, ListCursor, ListOrder, ListQuery, Place, kept_seen},
+};
 
 use super::entries::{self, Value};
 
@@ -103,6 +106,11 @@ impl Standing {
         };
         Standing::new(value, cursor.id, ascending)
     }
+}
+
+/// Whether a trait has no column unless somebody asks: texts that nobody looks for as they stand.
+pub fn is_left_out(key: &str) -> bool {
+    is_one_of_a_kind(RecordKind::User, key)
 }
 
 /// What a condition asks of a column's value.

@@ -12,7 +12,7 @@ use muster_store::error::ReadError;
 use crate::{
     keys::ProfileKey,
     overlay::Overlay,
-    slots::{Slot, SlotNumber},
+    slots::{Slot, SlotNumber, Slots},
     views::{Below, Current, Views},
 };
 
@@ -120,5 +120,21 @@ impl Glance {
             some.iter().filter(|(key, _)| !self.is_above(live, key)).for_each(|(_, slot)| look(&slot.profile));
         }
         Ok(())
+    }
+}
+
+/// An overlay that a list reads.
+pub enum Side<'g> {
+    Live(&'g Glance, &'g Views),
+    Frozen(&'g Slots),
+}
+
+impl Side<'_> {
+    /// Looks at its records; briefly, if they are live.
+    pub fn look<T>(&self, look: impl FnOnce(&Slots) -> T) -> Result<T, Fault> {
+        match self {
+            Side::Live(glance, views) => Ok(look(&glance.live(&views.look())?.profiles)),
+            Side::Frozen(slots) => Ok(look(slots)),
+        }
     }
 }

@@ -20,9 +20,8 @@ use rustc_hash::FxHashMap;
 
 use super::{
     catalogue,
-    glance::{Fault, Glance, LOOK_RECORDS},
+    glance::{Fault, Glance, LOOK_RECORDS, Side},
     mirror::Of,
-    mirrors::Side,
     pace::Pace,
     pass,
 };

@@ -12,9 +12,9 @@ use rustc_hash::FxHashSet;
 
 use super::{
     columns::{Asked, Standing},
-    glance::{Fault, LOOK_RECORDS},
+    glance::{Fault, LOOK_RECORDS, Side},
     mirror::{Choice, Chosen},
-    mirrors::{Side, fresh},
+    mirrors::fresh,
     pager::{Pager, is_after},
     sets::Answer,
     sources::FEW,

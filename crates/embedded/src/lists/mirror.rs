@@ -23,10 +23,9 @@ use muster_store::lists::kept_seen;
 use rustc_hash::FxHashSet;
 
 use super::{
-    columns::{Asked, Column, Standing, Test},
-    glance::{Fault, LOOK_RECORDS},
+    columns::{Asked, Column, Standing, Test, is_left_out},
+    glance::{Fault, LOOK_RECORDS, Side},
     kept::{Kept, Reach, Texts, Values},
-    mirrors::Side,
 };
 use crate::slots::{SlotNumber, Slots};
 
@@ -179,7 +178,7 @@ impl Mirror {
 
     /// A column that is not there. Of a trait that no record had it is known what it says of them.
     fn new_column(&self, column: &Column) -> Kept {
-        let of_trait = matches!(column, Column::Trait(key) if !super::pass::is_left_out(key));
+        let of_trait = matches!(column, Column::Trait(key) if !is_left_out(key));
         let reach = self.told.filter(|_| of_trait).unwrap_or_default();
         Kept::new(column.clone(), reach, true)
     }

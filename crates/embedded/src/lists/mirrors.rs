@@ -16,10 +16,9 @@ use rustc_hash::FxHashMap;
 
 use super::{
     columns::Asked,
-    glance::{Fault, Glance},
+    glance::{Fault, Side},
     mirror::{Mirror, Of},
 };
-use crate::{slots::Slots, views::Views};
 
 pub type Shared = Arc<RwLock<Mirror>>;
 
@@ -55,22 +54,6 @@ impl Mirrors {
             if mirror.is_wanted() {
                 mirror.pass_on(&mut self.of(live, of).write());
             }
-        }
-    }
-}
-
-/// An overlay that a list reads.
-pub enum Side<'g> {
-    Live(&'g Glance, &'g Views),
-    Frozen(&'g Slots),
-}
-
-impl Side<'_> {
-    /// Looks at its records; briefly, if they are live.
-    pub fn look<T>(&self, look: impl FnOnce(&Slots) -> T) -> Result<T, Fault> {
-        match self {
-            Side::Live(glance, views) => Ok(look(&glance.live(&views.look())?.profiles)),
-            Side::Frozen(slots) => Ok(look(slots)),
         }
     }
 }

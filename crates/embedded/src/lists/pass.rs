@@ -9,17 +9,15 @@
 use std::{cmp::Reverse, ops::Range};
 
 use muster_model::{find, kind::RecordKind, profile::Profile};
-use muster_store::catalogue::is_one_of_a_kind;
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
 use super::{
-    columns::{Column, NOTHING},
+    columns::{Column, NOTHING, is_left_out},
     entries::{self, Value},
-    glance::{Fault, LOOK_RECORDS},
+    glance::{Fault, LOOK_RECORDS, Side},
     kept::{Kept, Reach},
     mirror::{Mirror, Of, TOGETHER, fetch},
-    mirrors::Side,
 };
 use crate::slots::{SlotNumber, Slots};
 
@@ -54,11 +52,6 @@ pub fn go(mirror: &RwLock<Mirror>, side: &Side<'_>, of: Of, ahead: Option<usize>
     }
     pass.end(&mut mirror.write());
     Ok(())
-}
-
-/// Whether a trait has no column unless somebody asks: texts that nobody looks for as they stand.
-pub fn is_left_out(key: &str) -> bool {
-    is_one_of_a_kind(RecordKind::User, key)
 }
 
 /// What a pass goes by.
