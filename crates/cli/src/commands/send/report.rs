@@ -194,8 +194,11 @@ impl Report {
 
     /// The end of it all.
     pub fn finish(mut self, seconds: f64, complete: bool) -> anyhow::Result<Summary> {
-        if let Some(file) = self.refused_file.take() {
-            file.finish()?;
+        match self.refused_file.take() {
+            Some(file) if complete => file.finish()?,
+            // Whoever goes on may be told of a later place than is known here.
+            Some(mut file) => drop(file.flush()?),
+            None => {}
         }
         Ok(Summary { seconds, complete, ..self.summary })
     }
@@ -268,5 +271,17 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "nothing is written in part");
         std::fs::remove_file(&path).unwrap();
         assert_eq!(Summary::default().exit(), Exit::Success);
+    }
+
+    /// Whoever goes on with what was not complete may be told of a place behind what is counted here.
+    #[test]
+    fn what_an_earlier_run_wrote_is_cut_off_only_at_the_end_of_everything() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("faults.ndjson");
+        std::fs::write(&path, "1\n2\n3\n").unwrap();
+        for (complete, left) in [(false, "1\n2\n3\n"), (true, "1\n")] {
+            Report::going_on(Some(&path), 2).unwrap().finish(1.0, complete).unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), left);
+        }
     }
 }
