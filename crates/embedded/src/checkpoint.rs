@@ -329,7 +329,7 @@ mod tests {
         keyspaces.map(|keyspace| keyspace.unwrap().path().join("tables")).collect()
     }
 
-    async fn workspace(engine: &Embedded, name: &str) -> WorkspaceId {
+    pub(super) async fn workspace(engine: &Embedded, name: &str) -> WorkspaceId {
         let token_hash = [name.len() as u8; 32];
         let (workspace_name, name) = (name.to_owned(), "test".to_owned());
         let new = NewKey { workspace_name, name, scopes: Scopes::ALL, token_hash, created_at: Micros(0) };

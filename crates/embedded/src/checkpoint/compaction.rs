@@ -2,7 +2,7 @@
 //!
 //! A merge takes seconds of the thread that makes checkpoints. While messages come in so fast that the next checkpoint is due
 //! before it would be done, memory would fill up and senders would wait; so files wait instead, up to a bound, and are merged once
-//! there is time: no message is merged sooner because of it, and none more often.
+//! there is time. Never decides which files are merged, or what comes of them.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -179,16 +179,10 @@ mod tests {
         id::{IdSpace, WorkspaceId},
         time::Micros,
     };
-    use muster_store::{
-        batch::BatchBuilder,
-        credentials::{Credentials, NewKey, Scopes},
-        journal::Journal,
-        status::Status,
-        suite::Sent,
-    };
+    use muster_store::{batch::BatchBuilder, journal::Journal, status::Status, suite::Sent};
 
     use super::*;
-    use crate::{engine::Embedded, options::Options};
+    use crate::{checkpoint::tests::workspace, engine::Embedded, options::Options};
 
     fn at(start: Instant, seconds: f64) -> Instant {
         start + Duration::from_secs_f64(seconds)
@@ -252,9 +246,7 @@ mod tests {
     /// A file for each of these, with their messages.
     async fn with_files(dir: &Path, files: &[Vec<String>]) -> (Embedded, WorkspaceId) {
         let (engine, _) = Embedded::open(Options::new(dir), Micros(0)).unwrap();
-        let (workspace_name, name) = ("default".to_owned(), "test".to_owned());
-        let new = NewKey { workspace_name, name, scopes: Scopes::ALL, token_hash: [7; 32], created_at: Micros(0) };
-        let workspace = engine.create_key(new).await.unwrap().workspace.id;
+        let workspace = workspace(&engine, "default").await;
         for messages in files {
             let mut batch = BatchBuilder::new(workspace, 64);
             let sent = messages.iter().map(|message| Sent::new(message, Micros(1_700_000_000_000_000)));

@@ -1,7 +1,7 @@
 //! What lists ask of the records of one kind in one overlay.
 //!
 //! Whoever asks for columns brings up these and no others, so that a request waits for what it asks alone; the
-//! [pass](crate::lists::pass) that makes and keeps columns ahead brings up all of them at one visit of each record.
+//! [pass](crate::lists::pass) that makes and keeps columns ahead brings up all of them at one visit of each record. Never decides what is on a page.
 
 use std::{
     cmp::Reverse,

@@ -1,7 +1,7 @@
 //! How much of the time may be spent on what nobody asked for.
 //!
 //! A part of it, while messages come in; what was not spent is kept for a while. Whoever asks whether it is time is asked about
-//! moments that only go forward.
+//! moments that only go forward. Never decides what is done, and looks at no clock.
 
 use std::time::{Duration, Instant};
 
