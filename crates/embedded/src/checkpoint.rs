@@ -43,6 +43,7 @@ use crate::{
         rows,
         segment::SegmentWriter,
     },
+    identities::Offer,
     idle::Idle,
     lists::{
         ahead::{self, Ahead},
@@ -96,7 +97,7 @@ const CLOSING_TRIES_MAX: u32 = 2;
 
 impl Checkpointer {
     /// Works until the writer ends. Whoever keeps up what lists ask of memory sleeps while nothing changes there, and is woken.
-    pub fn run(mut self, mut waker: Waker) {
+    pub fn run(mut self, mut waker: Waker, identities: &Offer) {
         let mut ahead = Ahead::after_start(&self.registry.workspace_ids(), Instant::now());
         self.go_through(&mut ahead);
         let mut unasked = ReadAhead::default();
@@ -111,6 +112,7 @@ impl Checkpointer {
                     waker.wake(&self.views);
                     self.read_ahead(&mut unasked);
                     self.compact_what_waits();
+                    identities.time(self.time_left());
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -134,6 +136,7 @@ impl Checkpointer {
             shed::shed(&self.views, &self.room);
             self.go_through(&mut ahead);
             self.compact();
+            identities.time(self.time_left());
         }
     }
 

@@ -122,7 +122,7 @@ pub fn commit(
 fn ingest_identities(job: &Job, state: &State) -> fjall::Result<()> {
     let sorted = in_order(job.identities.as_slice()).into_iter();
     let entries = sorted.map(|((of, id), known)| (keys::identity_key(*of, *id), known.to_bytes()));
-    ingest_sorted(&state.identities, entries)
+    ingest_sorted(state, &state.identities, entries)
 }
 
 /// Identities in the order of their keys. Half of a key nearly always decides, and what is moved while sorting is small.
@@ -147,10 +147,11 @@ fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {
     }
     sorted.sort_unstable();
     sorted.dedup_by_key(|(key, _)| *key);
-    ingest_sorted(&state.statements, sorted.into_iter())
+    ingest_sorted(state, &state.statements, sorted.into_iter())
 }
 
 fn ingest_sorted<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+    state: &State,
     keyspace: &Keyspace,
     sorted: impl ExactSizeIterator<Item = (K, V)>,
 ) -> fjall::Result<()> {
@@ -161,7 +162,8 @@ fn ingest_sorted<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     for (key, value) in sorted {
         ingestion.write(key.as_ref(), value.as_ref())?;
     }
-    ingestion.finish()
+    ingestion.finish()?;
+    state.forget_versions(keyspace)
 }
 
 fn put_refused(

@@ -42,6 +42,7 @@ use crate::{
     error::{OpenError, reading},
     follow::book::Bounds,
     health::HealthCell,
+    identities::Merger,
     idle::Idle,
     journal::log::Log,
     lists::keeper::{self, Keeper},
@@ -246,7 +247,9 @@ fn start(
     let texts = Arc::clone(&writer.views.texts);
     let counting = count(&writer.views, &ending, health)?;
     let (waker, woken) = keeper::waking();
-    let checkpointing = spawn("checkpoint", Arc::clone(health), move || checkpointer.run(waker))?;
+    let (merger, offer) = Merger::new(&writer.views, &room, &ending);
+    let merging = spawn("identities", Arc::clone(health), move || merger.run())?;
+    let checkpointing = spawn("checkpoint", Arc::clone(health), move || checkpointer.run(waker, &offer))?;
     let erasing = spawn("eraser", Arc::clone(health), move || eraser.run())?;
     let (state, stopped) = (writer.views.state.clone(), Arc::clone(health));
     let (disk, closing) = (state.identities.clone(), Arc::clone(&ending));
@@ -259,6 +262,7 @@ fn start(
         idle.hurry();
         // The writer is gone and with it the jobs; whoever waits is told once nothing of the directory is in use.
         let _ = checkpointing.join();
+        let _ = merging.join();
         let _ = keeping.join();
         let _ = erasing.join();
         let _ = filling.join();

@@ -64,6 +64,9 @@ pub mod state;
 /// The state store's own log, begun anew on purpose.
 pub mod state_log;
 
+/// When the tables of what the duplicate check remembers are merged.
+pub mod identities;
+
 /// The state store's lists of its tables, compared with their checksums before the database reads them.
 pub mod state_versions;
 

@@ -6,15 +6,13 @@
 use std::{path::Path, sync::Arc};
 
 use fjall::{
-    Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode,
-    compaction::Leveled,
-    config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy, PinningPolicy},
+    AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, SeqNo, compaction::Leveled,
 };
 
 use crate::{
     disk,
     error::{OpenError, reading},
-    keys, state_versions,
+    identities, keys, state_versions,
 };
 
 /// The open state store.
@@ -72,9 +70,6 @@ const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
 /// a list steps over what so many tables removed, once ([`crate::lists::gaps`]).
 /// A keyspace keeps what it was created with: those of earlier versions merge sooner.
 const TABLES_MAX: u8 = 16;
-/// The same for identities, of which every checkpoint adds a table of its own. Look-ups of those that are not there, nearly all, are answered
-/// by [a filter over everything](crate::writer::sieve) and ask no table.
-const IDENTITY_TABLES_MAX: u8 = 32;
 /// Bytes of a table there; with so many waiting, the level below is as large as it would be by the database's own defaults.
 const TABLE_BYTES: u64 = 16 << 20;
 
@@ -94,23 +89,15 @@ impl State {
         state_versions::check(dir)?;
         disk::make_dir(dir)?;
         let builder = Database::builder(dir).cache_size(cache_bytes).worker_threads(1);
+        let builder = builder.with_compaction_filter_factories(Arc::new(identities::interruptible));
         let database = builder.max_cached_files(Some(files_max)).open().map_err(|error| match error {
             fjall::Error::Locked => OpenError::InUse { dir: dir.to_owned() },
             other => other.into(),
         })?;
         let usual = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES_MAX);
         let keyspace = |name: &str| database.keyspace(name, usual);
-        let merging = |tables: u8| Leveled::default().with_l0_threshold(tables).with_table_target_size(TABLE_BYTES);
-        let (merging, of_identities) = (Arc::new(merging(TABLES_MAX)), Arc::new(merging(IDENTITY_TABLES_MAX)));
+        let merging = Arc::new(Leveled::default().with_l0_threshold(TABLES_MAX).with_table_target_size(TABLE_BYTES));
         let scattered = |name: &str| database.keyspace(name, || usual().compaction_strategy(merging.clone()));
-        let sparse = || {
-            let bloom = FilterPolicyEntry::Bloom(BloomConstructionPolicy::BitsPerKey(12.0));
-            usual()
-                .filter_policy(FilterPolicy::all(bloom))
-                .filter_block_pinning_policy(PinningPolicy::new([true, true, false]))
-                .filter_block_partitioning_policy(PartitioningPolicy::new([false, false, true]))
-                .compaction_strategy(of_identities.clone())
-        };
         let state = State {
             meta: keyspace("meta")?,
             profiles: scattered("profiles")?,
@@ -120,8 +107,7 @@ impl State {
             stated: keyspace("stated")?,
             children: scattered("children")?,
             statements: scattered("statements")?,
-            // Nearly every look-up here is for something that is not there; the filters answer those.
-            identities: database.keyspace("identities", sparse)?,
+            identities: database.keyspace(identities::NAME, || identities::options(usual()))?,
             refused: keyspace("refused")?,
             refused_ids: keyspace("refused_ids")?,
             filler: keyspace("filler")?,
@@ -203,6 +189,17 @@ impl State {
         let mut batch = self.batch();
         batch.insert(&self.meta, "begun", position.to_be_bytes());
         batch.commit()
+    }
+
+    /// The latest write that no snapshot asks for what was before it.
+    pub fn unseen(&self) -> SeqNo {
+        self.database.supervisor.snapshot_tracker.get_seqno_safe_to_gc()
+    }
+
+    /// Lets go of which tables a keyspace had before. The store keeps a file of that for every table that is ingested, until it
+    /// merges some or writes out what it holds in memory.
+    pub fn forget_versions(&self, keyspace: &Keyspace) -> fjall::Result<()> {
+        Ok(keyspace.tree.get_version_history_lock().maintenance(keyspace.path(), self.unseen())?)
     }
 
     /// Whether it still takes writes: after a failure, also one in the background, it refuses them all.

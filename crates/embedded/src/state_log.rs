@@ -75,14 +75,25 @@ pub fn begin_anew(state: &State, state_dir: &Path, go_on: &dyn Fn() -> bool) -> 
         // The store drops a log once every keyspace has a table that is newer, and looks whenever it wrote one.
         let written: &[&Keyspace] = if looks % LOOKS_OF_ONE == 0 { &state.keyspaces() } else { &[&state.filler] };
         for keyspace in written {
-            // One without any table would hold the log for ever; this makes one, of nothing.
-            keyspace.remove(FILLER_KEY).map_err(failed)?;
-            keyspace.rotate_memtable().map_err(failed)?;
+            write_out(keyspace, std::ptr::eq(*keyspace, &state.identities)).map_err(failed)?;
         }
         std::thread::sleep(LOOK_PAUSE);
         looks += 1;
     }
     Ok(true)
+}
+
+/// Has the store write out what it holds of a keyspace in memory. One without any table would hold the log for ever; this makes
+/// one, of nothing.
+fn write_out(keyspace: &Keyspace, merged_elsewhere: bool) -> fjall::Result<()> {
+    if !merged_elsewhere {
+        keyspace.remove(FILLER_KEY)?;
+        return keyspace.rotate_memtable().map(drop);
+    }
+    // [Whoever writes a single key](crate::identities) would wait for as long as many tables do.
+    let mut nothing = keyspace.start_ingestion()?;
+    nothing.write_tombstone(FILLER_KEY)?;
+    nothing.finish()
 }
 
 /// Writes random bytes, so that no compression makes them fewer, as long as `go_on` says so and until any log is full.

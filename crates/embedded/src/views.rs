@@ -55,6 +55,8 @@ pub struct Views {
     pub book: Book,
     /// Held while something is worked out from the live overlay that must still be true when it is changed by it.
     pub correcting: Mutex<()>,
+    /// Held by whoever merges tables of identities.
+    pub merging: Mutex<()>,
     /// Held by whoever merges, rewrites or removes history files.
     pub files: Mutex<()>,
     /// Held during a commit to the state store, by whoever must not come between another's look and its commit.
@@ -99,7 +101,8 @@ impl Views {
     ) -> Self {
         let (manifest, freezes, applied) = (Arc::new(manifest), 0, 0);
         let current = RwLock::new(Current { live, frozen: None, manifest, freezes, applied, on_disk });
-        let (correcting, files, committing) = (Mutex::new(()), Mutex::new(()), Mutex::new(()));
+        let (correcting, merging) = (Mutex::new(()), Mutex::new(()));
+        let (files, committing) = (Mutex::new(()), Mutex::new(()));
         let (texts, sets, lineups, hearings) =
             (Arc::default(), Sets::default(), Lineups::default(), Hearings::default());
         let (names, footers, gaps) = (Mutex::new(()), Arc::new(Footers::default()), Arc::default());
@@ -117,6 +120,7 @@ impl Views {
             closed_imports,
             book,
             correcting,
+            merging,
             files,
             committing,
             current,

@@ -41,10 +41,13 @@ const OURS: &str = "muster";
 const OTHERS_MAX: LevelFilter = LevelFilter::INFO;
 /// Parts below us that tell at `info` what concerns nobody else; naming one in `log.level` overrides this.
 const QUIET: [&str; 2] = ["fjall", "lsm_tree"];
+/// It tells of a merge that is given up because the server stops as of a failure; of failures whoever asked for the merge tells.
+const SILENT: &str = "lsm_tree::compaction::worker";
 
 /// A bare word that is no level would be taken for the name of a part whose every line is shown; it is a mistake.
 fn parse_levels(text: &str) -> Option<Targets> {
-    let mut levels = QUIET.into_iter().fold(Targets::new(), |levels, part| levels.with_target(part, LevelFilter::WARN));
+    let silent = Targets::new().with_target(SILENT, LevelFilter::OFF);
+    let mut levels = QUIET.into_iter().fold(silent, |levels, part| levels.with_target(part, LevelFilter::WARN));
     for directive in text.split(',') {
         levels = match directive.split_once('=') {
             Some((part, level)) => {
@@ -90,6 +93,9 @@ mod tests {
         };
         assert_eq!(level("info", "fjall"), Some(LevelFilter::WARN));
         assert_eq!(level("info,fjall=info", "fjall"), Some(LevelFilter::INFO));
+        let tells =
+            |text: &str| parse_levels(text).unwrap().would_enable("lsm_tree::compaction::worker", &Level::ERROR);
+        assert_eq!([tells("trace"), tells("info,lsm_tree::compaction::worker=error")], [false, true]);
     }
 
     /// They print requests, keys and all.

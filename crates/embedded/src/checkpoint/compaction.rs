@@ -127,6 +127,12 @@ impl Checkpointer {
         }
     }
 
+    /// How long it takes until the next checkpoint is due, if one is in sight.
+    pub(super) fn time_left(&self) -> Option<Duration> {
+        let filled = (Instant::now(), self.filled());
+        [self.forecast.began, self.forecast.looked].into_iter().filter_map(|since| time_left(since, filled)).min()
+    }
+
     /// How much of what starts the next checkpoint is there.
     fn filled(&self) -> f64 {
         let (current, options) = (self.views.look(), &self.options);

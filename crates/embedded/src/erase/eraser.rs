@@ -48,6 +48,7 @@ use crate::{
     error::{not_a_record, state_failed},
     follow,
     history::manifest::{Manifest, Segment},
+    identities::make_room,
     idle::Idle,
     keys,
     recovery::Layout,
@@ -127,7 +128,7 @@ impl Eraser {
     /// Removes expired identities as long as there is nothing more urgent to do.
     fn expire(&mut self) -> Result<(), ReadError> {
         while self.wake.is_empty() && !self.closing.load(Ordering::Acquire) {
-            if !self.expiry.step(&self.views, SystemClock.now())? {
+            if !self.expiry.step(&self.views, &self.closing, SystemClock.now())? {
                 break;
             }
         }
@@ -201,7 +202,9 @@ impl Eraser {
         for segment in &concerned.files {
             self.go_on()?;
             self.spare(segment.bytes)?;
-            self.rewrite(workspace, segment, &deleted, &mut jobs)?;
+            let rewritten = self.rewrite(workspace, segment, &deleted, &mut jobs);
+            self.go_on()?;
+            rewritten?;
         }
         self.remove_refused(workspace, &deleted, &mut jobs)?;
         follow::erase::erase(&self.views, workspace, ids, &deleted)?;
@@ -306,6 +309,9 @@ impl Eraser {
         counts: &mut [Removed],
     ) -> Result<(), ReadError> {
         let state = &self.views.state;
+        if !make_room(&self.views, &self.closing)? {
+            return Err(ReadError::Failed { what: "the store closes".to_owned() });
+        }
         let _committing = self.views.committing.lock();
         let mut batch = state.batch();
         for (job, identity, received_at) in identities.drain(..) {

@@ -3,7 +3,10 @@
 //! An expired identity does not count any more from the day on which it expires; this removes its bytes. Once a day all
 //! of them are looked through, in bounded steps between which checkpoints and intake go on.
 
-use std::ops::Bound;
+use std::{
+    ops::Bound,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use fjall::UserKey;
 use muster_model::time::Micros;
@@ -11,6 +14,7 @@ use muster_store::error::ReadError;
 
 use crate::{
     error::{damaged, state_failed},
+    identities,
     views::Views,
     writer::known::{Known, Whose},
 };
@@ -34,11 +38,11 @@ impl Expiry {
         Expiry { retention_days, ..Expiry::default() }
     }
 
-    /// Looks at the next identities; `false` once there is nothing to look at until tomorrow.
-    pub fn step(&mut self, views: &Views, now: Micros) -> Result<bool, ReadError> {
+    /// Looks at the next identities; `false` once there is nothing to look at until tomorrow, or when the store closes.
+    pub fn step(&mut self, views: &Views, closing: &Arc<AtomicBool>, now: Micros) -> Result<bool, ReadError> {
         let Some(retention_days) = self.retention_days else { return Ok(false) };
         let today = Known { received_at: now, ..Known::gone() }.day();
-        if self.done == Some(today) {
+        if self.done == Some(today) || !identities::make_room(views, closing)? {
             return Ok(false);
         }
         let state = &views.state;

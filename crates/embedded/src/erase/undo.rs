@@ -49,6 +49,7 @@ use crate::{
         restore::{self, Rows},
         segment::SegmentWriter,
     },
+    identities::make_room,
     imports, keys,
     writer::{
         collect::{Command, Pending},
@@ -258,8 +259,11 @@ impl Eraser {
     }
 
     /// Lets the duplicate check forget messages, but for those that came again.
-    fn forget(&self, job: Job, identities: &mut Vec<Identity>) -> Result<(), ReadError> {
+    fn forget(&self, job: Job, identities: &mut Vec<Identity>) -> Result<(), Ended> {
         let state = &self.views.state;
+        if !make_room(&self.views, &self.closing)? {
+            return Err(Ended::Closing);
+        }
         let _committing = self.views.committing.lock();
         let mut batch = state.batch();
         for identity in identities.drain(..) {
@@ -267,7 +271,7 @@ impl Eraser {
                 batch.remove(&state.identities, keys::identity_key(job.workspace, identity));
             }
         }
-        batch.commit().map_err(|error| state_failed(&error))
+        Ok(batch.commit().map_err(|error| state_failed(&error))?)
     }
 
     fn known(&self, job: Job, identity: Identity) -> Result<Option<Known>, ReadError> {
