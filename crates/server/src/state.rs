@@ -18,7 +18,7 @@ use crate::{
     forward::{Configured, Office},
     imports::turns::Turns,
     ingest::Budget,
-    keys::{LastUsed, Limiter, password::Passwords},
+    keys::{LastUsed, Limiter, Pace, password::Passwords},
     metrics::Metrics,
     query::tail::Seats,
     settings::ServerSettings,
@@ -52,6 +52,8 @@ pub struct Shared {
     pub(crate) waiting: Waiting,
     /// Requests of each key.
     pub(crate) limiter: Limiter,
+    /// When refusals are given.
+    pub(crate) pace: Pace,
     /// When each key was last used.
     pub(crate) last_used: LastUsed,
     /// Who watches messages arrive.
@@ -89,6 +91,7 @@ impl AppState {
             queries: Arc::new(Semaphore::new(settings.queries_max.max(1))),
             seats: Seats::default(),
             limiter: Limiter::new(settings.requests_per_minute),
+            pace: Pace::default(),
             making_keys: Mutex::default(),
             importing: Mutex::new(()),
             turns: Turns::default(),

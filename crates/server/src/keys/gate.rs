@@ -1,7 +1,8 @@
 //! The gate before every route that needs a key.
 //!
 //! It answers 401, 403 and 429 itself, without reading a body; whoever passes stands in the request as a [`Caller`].
-//! Every answer to someone who was recognised says how much of their allowance is left.
+//! Every answer to someone who was recognised says how much of their allowance is left. One that asks to come again later is
+//! given in its turn, whoever made it.
 
 use std::sync::Arc;
 
@@ -92,7 +93,7 @@ pub(crate) async fn pass(State(gate): State<Gate>, mut request: Request, next: N
     };
     gate.state.limiter.tell(allowance, response.headers_mut());
     note(&mut response, workspace, key_id);
-    response
+    gate.state.pace.keep(response).await
 }
 
 /// Answers a request that no route takes. Among the records, whoever asks is recognised and counted all the same: what

@@ -12,6 +12,9 @@ mod token;
 /// How many requests a key may make.
 mod limiter;
 
+/// Refusals at a bounded rate.
+mod pace;
+
 /// When each key was last used.
 mod last_used;
 
@@ -26,4 +29,5 @@ pub use token::Token;
 pub(crate) use gate::{Caller, Gate, pass, turn_away, unread};
 pub(crate) use last_used::LastUsed;
 pub(crate) use limiter::{Allowance, Limiter};
+pub(crate) use pace::Pace;
 pub(crate) use spelling::candidates;

@@ -39,7 +39,8 @@ use crate::{
 /// Answers a request with calls.
 pub(super) async fn receive(form: Form, State(state): State<AppState>, request: Request) -> Response {
     let origin = cors::origin(request.headers());
-    cors::allow(answer(&state, form, request).await, origin)
+    let answer = answer(&state, form, request).await;
+    cors::allow(state.pace.keep(answer).await, origin)
 }
 
 async fn answer(state: &AppState, form: Form, request: Request) -> Response {
