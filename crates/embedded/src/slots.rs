@@ -177,8 +177,25 @@ impl Slots {
             let user = |user: &User| at(user.seen.last()) ^ user.accounts.links().len() as i64;
             let account = profile.as_account().map_or(0, |account| at(account.seen.last()));
             let traits = profile.traits.registers().len() as i64;
-            profile.updated_at.0 ^ traits ^ profile.as_user().map_or(0, user) ^ account
+            let shared = Arc::strong_count(profile) as i64;
+            shared ^ profile.updated_at.0 ^ traits ^ profile.as_user().map_or(0, user) ^ account
         };
+        std::hint::black_box(numbers.map(look).fold(0, |all, one| all ^ one));
+    }
+
+    /// The same for the links of users, which lie elsewhere. To be called after that.
+    pub fn warm_links(&self, numbers: impl Iterator<Item = SlotNumber>) {
+        let look = |number: SlotNumber| {
+            let user = self.at(number).profile.as_user();
+            let link = user.and_then(|user| user.accounts.links().first());
+            link.map_or(0, |link| link.linked.at.0 ^ link.unlinked.at.0)
+        };
+        std::hint::black_box(numbers.map(look).fold(0, |all, one| all ^ one));
+    }
+
+    /// The same for traits, of those that are about to be told some.
+    pub fn warm_traits(&self, numbers: impl Iterator<Item = SlotNumber>) {
+        let look = |number: SlotNumber| self.at(number).profile.traits.touch();
         std::hint::black_box(numbers.map(look).fold(0, |all, one| all ^ one));
     }
 

@@ -77,11 +77,16 @@ pub fn publish(prepared: Prepared<'_>, frame: u64, views: &Views, counters: &Cou
 }
 
 fn warm(live: &Overlay, changes: &[(usize, Change<'_>)]) {
-    let places = changes.iter().filter_map(|(_, change)| match change {
-        Change::Fold(_, _, places) => Some(places),
-        _ => None,
-    });
-    live.profiles.warm(places.flat_map(Places::numbers));
+    let folds = || {
+        changes.iter().filter_map(|(_, change)| match change {
+            Change::Fold(message, _, places) => Some((message.kind, places)),
+            _ => None,
+        })
+    };
+    live.profiles.warm(folds().flat_map(|(_, places)| places.numbers()));
+    live.profiles.warm_links(folds().flat_map(|(_, places)| places.numbers()));
+    let stating = folds().filter(|(kind, _)| *kind != Kind::Track);
+    live.profiles.warm_traits(stating.flat_map(|(_, places)| places.numbers()));
 }
 
 fn fold(
