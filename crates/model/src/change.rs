@@ -125,7 +125,8 @@ pub(crate) fn associate<L: Ledger>(
     let Body::User(body) = &mut named_profile(ledger, RecordKind::User, user, message)?.body else { return Ok(()) };
     let (loose, tied) = (Loose { span: body.seen_loose, exact: !body.loose_stale }, body.tied);
     let merged = associations(body, parents).merge(statement, &parent.external_id);
-    let others: Vec<RecordId> = associations(body, parents).links().iter().map(|link| link.parent).collect();
+    let parents_named = associations(body, parents).links().iter().map(|link| link.parent);
+    let others: Vec<RecordId> = if merged.rewrites_past { parents_named.collect() } else { Vec::new() };
     let answered = body.nps;
     if merged.first_heard {
         ledger.relate((parents, parent.id), (RecordKind::User, user.id));
@@ -147,12 +148,11 @@ pub(crate) fn associate<L: Ledger>(
     if parents != RecordKind::Account {
         return Ok(());
     }
-    if let Body::Account(account) = &mut named_profile(ledger, parents, parent, message)?.body {
-        account.users_count = match (merged.stood, merged.stands) {
-            (false, true) => account.users_count.saturating_add(1),
-            (true, false) => account.users_count.saturating_sub(1),
-            _ => account.users_count,
-        };
+    if merged.stood != merged.stands
+        && let Body::Account(account) = &mut named_profile(ledger, parents, parent, message)?.body
+    {
+        account.users_count =
+            if merged.stands { account.users_count.saturating_add(1) } else { account.users_count.saturating_sub(1) };
     }
     move_loose_tracks(ledger, message.received_at, statement, merged, loose, &others)
 }
