@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use fjall::{Keyspace, OwnedWriteBatch};
-use indexmap::map::Slice;
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{batch::encode_refused, error::ReadError, refused::RefusedCursor};
 
@@ -64,7 +63,7 @@ impl Job {
     /// Bytes that bringing it into the state store may take, roughly and rather too many.
     pub fn bytes(&self) -> u64 {
         self.overlay.bytes() as u64
-            + self.identities.len() as u64 * IDENTITY_BYTES
+            + self.identities.entries().len() as u64 * IDENTITY_BYTES
             + self.overlay.profiles.numbered().len() as u64 * PLACES_BYTES
             + SET_ASIDE_BYTES
     }
@@ -123,22 +122,26 @@ pub fn commit(
 }
 
 fn ingest_identities(job: &Job, state: &State) -> fjall::Result<()> {
-    let sorted = in_order(job.identities.as_slice());
-    let entry = |(of, id): &IdentityKey, known: &Known| (keys::identity_key(*of, *id), known.to_bytes());
-    let some = |some: &[(&IdentityKey, &Known)]| some.iter().map(|(key, known)| entry(key, known)).collect::<Vec<_>>();
-    ingest_sorted(state, &state.identities, sorted.chunks(FETCHED_AHEAD).flat_map(some))
+    let known = job.identities.entries();
+    let order = in_order(known);
+    let entry = |place: &u32| {
+        let ((of, id), known) = &known[*place as usize];
+        (keys::identity_key(*of, *id), known.to_bytes())
+    };
+    let some = |some: &[u32]| some.iter().map(entry).collect::<Vec<_>>();
+    ingest_sorted(state, &state.identities, order.chunks(FETCHED_AHEAD).flat_map(some))
 }
 
-/// Identities in the order of their keys. Half of a key nearly always decides, and what is moved while sorting is small.
-fn in_order(known: &Slice<IdentityKey, Known>) -> Vec<(&IdentityKey, &Known)> {
+/// The places of identities in the order of their keys. Half of a key nearly always decides, and what is moved while sorting is
+/// small.
+fn in_order(known: &[(IdentityKey, Known)]) -> Vec<u32> {
     let half = |place, (workspace, identity): &IdentityKey| (workspace.0, (identity.0 >> 64) as u64, place);
-    let mut order: Vec<(u32, u64, u32)> = (0..).zip(known.keys()).map(|(place, key)| half(place, key)).collect();
-    let entry = |place: u32| known.get_index(place as usize);
+    let mut order: Vec<(u32, u64, u32)> = (0..).zip(known).map(|(place, (key, _))| half(place, key)).collect();
     order.sort_unstable_by(|one, other| {
-        let whole = |place| entry(place).map(|(key, _)| key);
+        let whole = |place: u32| known[place as usize].0;
         (one.0, one.1).cmp(&(other.0, other.1)).then_with(|| whole(one.2).cmp(&whole(other.2)))
     });
-    order.into_iter().filter_map(|(_, _, place)| entry(place)).collect()
+    order.into_iter().map(|(_, _, place)| place).collect()
 }
 
 fn ingest_statements(overlay: &Overlay, state: &State) -> fjall::Result<()> {

@@ -57,7 +57,7 @@ pub struct Row {
 
 /// Bytes that a row takes besides its message: its place, half as much again while the list of them grows, its number
 /// with a record or two, and its identity among those that are not on disk yet.
-const ROW_BYTES: usize = size_of::<Row>() * 3 / 2 + 2 * LINK_BYTES + size_of::<(u64, IdentityKey, Known)>() + 16;
+const ROW_BYTES: usize = size_of::<Row>() * 3 / 2 + 2 * LINK_BYTES + size_of::<(IdentityKey, Known)>() + 8;
 
 /// What a row is sorted by, besides its workspace.
 #[derive(Clone, Copy, Debug)]

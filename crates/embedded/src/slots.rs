@@ -5,11 +5,11 @@
 
 use std::{num::NonZeroU32, sync::Arc};
 
+use hashbrown::HashTable;
 use muster_model::{
     profile::{Profile, User},
     time::Micros,
 };
-use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::{keys::ProfileKey, lists::entries::Listed, tally::Tally};
 
@@ -46,7 +46,7 @@ impl Slot {
 
 /// Bytes of a slot, its key and its number, in tables that are three quarters full.
 const SLOT_BYTES: usize =
-    (size_of::<(ProfileKey, Slot)>() + size_of::<Changed>() + size_of::<(ProfileKey, SlotNumber)>() + 1) * 4 / 3;
+    (size_of::<(ProfileKey, Slot)>() + size_of::<Changed>() + size_of::<SlotNumber>() + 1) * 4 / 3;
 
 /// Rows of tracks that name a record and of messages that tell of it: one more than the place of the newest link. Links of all
 /// records lie in one list, which costs a record nothing before it has any.
@@ -70,7 +70,8 @@ pub struct SlotNumber(u32);
 /// Changed profiles by key and by number.
 #[derive(Debug, Default)]
 pub struct Slots {
-    numbers: FxHashMap<ProfileKey, SlotNumber>,
+    /// Found by a key, which lies with its slot.
+    numbers: HashTable<SlotNumber>,
     slots: Vec<(ProfileKey, Slot)>,
     /// When each was changed last; apart from them, because whoever asks goes through all of these.
     changed: Vec<Changed>,
@@ -97,7 +98,7 @@ impl Slots {
     pub fn after(before: &Slots) -> Slots {
         let slots = before.slots.len();
         Slots {
-            numbers: FxHashMap::with_capacity_and_hasher(slots, FxBuildHasher),
+            numbers: HashTable::with_capacity(slots),
             slots: Vec::with_capacity(slots),
             changed: Vec::with_capacity(slots),
             links: Vec::with_capacity(before.links.len()),
@@ -150,7 +151,7 @@ impl Slots {
 
     /// The number of a profile.
     pub fn number(&self, key: &ProfileKey) -> Option<SlotNumber> {
-        self.numbers.get(key).copied()
+        self.numbers.find(hash_of(key), |number| self.slots[number.index()].0 == *key).copied()
     }
 
     /// The profile of a number that this overlay gave.
@@ -211,18 +212,19 @@ impl Slots {
 
     /// Whether the profile changed.
     pub fn contains_key(&self, key: &ProfileKey) -> bool {
-        self.numbers.contains_key(key)
+        self.number(key).is_some()
     }
 
     /// Adds a profile that is not there yet.
     pub fn insert(&mut self, key: ProfileKey, slot: Slot) -> SlotNumber {
         let number = self.next_number();
-        let before = self.numbers.insert(key, number);
-        debug_assert!(before.is_none(), "a profile has one slot");
+        debug_assert!(!self.contains_key(&key), "a profile has one slot");
         if slot.below.is_none() {
             self.tally.change(&key, 1);
         }
         self.slots.push((key, slot));
+        let hash = |number: &SlotNumber| hash_of(&self.slots[number.index()].0);
+        self.numbers.insert_unique(hash_of(&key), number, hash);
         self.changed.push(Changed { at_all: self.clock, stated: self.clock });
         number
     }
@@ -236,7 +238,9 @@ impl Slots {
     /// number; no key leads to it.
     pub fn detach(&mut self, key: &ProfileKey) -> Vec<u32> {
         self.tally.change(key, -1);
-        let Some(number) = self.numbers.remove(key) else { return Vec::new() };
+        let found = self.numbers.find_entry(hash_of(key), |number| self.slots[number.index()].0 == *key);
+        let Ok(found) = found else { return Vec::new() };
+        let (number, _) = found.remove();
         self.detached += 1;
         self.rows(self.at(number)).collect()
     }
@@ -272,6 +276,12 @@ impl Slots {
     pub fn numbered(&self) -> impl ExactSizeIterator<Item = (&ProfileKey, &Slot)> {
         self.slots.iter().map(|(key, slot)| (key, slot))
     }
+}
+
+/// Ids are hashes already; those of different workspaces and kinds have nothing to do with each other.
+fn hash_of(key: &ProfileKey) -> u64 {
+    let of = u64::from(key.workspace.0) << 8 | u64::from(key.kind as u8);
+    key.id.0 as u64 ^ of.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl SlotNumber {

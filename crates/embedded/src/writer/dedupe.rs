@@ -19,7 +19,6 @@ use muster_store::{
     record,
     refused::Refused,
 };
-use rustc_hash::FxBuildHasher;
 
 use super::{
     collect::{Group, Reply},
@@ -108,7 +107,7 @@ impl Identities {
 
     /// Hands what is known in memory to a checkpoint.
     pub fn freeze(&mut self) -> Arc<IdentityMap> {
-        let next = IdentityMap::with_capacity_and_hasher(self.live.len(), FxBuildHasher);
+        let next = IdentityMap::with_capacity(self.live.entries().len());
         let frozen = Arc::new(std::mem::replace(&mut self.live, next));
         self.frozen = Some(Arc::clone(&frozen));
         frozen
@@ -124,7 +123,7 @@ impl Identities {
         for (key, before) in fresh.iter().rev() {
             match before {
                 Some(before) => drop(self.live.insert(*key, *before)),
-                None => drop(self.live.swap_remove(key)),
+                None => self.live.remove(key),
             }
         }
     }
@@ -152,7 +151,7 @@ impl Identities {
         let look = |entry| match entry {
             batch::Entry::Message(record) => record::peek(record).map_or(0, |head| {
                 let key = (workspace, head.identity);
-                self.sieve.warm(key) ^ u64::from(self.live.contains_key(&key))
+                self.sieve.warm(key) ^ u64::from(self.live.get(&key).is_some())
             }),
             _ => 0,
         };

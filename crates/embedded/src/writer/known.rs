@@ -1,7 +1,7 @@
 //! What is remembered of a stored message, in memory and on disk.
 
 use fjall::Keyspace;
-use indexmap::IndexMap;
+use hashbrown::hash_table::{Entry, HashTable};
 use muster_model::{
     id::{Identity, ImportId, WorkspaceId},
     time::Micros,
@@ -11,7 +11,6 @@ use muster_store::{
     import::{Owned, Owners},
     record,
 };
-use rustc_hash::FxBuildHasher;
 
 use crate::{
     error::{damaged, not_a_record, state_failed},
@@ -20,9 +19,67 @@ use crate::{
 
 /// Whose message, and which.
 pub type IdentityKey = (WorkspaceId, Identity);
-/// What is known of each identity, in the order heard: entries lie one after the other, and what is looked through to find one
-/// is small enough for the processor's caches.
-pub type IdentityMap = IndexMap<IdentityKey, Known, FxBuildHasher>;
+/// What is known of each identity, in the order heard: entries lie one after the other, and what is looked through to find one is
+/// four bytes for each.
+#[derive(Debug, Default)]
+pub struct IdentityMap {
+    places: HashTable<u32>,
+    entries: Vec<(IdentityKey, Known)>,
+}
+
+impl IdentityMap {
+    /// Empty, with room for so many.
+    pub fn with_capacity(entries: usize) -> IdentityMap {
+        IdentityMap { places: HashTable::with_capacity(entries), entries: Vec::with_capacity(entries) }
+    }
+
+    /// All of them, in the order heard.
+    pub fn entries(&self) -> &[(IdentityKey, Known)] {
+        &self.entries
+    }
+
+    pub fn get(&self, key: &IdentityKey) -> Option<&Known> {
+        let at = |place: u32| &self.entries[place as usize];
+        let place = self.places.find(hash_of(key), |place| at(*place).0 == *key)?;
+        Some(&at(*place).1)
+    }
+
+    /// Notes what is known of an identity; what was before.
+    pub fn insert(&mut self, key: IdentityKey, known: Known) -> Option<Known> {
+        let entries = &mut self.entries;
+        let (same, hash) =
+            (|place: &u32| entries[*place as usize].0 == key, |place: &u32| hash_of(&entries[*place as usize].0));
+        match self.places.entry(hash_of(&key), same, hash) {
+            Entry::Occupied(place) => Some(std::mem::replace(&mut entries[*place.get() as usize].1, known)),
+            Entry::Vacant(place) => {
+                place.insert(entries.len() as u32);
+                entries.push((key, known));
+                None
+            }
+        }
+    }
+
+    /// Forgets an identity; the last one takes its place.
+    pub fn remove(&mut self, key: &IdentityKey) {
+        let entries = &mut self.entries;
+        let Ok(found) = self.places.find_entry(hash_of(key), |place| entries[*place as usize].0 == *key) else {
+            return;
+        };
+        let (place, _) = found.remove();
+        let last = entries.len() as u32 - 1;
+        entries.swap_remove(place as usize);
+        if let Some((moved, _)) = entries.get(place as usize)
+            && let Some(of_moved) = self.places.find_mut(hash_of(moved), |of_moved| *of_moved == last)
+        {
+            *of_moved = place;
+        }
+    }
+}
+
+/// Identities are hashes already.
+fn hash_of((workspace, identity): &IdentityKey) -> u64 {
+    identity.0 as u64 ^ u64::from(workspace.0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
 
 /// What is remembered of a stored message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +184,10 @@ impl AsRef<[u8]> for Stored {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use xxhash_rust::xxh3::xxh3_64;
+
     use super::*;
 
     #[test]
@@ -143,5 +204,26 @@ mod tests {
         check(Known { whose: Whose::Owned(one), ..known }, LONG_BYTES);
         check(Known { whose: Whose::Owned(one.claimed(Some(ImportId(2)))), ..known }, LONG_BYTES);
         check(Known::gone(), LONG_BYTES);
+    }
+
+    #[test]
+    fn the_map_holds_what_was_put_in_last() {
+        let (mut map, mut model) = (IdentityMap::default(), HashMap::new());
+        for round in 0..20_000_u64 {
+            // Few of them, and some that differ in one half alone.
+            let chance = u128::from(xxh3_64(&round.to_le_bytes()));
+            let key = (WorkspaceId(chance as u32 & 1), Identity((chance >> 8 & 31) << 64 | chance >> 16 & 31));
+            if chance >> 24 & 3 == 0 {
+                map.remove(&key);
+                model.remove(&key);
+            } else {
+                let known = Known { content: round, ..Known::gone() };
+                assert_eq!(map.insert(key, known), model.insert(key, known));
+            }
+            assert_eq!(map.get(&key), model.get(&key));
+            assert_eq!(map.entries().len(), model.len());
+        }
+        assert!(model.iter().all(|(key, known)| map.get(key) == Some(known)));
+        assert_eq!(map.entries().iter().copied().collect::<HashMap<_, _>>(), model);
     }
 }
