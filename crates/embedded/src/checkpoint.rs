@@ -117,7 +117,7 @@ impl Checkpointer {
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            self.forecast.begin(Instant::now());
+            self.forecast.begin(self.views.look().freezes, Instant::now());
             let Some(done) = self.checkpoint(&job) else { return };
             // Whoever removes what was deleted also removes what expired.
             if !job.overlay.deletions.is_empty()

@@ -132,7 +132,7 @@ impl Embedded {
             jobs: jobs_taken,
             done,
             closing: Arc::clone(&closing),
-            forecast: Forecast::new(Instant::now()),
+            forecast: Forecast::new(views.look().freezes, Instant::now()),
         };
         let mut writer = Writer {
             checkpointing: recovered.begun.is_some_and(|job| jobs.send(job).is_ok()),

@@ -32,7 +32,9 @@ type Filled = (Instant, f64);
 #[derive(Debug)]
 pub struct Forecast {
     bytes_per_second: u64,
-    /// When the live overlay began, as an empty one.
+    /// How often an overlay had been frozen when the live one began.
+    freezes: u64,
+    /// When that was, as an empty one.
     began: Filled,
     /// The last look at it.
     looked: Filled,
@@ -42,27 +44,30 @@ pub struct Forecast {
 
 impl Forecast {
     /// After a start, when nobody knows what waits.
-    pub fn new(now: Instant) -> Forecast {
+    pub fn new(freezes: u64, now: Instant) -> Forecast {
         let began = (now, 0.0);
-        Forecast { bytes_per_second: BYTES_PER_SECOND, began, looked: began, waits: true }
+        Forecast { bytes_per_second: BYTES_PER_SECOND, freezes, began, looked: began, waits: true }
     }
 
     /// A new overlay is live.
-    pub fn begin(&mut self, now: Instant) {
+    pub fn begin(&mut self, freezes: u64, now: Instant) {
+        self.freezes = freezes;
         self.began = (now, 0.0);
         self.looked = self.began;
     }
 
     /// How long it takes until the overlay is full, by how it filled up since it began and since the last look, whichever was faster;
-    /// none when it does not fill up.
-    fn time_left(&mut self, filled: Filled) -> Option<Duration> {
+    /// none when it does not fill up. If another one is live by now, a checkpoint is due already.
+    fn time_left(&mut self, freezes: u64, filled: Filled) -> Option<Duration> {
+        if freezes != self.freezes {
+            return Some(Duration::ZERO);
+        }
         let looked = std::mem::replace(&mut self.looked, filled);
         [self.began, looked].into_iter().filter_map(|since| time_left(since, filled)).min()
     }
 
     /// Whether a merge may begin: it is likely to be done before the next checkpoint is due, or no more files may wait.
-    fn lets_begin(&mut self, plan: &Plan, most: usize, filled: Filled) -> bool {
-        let left = self.time_left(filled);
+    fn lets_begin(&self, plan: &Plan, most: usize, left: Option<Duration>) -> bool {
         plan.waiting >= most || left.is_none_or(|left| self.expected(plan.bytes()) <= left)
     }
 
@@ -106,8 +111,8 @@ impl Checkpointer {
                 self.forecast.waits = false;
                 return;
             }
-            let filled = (Instant::now(), self.filled());
-            self.forecast.waits = !self.forecast.lets_begin(&plan, self.options.compaction_files_max, filled);
+            let left = self.time_left();
+            self.forecast.waits = !self.forecast.lets_begin(&plan, self.options.compaction_files_max, left);
             if self.forecast.waits {
                 return;
             }
@@ -128,16 +133,16 @@ impl Checkpointer {
     }
 
     /// How long it takes until the next checkpoint is due, if one is in sight.
-    pub(super) fn time_left(&self) -> Option<Duration> {
-        let filled = (Instant::now(), self.filled());
-        [self.forecast.began, self.forecast.looked].into_iter().filter_map(|since| time_left(since, filled)).min()
+    pub(super) fn time_left(&mut self) -> Option<Duration> {
+        let (freezes, filled) = self.filled();
+        self.forecast.time_left(freezes, (Instant::now(), filled))
     }
 
-    /// How much of what starts the next checkpoint is there.
-    fn filled(&self) -> f64 {
+    /// How much of what starts the next checkpoint is there, and how often an overlay was frozen before.
+    fn filled(&self) -> (u64, f64) {
         let (current, options) = (self.views.look(), &self.options);
         let rows = current.live.rows().len() as f64 / options.checkpoint_rows_max as f64;
-        rows.max(current.live.bytes() as f64 / options.checkpoint_bytes_max as f64)
+        (current.freezes, rows.max(current.live.bytes() as f64 / options.checkpoint_bytes_max as f64))
     }
 
     /// Merges the files of a plan; `false` when the store closed before that was done, and nothing happened.
@@ -197,9 +202,9 @@ mod tests {
     #[test]
     fn the_time_until_memory_is_full_follows_what_comes_in() {
         let start = Instant::now();
-        let mut forecast = Forecast::new(start);
+        let mut forecast = Forecast::new(3, start);
         let mut left = |seconds, filled| {
-            let left = forecast.time_left((at(start, seconds), filled));
+            let left = forecast.time_left(3, (at(start, seconds), filled));
             left.map(|left| left.as_secs_f64().round() as u64)
         };
         assert_eq!(left(1.0, 0.0), None, "nothing came");
@@ -207,13 +212,15 @@ mod tests {
         assert_eq!(left(4.0, 0.5), Some(3), "two tenths a second");
         assert_eq!(left(16.0, 0.5), Some(16), "nothing more; half of it in sixteen seconds");
         assert_eq!(left(17.0, 1.2), Some(0), "more than full");
-        forecast.begin(at(start, 20.0));
-        assert_eq!(forecast.time_left((at(start, 20.0), 0.0)), None);
+        let another = forecast.time_left(4, (at(start, 20.0), 0.0));
+        assert_eq!(another, Some(Duration::ZERO), "it is not the one that was looked at");
+        forecast.begin(4, at(start, 20.0));
+        assert_eq!(forecast.time_left(4, (at(start, 20.0), 0.0)), None);
     }
 
     #[test]
     fn what_a_merge_takes_is_judged_by_the_last_one() {
-        let mut forecast = Forecast::new(Instant::now());
+        let mut forecast = Forecast::new(0, Instant::now());
         assert_eq!(forecast.expected(64 << 20), Duration::from_secs(2));
         forecast.merged(10 << 20, Duration::from_secs(10));
         assert_eq!(forecast.expected(5 << 20), Duration::from_secs(5));
@@ -232,10 +239,11 @@ mod tests {
     #[test]
     fn files_wait_while_memory_fills_up_faster_than_they_are_merged() {
         let start = Instant::now();
-        let mut forecast = Forecast::new(start);
-        forecast.begin(start);
+        let mut forecast = Forecast::new(3, start);
+        forecast.begin(3, start);
         let mut lets = |seconds, filled, waiting, bytes| {
-            forecast.lets_begin(&plan(waiting, bytes), 64, (at(start, seconds), filled))
+            let left = forecast.time_left(3, (at(start, seconds), filled));
+            forecast.lets_begin(&plan(waiting, bytes), 64, left)
         };
         assert!(!lets(2.0, 0.5, 8, 128 << 20), "two seconds are left, and it takes four");
         assert!(lets(2.0, 0.5, 64, 128 << 20), "no more may wait");
