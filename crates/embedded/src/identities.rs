@@ -1,12 +1,12 @@
 //! When the tables are merged that hold what the duplicate check remembers.
 //!
 //! Every checkpoint adds one. A merge takes in all that wait, and takes as long as some checkpoints do, so it is left for a time
-//! with less to do, as long as no more wait than [`TABLES_MAX`]: a thread of its own merges them, not the state store's, which has
+//! with less to do, as long as not too many wait: a thread of its own merges them, not the state store's, which has
 //! other keyspaces to look after, takes no failure, and lets nobody interrupt a merge. What is merged is what was there before;
 //! a merge that is given up, or fails, leaves everything as it was.
 //!
 //! The store holds up whoever writes single keys into a keyspace in which too many tables wait, without end if it does not merge
-//! them by itself. So what a checkpoint brings is ingested, and whoever removes single identities [sees to that](make_room) first.
+//! them by itself. So what a checkpoint brings is ingested, and whoever removes single identities [sees to that](crate::identities::make_room) first.
 
 use std::{
     cell::RefCell,
