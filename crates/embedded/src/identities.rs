@@ -3,7 +3,7 @@
 //! Every checkpoint adds one. A merge takes in all that wait, and takes as long as some checkpoints do, so it is left for a time
 //! with less to do, as long as not too many wait: a thread of its own merges them, not the state store's, which has
 //! other keyspaces to look after, takes no failure, and lets nobody interrupt a merge. What is merged is what was there before;
-//! a merge that is given up, or fails, leaves everything as it was.
+//! a merge that is given up, or fails, leaves everything as it was. Never decides what is remembered, or for how long.
 //!
 //! The store holds up whoever writes single keys into a keyspace in which too many tables wait, without end if it does not merge
 //! them by itself. So what a checkpoint brings is ingested, and whoever removes single identities [sees to that](crate::identities::make_room) first.

@@ -191,7 +191,7 @@ impl State {
         batch.commit()
     }
 
-    /// The latest write that no snapshot asks for what was before it.
+    /// Up to which write no snapshot sees what was before it.
     pub fn unseen(&self) -> SeqNo {
         self.database.supervisor.snapshot_tracker.get_seqno_safe_to_gc()
     }

@@ -5,7 +5,7 @@
 //! accepted, since a sync ends in threads of the system itself, which have to find a processor like any other. So of
 //! refusals that come close together each one waits for its turn, and whoever does not wait by itself waits here. The wait
 //! is bounded, so that a refusal is early all the same; one alone is given at once. Who waits holds a connection and the
-//! few bytes of its answer; its request's body is gone by then.
+//! few bytes of its answer; its request's body is gone by then. Never decides what is refused.
 
 use std::time::{Duration, Instant};
 
