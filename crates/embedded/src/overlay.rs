@@ -115,6 +115,11 @@ impl KeptRows {
 /// The user a statement is about, in a workspace, with the kind of the parents; where those are users, an anonymous id.
 pub type StatementsKey = (WorkspaceId, RecordKind, RecordId);
 
+/// Bytes that a statement takes in memory, about; and the first one of a record besides, in tables that are three quarters
+/// full.
+const STATEMENT_BYTES: usize = size_of::<Statement>();
+const STATEMENTS_BYTES: usize = size_of::<(StatementsKey, Vec<Statement>)>() * 4 / 3 + 32;
+
 /// The record that statements are about.
 pub fn told_of((workspace, parents, id): StatementsKey) -> ProfileKey {
     let kind = if parents == RecordKind::User { RecordKind::Anonymous } else { RecordKind::User };
@@ -227,6 +232,17 @@ impl Overlay {
     /// Whether a child below this overlay does not count any more.
     pub fn hides_child(&self, parent: &ProfileKey, child: (RecordKind, RecordId)) -> bool {
         self.gone.contains_key(parent) || self.unrelated.get(parent).is_some_and(|children| children.contains(&child))
+    }
+
+    /// Keeps what was said about a record and a parent.
+    pub fn keep_statement(&mut self, key: StatementsKey, statement: Statement) {
+        let kept = self.statements.entry(key).or_default();
+        let first = kept.is_empty();
+        if first {
+            kept.reserve_exact(1);
+        }
+        kept.push(statement);
+        self.bytes += STATEMENT_BYTES + if first { STATEMENTS_BYTES } else { 0 };
     }
 
     /// Whether a statement below this overlay does not count any more.

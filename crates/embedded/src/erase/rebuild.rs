@@ -4,7 +4,7 @@
 //! fold is made again from history and overlays; folding a message twice does no harm there. Counts, which follow from
 //! other records, were corrected at once and stay as they are.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use muster_model::{
     association::Statement,
@@ -73,6 +73,8 @@ pub struct Rebuild<'v> {
     children: FxHashSet<RecordId>,
     /// Users and anonymous ids that removed messages said are one.
     pub(super) ties: FxHashSet<(RecordId, RecordId)>,
+    /// What messages which are left say of the users that anonymous ids to correct were.
+    said: FxHashMap<RecordId, BTreeSet<Statement>>,
     /// When users who stay did something that went and named no account.
     loose: FxHashMap<RecordId, Span>,
     /// Anonymous ids that did something which went.
@@ -116,6 +118,7 @@ impl<'v> Rebuild<'v> {
             doubtful,
             children,
             ties: concerned.ties.clone(),
+            said: FxHashMap::default(),
             loose,
             anonymous,
             joins,
@@ -158,7 +161,7 @@ impl<'v> Rebuild<'v> {
             }
             // The writer waits from here on; what it did meanwhile is little.
             let _alone = views.correcting.lock();
-            let (mut changes, unsaid, untied) = {
+            let (mut changes, untied) = {
                 let current = views.look();
                 let now = views.tombstones.of(self.workspace).unwrap_or_default();
                 if current.freezes != there.freezes || !Arc::ptr_eq(&deleted, &now) {
@@ -167,11 +170,9 @@ impl<'v> Rebuild<'v> {
                 self.read_overlay(&current.live, there.rows_read)?;
                 let changes = Wipe::plan(self.workspace, &self.vanished(), &current, &views.state)?;
                 let tied = Tied { current: &current, views, rebuild: &self };
-                (changes, tied.unsaid()?, tied.untied()?)
+                (changes, tied.untied()?)
             };
-            for (user, anonymous) in unsaid {
-                changes.unsay((self.workspace, RecordKind::User, anonymous), user);
-            }
+            self.say_what_is_left(&mut changes);
             for (parent, anonymous) in untied {
                 let parent = ProfileKey::new(self.workspace, parent.0, parent.1);
                 changes.unrelate(parent, (RecordKind::Anonymous, anonymous));
@@ -197,9 +198,25 @@ impl<'v> Rebuild<'v> {
         self.deleted = Arc::clone(deleted);
         self.profiles.values_mut().for_each(|profile| *profile = None);
         self.related.clear();
+        self.said.clear();
         self.joins.clear();
         self.answers.clear();
         self.read.clear();
+    }
+
+    /// Ties that were said are what is left says, and since the same instant.
+    fn say_what_is_left(&self, changes: &mut Changes) {
+        for (user, anonymous) in self.ties.iter().filter(|(_, anonymous)| self.is_left(*anonymous)) {
+            let about = (self.workspace, RecordKind::User, *anonymous);
+            changes.unsay(about, *user);
+            let said = self.said.get(anonymous).into_iter().flatten();
+            said.filter(|said| said.parent == *user).for_each(|said| changes.say(about, *said));
+        }
+    }
+
+    /// Whether something is left of an anonymous id that is to be corrected.
+    fn is_left(&self, anonymous: RecordId) -> bool {
+        self.profiles.get(&(RecordKind::Anonymous, anonymous)).is_some_and(Option::is_some)
     }
 
     /// Records that no message names any more.
@@ -236,20 +253,23 @@ impl<'v> Rebuild<'v> {
             Some(known) => Ok(Some(known.clone())),
             None => wipe::known(current, state, &key),
         };
-        // Nor is it known any more when the users that these were did something first or last.
+        // Users whose first or last may be what went, what is another's by now, or what was another's.
+        let mut doubtful: FxHashSet<RecordId> = self.ties.iter().map(|(user, _)| *user).collect();
+        for anonymous in self.ties.iter().map(|(_, anonymous)| anonymous).chain(&self.anonymous) {
+            let Some((anonymous, _)) = look(&corrected, key(RecordKind::Anonymous, *anonymous))? else { continue };
+            let links = anonymous.as_anonymous().map_or(&[][..], |anonymous| anonymous.users.links());
+            doubtful.extend(links.iter().map(|link| link.parent));
+        }
         let mut loose: Vec<(RecordId, Option<Span>)> =
             self.loose.iter().map(|(user, span)| (*user, Some(*span))).collect();
-        for anonymous in &self.anonymous {
-            let Some((anonymous, _)) = look(&corrected, key(RecordKind::Anonymous, *anonymous))? else { continue };
-            for link in anonymous.as_anonymous().map_or(&[][..], |anonymous| anonymous.users.links()) {
-                let user = key(RecordKind::User, link.parent);
-                let Some((mut known, below)) = look(&corrected, user)? else { continue };
-                if let Body::User(body) = &mut Arc::make_mut(&mut known).body {
-                    (body.seen_stale, body.loose_stale) = (true, true);
-                }
-                corrected.insert(user, (known, below));
-                loose.push((link.parent, None));
+        for user in doubtful {
+            let of_user = key(RecordKind::User, user);
+            let Some((mut known, below)) = look(&corrected, of_user)? else { continue };
+            if let Body::User(body) = &mut Arc::make_mut(&mut known).body {
+                (body.seen_stale, body.loose_stale) = (true, true);
             }
+            corrected.insert(of_user, (known, below));
+            loose.push((user, None));
         }
         // The first or the last track of an account may have been one of those.
         for (user, span) in loose {
@@ -346,9 +366,9 @@ impl<'v> Rebuild<'v> {
         }
         self.keep_to_hear_again(&message);
         if wanted {
-            let (profiles, related) = (&mut self.profiles, &mut self.related);
-            let mut ledger =
-                Own { profiles, related, other: Profile::new(RecordKind::User, RecordId(0), "", Micros(0)) };
+            let (profiles, related, said) = (&mut self.profiles, &mut self.related, &mut self.said);
+            let other = Profile::new(RecordKind::User, RecordId(0), "", Micros(0));
+            let mut ledger = Own { profiles, related, said, other };
             apply(&mut ledger, &message)?;
         }
         Ok(())
@@ -406,6 +426,7 @@ fn adopt(known: &mut Profile, rebuilt: &Profile) -> bool {
 struct Own<'a> {
     profiles: &'a mut FxHashMap<Subject, Option<Profile>>,
     related: &'a mut FxHashSet<(Subject, Subject)>,
+    said: &'a mut FxHashMap<RecordId, BTreeSet<Statement>>,
     other: Profile,
 }
 
@@ -424,7 +445,11 @@ impl Ledger for Own<'_> {
         Ok(Vec::new())
     }
 
-    fn keep_statement(&mut self, _: RecordId, _: RecordKind, _: Statement) {}
+    fn keep_statement(&mut self, of: RecordId, parents: RecordKind, statement: Statement) {
+        if parents == RecordKind::User && self.profiles.contains_key(&(RecordKind::Anonymous, of)) {
+            self.said.entry(of).or_default().insert(statement);
+        }
+    }
 
     fn children(&mut self, _: Subject, _: RecordKind) -> Result<Vec<RecordId>, ReadError> {
         Ok(Vec::new())

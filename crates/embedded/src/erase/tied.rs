@@ -1,7 +1,7 @@
-//! Which users anonymous ids were, and from which parents they are found, once messages that said so are gone.
+//! From which parents anonymous ids are found once messages that said so are gone.
 //!
-//! What is left of an id was rebuilt from the messages that are left, its users included; here it is worked out what was said
-//! besides that nobody says any more. Changes nothing itself.
+//! What is left of an id was rebuilt from the messages that are left, its users included; here it is worked out from where
+//! it was found besides and is to be no more. Changes nothing itself.
 
 use std::sync::Arc;
 
@@ -28,19 +28,6 @@ pub struct Tied<'c, 'v> {
 }
 
 impl Tied<'_, '_> {
-    /// Users that anonymous ids were by messages that are removed, and by none that is left.
-    pub fn unsaid(&self) -> Result<Vec<(RecordId, RecordId)>, ReadError> {
-        let mut unsaid = Vec::new();
-        for (subject, rebuilt) in &self.rebuild.profiles {
-            let Some(left) = rebuilt.as_ref().and_then(Profile::as_anonymous) else { continue };
-            let Some(known) = self.known(*subject)? else { continue };
-            let users = known.as_anonymous().map_or(&[][..], |body| body.users.links()).iter().map(|link| link.parent);
-            let gone = users.filter(|user| left.users.links().iter().all(|link| link.parent != *user));
-            unsaid.extend(gone.map(|user| (user, subject.1)));
-        }
-        Ok(unsaid)
-    }
-
     /// Anonymous ids that are found from a parent, and are to be no more: none of the users that they were is left who is
     /// that parent or ever had it.
     pub fn untied(&self) -> Result<FxHashSet<(Subject, RecordId)>, ReadError> {

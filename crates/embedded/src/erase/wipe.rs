@@ -55,6 +55,7 @@ pub struct Changes {
     changed: Vec<(ProfileKey, Known)>,
     unrelated: Vec<(ProfileKey, (RecordKind, RecordId))>,
     unsaid: Vec<(StatementsKey, RecordId)>,
+    said: Vec<(StatementsKey, Statement)>,
     pub removed: Removed,
     /// Covered records of which messages may be left that the deletion does not hide: their names.
     pub doubtful: Vec<(Subject, Box<str>)>,
@@ -390,6 +391,11 @@ impl Changes {
         self.unsaid.push((of, parent));
     }
 
+    /// Says something about a record and a parent again, once all about the two was taken back.
+    pub fn say(&mut self, of: StatementsKey, statement: Statement) {
+        self.said.push((of, statement));
+    }
+
     /// Adds the present version of a record.
     pub fn change(&mut self, key: ProfileKey, known: Known) {
         self.changed.push((key, known));
@@ -429,6 +435,9 @@ impl Changes {
             }
             live.unsaid.entry(key).or_default().insert(parent);
             live.grow(64);
+        }
+        for (key, statement) in self.said {
+            live.keep_statement(key, statement);
         }
     }
 }

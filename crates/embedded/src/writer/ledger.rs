@@ -15,16 +15,13 @@ use rustc_hash::FxHashSet;
 use super::apply::{Places, fetch_slot};
 use crate::{
     keys::ProfileKey,
-    overlay::{Overlay, StatementsKey},
+    overlay::Overlay,
     slots::{Slot, SlotNumber},
     state::State,
     views::{self, Latest},
 };
 
-/// Bytes that a statement and a child take in memory, about; and the first ones of a record besides, in tables that are
-/// three quarters full.
-const STATEMENT_BYTES: usize = size_of::<Statement>();
-const STATEMENTS_BYTES: usize = size_of::<(StatementsKey, Vec<Statement>)>() * 4 / 3 + 32;
+/// Bytes that a child takes in memory, about; and the first one of a record besides, in tables that are three quarters full.
 const CHILD_BYTES: usize = size_of::<(RecordKind, RecordId)>() * 4 / 3;
 const CHILDREN_BYTES: usize = size_of::<(ProfileKey, FxHashSet<(RecordKind, RecordId)>)>() * 4 / 3 + 128;
 
@@ -79,13 +76,7 @@ impl Ledger for OverlayLedger<'_> {
     }
 
     fn keep_statement(&mut self, user: RecordId, parents: RecordKind, statement: Statement) {
-        let kept = self.live.statements.entry((self.workspace, parents, user)).or_default();
-        let first = kept.is_empty();
-        if first {
-            kept.reserve_exact(1);
-        }
-        kept.push(statement);
-        self.live.grow(STATEMENT_BYTES + if first { STATEMENTS_BYTES } else { 0 });
+        self.live.keep_statement((self.workspace, parents, user), statement);
     }
 
     fn children(&mut self, parent: (RecordKind, RecordId), kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {

@@ -262,10 +262,22 @@ pub async fn what_others_did_under_the_same_id_stays<S: Subject>(subject: &S, pa
     }
 }
 
+/// Forgets what an anonymous id did and said on a day, beside an account of which nothing is known besides.
+async fn forget_a_day<S: Subject>(desk: &mut Desk<'_, S>, anonymous: &str, of_january: u32) -> DeletionId {
+    desk.send(&[joins("z", "elsewhere", 1)]).await;
+    let root = (Account, desk.id(Account, "elsewhere"));
+    let (at, subjects) = (desk.now(), vec![root]);
+    let stretch = Stretch { first: day(of_january), last: day(of_january) };
+    let parts = vec![Part { anonymous: desk.id(Anonymous, anonymous), stretch }];
+    let id = DeletionId::of(root, at);
+    desk.decree(&Decree::Delete(Delete { id, root, requested_at: at, key_id: 1, at, subjects, parts })).await;
+    id
+}
+
 /// A message loses the anonymous id that it says a user is, and both stay: the id is found from nowhere by it any more.
 pub async fn a_tie_that_goes_takes_along_where_the_id_is_found_from<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
-    desk.send(&[joins("z", "elsewhere", 1), joins("u", "a", 1), joins_organization("u", "o", 1)]).await;
+    desk.send(&[joins("u", "a", 1), joins_organization("u", "o", 1)]).await;
     desk.send(&[strolls("x", "e2", 2), is("u", "x", 4), strolls("x", "e9", 9)]).await;
     let from = [(User, "u"), (Account, "a"), (Organization, "o")];
     let x = desk.id(Anonymous, "x");
@@ -276,15 +288,53 @@ pub async fn a_tie_that_goes_takes_along_where_the_id_is_found_from<S: Subject>(
         }
     };
     check(&desk, &[x], &["e9", "e2"], "before").await;
-    let root = (Account, desk.id(Account, "elsewhere"));
-    let (at, subjects) = (desk.now(), vec![root]);
-    let parts = vec![Part { anonymous: x, stretch: Stretch { first: day(4), last: day(4) } }];
-    let id = DeletionId::of(root, at);
-    desk.decree(&Decree::Delete(Delete { id, root, requested_at: at, key_id: 1, at, subjects, parts })).await;
+    let id = forget_a_day(&mut desk, "x", 4).await;
     desk.finished(id).await;
     check(&desk, &[], &[], "afterwards").await;
     desk.send(&[is("u", "x", 5)]).await;
     check(&desk, &[x], &["e9", "e2"], "said again").await;
+}
+
+/// A tie goes, and what the id did is another user's, also what arrives between the deletion and the end of carrying it out.
+pub async fn a_tie_that_goes_leaves_what_the_id_did_to_others<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    desk.send(&[joins("u", "a", 1), joins("v", "b", 1), is("u", "x", 4), is("v", "x", 6)]).await;
+    desk.send(&[strolls("x", "e5", 5)]).await;
+    check_seen(&desk, User, "u", Some((5, 5))).await;
+    let id = forget_a_day(&mut desk, "x", 4).await;
+    desk.reopen().await;
+    desk.send(&[strolls("x", "e2", 2)]).await;
+    desk.finished(id).await;
+    for when in ["when it is carried out", "settled", "opened again"] {
+        assert_eq!(desk.timeline(User, "u").await, [""; 0], "{when}");
+        assert_eq!(desk.timeline(User, "v").await, ["e5", "e2"], "{when}");
+        for (kind, name, seen) in
+            [(User, "u", None), (Account, "a", None), (User, "v", Some((2, 5))), (Account, "b", Some((2, 5)))]
+        {
+            check_seen(&desk, kind, name, seen).await;
+        }
+        if when == "settled" { desk.reopen().await } else { desk.settle().await }
+    }
+}
+
+/// A tie that was said twice stands from when it was said first by what is left.
+pub async fn a_tie_said_twice_of_which_one_goes<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    desk.send(&[joins("u", "a", 1), joins("v", "b", 1), is("u", "x", 4), is("v", "x", 6), is("u", "x", 8)]).await;
+    desk.send(&[strolls("x", "e2", 2), strolls("x", "e5", 5), strolls("x", "e7", 7), strolls("x", "e9", 9)]).await;
+    assert_eq!(desk.timeline(User, "u").await, ["e9", "e5", "e2"]);
+    let id = forget_a_day(&mut desk, "x", 4).await;
+    desk.finished(id).await;
+    for when in ["when it is carried out", "settled", "opened again"] {
+        assert_eq!(desk.timeline(User, "u").await, ["e9"], "{when}");
+        assert_eq!(desk.timeline(User, "v").await, ["e7", "e5", "e2"], "{when}");
+        for (kind, name, seen) in
+            [(User, "u", (9, 9)), (Account, "a", (9, 9)), (User, "v", (2, 7)), (Account, "b", (2, 7))]
+        {
+            check_seen(&desk, kind, name, Some(seen)).await;
+        }
+        if when == "settled" { desk.reopen().await } else { desk.settle().await }
+    }
 }
 
 /// An anonymous id that was never anybody goes with all that it did and said.

@@ -95,6 +95,8 @@ macro_rules! conformance {
             a_user_that_goes_takes_its_anonymous_ids_along
             what_others_did_under_the_same_id_stays
             a_tie_that_goes_takes_along_where_the_id_is_found_from
+            a_tie_that_goes_leaves_what_the_id_did_to_others
+            a_tie_said_twice_of_which_one_goes
             someone_whom_nobody_identified_can_be_deleted
             ties_stay_in_their_workspace
             a_user_of_many_devices
