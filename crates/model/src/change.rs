@@ -5,7 +5,7 @@
 //! what the duplicate check let through.
 
 use crate::{
-    association::{Answer, Associations, Merged, Statement, resolve},
+    association::{Associations, Merged, Statement},
     id::RecordId,
     kind::{Kind, RecordKind},
     kinds, members,
@@ -223,20 +223,5 @@ fn move_loose_tracks<L: Ledger>(
             with_account(after, &mut |account| account.seen_stale = true)
         }
         _ => Ok(()),
-    }
-}
-
-/// The account of a track of this user that names none, from the user's associations at that instant.
-pub(crate) fn account_of_user<L: Ledger>(
-    ledger: &mut L,
-    received_at: Micros,
-    user: RecordId,
-    at: Micros,
-) -> Result<Option<RecordId>, L::Error> {
-    let new = NewProfile { kind: RecordKind::User, id: user, external_id: "", received_at };
-    let Body::User(body) = &ledger.profile(new)?.body else { return Ok(None) };
-    match body.accounts.at(at) {
-        Answer::Known(account) => Ok(account),
-        Answer::NeedsStatements => Ok(resolve(&ledger.statements(user, RecordKind::Account)?, at)),
     }
 }

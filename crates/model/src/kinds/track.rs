@@ -2,7 +2,8 @@
 
 use super::fields::{Fields, name};
 use crate::{
-    change::{Ledger, NewProfile, account_of_user, named_profile},
+    association::{Answer, resolve},
+    change::{Ledger, NewProfile, named_profile},
     kind::RecordKind,
     message::Message,
     profile::{Body, Profile},
@@ -43,6 +44,7 @@ pub(crate) fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<
         (None, Some(anonymous)) => ties::take_track(ledger, message, anonymous)?,
         (None, None) => None,
     };
+    let mut follows = None;
     if let Some(id) = user {
         let profile = ledger.profile(NewProfile { kind: RecordKind::User, id, external_id: "", received_at })?;
         profile.touch(received_at);
@@ -50,14 +52,20 @@ pub(crate) fn apply<L: Ledger>(ledger: &mut L, message: &Message<'_>) -> Result<
             user.seen.take_in(at);
             if loose {
                 user.seen_loose.take_in(at);
+                follows = Some((id, user.accounts.at(at)));
             }
         }
     }
     if let Some(account) = &message.account {
         see(named_profile(ledger, RecordKind::Account, account, message)?, at, true);
-    } else if let Some(user) = user
-        && let Some(id) = account_of_user(ledger, received_at, user, at)?
-    {
+        return Ok(());
+    }
+    let follows = match follows {
+        Some((user, Answer::NeedsStatements)) => resolve(&ledger.statements(user, RecordKind::Account)?, at),
+        Some((_, Answer::Known(account))) => account,
+        None => None,
+    };
+    if let Some(id) = follows {
         let profile = ledger.profile(NewProfile { kind: RecordKind::Account, id, external_id: "", received_at })?;
         profile.touch(received_at);
         see(profile, at, false);
