@@ -154,6 +154,16 @@ impl Slots {
         self.numbers.find(hash_of(key), |number| self.slots[number.index()].0 == *key).copied()
     }
 
+    /// Looks for keys that are about to be asked for: first for where they would be, then at the keys there, so that the
+    /// processor fetches all of them at once instead of waiting for one after the other.
+    pub fn warm_keys(&self, keys: &[ProfileKey]) {
+        let likely = |key| self.numbers.find(hash_of(key), |_| true);
+        let place = |key| likely(key).map_or(0, |number| number.0);
+        std::hint::black_box(keys.iter().map(place).fold(0, |all, one| all ^ one));
+        let found = |key| likely(key).map_or(0, |number| self.key_at(*number).id.0 as u64);
+        std::hint::black_box(keys.iter().map(found).fold(0, |all, one| all ^ one));
+    }
+
     /// The profile of a number that this overlay gave.
     pub fn at(&self, number: SlotNumber) -> &Slot {
         &self.slots[number.0 as usize].1

@@ -55,6 +55,9 @@ pub enum Change<'a> {
     TakeBack(TakenBack<'a>),
 }
 
+/// Messages whose records are looked for together.
+const WARM_AHEAD: usize = 16;
+
 /// Records that a message of any kind names at the most, for the purpose of finding them fast.
 const PLACES: usize = 4;
 
@@ -79,8 +82,8 @@ impl Places {
 pub fn prepare<'a>(batches: &'a [Batch], views: &Views) -> Result<Prepared<'a>, ReadError> {
     // The guard keeps the frozen overlay and the disk in step; readers are not hindered.
     let current = views.look();
-    let mut loader =
-        Loader { current: &current, state: &views.state, loaded: Vec::new(), numbers: FxHashMap::default() };
+    let (loaded, numbers, keys) = (Vec::new(), FxHashMap::default(), Vec::new());
+    let mut loader = Loader { current: &current, state: &views.state, loaded, numbers, keys };
     let mut changes = Vec::with_capacity(batches.iter().map(Batch::messages).sum());
     for (place, batch) in batches.iter().enumerate() {
         let first = changes.len();
@@ -101,9 +104,12 @@ pub fn prepare<'a>(batches: &'a [Batch], views: &Views) -> Result<Prepared<'a>, 
             changes.push((place, change));
         }
         // Apart from decoding, so that the processor looks for several records at once.
-        for (_, change) in &mut changes[first..] {
-            if let Change::Fold(message, _, places) = change {
-                *places = loader.places(batch.workspace(), message)?;
+        for some in changes[first..].chunks_mut(WARM_AHEAD) {
+            loader.warm(batch.workspace(), some);
+            for (_, change) in some {
+                if let Change::Fold(message, _, places) = change {
+                    *places = loader.places(batch.workspace(), message)?;
+                }
             }
         }
     }
@@ -117,9 +123,21 @@ struct Loader<'v> {
     loaded: Vec<(ProfileKey, Slot)>,
     /// Of what was loaded.
     numbers: FxHashMap<ProfileKey, SlotNumber>,
+    /// Those that are looked for together.
+    keys: Vec<ProfileKey>,
 }
 
 impl Loader<'_> {
+    fn warm(&mut self, workspace: WorkspaceId, changes: &[(usize, Change<'_>)]) {
+        self.keys.clear();
+        for (_, change) in changes {
+            if let Change::Fold(message, ..) = change {
+                self.keys.extend(named(message).map(|(kind, id, _)| ProfileKey::new(workspace, kind, id)));
+            }
+        }
+        self.current.live.profiles.warm_keys(&self.keys);
+    }
+
     fn places(&mut self, workspace: WorkspaceId, message: &Message<'_>) -> Result<Places, ReadError> {
         let mut places = Places::default();
         for (place, (kind, id, external_id)) in places.0.iter_mut().zip(named(message)) {
