@@ -22,8 +22,10 @@ use crate::{
     },
 };
 
+/// For so long nothing comes in before the store counts as at rest.
+const REST: Duration = Duration::from_secs(30);
 /// What merges are taken to be as fast as until there was one.
-const BYTES_PER_SECOND: u64 = 32 << 20;
+const BYTES_PER_SECOND: u64 = 64 << 20;
 
 /// How far the live overlay was filled, at some moment.
 type Filled = (Instant, f64);
@@ -38,6 +40,8 @@ pub struct Forecast {
     began: Filled,
     /// The last look at it.
     looked: Filled,
+    /// Since when nothing came in, as far as was looked.
+    quiet_since: Instant,
     /// Files may wait for a merge.
     waits: bool,
 }
@@ -46,7 +50,7 @@ impl Forecast {
     /// After a start, when nobody knows what waits.
     pub fn new(freezes: u64, now: Instant) -> Forecast {
         let began = (now, 0.0);
-        Forecast { bytes_per_second: BYTES_PER_SECOND, freezes, began, looked: began, waits: true }
+        Forecast { bytes_per_second: BYTES_PER_SECOND, freezes, began, looked: began, quiet_since: now, waits: true }
     }
 
     /// A new overlay is live.
@@ -54,16 +58,26 @@ impl Forecast {
         self.freezes = freezes;
         self.began = (now, 0.0);
         self.looked = self.began;
+        self.quiet_since = now;
     }
 
     /// How long it takes until the overlay is full, by how it filled up since it began and since the last look, whichever was faster;
     /// none when it does not fill up. If another one is live by now, a checkpoint is due already.
     fn time_left(&mut self, freezes: u64, filled: Filled) -> Option<Duration> {
         if freezes != self.freezes {
+            self.quiet_since = filled.0;
             return Some(Duration::ZERO);
         }
         let looked = std::mem::replace(&mut self.looked, filled);
+        if filled.1 > looked.1 {
+            self.quiet_since = filled.0;
+        }
         [self.began, looked].into_iter().filter_map(|since| time_left(since, filled)).min()
+    }
+
+    /// Whether nothing has come in for a while.
+    fn is_at_rest(&self) -> bool {
+        self.looked.0.saturating_duration_since(self.quiet_since) >= REST
     }
 
     /// Whether a merge may begin: it is likely to be done before the next checkpoint is due, or no more files may wait.
@@ -102,8 +116,11 @@ impl Checkpointer {
             let views = Arc::clone(&self.views);
             let Some(_files) = views.files.try_lock().filter(|_| !views.is_rewriting()) else { return };
             let manifest = Arc::clone(&self.views.look().manifest);
-            let Some(plan) = compact::plan(&manifest, &self.registry.workspace_ids(), &self.options) else {
-                self.forecast.waits = false;
+            let left = self.time_left();
+            let (workspaces, at_rest) = (self.registry.workspace_ids(), self.forecast.is_at_rest());
+            let plan = |at_rest| compact::plan(&manifest, &workspaces, &self.options, at_rest);
+            let Some(plan) = plan(at_rest) else {
+                self.forecast.waits = !at_rest && plan(true).is_some();
                 return;
             };
             if !self.room.spares(plan.bytes()) {
@@ -111,7 +128,6 @@ impl Checkpointer {
                 self.forecast.waits = false;
                 return;
             }
-            let left = self.time_left();
             self.forecast.waits = !self.forecast.lets_begin(&plan, self.options.compaction_files_max, left);
             if self.forecast.waits {
                 return;
@@ -219,21 +235,41 @@ mod tests {
     }
 
     #[test]
+    fn it_is_at_rest_once_nothing_came_for_a_while() {
+        let start = Instant::now();
+        let mut forecast = Forecast::new(0, start);
+        let mut rests = |seconds, freezes, filled| {
+            forecast.time_left(freezes, (at(start, seconds), filled));
+            forecast.is_at_rest()
+        };
+        assert!(!rests(29.0, 0, 0.0));
+        assert!(rests(30.0, 0, 0.0));
+        assert!(!rests(31.0, 0, 0.1), "something came");
+        assert!(!rests(60.0, 0, 0.1) && rests(61.0, 0, 0.1));
+        assert!(!rests(62.0, 1, 0.0), "a checkpoint is due");
+        forecast.begin(1, at(start, 62.0));
+        let later = (at(start, 92.0), 0.0);
+        assert_eq!((forecast.time_left(1, later), forecast.is_at_rest()), (None, true));
+    }
+
+    #[test]
     fn what_a_merge_takes_is_judged_by_the_last_one() {
         let mut forecast = Forecast::new(0, Instant::now());
-        assert_eq!(forecast.expected(64 << 20), Duration::from_secs(2));
+        assert_eq!(forecast.expected(128 << 20), Duration::from_secs(2));
         forecast.merged(10 << 20, Duration::from_secs(10));
         assert_eq!(forecast.expected(5 << 20), Duration::from_secs(5));
         forecast.merged(0, Duration::ZERO);
         assert!(forecast.expected(u64::MAX) > Duration::from_secs(1));
     }
 
+    fn recent(id: u64, bytes: u64) -> Segment {
+        let span = (Micros(0), Micros(1));
+        Segment::new("history".as_ref(), WorkspaceId(1), id, id.to_string(), 1, span, None, (bytes, vec![]))
+    }
+
     /// A merge of one file of so many bytes, while so many wait.
     fn plan(waiting: usize, bytes: u64) -> Plan {
-        let span = (Micros(0), Micros(1));
-        let segment =
-            Segment::new("history".as_ref(), WorkspaceId(1), 1, "1".to_owned(), 1, span, None, (bytes, vec![]));
-        Plan { workspace: WorkspaceId(1), inputs: vec![Arc::new(segment)], waiting }
+        Plan { workspace: WorkspaceId(1), inputs: vec![Arc::new(recent(1, bytes))], waiting }
     }
 
     #[test]
@@ -245,11 +281,11 @@ mod tests {
             let left = forecast.time_left(3, (at(start, seconds), filled));
             forecast.lets_begin(&plan(waiting, bytes), 64, left)
         };
-        assert!(!lets(2.0, 0.5, 8, 128 << 20), "two seconds are left, and it takes four");
-        assert!(lets(2.0, 0.5, 64, 128 << 20), "no more may wait");
-        assert!(lets(2.1, 0.5, 8, 32 << 20), "it takes one");
-        assert!(lets(5.0, 0.5, 8, 128 << 20), "nothing came for three seconds");
-        assert!(!lets(5.5, 0.8, 8, 128 << 20), "it comes faster than before");
+        assert!(!lets(2.0, 0.5, 8, 256 << 20), "two seconds are left, and it takes four");
+        assert!(lets(2.0, 0.5, 64, 256 << 20), "no more may wait");
+        assert!(lets(2.1, 0.5, 8, 64 << 20), "it takes one");
+        assert!(lets(5.0, 0.5, 8, 256 << 20), "nothing came for three seconds");
+        assert!(!lets(5.5, 0.8, 8, 256 << 20), "it comes faster than before");
     }
 
     async fn with_two_files(dir: &Path) -> (Embedded, WorkspaceId) {
@@ -277,7 +313,7 @@ mod tests {
         let (engine, workspace) = with_two_files(dir.path()).await;
         let options = Options { compaction_files_min: 2, ..Options::new(dir.path()) };
         let manifest = Arc::clone(&engine.views.look().manifest);
-        let plan = compact::plan(&manifest, &[workspace], &options).expect("two files");
+        let plan = compact::plan(&manifest, &[workspace], &options, false).expect("two files");
         assert_eq!((plan.inputs.len(), plan.waiting), (2, 2));
         let place = (&*dir.path().join("history"), "default");
         assert!(compact::merge(&plan, place, || 77, &|| false).unwrap().is_none());
@@ -304,7 +340,7 @@ mod tests {
         let (engine, workspace) = with_files(dir.path(), &files).await;
         let options = Options { compaction_files_min: 2, ..Options::new(dir.path()) };
         let manifest = Arc::clone(&engine.views.look().manifest);
-        let plan = compact::plan(&manifest, &[workspace], &options).expect("two files");
+        let plan = compact::plan(&manifest, &[workspace], &options, false).expect("two files");
         let (mut ids, place) = (77.., (&*dir.path().join("history"), "default"));
         let merged = compact::merge(&plan, place, || ids.next().unwrap(), &|| true).unwrap().expect("files");
         assert_eq!(merged.len() as u64, MONTHS);
@@ -315,6 +351,21 @@ mod tests {
             assert!(compact::is_in_order(segment).unwrap(), "{segment:?}");
         }
         engine.close().await.unwrap();
+    }
+
+    #[test]
+    fn at_rest_a_few_files_are_merged_if_they_are_large() {
+        let planned = |files: u64, bytes, at_rest| {
+            let mut manifest = Manifest::default();
+            (0..files).for_each(|id| manifest.add(Arc::new(recent(id, bytes))));
+            let plan = compact::plan(&manifest, &[WorkspaceId(1)], &Options::new("history"), at_rest);
+            plan.map(|plan| plan.inputs.len())
+        };
+        assert_eq!(planned(2, 20 << 20, false), None);
+        assert_eq!(planned(2, 20 << 20, true), Some(2));
+        assert_eq!(planned(1, 40 << 20, true), Some(1));
+        assert_eq!(planned(7, 1 << 20, true), None, "they are small");
+        assert_eq!(planned(8, 1 << 20, false), Some(8));
     }
 
     #[tokio::test(flavor = "multi_thread")]

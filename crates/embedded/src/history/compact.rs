@@ -30,6 +30,10 @@ use crate::{error::not_written, options::Options};
 /// what comes of it may be merged again.
 const LARGE_FILES: u64 = 4;
 
+/// Bytes of a workspace's checkpoint files, which are compressed little, from which on they are merged at rest, however few
+/// they are.
+const RESTED_BYTES_MIN: u64 = 32 << 20;
+
 /// Months that are written at once: a year lies in thirteen. Each keeps a row group in memory.
 const MONTHS_MAX: usize = 16;
 /// Batches that are kept because rows in them wait for being written, counted for each month; more only where each month
@@ -68,9 +72,14 @@ impl Plan {
     }
 }
 
-/// What to merge next: a workspace's checkpoint files once there are enough of them, else a month's small files.
-pub fn plan(manifest: &Manifest, workspaces: &[WorkspaceId], options: &Options) -> Option<Plan> {
-    let enough = |inputs: &Vec<Arc<Segment>>| inputs.len() >= options.compaction_files_min.max(2);
+/// What to merge next: a workspace's checkpoint files once there are enough of them, at rest also fewer, else a month's small
+/// files.
+pub fn plan(manifest: &Manifest, workspaces: &[WorkspaceId], options: &Options, at_rest: bool) -> Option<Plan> {
+    let enough = |inputs: &Vec<Arc<Segment>>| {
+        let recent = inputs.iter().filter(|segment| segment.month.is_none());
+        inputs.len() >= options.compaction_files_min.max(2)
+            || at_rest && recent.map(|segment| segment.bytes).sum::<u64>() >= RESTED_BYTES_MIN
+    };
     for workspace in workspaces {
         let of_month = |month: Option<Micros>| -> Vec<Arc<Segment>> {
             let small = |segment: &&Arc<Segment>| {

@@ -37,8 +37,8 @@ const CACHE_LINE_BYTES: usize = 64;
 /// A workspace's rows in the order of the file.
 pub struct Sorted<'a> {
     overlay: &'a Overlay,
-    /// Each with the rank of the account that it is filed under.
-    rows: Vec<(Row, u32)>,
+    /// The number of each in the overlay, with the rank of the account that it is filed under.
+    order: Vec<(u32, u32)>,
     accounts: Vec<&'a str>,
 }
 
@@ -63,8 +63,8 @@ pub fn sort(overlay: &Overlay, workspace: WorkspaceId) -> Sorted<'_> {
     accounts.sort_unstable();
     let mut keyed = by_account(&keyed, accounts.len());
     keyed.chunk_by_mut(|((one, ..), _), ((other, ..), _)| one == other).for_each(<[_]>::sort_unstable);
-    let rows = keyed.into_iter().map(|((account, _, _), number)| (rows[number as usize], account)).collect();
-    Sorted { overlay, rows, accounts }
+    let order = keyed.into_iter().map(|((account, _, _), number)| (number, account)).collect();
+    Sorted { overlay, order, accounts }
 }
 
 /// Rows in the order of their accounts. What is left to sort then is little at a time, and stays in the processor's caches.
@@ -183,25 +183,26 @@ impl<'a> Filing<'a> {
 }
 
 impl Sorted<'_> {
-    /// Looks at messages that are about to be decoded: sorted, they lie anywhere, and the processor fetches several at
-    /// once sooner than one after the other.
-    fn warm(&self, rows: &[(Row, u32)]) {
-        let look =
-            |row: &Row| self.overlay.row_slice(*row).iter().step_by(CACHE_LINE_BYTES).fold(0, |all, one| all ^ one);
-        std::hint::black_box(rows.iter().fold(0, |all, (row, _)| all ^ look(row)));
+    /// Looks at rows that are about to be decoded and at their messages: sorted, they lie anywhere, and the processor fetches
+    /// several at once sooner than one after the other.
+    fn warm(&self, ahead: &[(u32, u32)]) {
+        let row = |(number, _): &(u32, u32)| &self.overlay.rows()[*number as usize];
+        std::hint::black_box(ahead.iter().fold(0, |all, one| all ^ row(one).timestamp.0));
+        let lines = |row: &Row| self.overlay.row_slice(*row).iter().step_by(CACHE_LINE_BYTES);
+        std::hint::black_box(ahead.iter().flat_map(|one| lines(row(one))).fold(0, |all, byte| all ^ byte));
     }
 
     /// The rows as batches of columns.
     pub fn batches(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
-        self.rows.chunks(BATCH_ROWS).map(|rows| {
-            let mut columns = Columns::new(rows.len());
-            for (number, (row, account)) in rows.iter().enumerate() {
-                if number.is_multiple_of(WARM_AHEAD) {
-                    self.warm(&rows[number..rows.len().min(number + WARM_AHEAD)]);
+        self.order.chunks(BATCH_ROWS).map(|order| {
+            let mut columns = Columns::new(order.len());
+            for ahead in order.chunks(WARM_AHEAD) {
+                self.warm(ahead);
+                for (number, account) in ahead {
+                    let message = record::decode(self.overlay.row_slice(self.overlay.rows()[*number as usize]))
+                        .map_err(|fault| ArrowError::ExternalError(Box::new(fault)))?;
+                    columns.push(&message, account.checked_sub(1).map(|rank| self.accounts[rank as usize]))?;
                 }
-                let message = record::decode(self.overlay.row_slice(*row))
-                    .map_err(|fault| ArrowError::ExternalError(Box::new(fault)))?;
-                columns.push(&message, account.checked_sub(1).map(|rank| self.accounts[rank as usize]))?;
             }
             columns.finish()
         })

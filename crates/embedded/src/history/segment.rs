@@ -39,9 +39,9 @@ use crate::disk;
 /// grows with it; the file does not grow by having more of them.
 const ROW_GROUP_ROWS_MAX: usize = 32 * 1024;
 const PAGE_ROWS_MAX: usize = 8 * 1024;
-/// Compression of a checkpoint's file, which is merged soon, and of a month's, which stays.
-const ZSTD_LEVEL_RECENT: i32 = 1;
-const ZSTD_LEVEL_MONTH: i32 = 3;
+/// Compression of a month's file, and of random texts in it, where more finds nothing.
+const ZSTD_LEVEL: i32 = 3;
+const ZSTD_LEVEL_RANDOM: i32 = 1;
 
 /// Files that are not finished yet.
 pub const TEMPORARY_SUFFIX: &str = "part";
@@ -141,11 +141,15 @@ fn put_notes(notes: Notes, writer: &mut ArrowWriter<ChecksummedFile>) -> Result<
 
 fn properties(month: Option<Micros>) -> WriterProperties {
     let zstd = |level| Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default());
-    let level = if month.is_some() { ZSTD_LEVEL_MONTH } else { ZSTD_LEVEL_RECENT };
+    // A checkpoint's file is merged soon, and intake waits for it.
+    let (compression, of_random) = match month {
+        Some(_) => (zstd(ZSTD_LEVEL), zstd(ZSTD_LEVEL_RANDOM)),
+        None => (Compression::SNAPPY, Compression::UNCOMPRESSED),
+    };
     let column = |at: usize| ColumnPath::from(schema::WRITTEN.field(at).name().as_str());
     let mut properties = WriterProperties::builder()
         .set_created_by("muster".to_owned())
-        .set_compression(zstd(level))
+        .set_compression(compression)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
         .set_data_page_row_count_limit(PAGE_ROWS_MAX)
         .set_statistics_enabled(EnabledStatistics::Chunk)
@@ -165,7 +169,7 @@ fn properties(month: Option<Micros>) -> WriterProperties {
     // Mostly random digits: looking for repetitions costs and finds none, and lengths between them only disturb.
     properties = properties
         .set_column_encoding(column(schema::MESSAGE_ID), Encoding::DELTA_LENGTH_BYTE_ARRAY)
-        .set_column_compression(column(schema::MESSAGE_ID), zstd(ZSTD_LEVEL_RECENT));
+        .set_column_compression(column(schema::MESSAGE_ID), of_random);
     properties.build()
 }
 
