@@ -25,6 +25,9 @@ pub mod overlay;
 /// The profiles that changed since the last checkpoint, each with a number.
 pub mod slots;
 
+/// Looking at memory before it is needed.
+pub mod touch;
+
 /// How many records there are.
 pub mod tally;
 

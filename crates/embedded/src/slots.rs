@@ -11,7 +11,7 @@ use muster_model::{
     time::Micros,
 };
 
-use crate::{keys::ProfileKey, lists::entries::Listed, tally::Tally};
+use crate::{keys::ProfileKey, lists::entries::Listed, tally::Tally, touch::touch};
 
 /// A profile that changed, and what is known of the version below this overlay.
 #[derive(Clone, Debug)]
@@ -159,9 +159,9 @@ impl Slots {
     pub fn warm_keys(&self, keys: &[ProfileKey]) {
         let likely = |key| self.numbers.find(hash_of(key), |_| true);
         let place = |key| likely(key).map_or(0, |number| number.0);
-        std::hint::black_box(keys.iter().map(place).fold(0, |all, one| all ^ one));
+        touch(keys.iter().map(place));
         let found = |key| likely(key).map_or(0, |number| self.key_at(*number).id.0 as u64);
-        std::hint::black_box(keys.iter().map(found).fold(0, |all, one| all ^ one));
+        touch(keys.iter().map(found));
     }
 
     /// The profile of a number that this overlay gave.
@@ -191,7 +191,7 @@ impl Slots {
             let shared = Arc::strong_count(profile) as i64;
             shared ^ profile.updated_at.0 ^ traits ^ profile.as_user().map_or(0, user) ^ account
         };
-        std::hint::black_box(numbers.map(look).fold(0, |all, one| all ^ one));
+        touch(numbers.map(look));
     }
 
     /// The same for the links of users, which lie elsewhere. To be called after that.
@@ -201,13 +201,13 @@ impl Slots {
             let link = user.and_then(|user| user.accounts.links().first());
             link.map_or(0, |link| link.linked.at.0 ^ link.unlinked.at.0)
         };
-        std::hint::black_box(numbers.map(look).fold(0, |all, one| all ^ one));
+        touch(numbers.map(look));
     }
 
     /// The same for traits, of those that are about to be told some.
     pub fn warm_traits(&self, numbers: impl Iterator<Item = SlotNumber>) {
         let look = |number: SlotNumber| self.at(number).profile.traits.touch();
-        std::hint::black_box(numbers.map(look).fold(0, |all, one| all ^ one));
+        touch(numbers.map(look));
     }
 
     /// The key of a number that this overlay gave.

@@ -25,6 +25,7 @@ use super::schema;
 use crate::{
     overlay::{Overlay, Row},
     slots::SlotNumber,
+    touch::touch,
 };
 
 /// Rows handed to the writer at a time.
@@ -187,9 +188,9 @@ impl Sorted<'_> {
     /// several at once sooner than one after the other.
     fn warm(&self, ahead: &[(u32, u32)]) {
         let row = |(number, _): &(u32, u32)| &self.overlay.rows()[*number as usize];
-        std::hint::black_box(ahead.iter().fold(0, |all, one| all ^ row(one).timestamp.0));
+        touch(ahead.iter().map(|one| row(one).timestamp.0));
         let lines = |row: &Row| self.overlay.row_slice(*row).iter().step_by(CACHE_LINE_BYTES);
-        std::hint::black_box(ahead.iter().flat_map(|one| lines(row(one))).fold(0, |all, byte| all ^ byte));
+        touch(ahead.iter().flat_map(|one| lines(row(one))).copied());
     }
 
     /// The rows as batches of columns.

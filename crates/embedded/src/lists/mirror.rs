@@ -27,7 +27,10 @@ use super::{
     glance::{Fault, LOOK_RECORDS, Side},
     kept::{Kept, Reach, Texts, Values},
 };
-use crate::slots::{SlotNumber, Slots};
+use crate::{
+    slots::{SlotNumber, Slots},
+    touch::touch,
+};
 
 /// Columns that somebody asked for which are kept, whatever room there is.
 const ASKED_MAX: usize = 8;
@@ -298,13 +301,13 @@ pub fn fetch<'p>(profiles: impl Iterator<Item = &'p Profile> + Clone, traits: bo
         let times = profile.updated_at.0 ^ seen.last().map_or(0, |at| at.0) ^ i64::from(certain);
         times as usize ^ profile.traits.text_bytes()
     };
-    std::hint::black_box(profiles.clone().map(head).fold(0, |all, one| all ^ one));
+    touch(profiles.clone().map(head));
     if traits {
         let rest = |profile: &Profile| {
             let name = profile.external_id.as_bytes().first().copied().unwrap_or_default();
             profile.traits.touch() ^ usize::from(name)
         };
-        std::hint::black_box(profiles.map(rest).fold(0, |all, one| all ^ one));
+        touch(profiles.map(rest));
     }
 }
 
