@@ -2,7 +2,6 @@
 
 use bolero::check;
 use bytes::Bytes;
-use muster_embedded::codec;
 use muster_fuzz::hold_to;
 use muster_model::{
     draft::Draft,
@@ -11,6 +10,7 @@ use muster_model::{
     limits::MessageLimits,
     time::Micros,
 };
+use muster_store::codec;
 use muster_store::{
     batch::{Batch, BatchBuilder, Entry, decode_refused},
     record,

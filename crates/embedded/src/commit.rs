@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use fjall::{Keyspace, OwnedWriteBatch};
 use muster_model::{id::WorkspaceId, time::Micros};
-use muster_store::{batch::encode_refused, error::ReadError, refused::RefusedCursor};
+use muster_store::{batch::encode_refused, codec, error::ReadError, refused::RefusedCursor};
 
 use crate::{
-    codec, erase,
+    erase,
     error::{damaged, state_failed},
     history::manifest::Segment,
     imports,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{
+    codec::credentials::{decode_key, decode_workspace, encode_key, encode_workspace},
     credentials::{Key, NewKey, TokenHash, Workspace, check_workspace_name},
     error::{AdminError, ReadError},
 };
@@ -11,7 +12,6 @@ use parking_lot::{Mutex, RwLock};
 use rustc_hash::FxHashMap;
 
 use crate::{
-    codec::credentials::{decode_key, decode_workspace, encode_key, encode_workspace},
     error::{OpenError, damaged, state_failed},
     state::State,
 };

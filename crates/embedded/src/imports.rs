@@ -7,7 +7,7 @@ use std::{cmp::Reverse, collections::BTreeMap};
 use fjall::{OwnedWriteBatch, Readable};
 use muster_model::id::{ImportId, WorkspaceId};
 use muster_store::{
-    Answer,
+    Answer, codec,
     error::ReadError,
     import::{Import, Imports, Note, Stage},
 };
@@ -15,7 +15,6 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    codec,
     engine::{Embedded, Reader},
     error::{damaged, state_failed},
     keys,

@@ -76,9 +76,6 @@ pub mod state_versions;
 /// Keys in the state store.
 pub mod keys;
 
-/// Values in the state store.
-pub mod codec;
-
 /// Workspaces and keys.
 pub mod credentials;
 

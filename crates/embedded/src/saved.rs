@@ -5,6 +5,7 @@ use std::sync::Arc;
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{
     Answer,
+    byte_form::{Input, Malformed, Output},
     credentials::Workspace,
     error::AdminError,
     saved::{NewSaved, Saved, SavedChange, SavedKind, SavedViews, changed, check_new, in_order, unknown},
@@ -12,7 +13,6 @@ use muster_store::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    codec::bytes::{Input, Malformed, Output},
     engine::Embedded,
     error::{OpenError, damaged, state_failed},
     state::State,

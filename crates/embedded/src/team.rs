@@ -5,6 +5,7 @@ use muster_model::{
     time::Micros,
 };
 use muster_store::{
+    byte_form::{Input, Malformed, Output},
     credentials::{Scopes, Workspace},
     error::AdminError,
     team::{Member, NewMember, PasswordHash, SignIn, check_new, unknown},
@@ -12,7 +13,6 @@ use muster_store::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    codec::bytes::{Input, Malformed, Output},
     error::{OpenError, damaged, state_failed},
     state::State,
 };

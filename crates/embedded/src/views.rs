@@ -12,11 +12,11 @@ use muster_model::{
     kind::RecordKind,
     profile::Profile,
 };
-use muster_store::{error::ReadError, profiles::Children};
+use muster_store::{codec, error::ReadError, profiles::Children};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use crate::{
-    codec, credentials,
+    credentials,
     erase::tombstones::Tombstones,
     error::{damaged, state_failed},
     follow::book::Book,

@@ -23,6 +23,9 @@ pub mod refused;
 /// The parts of byte forms.
 pub mod byte_form;
 
+/// The byte form of what stores keep of records, deletions, imports and keys.
+pub mod codec;
+
 /// What one request asks a journal to take.
 pub mod batch;
 

@@ -5,11 +5,10 @@
 
 use fjall::OwnedWriteBatch;
 use muster_model::{id::RecordId, kind::RecordKind};
-use muster_store::error::ReadError;
+use muster_store::{codec, error::ReadError};
 use rustc_hash::FxHashSet;
 
 use crate::{
-    codec,
     error::{damaged, state_failed},
     keys::{self, ProfileKey, TimePlace},
     lists::entries,

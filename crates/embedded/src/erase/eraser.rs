@@ -28,6 +28,7 @@ use muster_model::{
 use muster_store::{
     batch::decode_refused,
     clock::{Clock, SystemClock},
+    codec,
     deletion::{Deletion, Erasure, Removed, Stage, mentions, receipt::chain_end},
     error::ReadError,
 };
@@ -44,7 +45,7 @@ use super::{
     tombstones::Instants,
 };
 use crate::{
-    codec, credentials, disk,
+    credentials, disk,
     error::{not_a_record, state_failed},
     follow,
     history::manifest::{Manifest, Segment},

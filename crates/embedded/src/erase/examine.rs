@@ -11,6 +11,7 @@ use muster_model::{
 };
 use muster_store::{
     batch::{Entry, decode_refused},
+    codec,
     deletion::{Deletion, Stage, mentions, receipt},
     error::ReadError,
     record,
@@ -19,7 +20,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{find, known, tombstones::Instants};
 use crate::{
-    codec, credentials,
+    credentials,
     error::{damaged, not_a_record, state_failed},
     follow::{frames, letters},
     history::manifest::Manifest,

@@ -1,11 +1,10 @@
 //! Deletions as they are known: in memory since the last checkpoint, on disk before.
 
 use muster_model::{deletion::DeletionId, id::WorkspaceId};
-use muster_store::{deletion::Deletion, error::ReadError};
+use muster_store::{codec, deletion::Deletion, error::ReadError};
 
 use super::tombstones::Tombstones;
 use crate::{
-    codec,
     error::{damaged, state_failed},
     keys,
     state::State,

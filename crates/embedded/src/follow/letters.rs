@@ -7,6 +7,7 @@ use std::ops::Bound;
 
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{
+    byte_form::{Input, Malformed, Output},
     error::ReadError,
     follow::{Follower, Letter, LetterId, LetterPage, PageLimit},
 };
@@ -16,7 +17,6 @@ use super::{
     place::{Entry, Place, letter_key, letters_prefix, parse_key, place_key},
 };
 use crate::{
-    codec::bytes::{Input, Malformed, Output},
     erase::screen::left,
     error::{damaged, state_failed},
     state::State,

@@ -8,7 +8,7 @@ use muster_model::{
 };
 use muster_store::follow::{Follower, FollowerId, LetterId};
 
-use crate::codec::bytes::{Input, Malformed, Output};
+use muster_store::byte_form::{Input, Malformed, Output};
 
 /// The version of the layouts of a follower and of its place.
 const VERSION: u8 = 1;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use muster_model::{day::Day, id::RecordId, profile::Span, time::Micros};
 use rustc_hash::FxHashMap;
 
-use crate::codec::bytes::{Input, Malformed, Output};
+use muster_store::byte_form::{Input, Malformed, Output};
 
 /// The key in a file's metadata whose value is the place of the cells: first byte, length of the cells, length of their
 /// index right after them, in decimal digits.

@@ -11,7 +11,7 @@ use muster_model::{id::RecordId, kind::RecordKind, time::Micros};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::chunks::Chunks;
-use crate::codec::bytes::{Input, Malformed, Output};
+use muster_store::byte_form::{Input, Malformed, Output};
 
 /// The key in a file's metadata whose value is the place of the directory: first byte and length, in decimal digits.
 pub const PLACE_KEY: &str = "muster.directory";

@@ -12,10 +12,12 @@ use std::{
 };
 
 use muster_model::{id::WorkspaceId, time::Micros};
-use muster_store::error::ReadError;
+use muster_store::{
+    byte_form::{Input, Malformed, Output},
+    error::ReadError,
+};
 
 use crate::{
-    codec::bytes::{Input, Malformed, Output},
     error::{OpenError, damaged, state_failed},
     state::State,
 };

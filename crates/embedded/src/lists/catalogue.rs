@@ -10,6 +10,7 @@ use fjall::OwnedWriteBatch;
 use muster_model::{id::WorkspaceId, kind::Kind};
 use muster_store::{
     Answer,
+    byte_form::{Input, Malformed, Output},
     catalogue::{Catalogue, KnownTrait, Model, Options, Stated, TraitTypes},
     error::ReadError,
     record,
@@ -19,7 +20,6 @@ use rustc_hash::FxHashMap;
 
 use super::glance::{Fault, Glance, LOOK_RECORDS};
 use crate::{
-    codec::bytes::{Input, Malformed, Output},
     engine::{Embedded, Reader},
     error::{damaged, not_a_record, state_failed},
     keys,

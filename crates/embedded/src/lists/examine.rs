@@ -8,8 +8,9 @@ use muster_model::{kind::RecordKind, profile::Profile, time::Micros};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::entries;
+use muster_store::codec;
+
 use crate::{
-    codec,
     keys::{self, ProfileKey, TimePlace},
     state::State,
     tally::Tally,

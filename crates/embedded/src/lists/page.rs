@@ -10,6 +10,7 @@ use muster_model::{
     time::Micros,
 };
 use muster_store::{
+    codec,
     error::ReadError,
     lists::{ListCursor, ListPage, ListQuery, Place, kept_seen},
 };
@@ -25,7 +26,7 @@ use super::{
     sources::{FEW, SET_MAX, Source},
     walk::{Steps, times},
 };
-use crate::{codec, engine::Reader, error::damaged, keys::ProfileKey, views};
+use crate::{engine::Reader, error::damaged, keys::ProfileKey, views};
 
 /// What a record read counts as, where an entry looked at counts as one.
 const READ_COST: usize = 8;

@@ -23,7 +23,7 @@ use muster_model::{
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
 };
-use muster_store::error::ReadError;
+use muster_store::{codec, error::ReadError};
 use parking_lot::{Condvar, Mutex};
 use rustc_hash::FxHashSet;
 
@@ -33,7 +33,6 @@ use super::{
     tables::{Held, Table, Unsettled},
 };
 use crate::{
-    codec,
     error::{damaged, state_failed},
     keys::{self, ProfileKey},
     overlay::Overlay,

@@ -17,6 +17,7 @@ use muster_model::{
     profile::{Profile, Span},
 };
 use muster_store::{
+    codec,
     error::ReadError,
     lists::kept_seen,
     profiles::Children,
@@ -27,7 +28,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::scan::Everything;
 use crate::{
-    codec,
     engine::{Embedded, Reader},
     erase::tombstones::Veil,
     error::{damaged, state_failed},

@@ -1,5 +1,6 @@
 //! Deletions, and their receipts.
 
+use crate::deletion::{Deletion, Erasure, Removed, Seal, Stage};
 use muster_model::{
     deletion::{DeletionId, Part, Subject},
     id::RecordId,
@@ -7,7 +8,6 @@ use muster_model::{
     ties::Stretch,
     time::Micros,
 };
-use muster_store::deletion::{Deletion, Erasure, Removed, Seal, Stage};
 
 use super::bytes::{Input, Malformed, Output};
 

@@ -1,7 +1,7 @@
 //! Imports, and how far each has come.
 
+use crate::import::{Counts, Import, Source, Stage};
 use muster_model::{id::ImportId, time::Micros};
-use muster_store::import::{Counts, Import, Source, Stage};
 
 use super::bytes::{Input, Malformed, Output};
 

@@ -1,7 +1,7 @@
 //! Workspaces and keys.
 
+use crate::credentials::{Key, Scopes, TokenHash, Workspace};
 use muster_model::{id::WorkspaceId, time::Micros};
-use muster_store::credentials::{Key, Scopes, TokenHash, Workspace};
 
 use super::bytes::{Input, Malformed, Output};
 

@@ -1,11 +1,11 @@
-//! The disk shape of what the state store keeps.
+//! The byte form of what stores keep beside messages.
 //!
 //! Conversions are written out, field by field; the model knows nothing of them. Every value starts with the version of
-//! its layout. The state store checks its blocks' checksums, so what is read here is what was written; a layout that
+//! its layout. Whoever keeps these bytes checks their integrity, so what is read here is what was written; a layout that
 //! does not fit is damage all the same and is reported, never guessed around.
 
 /// The parts of a value.
-pub use muster_store::byte_form as bytes;
+pub use crate::byte_form as bytes;
 
 /// Stamps, spans, parents and tallies.
 pub mod stamps;
