@@ -18,6 +18,7 @@ use muster_store::{
     deletion::Deletion,
     import::{Import, TakenBack},
     record::{self, NotARecord},
+    records,
     refused::{Refused, RefusedCursor, RefusedId},
 };
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -122,17 +123,8 @@ const STATEMENTS_BYTES: usize = size_of::<(StatementsKey, Vec<Statement>)>() * 4
 
 /// The record that statements are about.
 pub fn told_of((workspace, parents, id): StatementsKey) -> ProfileKey {
-    let kind = if parents == RecordKind::User { RecordKind::Anonymous } else { RecordKind::User };
+    let (kind, id) = records::told_of(id, parents);
     ProfileKey::new(workspace, kind, id)
-}
-
-/// The kinds of parents that statements about records of a kind name.
-pub fn parents_of(kind: RecordKind) -> &'static [RecordKind] {
-    match kind {
-        RecordKind::User => &[RecordKind::Account, RecordKind::Organization],
-        RecordKind::Anonymous => &[RecordKind::User],
-        _ => &[],
-    }
 }
 
 /// Bytes that an import takes in memory, at the most roughly.

@@ -35,6 +35,9 @@ pub mod receipt;
 /// Accepting messages durably.
 pub mod journal;
 
+/// The records of a workspace as they are, as deletions, corrections and attribution see them.
+pub mod records;
+
 /// Lists of records: orders, conditions, places, and what each of them means.
 pub mod lists;
 

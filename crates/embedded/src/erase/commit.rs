@@ -5,14 +5,14 @@
 
 use fjall::OwnedWriteBatch;
 use muster_model::{id::RecordId, kind::RecordKind};
-use muster_store::{codec, error::ReadError};
+use muster_store::{codec, error::ReadError, records::parents_of};
 use rustc_hash::FxHashSet;
 
 use crate::{
     error::{damaged, state_failed},
     keys::{self, ProfileKey, TimePlace},
     lists::entries,
-    overlay::{Overlay, StatementsKey, parents_of, told_of},
+    overlay::{Overlay, StatementsKey, told_of},
     state::State,
     views::{Latest, read_profile, read_statements},
 };

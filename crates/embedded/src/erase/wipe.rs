@@ -20,13 +20,14 @@ use muster_model::{
 use muster_store::{
     deletion::{Delete, Removed},
     error::ReadError,
+    records::parents_of,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     keys::ProfileKey,
     lists::entries::Listed,
-    overlay::{Overlay, StatementsKey, parents_of},
+    overlay::{Overlay, StatementsKey},
     slots::Slot,
     state::State,
     views::{Current, children_now, statements_now},
