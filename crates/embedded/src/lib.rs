@@ -34,6 +34,9 @@ pub mod tally;
 /// What readers and the writer share.
 pub mod views;
 
+/// Records as attribution asks for them.
+pub mod records;
+
 /// Reading.
 pub mod reader;
 

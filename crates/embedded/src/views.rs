@@ -191,6 +191,18 @@ impl Views {
         }
         Ok(statements)
     }
+
+    /// Everyone of a kind who named a record as a parent.
+    pub fn children(&self, parent: &ProfileKey, kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
+        let (mut found, hidden, below) = {
+            let current = self.look();
+            let live = &current.live;
+            (live.children_of(parent, kind), live.hidden_children(parent), self.below(&current))
+        };
+        let children = (parent.workspace, Children::of((parent.kind, parent.id), kind), usize::MAX);
+        children_below(&hidden, below.frozen.as_deref(), &below.snapshot, &self.state, children, &mut found)?;
+        Ok(first_children(found, usize::MAX))
+    }
 }
 
 impl Below {

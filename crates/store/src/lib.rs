@@ -38,6 +38,9 @@ pub mod journal;
 /// The records of a workspace as they are, as deletions, corrections and attribution see them.
 pub mod records;
 
+/// Where an event belongs.
+pub mod attribution;
+
 /// Lists of records: orders, conditions, places, and what each of them means.
 pub mod lists;
 

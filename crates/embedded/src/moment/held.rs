@@ -17,6 +17,7 @@ use muster_model::{
     profile::{Profile, Span},
 };
 use muster_store::{
+    attribution::associations,
     codec,
     error::ReadError,
     lists::kept_seen,
@@ -35,7 +36,6 @@ use crate::{
     history::{footers::Footers, manifest::Segment},
     keys::{self, ProfileKey},
     overlay::{HiddenChildren, KeptRows, Overlay, StatementsKey, told_of},
-    reader::attribution::associations,
     state::State,
     views::{Below, children_below, first_children},
 };

@@ -1,6 +1,6 @@
 //! Where tracks belong, as of the moment.
 //!
-//! The rules are the ingest contract's, as in [`crate::reader::attribution`], arranged for millions of rows: what is
+//! The rules are the ingest contract's, as in [`muster_store::attribution`], arranged for millions of rows: what is
 //! known of a user or an account is looked up once and kept, up to a bound, and nothing is copied to answer.
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use muster_model::{
     time::Micros,
 };
 use muster_store::{
+    attribution::associations,
     error::ReadError,
     rows::Whereabouts,
     scan::{Wanted, among},
@@ -20,7 +21,6 @@ use muster_store::{
 use rustc_hash::FxHashMap;
 
 use super::held::Held;
-use crate::reader::attribution::associations;
 
 /// Records kept of each kind; when there are more, all are forgotten and looked up anew.
 const KEPT_MAX: usize = 200_000;

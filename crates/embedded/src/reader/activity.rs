@@ -21,7 +21,6 @@ use muster_store::{
 };
 
 use super::{
-    attribution::Attributor,
     counted::{Counted, Subject},
     veiled,
 };
@@ -31,6 +30,7 @@ use crate::{
     history::daily::Tally,
     keys::{self, ProfileKey},
     overlay::{Row, SharedRows},
+    records::{Attributor, Now},
 };
 
 impl Activity for Embedded {
@@ -45,7 +45,7 @@ impl Activity for Embedded {
         days: (Day, Day),
     ) -> Answer<'_, Vec<DayActivity>, ReadError> {
         self.blocking(move |reader| {
-            let mut attributor = Attributor::new(&reader.views, workspace, reader.id_space(workspace)?);
+            let mut attributor = Attributor::new(Now { views: &reader.views, workspace }, reader.id_space(workspace)?);
             reader.days(workspace, subject, days, &mut attributor)
         })
     }
@@ -132,7 +132,7 @@ impl Reader {
     }
 
     fn daily(&self, workspace: WorkspaceId, query: &DailyQuery) -> Result<DailyPage, ReadError> {
-        let mut attributor = Attributor::new(&self.views, workspace, self.id_space(workspace)?);
+        let mut attributor = Attributor::new(Now { views: &self.views, workspace }, self.id_space(workspace)?);
         let days = (query.first.unwrap_or(Day(i32::MIN)), query.last.unwrap_or(Day(i32::MAX)));
         let limit = query.accounts_max.max(1);
         let mut accounts = match query.account {

@@ -13,7 +13,6 @@ use muster_model::{
 use muster_store::{error::ReadError, profiles::Children};
 use rustc_hash::FxHashSet;
 
-use super::attribution::Attributor;
 use crate::{
     engine::Reader,
     erase::tombstones::Veil,
@@ -25,6 +24,7 @@ use crate::{
     },
     keys::ProfileKey,
     overlay::{HiddenChildren, Row, SharedRows},
+    records::Attributor,
     views::children_below,
 };
 

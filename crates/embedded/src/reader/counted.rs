@@ -10,21 +10,24 @@ use muster_model::{
 };
 use muster_store::{
     activity::{DayActivity, EventActivity},
+    attribution::Steady,
     error::ReadError,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    attribution::{Attributor, Steady},
-    events::{belongs, head, subject},
+    events::{head, subject},
     veiled,
 };
-use crate::history::{
-    daily::{Cell, UserKey},
-    footers::Footer,
-    messages,
-    scan::{self, Filter},
-    wanted::{Wanted, heads},
+use crate::{
+    history::{
+        daily::{Cell, UserKey},
+        footers::Footer,
+        messages,
+        scan::{self, Filter},
+        wanted::{Wanted, heads},
+    },
+    records::Attributor,
 };
 
 /// Entries of users that one answer may count at the most.
@@ -87,7 +90,7 @@ impl Counted {
             return Ok(());
         }
         let place = attributor.place(subject(&head(message)))?;
-        if belongs(&place, self.subject.record) {
+        if place.belongs_to(self.subject.record) {
             let name = self.name(message.name.as_deref().unwrap_or_default());
             self.add(day, name, place.user.map(|user| UserKey::of(user.id)), 1)?;
         }
@@ -221,7 +224,7 @@ impl Counted {
                 continue;
             }
             let place = attributor.place(subject(&head(&message)))?;
-            if belongs(&place, self.subject.record) {
+            if place.belongs_to(self.subject.record) {
                 let name = self.name(message.name.as_deref().unwrap_or_default());
                 self.add(day, name, place.user.map(|user| UserKey::of(user.id)), 1)?;
             }

@@ -10,21 +10,19 @@ use muster_model::{
     id::{IdSpace, Identity, RecordId, WorkspaceId},
     kind::RecordKind,
     message::{Message, Named},
-    profile::{Parent, Span},
+    profile::Span,
     time::Micros,
 };
 use muster_store::{
     Answer,
+    attribution::{Place, Subject},
     error::ReadError,
     history::{Event, EventCursor, EventPage, EventsQuery, History},
     lists::kept_seen,
     record,
 };
 
-use super::{
-    attribution::{Attributor, Place, Subject},
-    newest::{Newest, offer_newest},
-};
+use super::newest::{Newest, offer_newest};
 use crate::{
     engine::{Embedded, Reader},
     error::not_a_record,
@@ -36,6 +34,7 @@ use crate::{
         wanted::{TrackHead, Wanted, heads},
     },
     overlay::SharedRows,
+    records::{Attributor, Now},
 };
 
 impl History for Embedded {
@@ -47,7 +46,7 @@ impl History for Embedded {
 impl Reader {
     fn events(&self, workspace: WorkspaceId, query: &EventsQuery) -> Result<EventPage, ReadError> {
         let ids = self.id_space(workspace)?;
-        let mut attributor = Attributor::new(&self.views, workspace, ids);
+        let mut attributor = Attributor::new(Now { views: &self.views, workspace }, ids);
         let Some(mut wanted) = self.wanted(workspace, query.subject, &mut attributor)? else {
             return Ok(EventPage { events: Vec::new(), next: None });
         };
@@ -92,7 +91,7 @@ impl Reader {
     /// First and last track of an account or a user, from the tracks themselves where the profile cannot tell.
     pub fn seen(&self, workspace: WorkspaceId, record: (RecordKind, RecordId)) -> Result<Span, ReadError> {
         let ids = self.id_space(workspace)?;
-        let mut attributor = Attributor::new(&self.views, workspace, ids);
+        let mut attributor = Attributor::new(Now { views: &self.views, workspace }, ids);
         let Some(profile) = attributor.profile(record.0, record.1)? else { return Ok(Span::default()) };
         if let (seen, true) = kept_seen(&profile) {
             return Ok(seen);
@@ -103,7 +102,7 @@ impl Reader {
         let mut seen = Span::default();
         let mut take = |head: &TrackHead<'_>| {
             let track = subject(head);
-            if belongs(&attributor.place(track)?, record) {
+            if attributor.place(track)?.belongs_to(record) {
                 seen.take_in(track.at);
             }
             Ok(())
@@ -214,7 +213,7 @@ fn offer(
     newest: &mut Newest<Event>,
 ) -> Result<(), ReadError> {
     let place = attributor.place(subject(&head(message)))?;
-    if belongs(&place, query.subject) && precedes((message.timestamp, message.identity), query.from) {
+    if place.belongs_to(query.subject) && precedes((message.timestamp, message.identity), query.from) {
         let cursor = EventCursor { timestamp: message.timestamp, identity: message.identity };
         newest.offer(cursor, event_of(message, place));
     }
@@ -224,16 +223,6 @@ fn offer(
 /// Whether an event comes after the cursor in a list that runs from new to old.
 fn precedes((timestamp, identity): (Micros, Identity), from: Option<EventCursor>) -> bool {
     from.is_none_or(|from| EventCursor { timestamp, identity } < from)
-}
-
-pub(super) fn belongs(place: &Place, (kind, id): (RecordKind, RecordId)) -> bool {
-    let is = |parent: &Option<Parent>| parent.as_ref().is_some_and(|parent| parent.id == id);
-    match kind {
-        RecordKind::User => is(&place.user),
-        RecordKind::Account => is(&place.account),
-        RecordKind::Organization => is(&place.organization),
-        RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse | RecordKind::Anonymous => false,
-    }
 }
 
 pub(super) fn head<'m>(message: &'m Message<'_>) -> TrackHead<'m> {

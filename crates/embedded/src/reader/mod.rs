@@ -3,9 +3,6 @@
 /// Records, one and in lists; what belongs to them.
 pub mod profiles;
 
-/// Where an event belongs.
-pub mod attribution;
-
 /// What may belong to a record, and where to look for it.
 pub mod candidates;
 

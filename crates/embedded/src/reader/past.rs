@@ -24,7 +24,6 @@ use muster_store::{
 use rustc_hash::FxHashMap;
 
 use super::{
-    attribution::Attributor,
     events::head,
     newest::{Newest, offer_newest},
 };
@@ -39,6 +38,7 @@ use crate::{
     },
     keys::ProfileKey,
     overlay::SharedRows,
+    records::{Attributor, Now},
     views::Views,
 };
 
@@ -156,7 +156,7 @@ impl Reader {
             }
         }
         let ids = self.id_space(workspace)?;
-        let mut attributor = Attributor::new(&self.views, workspace, ids);
+        let mut attributor = Attributor::new(Now { views: &self.views, workspace }, ids);
         let record = (RecordKind::User, now.id);
         let Some(mut wanted) = self.wanted(workspace, record, &mut attributor)? else { return Ok(seen) };
         let sources = self.sources(workspace, &mut wanted);

@@ -2,22 +2,25 @@
 //!
 //! The rules are the ingest contract's, applied to what is known now: an event keeps the ids it was sent with; the user of
 //! one that names none follows from the ties of its anonymous id, and the rest from its user's associations at that instant and from its account's organization. Nothing about an
-//! event's place is ever stored as the truth.
+//! event's place is ever stored as the truth. What is asked of a store is [`crate::records::Records`].
 
-use std::sync::Arc;
+use std::{collections::hash_map::Entry, sync::Arc};
 
 use muster_model::{
     association::{Answer, Associations, Statement, resolve},
     day::Day,
-    id::{IdSpace, RecordId, WorkspaceId},
+    deletion,
+    id::{IdSpace, RecordId},
     kind::RecordKind,
     profile::{Body, Parent, Profile},
     time::Micros,
 };
-use muster_store::error::ReadError;
 use rustc_hash::FxHashMap;
 
-use crate::{keys::ProfileKey, overlay::told_of, views::Views};
+use crate::{
+    error::ReadError,
+    records::{Records, told_of},
+};
 
 /// What of an event decides where it belongs.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +42,20 @@ pub struct Place {
     pub organization: Option<Parent>,
 }
 
+impl Place {
+    /// Whether it is of a record; an event is of its user, its account and its organization, and of nothing else.
+    #[must_use]
+    pub fn belongs_to(&self, (kind, id): deletion::Subject) -> bool {
+        let is = |parent: &Option<Parent>| parent.as_ref().is_some_and(|parent| parent.id == id);
+        match kind {
+            RecordKind::User => is(&self.user),
+            RecordKind::Account => is(&self.account),
+            RecordKind::Organization => is(&self.organization),
+            RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse | RecordKind::Anonymous => false,
+        }
+    }
+}
+
 /// The parent of a user on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Steady {
@@ -48,18 +65,18 @@ pub enum Steady {
 }
 
 /// Answers for many events, remembering what it has looked up.
-pub struct Attributor<'a> {
-    views: &'a Views,
-    workspace: WorkspaceId,
+pub struct Attributor<R> {
+    records: R,
     ids: IdSpace,
-    profiles: FxHashMap<ProfileKey, Option<Arc<Profile>>>,
+    profiles: FxHashMap<deletion::Subject, Option<Arc<Profile>>>,
     statements: FxHashMap<(RecordKind, RecordId), Vec<Statement>>,
 }
 
-impl<'a> Attributor<'a> {
-    pub fn new(views: &'a Views, workspace: WorkspaceId, ids: IdSpace) -> Self {
+impl<R: Records> Attributor<R> {
+    /// Answers for events of the workspace of these records, which derives their ids so.
+    pub fn new(records: R, ids: IdSpace) -> Self {
         let (profiles, statements) = (FxHashMap::default(), FxHashMap::default());
-        Attributor { views, workspace, ids, profiles, statements }
+        Attributor { records, ids, profiles, statements }
     }
 
     /// Where the event belongs.
@@ -91,12 +108,11 @@ impl<'a> Attributor<'a> {
 
     /// A profile, as of when it was first looked up here.
     pub fn profile(&mut self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ReadError> {
-        let key = ProfileKey::new(self.workspace, kind, id);
-        if let Some(known) = self.profiles.get(&key) {
+        if let Some(known) = self.profiles.get(&(kind, id)) {
             return Ok(known.clone());
         }
-        let found = self.views.profile(&key)?;
-        self.profiles.insert(key, found.clone());
+        let found = self.records.profile(kind, id)?;
+        self.profiles.insert((kind, id), found.clone());
         Ok(found)
     }
 
@@ -114,8 +130,8 @@ impl<'a> Attributor<'a> {
     /// The parent that a user's events of a day follow, or the user that those of an anonymous id do, if it is the same from
     /// the day's beginning to its end.
     pub fn steady(&mut self, user: RecordId, parents: RecordKind, day: Day) -> Result<Steady, ReadError> {
-        let told_of = told_of((self.workspace, parents, user));
-        let Some(profile) = self.profile(told_of.kind, user)? else { return Ok(Steady::Is(None)) };
+        let (kind, _) = told_of(user, parents);
+        let Some(profile) = self.profile(kind, user)? else { return Ok(Steady::Is(None)) };
         let Some(associations) = associations(&profile, parents) else { return Ok(Steady::Is(None)) };
         if let Answer::Known(id) = associations.at(day.start()) {
             // Known at its beginning means at every instant from then on.
@@ -141,8 +157,8 @@ impl<'a> Attributor<'a> {
         at: Micros,
     ) -> Result<Option<Parent>, ReadError> {
         let Some(user) = user else { return Ok(None) };
-        let told_of = told_of((self.workspace, parents, user.id));
-        let Some(profile) = self.profile(told_of.kind, user.id)? else { return Ok(None) };
+        let (kind, _) = told_of(user.id, parents);
+        let Some(profile) = self.profile(kind, user.id)? else { return Ok(None) };
         let Some(associations) = associations(&profile, parents) else { return Ok(None) };
         let id = match associations.at(at) {
             Answer::Known(id) => id,
@@ -153,15 +169,14 @@ impl<'a> Attributor<'a> {
 
     fn statements(&mut self, parents: RecordKind, user: RecordId) -> Result<&[Statement], ReadError> {
         match self.statements.entry((parents, user)) {
-            std::collections::hash_map::Entry::Occupied(known) => Ok(known.into_mut()),
-            std::collections::hash_map::Entry::Vacant(unknown) => {
-                Ok(unknown.insert(self.views.statements((self.workspace, parents, user))?))
-            }
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(unknown) => Ok(unknown.insert(self.records.statements(user, parents)?)),
         }
     }
 }
 
 /// What is known of a user's parents of one kind, or of the users that an anonymous id was.
+#[must_use]
 pub fn associations(profile: &Profile, parents: RecordKind) -> Option<&Associations> {
     match (&profile.body, parents) {
         (Body::User(user), RecordKind::Account) => Some(&user.accounts),
