@@ -8,13 +8,14 @@ use crate::finding::Finding;
 use crate::tree::Tree;
 
 /// Each crate with the crates of ours it may depend on, and nothing else.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("model", &[]),
     ("store", &["model"]),
     ("embedded", &["model", "store"]),
+    ("cluster", &["model", "store"]),
     ("query", &["model", "store"]),
     ("server", &["model", "store", "query"]),
-    ("cli", &["model", "store", "embedded", "query", "server"]),
+    ("cli", &["model", "store", "embedded", "cluster", "query", "server"]),
 ];
 
 /// The one file that chooses a backend.

@@ -1,0 +1,210 @@
+//! Taking batches: onto the stream, and the answer once they are folded in.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use muster_store::{Answer, batch::Batch, error::AppendError, journal::Journal, receipt::Receipt};
+use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
+use tokio::sync::oneshot;
+
+use crate::{
+    cluster::{Cluster, Inner},
+    fault::Fault,
+    options::Options,
+    sql::{connection::Mode, values::Id},
+    stream::{
+        NotPublished,
+        parcel::{Body, Parcel, Sender},
+        told,
+    },
+};
+
+/// When a sender is told to come again.
+const FULL_RETRY: Duration = Duration::from_secs(1);
+const UNREACHABLE_RETRY: Duration = Duration::from_secs(2);
+/// How often the table is looked at for an answer that nobody told.
+const LOOK_FOR_ANSWER: Duration = Duration::from_millis(500);
+
+/// Bounds on what is on its way.
+pub struct Intake {
+    batches: AtomicUsize,
+    bytes: AtomicUsize,
+    batches_max: usize,
+    bytes_max: usize,
+    requests: AtomicU64,
+    closed: AtomicBool,
+}
+
+/// A place on the way, given back when it is dropped.
+struct Place {
+    inner: Arc<Inner>,
+    bytes: usize,
+}
+
+impl Intake {
+    pub fn new(options: &Options) -> Intake {
+        Intake {
+            batches: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            batches_max: options.queue_batches_max,
+            bytes_max: options.queue_bytes_max,
+            requests: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Takes nothing more; whether that was so already.
+    pub fn close(&self) -> bool {
+        self.closed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Batches and bytes that are on their way.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.batches.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+
+    fn take_place(inner: &Arc<Inner>, bytes: usize) -> Option<Place> {
+        let intake = &inner.intake;
+        let place = Place { inner: Arc::clone(inner), bytes };
+        let batches = intake.batches.fetch_add(1, Ordering::AcqRel);
+        let all_bytes = intake.bytes.fetch_add(bytes, Ordering::AcqRel);
+        // One that is alone goes in any case; it is bounded at the edge.
+        let fits = batches == 0 || (batches < intake.batches_max && all_bytes + bytes <= intake.bytes_max);
+        fits.then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.inner.intake.batches.fetch_sub(1, Ordering::AcqRel);
+        self.inner.intake.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}
+
+/// Requests of this node that wait for what becomes of their batches.
+#[derive(Default)]
+pub struct Waiters(Mutex<FxHashMap<u64, oneshot::Sender<Receipt>>>);
+
+impl Waiters {
+    /// Somebody waits.
+    pub fn wait(&self, request: u64) -> oneshot::Receiver<Receipt> {
+        let (reply, answer) = oneshot::channel();
+        self.0.lock().insert(request, reply);
+        answer
+    }
+
+    /// What became of it.
+    pub fn answer(&self, request: u64, receipt: Receipt) {
+        if let Some(reply) = self.0.lock().remove(&request) {
+            // Whoever sent it may have gone.
+            let _ = reply.send(receipt);
+        }
+    }
+
+    fn forget(&self, request: u64) {
+        self.0.lock().remove(&request);
+    }
+}
+
+impl Journal for Cluster {
+    fn append(&self, batch: Batch) -> Answer<'_, Receipt, AppendError> {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            if inner.intake.closed.load(Ordering::Acquire) {
+                return Err(AppendError::Closing);
+            }
+            if batch.is_empty() {
+                return Ok(Receipt::default());
+            }
+            let bytes = batch.bytes().len();
+            let place = Intake::take_place(&inner, bytes).ok_or(AppendError::Full { retry_after: FULL_RETRY })?;
+            let handle = inner.handle.clone();
+            // On threads of the engine's own, where it goes on if whoever asked has gone.
+            let taken = handle.spawn(async move {
+                let taken = inner.take(batch).await;
+                drop(place);
+                taken
+            });
+            taken.await.unwrap_or(Err(AppendError::Closing))
+        })
+    }
+}
+
+impl Inner {
+    async fn take(self: &Arc<Self>, batch: Batch) -> Result<Receipt, AppendError> {
+        let request = self.intake.requests.fetch_add(1, Ordering::Relaxed);
+        let sender = Sender { node: self.node, request };
+        let parcel = Parcel::of(&batch, sender, self.stream.payload_bytes_max());
+        if parcel.body == Body::Elsewhere {
+            self.put_elsewhere(sender, &batch).await.map_err(|fault| hindered(fault.to_string()))?;
+        }
+        let lane = self.lane_of(&batch);
+        let answer = self.waiters.wait(request);
+        let published = self.stream.publish(lane, sender.id(), parcel.encode()).await;
+        let sequence = published.map_err(|error| {
+            self.waiters.forget(request);
+            match error {
+                NotPublished::Full => AppendError::Full { retry_after: UNREACHABLE_RETRY },
+                NotPublished::Unreachable(says) => hindered(format!("JetStream: {says}")),
+            }
+        })?;
+        self.receipt(request, answer, lane, sequence).await
+    }
+
+    /// Waits for what became of a batch that the stream has.
+    async fn receipt(
+        self: &Arc<Self>,
+        request: u64,
+        mut answer: oneshot::Receiver<Receipt>,
+        lane: u32,
+        sequence: u64,
+    ) -> Result<Receipt, AppendError> {
+        loop {
+            match tokio::time::timeout(LOOK_FOR_ANSWER, &mut answer).await {
+                Ok(Ok(receipt)) => return Ok(receipt),
+                Ok(Err(_)) => return Err(AppendError::Closing),
+                Err(_) => {}
+            }
+            let look = "select outcomes from outcome where lane = $1 and sequence = $2";
+            let looked = self.pool.ask(move |connection| connection.ask(look, &[&(lane as i32), &(sequence as i64)]));
+            // PostgreSQL may be away; the batch is durable, and waits for it as this does.
+            let Some(row) = looked.await.ok().and_then(|rows| rows.into_iter().next()) else { continue };
+            self.waiters.forget(request);
+            return told::receipt(row.get(0)).map_err(|_| hindered("an answer could not be read".to_owned()));
+        }
+    }
+
+    /// Keeps the bytes of a batch that is too large for the stream.
+    async fn put_elsewhere(self: &Arc<Self>, sender: Sender, batch: &Batch) -> Result<(), Fault> {
+        let body = batch.bytes().clone();
+        let put = move |connection: &mut crate::sql::connection::Connection| {
+            let mut transaction = connection.begin(Mode::Write, None)?;
+            let insert = "insert into parcel (id, body) values ($1, $2) on conflict do nothing";
+            transaction.execute(insert, &[&Id(sender.id()), &body.as_ref()])?;
+            transaction.commit()
+        };
+        self.pool.ask(put).await
+    }
+
+    /// The lane of a batch: its workspace's and its first record's, so that what is about one record mostly comes by one lane.
+    fn lane_of(&self, batch: &Batch) -> u32 {
+        use muster_store::{batch::Entry, record};
+        let first = batch.entries().find_map(|entry| match entry {
+            Entry::Message(bytes) => record::names(bytes).ok()?.subjects.into_iter().flatten().next(),
+            _ => None,
+        });
+        let subject = first.map_or(0, |(_, id)| id.0 as u64);
+        let mixed = (subject ^ u64::from(batch.workspace().0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((mixed >> 32) % u64::from(self.lanes.count())) as u32
+    }
+}
+
+fn hindered(reason: String) -> AppendError {
+    AppendError::Hindered { reason, retry_after: UNREACHABLE_RETRY }
+}

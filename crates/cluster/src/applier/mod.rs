@@ -1,0 +1,203 @@
+//! Taking batches out of lanes: a thread for each lane, which does it as long as it holds the lane's lock in PostgreSQL.
+//!
+//! Of several nodes one holds it; when that one goes, its connection goes, and another takes over from the position that is in
+//! the table. Whatever goes wrong, nothing is skipped: the thread begins again from that position.
+
+/// Some batches of a lane that are folded in together.
+mod group;
+
+/// The transaction of a group.
+mod transaction;
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+use crate::{
+    cluster::Inner,
+    fault::Fault,
+    sql::connection::Connection,
+    stream::{
+        Taken,
+        told::{Told, Whom},
+    },
+};
+use group::Group;
+
+/// Between two tries to get a lane that another node holds, or that could not be worked on.
+const RETRY_SOON: Duration = Duration::from_millis(50);
+const RETRY_LATER: Duration = Duration::from_secs(2);
+/// How often a thread that waits looks whether the engine closes.
+const LOOK_UP: Duration = Duration::from_millis(200);
+/// Messages of a lane that are held ready.
+const READY_MAX: usize = 1_024;
+/// Between two times that what is folded in is let go of.
+const LET_GO_EVERY: Duration = Duration::from_secs(30);
+
+/// The class of the locks that lanes are held by.
+const LOCK_CLASS: i32 = 0x6d6c;
+
+/// The threads of this node.
+pub struct Appliers(Vec<thread::JoinHandle<()>>);
+
+impl Appliers {
+    /// Starts one for each lane.
+    pub fn start(inner: &Arc<Inner>) -> std::io::Result<Appliers> {
+        let start = |lane| {
+            let applier = Applier { inner: Arc::clone(inner), lane, told: String::new() };
+            thread::Builder::new().name(format!("muster-lane-{lane}")).spawn(move || applier.run())
+        };
+        Ok(Appliers((0..inner.lanes.count()).map(start).collect::<std::io::Result<_>>()?))
+    }
+
+    /// Waits until all have ended, which they do when the engine closes.
+    pub fn stop(self) {
+        for thread in self.0 {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One lane's thread.
+struct Applier {
+    inner: Arc<Inner>,
+    lane: u32,
+    /// What went wrong last, so that it is said once.
+    told: String,
+}
+
+/// Positions that were reached, and when: what is old enough is let go of.
+#[derive(Default)]
+struct Reached(std::collections::VecDeque<(Instant, u64)>);
+
+impl Applier {
+    fn run(mut self) {
+        let began = Instant::now();
+        while !self.is_closing() {
+            match self.hold_and_work() {
+                Ok(()) | Err(Fault::Closing) => {}
+                Err(Fault::Overtaken) => self.pause(began),
+                Err(fault) => {
+                    let says = fault.to_string();
+                    if says != self.told {
+                        error!(
+                            lane = self.lane,
+                            error = says,
+                            "what was accepted cannot be folded in; this is tried again"
+                        );
+                        self.inner.counters.hinder(self.lane, Some(says.clone()));
+                        self.told = says;
+                    }
+                    self.pause(began);
+                }
+            }
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.inner.closing.load(Ordering::Acquire)
+    }
+
+    /// Soon in the beginning, when an earlier process may still be ending; later than that not so often.
+    fn pause(&self, began: Instant) {
+        let pause = if began.elapsed() < RETRY_LATER * 2 { RETRY_SOON } else { RETRY_LATER };
+        let until = Instant::now() + pause;
+        while !self.is_closing() && Instant::now() < until {
+            thread::sleep(RETRY_SOON.min(pause));
+        }
+    }
+
+    /// Works on the lane until something goes wrong or the engine closes.
+    fn hold_and_work(&mut self) -> Result<(), Fault> {
+        let mut connection = Connection::open(&self.inner.config)?;
+        let held = connection.ask("select pg_try_advisory_lock($1, $2)", &[&LOCK_CLASS, &(self.lane as i32)])?;
+        if !held[0].get::<_, bool>(0) {
+            return Err(Fault::Overtaken);
+        }
+        let rows = connection.ask("select sequence from lane where lane = $1", &[&(self.lane as i32)])?;
+        let mut position = rows.first().ok_or(Fault::Damaged("the position of a lane"))?.get::<_, i64>(0) as u64;
+        let mut ready = self.read_from(position)?;
+        self.inner.lanes.note(self.lane, position);
+        if !self.told.is_empty() {
+            info!(lane = self.lane, "what was accepted is folded in again");
+            self.told.clear();
+        }
+        self.inner.counters.hinder(self.lane, None);
+        let (mut reached, mut let_go) = (Reached::default(), Instant::now());
+        while !self.is_closing() {
+            if let Some(group) = Group::collect(&mut ready, &self.inner)? {
+                position = transaction::fold_in(&self.inner, &mut connection, self.lane, position, group)?;
+                reached.note(position);
+            }
+            if let_go.elapsed() >= LET_GO_EVERY {
+                let_go = Instant::now();
+                self.let_go(&mut connection, &mut reached)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the messages after a position come in, a bounded number ahead.
+    fn read_from(&self, position: u64) -> Result<mpsc::Receiver<Result<Taken, Fault>>, Fault> {
+        let (ready, taken) = mpsc::channel(READY_MAX);
+        let (stream, lane) = (self.inner.stream.clone(), self.lane);
+        let messages = self.inner.wait_for(async move { stream.after(lane, position).await })?;
+        let mut messages = messages?;
+        self.inner.handle.spawn(async move {
+            while let Some(message) = messages.next().await {
+                let failed = message.is_err();
+                if ready.send(message).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Ok(taken)
+    }
+
+    /// Lets go of what was folded in long enough ago.
+    fn let_go(&self, connection: &mut Connection, reached: &mut Reached) -> Result<(), Fault> {
+        let Some(through) = reached.before(Instant::now().checked_sub(self.inner.options.stream_retention)) else {
+            return Ok(());
+        };
+        let forget = "delete from outcome where lane = $1 and sequence <= $2";
+        connection.ask(forget, &[&(self.lane as i32), &(through as i64)])?;
+        let (stream, lane) = (self.inner.stream.clone(), self.lane);
+        let done = self.inner.wait_for(async move { stream.let_go(lane, through).await })?;
+        if let Err(fault) = done {
+            warn!(lane, error = %fault, "what is folded in could not be taken off the stream; this is tried again");
+        }
+        Ok(())
+    }
+}
+
+impl Reached {
+    fn note(&mut self, position: u64) {
+        // One a second is as good as all.
+        if self.0.back().is_none_or(|(at, _)| at.elapsed() >= Duration::from_secs(1)) {
+            self.0.push_back((Instant::now(), position));
+        }
+    }
+
+    /// The last position that was reached before an instant; it is forgotten, with those before it.
+    fn before(&mut self, instant: Option<Instant>) -> Option<u64> {
+        let mut last = None;
+        while self.0.front().is_some_and(|(at, _)| Some(*at) < instant) {
+            last = self.0.pop_front().map(|(_, position)| position);
+        }
+        last
+    }
+}
+
+/// Tells whoever waits.
+fn tell(inner: &Arc<Inner>, whom: Whom, told: &Told) {
+    let (stream, bytes) = (inner.stream.clone(), told.encode());
+    // Whoever misses it finds it in the table.
+    inner.handle.spawn(async move { stream.tell(whom, bytes).await });
+}

@@ -1,0 +1,288 @@
+//! The engine: what it is made of, and how it begins and ends.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, future::try_join_all};
+use muster_model::id::WorkspaceId;
+use muster_store::error::ReadError;
+use parking_lot::Mutex;
+use postgres::Config;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tracing::{debug, warn};
+
+use crate::{
+    append::{Intake, Waiters},
+    applier::Appliers,
+    fault::Fault,
+    lanes::Lanes,
+    options::Options,
+    registry::Registry,
+    sql::{
+        connection::{Connection, Mode, Transaction},
+        migrate::{self, Standing},
+        pool::Pool,
+    },
+    status::Counters,
+    stream::{Stream, told::Told},
+};
+
+/// Threads of the engine's own that speak to the stream.
+const STREAM_THREADS: usize = 2;
+/// Between two looks for what was not told.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// A read that waits looks at the table itself so often.
+const LOOK_WHILE_WAITING: Duration = Duration::from_millis(100);
+
+/// Why an engine could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the database has no tables of Muster's yet; run `muster migrate` first")]
+    NotMigrated,
+    #[error(
+        "the database is at version {found} of the tables and this program works with {known}; run `muster migrate`"
+    )]
+    OtherVersion { found: i32, known: i32 },
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<Fault> for OpenError {
+    fn from(fault: Fault) -> Self {
+        OpenError::Failed(fault.to_string())
+    }
+}
+
+/// The engine. Dropping it ends it as a crash would; [`muster_store::status::Status::close`] ends it in order.
+pub struct Cluster {
+    pub(crate) inner: Arc<Inner>,
+    runtime: Option<Runtime>,
+}
+
+/// What all its parts share.
+pub(crate) struct Inner {
+    pub options: Options,
+    pub config: Arc<Config>,
+    pub pool: Pool,
+    pub registry: Arc<Registry>,
+    pub stream: Stream,
+    pub lanes: Lanes,
+    pub intake: Intake,
+    pub waiters: Waiters,
+    pub counters: Counters,
+    pub closing: AtomicBool,
+    pub appliers: Mutex<Option<Appliers>>,
+    /// Connections for moments that are at rest.
+    pub spare: Mutex<Vec<Connection>>,
+    pub moments: Arc<AtomicU64>,
+    /// A number that no other node has.
+    pub node: u64,
+    pub handle: Handle,
+}
+
+impl Cluster {
+    /// Opens an engine; waits for both servers.
+    pub fn open(options: Options) -> Result<Cluster, OpenError> {
+        let config = Arc::new(options.state.clone());
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(STREAM_THREADS)
+            .thread_name("muster-stream")
+            .enable_all()
+            .build()
+            .map_err(|error| OpenError::Failed(error.to_string()))?;
+        let mut connection = Connection::open(&config)?;
+        check_version(&mut connection)?;
+        let lanes = lanes(&mut connection, options.journal.lanes)?;
+        let handle = runtime.handle().clone();
+        let address = options.journal.clone();
+        let stream = elsewhere(&handle, async move {
+            let stream = Stream::connect(&address).await?;
+            stream.make(lanes, &address).await?;
+            Ok::<_, Fault>(stream)
+        })?;
+        let (teller, tells) = (stream.clone(), handle.clone());
+        let changed = Box::new(move || {
+            let teller = teller.clone();
+            tells.spawn(async move { teller.tell(crate::stream::told::Whom::All, Told::Registry.encode()).await });
+        });
+        let registry = Arc::new(Registry::load(&mut connection, changed)?);
+        let failed = |error: std::io::Error| OpenError::Failed(error.to_string());
+        let pool = Pool::start(Arc::clone(&config), options.readers, options.reads_waiting_max).map_err(failed)?;
+        let inner = Arc::new(Inner {
+            intake: Intake::new(&options),
+            waiters: Waiters::default(),
+            counters: Counters::default(),
+            closing: AtomicBool::new(false),
+            appliers: Mutex::new(None),
+            spare: Mutex::new(Vec::new()),
+            moments: Arc::default(),
+            node: rand::random(),
+            lanes: Lanes::new(lanes),
+            handle: handle.clone(),
+            options,
+            config,
+            pool,
+            registry,
+            stream,
+        });
+        let node = inner.node;
+        let listener = inner.stream.clone();
+        let heard = elsewhere(&handle, async move { listener.listen(node).await })?;
+        handle.spawn(listen(Arc::downgrade(&inner), heard));
+        handle.spawn(look_again(Arc::downgrade(&inner)));
+        inner.refresh(&mut connection)?;
+        if inner.options.applies {
+            *inner.appliers.lock() = Some(Appliers::start(&inner).map_err(failed)?);
+        }
+        Ok(Cluster { inner, runtime: Some(runtime) })
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.inner.closing.store(true, std::sync::atomic::Ordering::Release);
+        // Threads that fold in finish their transaction or lose it; either is what a crash does.
+        let appliers = self.inner.appliers.lock().take();
+        if let Some(appliers) = appliers {
+            appliers.stop();
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Inner {
+    /// Waits until everything that was accepted before this call is folded in, within a bound.
+    pub async fn fresh(self: &Arc<Self>) -> Result<(), ReadError> {
+        let inner = Arc::clone(self);
+        let fresh = self.handle.spawn(async move { inner.wait_until_fresh().await });
+        fresh.await.map_err(|_| ReadError::from(Fault::Closing))?
+    }
+
+    async fn wait_until_fresh(self: &Arc<Self>) -> Result<(), ReadError> {
+        let until = Instant::now() + self.options.freshness_timeout;
+        let asked = (0..self.lanes.count()).map(|lane| self.stream.last_sequence(lane));
+        let wanted = try_join_all(asked).await.map_err(|fault| ReadError::Failed {
+            what: format!("it cannot be told whether everything accepted is folded in: {fault}"),
+        })?;
+        for (lane, sequence) in wanted.into_iter().enumerate() {
+            while !self.lanes.reaches(lane as u32, sequence, until.min(Instant::now() + LOOK_WHILE_WAITING)).await {
+                if Instant::now() >= until {
+                    let what = "what was accepted before is not folded in yet; try again".to_owned();
+                    return Err(ReadError::Failed { what });
+                }
+                self.look_at_lanes().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the lanes' positions from the table.
+    pub async fn look_at_lanes(self: &Arc<Self>) -> Result<(), Fault> {
+        let inner = Arc::clone(self);
+        self.pool.ask(move |connection| inner.refresh(connection)).await
+    }
+
+    /// Takes in all that other nodes may have changed.
+    pub fn refresh(&self, connection: &mut Connection) -> Result<(), Fault> {
+        let mut transaction = connection.begin(Mode::Read, None)?;
+        for row in transaction.query("select lane, sequence from lane", &[])? {
+            self.lanes.note(row.get::<_, i32>(0) as u32, row.get::<_, i64>(1) as u64);
+        }
+        self.counters.take_census(&mut transaction)?;
+        self.registry.refresh(&mut transaction)
+    }
+
+    /// Reads about a workspace in one transaction that sees everything accepted before.
+    pub async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        workspace: WorkspaceId,
+        read: impl FnMut(&mut Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        self.fresh().await?;
+        Ok(self.pool.read(workspace, read).await?)
+    }
+
+    /// Waits for a future where waiting for one is not possible otherwise: on any thread, inside a runtime or not.
+    pub fn wait_for<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Result<T, Fault> {
+        let (reply, answer) = crossbeam_channel::bounded(1);
+        self.handle.spawn(async move {
+            // Whoever waits may have gone.
+            let _ = reply.send(future.await);
+        });
+        answer.recv().map_err(|_| Fault::Closing)
+    }
+}
+
+/// Runs something on the engine's threads and waits for it.
+fn elsewhere<T: Send + 'static>(
+    handle: &Handle,
+    future: impl Future<Output = Result<T, Fault>> + Send + 'static,
+) -> Result<T, Fault> {
+    let (reply, answer) = crossbeam_channel::bounded(1);
+    handle.spawn(async move { reply.send(future.await) });
+    answer.recv().map_err(|_| Fault::Closing)?
+}
+
+fn check_version(connection: &mut Connection) -> Result<(), OpenError> {
+    match migrate::standing(connection)? {
+        Standing::Empty => Err(OpenError::NotMigrated),
+        Standing::At(found) if found != migrate::VERSION => {
+            Err(OpenError::OtherVersion { found, known: migrate::VERSION })
+        }
+        Standing::At(_) => Ok(()),
+    }
+}
+
+/// How many lanes there are; made if there are none.
+fn lanes(connection: &mut Connection, wanted: u32) -> Result<u32, Fault> {
+    let mut transaction = connection.begin(Mode::Write, None)?;
+    transaction.execute("lock table lane in share row exclusive mode", &[])?;
+    let make = "insert into lane (lane, sequence) select lane, 0 from generate_series(0, $1 - 1) as lane
+        where not exists (select from lane)";
+    transaction.execute(make, &[&(wanted as i32)])?;
+    let count: i64 = transaction.query_one("select count(*) from lane", &[])?.get(0);
+    transaction.commit()?;
+    Ok(count as u32)
+}
+
+/// Takes in what nodes tell each other.
+async fn listen(inner: std::sync::Weak<Inner>, mut heard: futures_util::stream::BoxStream<'static, bytes::Bytes>) {
+    while let Some(bytes) = heard.next().await {
+        let Some(inner) = inner.upgrade() else { return };
+        match Told::decode(&bytes) {
+            Ok(Told::Applied { lane, sequence }) => {
+                inner.lanes.note(lane, sequence);
+                inner.counters.stale();
+            }
+            Ok(Told::Receipt { request, receipt }) => inner.waiters.answer(request, receipt),
+            Ok(Told::Registry) => {
+                if let Err(fault) = inner.look_at_lanes().await {
+                    debug!(error = %fault, "what another node changed could not be read; it is looked for again");
+                }
+            }
+            Err(_) => debug!("another node told something that this version does not understand"),
+        }
+    }
+}
+
+/// Looks now and then for what was not told.
+async fn look_again(inner: std::sync::Weak<Inner>) {
+    let mut reachable = true;
+    loop {
+        tokio::time::sleep(LOOK_AGAIN).await;
+        let Some(inner) = inner.upgrade() else { return };
+        let looked = inner.look_at_lanes().await;
+        if let (Err(fault), true) = (&looked, reachable) {
+            warn!(error = %fault, "PostgreSQL cannot be read; this is tried again");
+        }
+        reachable = looked.is_ok();
+        inner.counters.reachable(reachable);
+    }
+}

@@ -1,0 +1,92 @@
+//! What workspaces come to: how many messages ever arrived, how many there are, and how many records of each kind.
+
+use muster_model::{id::WorkspaceId, kind::RecordKind};
+
+use crate::{fault::Fault, sql::connection::Transaction};
+
+/// The numbers of one workspace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Census {
+    pub workspace: i32,
+    /// Messages that ever arrived.
+    pub arrived: i64,
+    /// Messages that there are.
+    pub messages: i64,
+    /// Records, in the order of [`KINDS`].
+    pub records: [i64; KINDS.len()],
+    /// Whether anything was ever deleted.
+    pub deleted: bool,
+}
+
+/// The kinds, in the order of the table's columns.
+pub const KINDS: [RecordKind; 7] = [
+    RecordKind::Organization,
+    RecordKind::Account,
+    RecordKind::User,
+    RecordKind::Instance,
+    RecordKind::CustomObject,
+    RecordKind::NpsResponse,
+    RecordKind::Anonymous,
+];
+
+const HOLD: &str =
+    "select workspace, arrived, messages, organizations, accounts, users, instances, custom_objects, responses,
+    anonymous, deleted from census where workspace = $1 for update";
+const ALL: &str =
+    "select workspace, arrived, messages, organizations, accounts, users, instances, custom_objects, responses,
+    anonymous, deleted from census";
+const ONE: &str =
+    "select workspace, arrived, messages, organizations, accounts, users, instances, custom_objects, responses,
+    anonymous, deleted from census where workspace = $1";
+const KEEP: &str =
+    "update census set arrived = $2, messages = $3, organizations = $4, accounts = $5, users = $6, instances = $7,
+    custom_objects = $8, responses = $9, anonymous = $10, deleted = $11 where workspace = $1";
+
+impl Census {
+    /// Holds a workspace until the end of the transaction: nobody else changes anything in it meanwhile.
+    pub fn hold(transaction: &mut Transaction<'_>, workspace: WorkspaceId) -> Result<Census, Fault> {
+        let row = transaction.query_opt(HOLD, &[&(workspace.0 as i32)])?;
+        Ok(read(&row.ok_or(Fault::Damaged("the workspace of a batch"))?))
+    }
+
+    /// A workspace, without holding it.
+    pub fn look(transaction: &mut Transaction<'_>, workspace: WorkspaceId) -> Result<Option<Census>, Fault> {
+        Ok(transaction.query_opt(ONE, &[&(workspace.0 as i32)])?.as_ref().map(read))
+    }
+
+    /// Every workspace's.
+    pub fn all(transaction: &mut Transaction<'_>) -> Result<Vec<Census>, Fault> {
+        Ok(transaction.query(ALL, &[])?.iter().map(read).collect())
+    }
+
+    /// Writes the numbers.
+    pub fn keep(&self, transaction: &mut Transaction<'_>) -> Result<(), Fault> {
+        let [a, b, c, d, e, f, g] = &self.records;
+        let params: [&(dyn postgres::types::ToSql + Sync); 11] =
+            [&self.workspace, &self.arrived, &self.messages, a, b, c, d, e, f, g, &self.deleted];
+        transaction.execute(KEEP, &params)?;
+        Ok(())
+    }
+
+    /// Counts a record that is new, or gone.
+    pub fn count(&mut self, kind: RecordKind, by: i64) {
+        if let Some(place) = KINDS.iter().position(|known| *known == kind) {
+            self.records[place] += by;
+        }
+    }
+
+    /// How many records there are of a kind.
+    pub fn of(&self, kind: RecordKind) -> u64 {
+        KINDS.iter().position(|known| *known == kind).map_or(0, |place| self.records[place] as u64)
+    }
+}
+
+fn read(row: &postgres::Row) -> Census {
+    Census {
+        workspace: row.get(0),
+        arrived: row.get(1),
+        messages: row.get(2),
+        records: std::array::from_fn(|place| row.get(3 + place)),
+        deleted: row.get(10),
+    }
+}

@@ -1,0 +1,100 @@
+//! How the engine is set up: where its parts are, what this node does, and bounds.
+
+use std::time::Duration;
+
+use postgres::Config;
+
+use crate::stream::address::Address;
+
+/// A URL that cannot be used, and why. Repeats no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the {what} URL is not right: {says}")]
+pub struct InvalidUrl {
+    pub what: &'static str,
+    pub says: String,
+}
+
+/// All of it. [`Options::new`] fills in what has a default.
+#[derive(Clone)]
+pub struct Options {
+    /// Where PostgreSQL is.
+    pub state: Config,
+    /// Where the stream is.
+    pub journal: Address,
+    /// Whether this node folds in what the stream holds.
+    pub applies: bool,
+    /// Appends that may be on their way at once, and their bytes.
+    pub queue_batches_max: usize,
+    pub queue_bytes_max: usize,
+    /// Messages and bytes of one transaction; a single larger batch is a group of its own.
+    pub group_messages_max: usize,
+    pub group_bytes_max: usize,
+    /// Connections that answer reads, and reads that may wait for one.
+    pub readers: usize,
+    pub reads_waiting_max: usize,
+    /// Moments that may be held at once; each has a connection of its own.
+    pub moments_max: usize,
+    /// How long a read waits for what was accepted before it.
+    pub freshness_timeout: Duration,
+    /// How long what is folded in stays in the stream, so that a replica of PostgreSQL that lags behind by less can take over.
+    pub stream_retention: Duration,
+    /// Messages set aside that a workspace keeps.
+    pub refused_max: usize,
+    /// Dead letters that a follower keeps.
+    pub letters_max: usize,
+    /// Names of events that are told one by one.
+    pub event_names_max: usize,
+}
+
+impl Options {
+    /// The options for an engine behind these two URLs.
+    pub fn new(state_url: &str, journal_url: &str) -> Result<Options, InvalidUrl> {
+        let journal = Address::parse(journal_url).map_err(|says| InvalidUrl { what: "journal", says })?;
+        Ok(Options {
+            state: state(state_url)?,
+            journal,
+            applies: true,
+            queue_batches_max: 4_096,
+            queue_bytes_max: 256 << 20,
+            group_messages_max: 5_000,
+            group_bytes_max: 16 << 20,
+            readers: 8,
+            reads_waiting_max: 1_024,
+            moments_max: 16,
+            freshness_timeout: Duration::from_secs(10),
+            stream_retention: Duration::from_secs(600),
+            refused_max: 1_000_000,
+            letters_max: 100_000,
+            event_names_max: 1_000,
+        })
+    }
+}
+
+/// Reads a URL of PostgreSQL.
+pub fn state(url: &str) -> Result<Config, InvalidUrl> {
+    let invalid = |says: &str| InvalidUrl { what: "state", says: says.to_owned() };
+    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        return Err(invalid("it begins with postgres://"));
+    }
+    // What the library says of it may repeat a password.
+    let mut config: Config = url.parse().map_err(|_| invalid("write postgres://user:password@host:port/database"))?;
+    config.application_name("muster");
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_checked_and_secrets_not_repeated() {
+        assert!(Options::new("postgres://u:p@h/d", "nats://h:4222").is_ok());
+        for (state, journal, what) in
+            [("mysql://secret", "nats://h", "state"), ("postgres://h:secret/d", "nats://h", "state")]
+        {
+            let error = Options::new(state, journal).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(error.contains(what) && !error.contains("secret"), "{error}");
+        }
+        assert_eq!(Options::new("postgres://h/d", "h").err().map(|error| error.what), Some("journal"));
+    }
+}

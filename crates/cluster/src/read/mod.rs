@@ -1,0 +1,28 @@
+//! Reading: every read waits until what was accepted before it is folded in, and then is one transaction.
+
+/// The records of a workspace as a transaction sees them.
+pub mod book;
+
+/// Records, their children, and what ties anonymous ids to users.
+mod profiles;
+
+/// Lists of records.
+mod lists;
+
+/// Which tracks may belong to a record.
+pub mod candidates;
+
+/// Timelines.
+pub mod history;
+
+/// First and last track.
+pub mod seen;
+
+/// Messages set aside.
+mod refused;
+
+/// What was deleted.
+pub mod deletions;
+
+/// Copies of everything.
+mod backup;

@@ -1,0 +1,46 @@
+//! First and last track of accounts and users, from the tracks themselves where a profile cannot tell.
+
+use muster_model::{
+    kind::Kind,
+    profile::{Profile, Span},
+};
+use muster_store::{attribution::Attributor, lists::kept_seen, record};
+
+use super::{book::Book, candidates::Candidates, history::subject};
+use crate::fault::Fault;
+
+/// First and last track of a record.
+pub fn of(book: &Book<'_, '_>, profile: &Profile) -> Result<Span, Fault> {
+    match kept_seen(profile) {
+        (seen, true) => Ok(seen),
+        _ => counted(book, profile),
+    }
+}
+
+/// The same by looking at every track that may belong to it.
+fn counted(book: &Book<'_, '_>, profile: &Profile) -> Result<Span, Fault> {
+    let record = (profile.kind(), profile.id);
+    let candidates = Candidates::of(book, record)?;
+    let mut attributor = Attributor::new(*book, book.ids()?);
+    let mut seen = Span::default();
+    for (by, wanted) in candidates.ways() {
+        let sql = format!(
+            "select record from message where workspace = $1 and message.{} = any($2) and kind = $3{}",
+            by.column, by.only
+        );
+        let (workspace, track) = (book.workspace(), i16::from(Kind::Track as u8));
+        let mut rows = Vec::new();
+        let params: Vec<&(dyn postgres::types::ToSql + Sync)> = vec![&workspace, &wanted, &track];
+        book.transaction().each(&sql, params, |row| {
+            rows.push(row.get::<_, Vec<u8>>(0));
+            Ok(true)
+        })?;
+        for bytes in rows {
+            let message = record::decode(&bytes)?;
+            if attributor.place(subject(&message))?.belongs_to(record) {
+                seen.take_in(message.ordered_at());
+            }
+        }
+    }
+    Ok(seen)
+}

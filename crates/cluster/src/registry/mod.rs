@@ -1,0 +1,102 @@
+//! What every node holds in memory: workspaces, keys, teams, saved views and followers.
+//!
+//! A change is made in PostgreSQL, one at a time over all nodes, checked there against what is there, and counts here when
+//! it is answered. Other nodes are told, and look for themselves now and then in case they were not.
+
+/// All of it, as of one version.
+pub mod held;
+
+/// Workspaces and keys.
+mod credentials;
+
+/// Team members.
+mod team;
+
+/// Views and queries under names.
+mod saved;
+
+use std::sync::Arc;
+
+use muster_model::id::{IdSpace, WorkspaceId};
+use muster_store::error::AdminError;
+use parking_lot::RwLock;
+
+use crate::{
+    fault::Fault,
+    sql::{
+        connection::{Connection, Mode, Transaction},
+        pool::Pool,
+    },
+};
+use held::Held;
+
+/// What is held, and how it is changed.
+pub struct Registry {
+    held: RwLock<Arc<Held>>,
+    /// Told after each change that this node made.
+    changed: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Registry {
+    /// Reads all of it.
+    pub fn load(connection: &mut Connection, changed: Box<dyn Fn() + Send + Sync>) -> Result<Registry, Fault> {
+        let mut transaction = connection.begin(Mode::Read, None)?;
+        let held = Held::read(&mut transaction)?;
+        Ok(Registry { held: RwLock::new(Arc::new(held)), changed })
+    }
+
+    /// What is held now.
+    pub fn held(&self) -> Arc<Held> {
+        Arc::clone(&self.held.read())
+    }
+
+    /// Takes in what a transaction sees, unless something newer is held.
+    pub fn refresh(&self, transaction: &mut Transaction<'_>) -> Result<(), Fault> {
+        let version = Held::version(transaction)?;
+        if version > self.held.read().version {
+            let fresh = Arc::new(Held::read(transaction)?);
+            let mut held = self.held.write();
+            if fresh.version > held.version {
+                *held = fresh;
+            }
+        }
+        Ok(())
+    }
+
+    /// The ids of a workspace's records; a workspace that another node has just made is looked up.
+    pub fn ids(&self, transaction: &mut Transaction<'_>, workspace: WorkspaceId) -> Result<IdSpace, Fault> {
+        if let Some(known) = self.held().workspace(workspace) {
+            return Ok(IdSpace::new(&known.name));
+        }
+        let row = transaction.query_opt("select name from workspace where id = $1", &[&(workspace.0 as i32)])?;
+        let name: String = row.ok_or(Fault::Damaged("a workspace that a message belongs to"))?.get(0);
+        Ok(IdSpace::new(&name))
+    }
+}
+
+/// Changes what is held: `change` is given what is there now, in a transaction that no other change runs beside.
+pub async fn change<T: Send + 'static>(
+    pool: &Pool,
+    registry: Arc<Registry>,
+    change: impl Fn(&Held, &mut Transaction<'_>) -> Result<T, AdminError> + Send + 'static,
+) -> Result<T, AdminError> {
+    let changed = pool.ask(move |connection| {
+        let mut transaction = connection.begin(Mode::Write, None)?;
+        transaction.execute("update registry set version = version + 1", &[])?;
+        let held = Held::read(&mut transaction)?;
+        let changed = match change(&held, &mut transaction) {
+            Ok(changed) => changed,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let fresh = Held::read(&mut transaction)?;
+        transaction.commit()?;
+        let mut held = registry.held.write();
+        if fresh.version > held.version {
+            *held = Arc::new(fresh);
+        }
+        drop(held);
+        (registry.changed)();
+        Ok(Ok(changed))
+    });
+    changed.await?
+}

@@ -1,0 +1,155 @@
+//! Connections and transactions.
+//!
+//! A transaction says in the same breath whose rows it is about, and the database holds it to that. Statements are
+//! prepared once a connection.
+
+use std::time::Duration;
+
+use muster_model::id::WorkspaceId;
+use postgres::{
+    Client, Config, NoTls, Row, Statement,
+    types::{BorrowToSql, ToSql},
+};
+use rustc_hash::FxHashMap;
+
+use crate::fault::Fault;
+
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a transaction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Reads, all of one instant.
+    Read,
+    /// Changes.
+    Write,
+}
+
+/// One connection.
+pub struct Connection {
+    client: Client,
+    prepared: FxHashMap<&'static str, Statement>,
+}
+
+impl Connection {
+    /// Connects.
+    pub fn open(config: &Config) -> Result<Connection, Fault> {
+        let mut config = config.clone();
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        Ok(Connection { client: config.connect(NoTls)?, prepared: FxHashMap::default() })
+    }
+
+    /// Whether it is gone.
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Runs statements without parameters, outside a transaction.
+    pub fn run(&mut self, sql: &str) -> Result<(), Fault> {
+        Ok(self.client.batch_execute(sql)?)
+    }
+
+    /// Asks one question outside a transaction.
+    pub fn ask(&mut self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
+        let statement = self.prepare(sql)?;
+        Ok(self.client.query(&statement, params)?)
+    }
+
+    /// Begins a transaction about a workspace, or about what belongs to none.
+    pub fn begin(&mut self, mode: Mode, workspace: Option<WorkspaceId>) -> Result<Transaction<'_>, Fault> {
+        let begin = match mode {
+            Mode::Read => "begin isolation level repeatable read, read only",
+            Mode::Write => "begin",
+        };
+        let whose = workspace.map_or_else(String::new, |workspace| workspace.0.to_string());
+        self.client.batch_execute(&format!("{begin}; set local muster.workspace = '{whose}'"))?;
+        Ok(Transaction { connection: self, open: true })
+    }
+
+    fn prepare(&mut self, sql: &'static str) -> Result<Statement, Fault> {
+        if let Some(known) = self.prepared.get(sql) {
+            return Ok(known.clone());
+        }
+        let statement = self.client.prepare(sql)?;
+        self.prepared.insert(sql, statement.clone());
+        Ok(statement)
+    }
+}
+
+/// A transaction; taken back unless it is committed.
+pub struct Transaction<'c> {
+    connection: &'c mut Connection,
+    open: bool,
+}
+
+impl Transaction<'_> {
+    /// Goes on with another workspace's rows.
+    pub fn enter(&mut self, workspace: WorkspaceId) -> Result<(), Fault> {
+        Ok(self.connection.client.batch_execute(&format!("set local muster.workspace = '{}'", workspace.0))?)
+    }
+
+    pub fn query(&mut self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
+        let statement = self.connection.prepare(sql)?;
+        Ok(self.connection.client.query(&statement, params)?)
+    }
+
+    pub fn query_opt(&mut self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>, Fault> {
+        let statement = self.connection.prepare(sql)?;
+        Ok(self.connection.client.query_opt(&statement, params)?)
+    }
+
+    pub fn query_one(&mut self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, Fault> {
+        let statement = self.connection.prepare(sql)?;
+        Ok(self.connection.client.query_one(&statement, params)?)
+    }
+
+    /// The same for statements that are put together; not prepared.
+    pub fn query_made(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
+        Ok(self.connection.client.query(sql, params)?)
+    }
+
+    /// Hands rows over one after the other as they come; stops when told to.
+    pub fn each<P: BorrowToSql>(
+        &mut self,
+        sql: &str,
+        params: Vec<P>,
+        mut take: impl FnMut(&Row) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        use postgres::fallible_iterator::FallibleIterator;
+        let mut rows = self.connection.client.query_raw(sql, params)?;
+        while let Some(row) = rows.next()? {
+            if !take(&row)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs statements without parameters.
+    pub fn run(&mut self, sql: &str) -> Result<(), Fault> {
+        Ok(self.connection.client.batch_execute(sql)?)
+    }
+
+    pub fn execute(&mut self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Fault> {
+        let statement = self.connection.prepare(sql)?;
+        Ok(self.connection.client.execute(&statement, params)?)
+    }
+
+    /// Makes it last. When this fails nobody knows whether it did.
+    pub fn commit(mut self) -> Result<(), Fault> {
+        self.open = false;
+        Ok(self.connection.client.batch_execute("commit")?)
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            // A connection that cannot do this is broken, which the next use finds.
+            let _ = self.connection.client.batch_execute("rollback");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Speaking to PostgreSQL: connections, transactions, a bounded number of threads that use them, and migrations.
+//!
+//! Everything here waits, so it lives on threads that may. Knows nothing of what the tables mean.
+
+/// Connections and transactions.
+pub mod connection;
+
+/// Values as PostgreSQL has them.
+pub mod values;
+
+/// Threads that answer reads.
+pub mod pool;
+
+/// The tables, version by version.
+pub mod migrate;

@@ -1,0 +1,198 @@
+//! The stream: where batches are durable before anything else happens to them.
+//!
+//! A stream of its own for each lane, so that a lane's last sequence number can be asked for by itself, and so that lanes have
+//! leaders of their own. What a lane holds is a sequence of parcels ([`crate::stream::parcel`]), each with a number that only
+//! grows. Beside the streams go messages that nobody keeps: what became of a batch, and how far a lane is.
+
+/// Where the stream is, and what it is called there.
+pub mod address;
+
+/// A batch on its way.
+pub mod parcel;
+
+/// What nodes tell each other, and nobody keeps.
+pub mod told;
+
+use std::time::Duration;
+
+use async_nats::{
+    Client, ConnectOptions,
+    jetstream::{
+        self, Context,
+        consumer::{DeliverPolicy, pull::OrderedConfig},
+        context::{ContextBuilder, PublishErrorKind},
+        message::PublishMessage,
+        stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
+    },
+};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::BoxStream};
+
+use crate::fault::Fault;
+use address::Address;
+
+/// How long an answer of the stream is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Appends that wait for the stream's acknowledgement at once; how many may is bounded before that.
+const IN_FLIGHT_MAX: usize = 65_536;
+/// Bytes of a message that are not its payload, at the most.
+const OVERHEAD_BYTES: usize = 1_024;
+
+/// Why a batch was not published. It may be there all the same unless it was refused.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NotPublished {
+    /// The stream holds as much as it may.
+    Full,
+    /// It could not be reached, or has no majority.
+    Unreachable(String),
+}
+
+/// The streams of all lanes.
+#[derive(Clone)]
+pub struct Stream {
+    client: Client,
+    context: Context,
+    name: String,
+}
+
+/// A message out of a lane.
+pub struct Taken {
+    pub sequence: u64,
+    pub payload: Bytes,
+}
+
+impl Stream {
+    /// Connects, trying until it works or the time is over.
+    pub async fn connect(address: &Address) -> Result<Stream, Fault> {
+        let mut options = ConnectOptions::new()
+            .name("muster")
+            .connection_timeout(PATIENCE)
+            .request_timeout(Some(PATIENCE))
+            .retain_servers_order();
+        if let Some((user, password)) = &address.credentials {
+            options = options.user_and_password(user.clone(), password.clone());
+        }
+        let client =
+            options.connect(address.servers.clone()).await.map_err(|error| Fault::Stream(error.to_string()))?;
+        let context = ContextBuilder::new().timeout(PATIENCE).max_ack_inflight(IN_FLIGHT_MAX).build(client.clone());
+        Ok(Stream { client, context, name: address.stream.clone() })
+    }
+
+    /// Makes the streams of so many lanes, those that there are left as they are.
+    pub async fn make(&self, lanes: u32, address: &Address) -> Result<(), Fault> {
+        for lane in 0..lanes {
+            let config = Config {
+                name: self.lane_name(lane),
+                subjects: vec![self.lane_subject(lane)],
+                retention: RetentionPolicy::Limits,
+                storage: StorageType::File,
+                num_replicas: address.replicas,
+                max_bytes: address.bytes_max,
+                // What is not folded in yet is never let go of to make room.
+                discard: DiscardPolicy::New,
+                duplicate_window: Duration::from_secs(120),
+                ..Config::default()
+            };
+            self.context.get_or_create_stream(config).await.map_err(|error| Fault::Stream(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of payload that one message of the stream takes.
+    pub fn payload_bytes_max(&self) -> usize {
+        self.client.server_info().max_payload.saturating_sub(OVERHEAD_BYTES)
+    }
+
+    /// Publishes, and waits until the stream's replicas have it; its sequence number.
+    pub async fn publish(&self, lane: u32, id: u128, payload: Bytes) -> Result<u64, NotPublished> {
+        let message = PublishMessage::build().payload(payload).message_id(format!("{id:032x}"));
+        let unreachable = |error: &dyn std::fmt::Display| NotPublished::Unreachable(error.to_string());
+        let sent = self.context.send_publish(self.lane_subject(lane), message).await;
+        let ack = sent.map_err(|error| unreachable(&error))?.await;
+        match ack {
+            Ok(ack) => Ok(ack.sequence),
+            Err(error) if error.kind() == PublishErrorKind::Other && is_full(&error) => Err(NotPublished::Full),
+            Err(error) => Err(unreachable(&error)),
+        }
+    }
+
+    /// The number of the last message of a lane.
+    pub async fn last_sequence(&self, lane: u32) -> Result<u64, Fault> {
+        let fail = |error: &dyn std::fmt::Display| Fault::Stream(error.to_string());
+        let stream = self.context.get_stream_no_info(self.lane_name(lane)).await.map_err(|error| fail(&error))?;
+        Ok(stream.get_info().await.map_err(|error| fail(&error))?.state.last_sequence)
+    }
+
+    /// The messages of a lane after one, in order, those included that are still to come.
+    pub async fn after(&self, lane: u32, sequence: u64) -> Result<BoxStream<'static, Result<Taken, Fault>>, Fault> {
+        let fail = |error: &dyn std::fmt::Display| Fault::Stream(error.to_string());
+        let stream = self.context.get_stream_no_info(self.lane_name(lane)).await.map_err(|error| fail(&error))?;
+        let start_sequence = sequence + 1;
+        let config = OrderedConfig {
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
+            ..OrderedConfig::default()
+        };
+        let consumer = stream.create_consumer(config).await.map_err(|error| fail(&error))?;
+        let messages = consumer.messages().await.map_err(|error| fail(&error))?;
+        Ok(messages.map(taken).boxed())
+    }
+
+    /// Lets go of a lane's messages up to one.
+    pub async fn let_go(&self, lane: u32, through: u64) -> Result<(), Fault> {
+        let fail = |error: &dyn std::fmt::Display| Fault::Stream(error.to_string());
+        let stream = self.context.get_stream_no_info(self.lane_name(lane)).await.map_err(|error| fail(&error))?;
+        stream.purge().sequence(through + 1).await.map_err(|error| fail(&error))?;
+        Ok(())
+    }
+
+    /// Tells every node something, or one of them.
+    pub async fn tell(&self, whom: told::Whom, what: Bytes) -> Result<(), Fault> {
+        let subject = whom.subject(&self.name);
+        self.client.publish(subject, what).await.map_err(|error| Fault::Stream(error.to_string()))
+    }
+
+    /// What is told to all nodes and to this one.
+    pub async fn listen(&self, node: u64) -> Result<BoxStream<'static, Bytes>, Fault> {
+        let fail = |error: &dyn std::fmt::Display| Fault::Stream(error.to_string());
+        let all = self.client.subscribe(told::Whom::All.subject(&self.name)).await.map_err(|error| fail(&error))?;
+        let own =
+            self.client.subscribe(told::Whom::Node(node).subject(&self.name)).await.map_err(|error| fail(&error))?;
+        self.client.flush().await.map_err(|error| fail(&error))?;
+        Ok(futures_util::stream::select(all, own).map(|message| message.payload).boxed())
+    }
+
+    /// Whether the connection stands.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
+    fn lane_name(&self, lane: u32) -> String {
+        format!("{}_{lane}", self.name)
+    }
+
+    fn lane_subject(&self, lane: u32) -> String {
+        format!("{}.lane.{lane}", self.name)
+    }
+}
+
+/// The stream refuses what would make it hold more than it may.
+fn is_full(error: &jetstream::context::PublishError) -> bool {
+    use std::error::Error;
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(refusal) = cause.downcast_ref::<jetstream::Error>() {
+            let code = refusal.error_code();
+            return code == jetstream::ErrorCode::STREAM_STORE_FAILED
+                || code == jetstream::ErrorCode::INSUFFICIENT_RESOURCES
+                || code == jetstream::ErrorCode::STORAGE_RESOURCES_EXCEEDED;
+        }
+        source = cause.source();
+    }
+    false
+}
+
+fn taken<E: std::fmt::Display>(message: Result<jetstream::Message, E>) -> Result<Taken, Fault> {
+    let message = message.map_err(|error| Fault::Stream(error.to_string()))?;
+    let sequence = message.info().map_err(|error| Fault::Stream(error.to_string()))?.stream_sequence;
+    Ok(Taken { sequence, payload: message.message.payload })
+}

@@ -1,0 +1,12 @@
+//! The conformance suite on a cluster: one node on a PostgreSQL and a JetStream of its own, reopened and abandoned.
+
+mod support;
+
+use muster_store::suite::Subject;
+use support::Place;
+
+fn place() -> impl Subject {
+    Place::new()
+}
+
+muster_store::conformance!(place);
