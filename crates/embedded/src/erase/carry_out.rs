@@ -10,13 +10,13 @@ use muster_model::{
     message::Message,
 };
 use muster_store::{
-    deletion::{Decree, Delete, Deletion},
+    deletion::{Decree, Delete, Deletion, Instants},
     error::ReadError,
     record,
 };
 use rustc_hash::FxHashSet;
 
-use super::{known::deletion, tombstones::Instants, wipe::Wipe};
+use super::{known::deletion, wipe::Wipe};
 use crate::{
     error::not_a_record,
     history::restore,

@@ -29,7 +29,7 @@ use muster_store::{
     batch::decode_refused,
     clock::{Clock, SystemClock},
     codec,
-    deletion::{Deletion, Erasure, Removed, Stage, mentions, receipt::chain_end},
+    deletion::{Deletion, Erasure, Instants, Removed, Stage, mentions, receipt::chain_end},
     error::ReadError,
 };
 use rustc_hash::FxHashMap;
@@ -42,7 +42,6 @@ use super::{
     known, purge,
     rebuild::Rebuild,
     rewrite::{Place, rewrite},
-    tombstones::Instants,
 };
 use crate::{
     credentials, disk,

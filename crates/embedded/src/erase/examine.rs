@@ -12,13 +12,13 @@ use muster_model::{
 use muster_store::{
     batch::{Entry, decode_refused},
     codec,
-    deletion::{Deletion, Stage, mentions, receipt},
+    deletion::{Deletion, Instants, Stage, mentions, receipt},
     error::ReadError,
     record,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{find, known, tombstones::Instants};
+use super::{find, known};
 use crate::{
     credentials,
     error::{damaged, not_a_record, state_failed},

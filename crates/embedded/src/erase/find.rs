@@ -15,11 +15,10 @@ use muster_model::{
     profile::Span,
     time::Micros,
 };
-use muster_store::{error::ReadError, record::external_kind};
+use muster_store::{deletion::Instants, error::ReadError, record::external_kind};
 use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::tombstones::Instants;
 use crate::history::{
     directory::{By, Key},
     footers::Footer,

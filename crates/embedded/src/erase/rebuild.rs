@@ -18,14 +18,17 @@ use muster_model::{
     register::Stamp,
     time::Micros,
 };
-use muster_store::{deletion::Delete, error::ReadError, record};
+use muster_store::{
+    deletion::{Delete, Instants},
+    error::ReadError,
+    record,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     find::{self, Concerned},
     there::{BEGINNINGS_MAX, There, overtaken},
     tied::Tied,
-    tombstones::Instants,
     wipe::{self, Changes, Known, Wipe},
 };
 use crate::{

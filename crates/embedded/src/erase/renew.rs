@@ -16,13 +16,16 @@ use muster_model::{
     profile::Body,
     time::Micros,
 };
-use muster_store::{deletion::Delete, error::ReadError, record};
+use muster_store::{
+    deletion::{Delete, Instants},
+    error::ReadError,
+    record,
+};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     find,
     there::{BEGINNINGS_MAX, There, overtaken},
-    tombstones::Instants,
     wipe::{self, Changes, Wipe},
 };
 use crate::{

@@ -13,9 +13,8 @@ use muster_model::{
     kind::RecordKind,
     time::Micros,
 };
-use muster_store::error::ReadError;
+use muster_store::{deletion::Instants, error::ReadError};
 
-use super::tombstones::Instants;
 use crate::{
     error::not_written,
     history::{

@@ -10,13 +10,12 @@ use muster_model::{
 };
 use muster_store::{
     batch::{Batch, BatchBuilder, Entry, decode_refused},
-    deletion::mentions,
+    deletion::{Instants, mentions},
     error::ReadError,
     receipt::{Outcome, Receipt},
     record,
 };
 
-use super::tombstones::Instants;
 use crate::error::not_a_record;
 
 /// A batch without what deletions hide of it.

@@ -14,7 +14,7 @@ use muster_model::{
 };
 use muster_store::{
     batch::{Batch, BatchBuilder, Entry, decode_refused},
-    deletion::mentions,
+    deletion::{Instants, mentions},
     error::ReadError,
     follow::Letter,
     record,
@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     disk,
-    erase::{screen::left, tombstones::Instants},
+    erase::screen::left,
     error::{not_a_record, state_failed},
     journal::frame,
     views::Views,

@@ -9,7 +9,7 @@ use muster_model::{
     message::{self, Message, ordered_at},
     time::Micros,
 };
-use muster_store::error::ReadError;
+use muster_store::{deletion::Veil, error::ReadError};
 use rustc_hash::FxHashSet;
 
 use super::{
@@ -20,7 +20,6 @@ use super::{
     scan::{self, Filter, Texts, times},
     schema,
 };
-use crate::erase::tombstones::Veil;
 
 /// What a track must have to be looked at: one of these records, this name, a time in these bounds (both included).
 #[derive(Clone, Debug, Default)]

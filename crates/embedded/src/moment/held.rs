@@ -19,6 +19,7 @@ use muster_model::{
 use muster_store::{
     attribution::associations,
     codec,
+    deletion::Veil,
     error::ReadError,
     lists::kept_seen,
     profiles::Children,
@@ -30,7 +31,6 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::scan::Everything;
 use crate::{
     engine::{Embedded, Reader},
-    erase::tombstones::Veil,
     error::{damaged, state_failed},
     follow::place::Place,
     history::{footers::Footers, manifest::Segment},

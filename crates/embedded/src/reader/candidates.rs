@@ -10,12 +10,11 @@ use muster_model::{
     id::{IdSpace, RecordId, WorkspaceId},
     kind::RecordKind,
 };
-use muster_store::{error::ReadError, profiles::Children};
+use muster_store::{deletion::Veil, error::ReadError, profiles::Children};
 use rustc_hash::FxHashSet;
 
 use crate::{
     engine::Reader,
-    erase::tombstones::Veil,
     error::damaged,
     history::{
         footers::Footer,

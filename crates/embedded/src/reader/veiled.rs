@@ -10,17 +10,14 @@ use muster_model::{
     limits::FUTURE_MICROS_MAX,
     time::Micros,
 };
-use muster_store::error::ReadError;
+use muster_store::{deletion::Veil, error::ReadError};
 
-use crate::{
-    erase::tombstones::Veil,
-    history::{
-        directory::{By, Key},
-        footers::Footer,
-        manifest::unreadable,
-        scan::{self, Filter, Texts, times},
-        schema,
-    },
+use crate::history::{
+    directory::{By, Key},
+    footers::Footer,
+    manifest::unreadable,
+    scan::{self, Filter, Texts, times},
+    schema,
 };
 
 /// Whether a file may hold tracks that are hidden.

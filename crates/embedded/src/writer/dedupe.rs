@@ -13,6 +13,7 @@ use muster_model::{
 };
 use muster_store::{
     batch::{self, Batch, BatchBuilder},
+    deletion::Instants,
     error::ReadError,
     import::{Note, Owned, TakenBack},
     receipt::{Outcome, Receipt},
@@ -26,10 +27,7 @@ use super::{
     sieve::Sieve,
 };
 use crate::{
-    erase::{
-        screen::{is_gone, screen},
-        tombstones::Instants,
-    },
+    erase::screen::{is_gone, screen},
     error::not_a_record,
     options::Options,
     touch::touch,

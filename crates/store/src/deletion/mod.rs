@@ -14,6 +14,9 @@ pub mod progress;
 /// The receipt as text, and the chain that the receipts of a workspace form.
 pub mod receipt;
 
+/// What was deleted, and when.
+pub mod instants;
+
 /// Which records the deletion of one record covers.
 pub mod cover;
 
@@ -25,6 +28,7 @@ use muster_model::{deletion::DeletionId, id::WorkspaceId};
 use crate::{Answer, error::ReadError};
 pub use cover::{CoverError, Covered, cover};
 pub use decree::{Decree, Delete};
+pub use instants::{Instants, Veil};
 pub use mention::{mentions, names};
 pub use progress::{Deletion, Erasure, Removed, Seal, Stage};
 
