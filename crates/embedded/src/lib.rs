@@ -34,7 +34,7 @@ pub mod tally;
 /// What readers and the writer share.
 pub mod views;
 
-/// Records as attribution asks for them.
+/// Records as attribution, deletions and corrections ask for them.
 pub mod records;
 
 /// Reading.

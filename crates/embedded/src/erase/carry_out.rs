@@ -10,16 +10,17 @@ use muster_model::{
     message::Message,
 };
 use muster_store::{
-    deletion::{Decree, Delete, Deletion, Instants},
+    deletion::{Decree, Delete, Deletion, Instants, Wipe},
     error::ReadError,
     record,
 };
 use rustc_hash::FxHashSet;
 
-use super::{known::deletion, wipe::Wipe};
+use super::{apply::Ready, known::deletion};
 use crate::{
     error::not_a_record,
     history::restore,
+    records::Standing,
     views::{Current, Views},
     writer::{apply::Places, ledger::OverlayLedger},
 };
@@ -41,13 +42,14 @@ pub fn carry_out(workspace: WorkspaceId, decree: Decree, views: &Views) -> Resul
     };
     let changes = {
         let current = views.look();
-        Wipe::plan(workspace, &delete, &current, &views.state)?
+        Wipe::plan(Standing { workspace, current: &current, state: &views.state }, &delete)?
     };
-    let doubtful = changes.doubtful.clone();
     if let Some(erasure) = deletion.erasure_mut() {
         erasure.removed.add(&changes.removed);
     }
-    let left = if doubtful.is_empty() { Left::default() } else { Left::of(workspace, &delete, &doubtful, views)? };
+    let doubtful = &changes.doubtful;
+    let left = if doubtful.is_empty() { Left::default() } else { Left::of(workspace, &delete, doubtful, views)? };
+    let changes = Ready::new(workspace, changes);
     views.change(|current| {
         if let Some(erasure) = deletion.erasure() {
             views.tombstones.add(workspace, erasure);

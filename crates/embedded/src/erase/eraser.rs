@@ -29,7 +29,7 @@ use muster_store::{
     batch::decode_refused,
     clock::{Clock, SystemClock},
     codec,
-    deletion::{Deletion, Erasure, Instants, Removed, Stage, mentions, receipt::chain_end},
+    deletion::{Concerned, Deletion, Erasure, Instants, Removed, Stage, mentions, receipt::chain_end},
     error::ReadError,
 };
 use rustc_hash::FxHashMap;
@@ -38,8 +38,7 @@ use tracing::{error, info, warn};
 
 use super::{
     expiry::Expiry,
-    find::{self, Concerned},
-    known, purge,
+    find, known, purge,
     rebuild::Rebuild,
     rewrite::{Place, rewrite},
 };
@@ -183,7 +182,7 @@ impl Eraser {
         let _files = self.views.files.lock();
         let deleted = Arc::new(instants(&jobs));
         let ids = self.views.id_space(workspace)?;
-        let mut concerned = Concerned::default();
+        let (mut concerned, mut files) = (Concerned::default(), Vec::new());
         let manifest = Arc::clone(&self.views.look().manifest);
         let erasures = jobs.iter().filter_map(|job| job.deletion.erasure());
         let filter = find::filter(erasures.flat_map(|erasure| {
@@ -192,14 +191,16 @@ impl Eraser {
         }));
         for segment in manifest.of(workspace) {
             self.go_on()?;
-            concerned.look_through(segment, ids, &deleted, filter.as_ref())?;
+            if find::look_through(segment, ids, &deleted, filter.as_ref(), &mut concerned)? {
+                files.push(segment);
+            }
         }
         let rebuild = Rebuild::new(&self.views, workspace, Arc::clone(&deleted), &concerned)?;
         if !rebuild.is_empty() {
             rebuild.correct()?;
         }
         self.checkpoint()?;
-        for segment in &concerned.files {
+        for segment in &files {
             self.go_on()?;
             self.spare(segment.bytes)?;
             let rewritten = self.rewrite(workspace, segment, &deleted, &mut jobs);
@@ -214,7 +215,7 @@ impl Eraser {
         }
         self.seal(workspace, &mut jobs)?;
         let millis = started.elapsed().as_millis() as u64;
-        info!(deletions = jobs.len(), files = concerned.files.len(), millis, "what was deleted is removed from disk");
+        info!(deletions = jobs.len(), files = files.len(), millis, "what was deleted is removed from disk");
         Ok(())
     }
 

@@ -140,7 +140,7 @@ impl Workspace {
         for segment in manifest.of(self.id) {
             let mut left = 0u64;
             find::heads(segment, self.ids, &|id| self.deleted.concerns(id), &mut |_, head| {
-                left += u64::from(head.fate(hides) != Fate::Keep);
+                left += u64::from(head.fate(head.reach(), hides) != Fate::Keep);
             })?;
             if left > 0 {
                 let path = &segment.relative_path;

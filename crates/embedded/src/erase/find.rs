@@ -2,22 +2,24 @@
 //!
 //! Reads the columns that hold names and times, nothing else, and of them the rows to which a file's directory points; all rows
 //! where a kind of record is deleted that no directory has. A name is hashed once a batch. What a removed message said of
-//! records that stay is noted, so that it can be corrected.
+//! records that stay is noted ([`muster_store::deletion::concerned`]), so that it can be corrected.
 
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use arrow_array::{Array, DictionaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, types::Int32Type};
 use muster_model::{
-    deletion::{self, Fate, Reach, Subject, reach},
+    deletion::Subject,
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
-    message::ordered_at,
-    profile::Span,
     time::Micros,
 };
-use muster_store::{deletion::Instants, error::ReadError, record::external_kind};
+use muster_store::{
+    deletion::{Concerned, Instants},
+    error::ReadError,
+    record::{self, external_kind},
+};
 use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use crate::history::{
     directory::{By, Key},
@@ -40,71 +42,12 @@ const COLUMNS: [usize; 8] = [
     schema::CUSTOM_OBJECT_ID,
 ];
 
-/// What one row says of itself.
-pub struct Head {
-    pub kind: Kind,
-    pub timestamp: Micros,
-    pub received_at: Micros,
-    pub subjects: Vec<Subject>,
-}
-
-impl Head {
-    /// What deletions leave of it.
-    pub fn fate(&self, hides: impl Fn(RecordId, Reach) -> bool) -> Fate {
-        deletion::fate(self.kind, self.subjects.iter().copied(), reach(self.timestamp, self.received_at), hides)
-    }
-
-    /// Which record it names as a child of which.
-    fn relations(&self) -> impl Iterator<Item = (Subject, Subject)> {
-        let child = match self.kind {
-            Kind::Account => Some(RecordKind::Account),
-            Kind::User | Kind::Unlink => Some(RecordKind::User),
-            Kind::CustomObjectInstance => Some(RecordKind::Instance),
-            Kind::NpsResponse => Some(RecordKind::NpsResponse),
-            Kind::Leave if self.subjects.iter().any(|(kind, _)| *kind == RecordKind::Instance) => {
-                Some(RecordKind::Instance)
-            }
-            Kind::Leave if self.subjects.iter().any(|(kind, _)| *kind == RecordKind::User) => Some(RecordKind::User),
-            Kind::Organization | Kind::Track | Kind::CustomObject | Kind::Leave => None,
-        };
-        let child = self.subjects.iter().copied().find(|(kind, _)| Some(*kind) == child);
-        let parents = self.subjects.iter().copied();
-        child.into_iter().flat_map(move |child| {
-            // Whom it says to be someone anonymous is no parent.
-            let of = |parent: &Subject| parent.0 != RecordKind::Anonymous;
-            parents.clone().filter(of).filter(move |parent| *parent != child).map(move |parent| (parent, child))
-        })
-    }
-
-    /// The user and the anonymous id that it says are one.
-    fn tie(&self) -> Option<(RecordId, RecordId)> {
-        let named = |wanted| self.subjects.iter().find(|(kind, _)| *kind == wanted).map(|(_, id)| *id);
-        named(RecordKind::User).zip(named(RecordKind::Anonymous)).filter(|_| self.kind == Kind::User)
-    }
-
-    /// The user of a track that names no account: it may belong to any of the user's.
-    fn loose_user(&self) -> Option<RecordId> {
-        let named = |wanted| self.subjects.iter().find(|(kind, _)| *kind == wanted).map(|(_, id)| *id);
-        named(RecordKind::User).filter(|_| self.kind == Kind::Track && named(RecordKind::Account).is_none())
-    }
-
-    /// The anonymous id of a track that names no user: it may belong to any of those that it was.
-    fn anonymous(&self) -> Option<RecordId> {
-        let mut named = self.subjects.iter().filter(|(kind, _)| *kind == RecordKind::Anonymous);
-        named.next().map(|(_, id)| *id).filter(|_| self.kind == Kind::Track)
-    }
-
-    fn ordered_at(&self) -> Micros {
-        ordered_at(self.timestamp, self.received_at)
-    }
-}
-
 /// Calls `visit` for every row that names a wanted record, with the number of its row group.
 pub fn heads(
     segment: &Arc<Segment>,
     ids: IdSpace,
     wanted: &dyn Fn(RecordId) -> bool,
-    visit: &mut dyn FnMut(usize, Head),
+    visit: &mut dyn FnMut(usize, record::Names),
 ) -> Result<(), ReadError> {
     let fail = |error: &dyn std::fmt::Display| unreadable(segment, error);
     let metadata = Footer::read(segment)?.metadata;
@@ -131,7 +74,7 @@ fn heads_within(
     rows: &[Range<u64>],
     ids: IdSpace,
     wanted: &dyn Fn(RecordId) -> bool,
-    visit: &mut dyn FnMut(Head),
+    visit: &mut dyn FnMut(record::Names),
 ) -> Result<(), ReadError> {
     scan::read(footer, rows, &COLUMNS, |_, batch| {
         let odd = || unreadable(&footer.segment, &"unexpected columns");
@@ -188,7 +131,7 @@ fn visit_batch(
     batch: &RecordBatch,
     ids: IdSpace,
     wanted: &dyn Fn(RecordId) -> bool,
-    visit: &mut dyn FnMut(Head),
+    visit: &mut dyn FnMut(record::Names),
 ) -> Option<()> {
     let organizations = Names::of(batch, schema::ORGANIZATION_ID, |name| ids.record(RecordKind::Organization, name))?;
     let accounts = Names::of(batch, schema::ACCOUNT_ID, |name| ids.record(RecordKind::Account, name))?;
@@ -222,11 +165,11 @@ fn visit_batch(
             external,
         ];
         if subjects.iter().flatten().any(|(_, id)| wanted(*id)) {
-            visit(Head {
+            visit(record::Names {
                 kind,
                 timestamp: Micros(timestamps.value(row)),
                 received_at: Micros(receipts.value(row)),
-                subjects: subjects.into_iter().flatten().collect(),
+                subjects,
             });
         }
     }
@@ -246,84 +189,25 @@ pub fn may_hold(segment: &Arc<Segment>, filter: Option<&Filter>) -> Result<bool,
     Ok(!scan::chunks(&Footer::read(segment)?, filter).ranges().is_empty())
 }
 
-/// What removed messages said of records that stay.
-#[derive(Debug, Default)]
-pub struct Concerned {
-    /// When they said it.
-    pub spans: FxHashMap<Subject, Span>,
-    /// When users did something that named no account.
-    pub loose: FxHashMap<RecordId, Span>,
-    /// Anonymous ids that did something which went.
-    pub anonymous: FxHashSet<RecordId>,
-    /// Records about which a message lost a name.
-    pub redacted: FxHashSet<Subject>,
-    /// Who was named as whose child by them, of parents that stay.
-    pub relations: FxHashSet<(Subject, Subject)>,
-    /// Users and anonymous ids that they said are one.
-    pub ties: FxHashSet<(RecordId, RecordId)>,
-    /// Files with something to remove.
-    pub files: Vec<Arc<Segment>>,
-}
-
-impl Concerned {
-    /// Looks through a file, as far as its directory tells that something may pass the filter.
-    pub fn look_through(
-        &mut self,
-        segment: &Arc<Segment>,
-        ids: IdSpace,
-        deleted: &Instants,
-        filter: Option<&Filter>,
-    ) -> Result<(), ReadError> {
-        let mut found = false;
-        let wanted = |id| deleted.concerns(id);
-        let mut look = |head: Head| found |= self.look(&head, deleted);
-        match filter {
-            Some(filter) => {
-                let footer = Footer::read(segment)?;
-                let rows = scan::chunks(&footer, filter).ranges();
-                heads_within(&footer, &rows, ids, &wanted, &mut look)?;
-            }
-            None => heads(segment, ids, &wanted, &mut |_, head| look(head))?,
+/// Notes what rows of a file that go or change said of records that stay, as far as the file's directory tells that something may
+/// pass the filter; whether there are any.
+pub fn look_through(
+    segment: &Arc<Segment>,
+    ids: IdSpace,
+    deleted: &Instants,
+    filter: Option<&Filter>,
+    concerned: &mut Concerned,
+) -> Result<bool, ReadError> {
+    let mut found = false;
+    let wanted = |id| deleted.concerns(id);
+    let mut look = |head: record::Names| found |= concerned.look(&head, deleted);
+    match filter {
+        Some(filter) => {
+            let footer = Footer::read(segment)?;
+            let rows = scan::chunks(&footer, filter).ranges();
+            heads_within(&footer, &rows, ids, &wanted, &mut look)?;
         }
-        if found {
-            self.files.push(Arc::clone(segment));
-        }
-        Ok(())
+        None => heads(segment, ids, &wanted, &mut |_, head| look(head))?,
     }
-
-    /// Notes what a message that names a deleted record said of others; whether it is to be removed or changed.
-    fn look(&mut self, head: &Head, deleted: &Instants) -> bool {
-        let fate = head.fate(|id, reach| deleted.hides(id, reach));
-        let hidden = |id| deleted.hides(id, reach(head.timestamp, head.received_at));
-        let others = head.subjects.iter().filter(|(_, id)| !hidden(*id));
-        match fate {
-            Fate::Keep => {}
-            Fate::Redact => {
-                self.ties.extend(head.tie().filter(|(_, anonymous)| hidden(*anonymous)));
-                self.redacted.extend(others);
-                // An id that goes in part stays.
-                let parts = head.tie().map(|(_, anonymous)| (RecordKind::Anonymous, anonymous));
-                self.redacted.extend(parts);
-            }
-            Fate::Drop => {
-                let at = head.ordered_at();
-                // That an account left an organization may be the last that was said of it.
-                if head.kind == Kind::Leave {
-                    self.redacted.extend(others.clone());
-                }
-                if let Some(user) = head.loose_user().filter(|user| !hidden(*user)) {
-                    self.loose.entry(user).or_default().take_in(at);
-                }
-                if let Some(anonymous) = head.anonymous() {
-                    self.anonymous.insert(anonymous);
-                    // One that goes in part stays.
-                    self.spans.entry((RecordKind::Anonymous, anonymous)).or_default().take_in(at);
-                }
-                others.for_each(|subject| self.spans.entry(*subject).or_default().take_in(at));
-                self.ties.extend(head.tie());
-                self.relations.extend(head.relations().filter(|((_, parent), _)| !hidden(*parent)));
-            }
-        }
-        fate != Fate::Keep
-    }
+    Ok(found)
 }

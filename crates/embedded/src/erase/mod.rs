@@ -1,7 +1,7 @@
 //! Deleting: at once for every reader, on disk soon after, proven by a receipt.
 //!
 //! A decree goes through the journal like a message. When it is durable, the writer takes what it covers out of the
-//! overlay and hides what lies below it ([`crate::erase::wipe`], [`crate::erase::carry_out`]); from then on no read shows anything of it, and late
+//! overlay and hides what lies below it ([`muster_store::deletion::wipe`], [`crate::erase::carry_out`]); from then on no read shows anything of it, and late
 //! messages about it are dropped before the journal ([`crate::erase::screen`]). What deletions hide follows from
 //! [`crate::erase::tombstones`] alone, so every later step can be repeated after a crash. `docs/decisions/0006-deletion.md` says why.
 
@@ -14,20 +14,14 @@ pub mod known;
 /// Keeping late messages about deleted records out.
 pub mod screen;
 
-/// What must change in memory for a deletion, worked out before anything does.
-pub mod wipe;
-
-/// What a deletion changes about anonymous ids.
-mod untie;
+/// Making the changes that were worked out.
+pub mod apply;
 
 /// Finding the rows that deletions concern, and what else they concern.
 pub mod find;
 
 /// Correcting records that stay, from the messages that are left.
 pub mod rebuild;
-
-/// Which users anonymous ids were, once messages that said so are gone.
-mod tied;
 
 /// Writing a history file anew, without what was deleted.
 pub mod rewrite;

@@ -20,17 +20,45 @@ pub mod instants;
 /// Which records the deletion of one record covers.
 pub mod cover;
 
+/// What a store is to change, as plain data.
+pub mod changes;
+
+/// Records as they would be with the changes that are worked out so far.
+mod revised;
+
+/// What must change for a deletion.
+pub mod wipe;
+
+/// What a deletion changes about anonymous ids.
+mod untie;
+
+/// What removed messages said of records that stay.
+pub mod concerned;
+
+/// Correcting records that stay, from the messages that are left.
+pub mod correction;
+
+/// From which parents anonymous ids are found once messages that said so are gone.
+mod tied;
+
+/// Records that a message taken back named, made anew from what is left.
+pub mod renewal;
+
 /// Whether a message set aside names a deleted record.
 pub mod mention;
 
 use muster_model::{deletion::DeletionId, id::WorkspaceId};
 
 use crate::{Answer, error::ReadError};
+pub use changes::{Changed, Changes};
+pub use concerned::Concerned;
+pub use correction::Correction;
 pub use cover::{CoverError, Covered, cover};
 pub use decree::{Decree, Delete};
 pub use instants::{Instants, Veil};
 pub use mention::{mentions, names};
 pub use progress::{Deletion, Erasure, Removed, Seal, Stage};
+pub use wipe::Wipe;
 
 /// A page of deletions, newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,8 +1,8 @@
-//! What a deletion changes about anonymous ids, worked out with everything else that it changes ([`crate::erase::wipe`]).
+//! What a deletion changes about anonymous ids, worked out with everything else that it changes ([`crate::deletion::wipe`]).
 //!
 //! An id that was nobody else goes with its user. One that was others as well stays without what it did while it was that
 //! user, and without the ties that said so. Whom the rest of it belongs to, and so when others were seen first and last,
-//! is read from events until the history files are written anew.
+//! is read from events until a correction has gone through the messages that are left.
 
 use muster_model::{
     deletion::Subject,
@@ -10,20 +10,20 @@ use muster_model::{
     kind::RecordKind,
     profile::{Anonymous, Body, Profile, Span, User},
 };
-use muster_store::error::ReadError;
 
 use super::wipe::Wipe;
+use crate::{error::ReadError, records::Records};
 
 /// When an anonymous id did something, and when it did so without naming an account.
 type Did = (Span, Span);
 
-impl Wipe<'_> {
+impl<R: Records> Wipe<R> {
     /// An anonymous id goes: those that it was lose what it did.
     pub(super) fn anonymous(&mut self, subject: Subject, body: &Anonymous) -> Result<(), ReadError> {
         for link in body.users.links() {
             let user = (RecordKind::User, link.parent);
             self.unrelate(user, subject);
-            if let Some(profile) = self.present(user)? {
+            if let Some(profile) = self.records.profile(user)? {
                 profile.as_user().into_iter().flat_map(User::parents).for_each(|parent| self.unrelate(parent, subject));
             }
             self.doubt(link.parent, (body.seen, body.seen_loose))?;
@@ -37,7 +37,7 @@ impl Wipe<'_> {
         if self.goes(subject) {
             return Ok(());
         }
-        self.unsay((RecordKind::User, anonymous), user);
+        self.unsay(anonymous, (RecordKind::User, user));
         self.unrelate((RecordKind::User, user), subject);
         let mut left: Option<(Vec<RecordId>, Did)> = None;
         self.change(subject, |body| {
@@ -50,7 +50,7 @@ impl Wipe<'_> {
         let Some((others, did)) = left else { return Ok(()) };
         let mut found_from = Vec::new();
         for other in others {
-            let other_user = self.present((RecordKind::User, other))?;
+            let other_user = self.records.profile((RecordKind::User, other))?;
             found_from.extend(other_user.as_deref().and_then(Profile::as_user).into_iter().flat_map(User::parents));
             self.doubt(other, did)?;
         }

@@ -1,81 +1,43 @@
-//! What must change in memory for a deletion, worked out before anything does.
+//! What must change for a deletion, worked out before anything does.
 //!
 //! Everything known of the covered records goes. What others say of them goes with them: links, counts, children. What
 //! only their messages can tell, such as the first instant of a record that a removed message named, is corrected when
-//! the history files are written anew.
-
-use std::sync::Arc;
+//! those go from the history ([`crate::deletion::correction`]).
 
 use muster_model::{
     association::{Link, Statement},
     change::{Ledger, NewProfile},
     deletion::Subject,
-    id::{RecordId, WorkspaceId},
+    id::RecordId,
     kind::RecordKind,
     members, nps,
     profile::{Account, Body, Parent, Profile, Span, User},
     register::{Register, Stamp},
     time::Micros,
 };
-use muster_store::{
-    deletion::{Delete, Removed},
-    error::ReadError,
-    records::parents_of,
-};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::{
-    keys::ProfileKey,
-    lists::entries::Listed,
-    overlay::{Overlay, StatementsKey},
-    slots::Slot,
-    state::State,
-    views::{Current, children_now, statements_now},
-    writer::apply::load_slot,
-};
+use super::{changes::Changes, decree::Delete, revised::Revised};
+use crate::{error::ReadError, records::Records};
 
-/// A profile in its present version, and where the version below the live overlay stands in lists.
-pub type Known = (Arc<Profile>, Option<Listed>);
-
-/// The changes.
-pub struct Wipe<'a> {
-    workspace: WorkspaceId,
-    current: &'a Current,
-    state: &'a State,
+/// The changes in the making.
+pub struct Wipe<R> {
+    pub(super) records: Revised<R>,
     subjects: FxHashSet<Subject>,
-    changed: FxHashMap<ProfileKey, Known>,
     /// What folding asked for and is not there; never kept.
-    missing: FxHashMap<ProfileKey, Profile>,
-    pub changes: Changes,
+    missing: FxHashMap<Subject, Profile>,
+    changes: Changes,
 }
 
-/// What [`Changes::apply`] does.
-#[derive(Default)]
-pub struct Changes {
-    gone: Vec<ProfileKey>,
-    changed: Vec<(ProfileKey, Known)>,
-    unrelated: Vec<(ProfileKey, (RecordKind, RecordId))>,
-    unsaid: Vec<(StatementsKey, RecordId)>,
-    said: Vec<(StatementsKey, Statement)>,
-    pub removed: Removed,
-    /// Covered records of which messages may be left that the deletion does not hide: their names.
-    pub doubtful: Vec<(Subject, Box<str>)>,
-}
-
-impl<'a> Wipe<'a> {
+impl<R: Records> Wipe<R> {
     /// Works out what a deletion changes.
-    pub fn plan(
-        workspace: WorkspaceId,
-        delete: &Delete,
-        current: &'a Current,
-        state: &'a State,
-    ) -> Result<Changes, ReadError> {
+    pub fn plan(records: R, delete: &Delete) -> Result<Changes, ReadError> {
         let subjects = delete.subjects.iter().copied().collect();
-        let (changed, missing, changes) = (FxHashMap::default(), FxHashMap::default(), Changes::default());
-        let mut wipe = Wipe { workspace, current, state, subjects, changed, missing, changes };
+        let (records, missing) = (Revised::new(records), FxHashMap::default());
+        let mut wipe = Wipe { records, subjects, missing, changes: Changes::default() };
         let mut done = FxHashSet::default();
         for subject in delete.subjects.iter().filter(|subject| done.insert(**subject)) {
-            let Some((profile, _)) = wipe.known(*subject)? else { continue };
+            let Some(profile) = wipe.records.profile(*subject)? else { continue };
             wipe.changes.removed.count_record(subject.0);
             if profile.updated_at > delete.at {
                 wipe.changes.doubtful.push((*subject, profile.external_id.clone()));
@@ -95,16 +57,14 @@ impl<'a> Wipe<'a> {
                 Body::Anonymous(anonymous) => wipe.anonymous(*subject, anonymous)?,
                 Body::CustomObject => {}
             }
-            let key = wipe.key(*subject);
-            wipe.changes.gone.push(key);
+            wipe.changes.gone.push(*subject);
         }
         for part in &delete.parts {
             wipe.part(part.anonymous)?;
         }
-        let subjects = std::mem::take(&mut wipe.subjects);
-        let survives = |(key, _): &(ProfileKey, Known)| !subjects.contains(&(key.kind, key.id));
-        wipe.changes.changed = wipe.changed.into_iter().filter(survives).collect();
-        Ok(wipe.changes)
+        let Wipe { records, subjects, mut changes, .. } = wipe;
+        changes.changed = records.into_changed().filter(|(subject, _)| !subjects.contains(subject)).collect();
+        Ok(changes)
     }
 
     /// A user goes: its accounts lose it.
@@ -129,11 +89,11 @@ impl<'a> Wipe<'a> {
             self.unrelate((RecordKind::Organization, link.parent), child);
         }
         if user.tied {
-            for anonymous in Wipe::children(self, child, RecordKind::Anonymous)? {
+            for anonymous in self.records.children(child, RecordKind::Anonymous)? {
                 self.untie(anonymous, id, user)?;
             }
         }
-        for response in Wipe::children(self, child, RecordKind::NpsResponse)? {
+        for response in self.records.children(child, RecordKind::NpsResponse)? {
             self.response_of((RecordKind::NpsResponse, response), id, user)?;
         }
         Ok(())
@@ -145,7 +105,8 @@ impl<'a> Wipe<'a> {
         user.parents().for_each(|parent| self.unrelate(parent, response));
         self.unrelate((RecordKind::User, id), response);
         let doubtful = self.changes.doubtful.iter().any(|(subject, _)| *subject == (RecordKind::User, id));
-        if let Some((known, _)) = self.known(response)?.filter(|_| doubtful && !self.subjects.contains(&response)) {
+        if let Some(known) = self.records.profile(response)?.filter(|_| doubtful && !self.subjects.contains(&response))
+        {
             self.changes.doubtful.push((response, known.external_id.clone()));
         }
         self.change(response, |body| {
@@ -163,20 +124,20 @@ impl<'a> Wipe<'a> {
         let Some((user, _)) = nps::standing(profile) else { return Ok(()) };
         let whose = (RecordKind::User, user);
         self.unrelate(whose, subject);
-        let Some((known, _)) = self.known(whose)? else { return Ok(()) };
+        let Some(known) = self.records.profile(whose)? else { return Ok(()) };
         let Some(body) = known.as_user() else { return Ok(()) };
         body.parents().for_each(|parent| self.unrelate(parent, subject));
         if self.subjects.contains(&whose) {
             return Ok(());
         }
         let (mut heard, mut last) = (false, None);
-        for id in Wipe::children(self, whose, RecordKind::NpsResponse)? {
+        for id in self.records.children(whose, RecordKind::NpsResponse)? {
             let other = (RecordKind::NpsResponse, id);
             if self.subjects.contains(&other) {
                 continue;
             }
             heard = true;
-            let Some((response, _)) = self.known(other)? else { continue };
+            let Some(response) = self.records.profile(other)? else { continue };
             let answer = nps::standing(&response).filter(|(whose, _)| *whose == user).and_then(|(_, answer)| answer);
             last = [last, answer].into_iter().flatten().max_by_key(nps::Answer::place);
         }
@@ -200,7 +161,7 @@ impl<'a> Wipe<'a> {
                 }
             })?;
         }
-        for user in Wipe::children(self, subject, RecordKind::User)? {
+        for user in self.records.children(subject, RecordKind::User)? {
             self.unlink(user, subject)?;
         }
         self.orphan_instances(subject)
@@ -208,21 +169,21 @@ impl<'a> Wipe<'a> {
 
     /// An organization goes: its accounts and its users lose it.
     fn organization(&mut self, subject: Subject) -> Result<(), ReadError> {
-        for account in Wipe::children(self, subject, RecordKind::Account)? {
+        for account in self.records.children(subject, RecordKind::Account)? {
             self.change((RecordKind::Account, account), |body| {
                 if let Body::Account(account) = body {
                     forget(&mut account.organization, subject.1);
                 }
             })?;
         }
-        for user in Wipe::children(self, subject, RecordKind::User)? {
+        for user in self.records.children(subject, RecordKind::User)? {
             self.unlink(user, subject)?;
         }
         self.orphan_instances(subject)
     }
 
     fn orphan_instances(&mut self, parent: Subject) -> Result<(), ReadError> {
-        for instance in Wipe::children(self, parent, RecordKind::Instance)? {
+        for instance in self.records.children(parent, RecordKind::Instance)? {
             self.change((RecordKind::Instance, instance), |body| {
                 if let Body::Instance(instance) = body {
                     forget(&mut instance.account, parent.1);
@@ -239,10 +200,10 @@ impl<'a> Wipe<'a> {
         if self.subjects.contains(&(RecordKind::User, user)) {
             return Ok(());
         }
-        self.changes.unsaid.push(((self.workspace, kind, user), parent));
+        self.unsay(user, (kind, parent));
         if kind == RecordKind::Account {
-            let known = self.known((RecordKind::User, user))?;
-            let body = known.as_ref().and_then(|(profile, _)| profile.as_user());
+            let known = self.records.profile((RecordKind::User, user))?;
+            let body = known.as_deref().and_then(Profile::as_user);
             let stands = |user: &&User| user.accounts.links().iter().any(|link| link.parent == parent && link.stands());
             if let Some(last) = body.filter(stands).map(|user| user.nps.last) {
                 if let Some(last) = last {
@@ -282,78 +243,48 @@ impl<'a> Wipe<'a> {
         self.subjects.contains(&subject)
     }
 
-    /// A record as it is now, without anything else.
-    pub(super) fn present(&self, subject: Subject) -> Result<Option<Arc<Profile>>, ReadError> {
-        Ok(self.known(subject)?.map(|(profile, _)| profile))
-    }
-
-    /// Takes back everything said about a record, under its parents' kind, and this parent.
-    pub(super) fn unsay(&mut self, (parents, of): Subject, parent: RecordId) {
-        self.changes.unsaid.push(((self.workspace, parents, of), parent));
+    /// Takes back everything said about a record and a parent.
+    pub(super) fn unsay(&mut self, about: RecordId, parent: Subject) {
+        self.changes.unsaid.push((about, parent));
     }
 
     pub(super) fn unrelate(&mut self, parent: Subject, child: Subject) {
-        let key = self.key(parent);
-        self.changes.unrelated.push((key, child));
+        self.changes.unrelated.push((parent, child));
     }
 
-    fn key(&self, (kind, id): Subject) -> ProfileKey {
-        ProfileKey::new(self.workspace, kind, id)
-    }
-
-    /// A record as it is now, the changes worked out so far included.
-    fn known(&self, subject: Subject) -> Result<Option<Known>, ReadError> {
-        let key = self.key(subject);
-        if let Some(known) = self.changed.get(&key) {
-            return Ok(Some(known.clone()));
-        }
-        known(self.current, self.state, &key)
-    }
-
+    /// Changes a record that stays.
     pub(super) fn change(&mut self, subject: Subject, change: impl FnOnce(&mut Body)) -> Result<(), ReadError> {
         if self.subjects.contains(&subject) {
             return Ok(());
         }
-        let Some((mut profile, below)) = self.known(subject)? else { return Ok(()) };
-        change(&mut Arc::make_mut(&mut profile).body);
-        self.changed.insert(self.key(subject), (profile, below));
+        if let Some(profile) = self.records.profile_mut(subject)? {
+            change(&mut profile.body);
+        }
         Ok(())
-    }
-
-    fn children(&self, parent: Subject, kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
-        let key = self.key(parent);
-        children_now(&self.current.live, self.current.frozen.as_deref(), self.state, &key, kind)
     }
 }
 
 /// Counts of answers are the model's; what they change is worked out like everything else here.
-impl Ledger for Wipe<'_> {
+impl<R: Records> Ledger for Wipe<R> {
     type Error = ReadError;
 
     fn profile(&mut self, new: NewProfile<'_>) -> Result<&mut Profile, ReadError> {
-        let key = self.key((new.kind, new.id));
-        if !self.changed.contains_key(&key) {
-            match self.known((new.kind, new.id))? {
-                Some(known) => drop(self.changed.insert(key, known)),
-                None => {
-                    let empty = || Profile::new(new.kind, new.id, new.external_id, new.received_at);
-                    return Ok(self.missing.entry(key).or_insert_with(empty));
-                }
-            }
+        let subject = (new.kind, new.id);
+        let empty = || Profile::new(new.kind, new.id, new.external_id, new.received_at);
+        match self.records.profile_mut(subject)? {
+            Some(profile) => Ok(profile),
+            None => Ok(self.missing.entry(subject).or_insert_with(empty)),
         }
-        let (profile, _) = self.changed.get_mut(&key).expect("inserted above when it was missing");
-        Ok(Arc::make_mut(profile))
     }
 
     fn statements(&mut self, user: RecordId, parents: RecordKind) -> Result<Vec<Statement>, ReadError> {
-        let (live, frozen) = (&self.current.live, self.current.frozen.as_deref());
-        statements_now(live, frozen, self.state, (self.workspace, parents, user))
+        self.records.records.statements(user, parents)
     }
 
     fn keep_statement(&mut self, _: RecordId, _: RecordKind, _: Statement) {}
 
     fn children(&mut self, parent: Subject, kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
-        Wipe::children(self, parent, kind)
+        self.records.children(parent, kind)
     }
 
     fn look<T>(
@@ -362,85 +293,10 @@ impl Ledger for Wipe<'_> {
         id: RecordId,
         look: impl FnOnce(&Profile) -> T,
     ) -> Result<Option<T>, ReadError> {
-        Ok(self.known((kind, id))?.map(|(profile, _)| look(&profile)))
+        Ok(self.records.profile((kind, id))?.as_deref().map(look))
     }
 
     fn relate(&mut self, _: Subject, _: Subject) {}
-}
-
-/// A record as it is now.
-pub fn known(current: &Current, state: &State, key: &ProfileKey) -> Result<Option<Known>, ReadError> {
-    let live = &current.live;
-    if let Some(slot) = live.profiles.get(key) {
-        return Ok(Some((Arc::clone(&slot.profile), slot.below.clone())));
-    }
-    if live.gone.contains_key(key) {
-        return Ok(None);
-    }
-    let slot = load_slot(key, current.frozen.as_deref(), state)?;
-    Ok(slot.map(|slot| (slot.profile, slot.below)))
-}
-
-impl Changes {
-    /// Takes a child from a parent.
-    pub fn unrelate(&mut self, parent: ProfileKey, child: Subject) {
-        self.unrelated.push((parent, child));
-    }
-
-    /// Takes back everything said about a record and a parent.
-    pub fn unsay(&mut self, of: StatementsKey, parent: RecordId) {
-        self.unsaid.push((of, parent));
-    }
-
-    /// Says something about a record and a parent again, once all about the two was taken back.
-    pub fn say(&mut self, of: StatementsKey, statement: Statement) {
-        self.said.push((of, statement));
-    }
-
-    /// Adds the present version of a record.
-    pub fn change(&mut self, key: ProfileKey, known: Known) {
-        self.changed.push((key, known));
-    }
-
-    /// Makes the changes. Takes no longer than they are many; reads nothing.
-    pub fn apply(self, live: &mut Overlay) {
-        for key in self.gone {
-            let rows = live.profiles.detach(&key);
-            live.gone.entry(key).or_default().rows.extend(rows);
-            live.children.remove(&key);
-            for parents in parents_of(key.kind) {
-                live.statements.remove(&(key.workspace, *parents, key.id));
-            }
-            live.grow(256);
-        }
-        for (key, (profile, below)) in self.changed {
-            match live.profiles.number(&key) {
-                Some(number) => live.profiles.at_mut(number).profile = profile,
-                None => {
-                    let slot = Slot::new(profile, below);
-                    live.grow(slot.weight_bytes());
-                    live.profiles.insert(key, slot);
-                }
-            }
-        }
-        for (parent, child) in self.unrelated {
-            if let Some(children) = live.children.get_mut(&parent) {
-                children.remove(&child);
-            }
-            live.unrelated.entry(parent).or_default().insert(child);
-            live.grow(64);
-        }
-        for (key, parent) in self.unsaid {
-            if let Some(statements) = live.statements.get_mut(&key) {
-                statements.retain(|statement| statement.parent != parent);
-            }
-            live.unsaid.entry(key).or_default().insert(parent);
-            live.grow(64);
-        }
-        for (key, statement) in self.said {
-            live.keep_statement(key, statement);
-        }
-    }
 }
 
 fn forget(register: &mut Option<Register<Option<Parent>>>, parent: RecordId) {
@@ -451,7 +307,7 @@ fn forget(register: &mut Option<Register<Option<Parent>>>, parent: RecordId) {
 }
 
 /// Whether the first or the last instant of a span may have been one of another's.
-pub fn reaches_edge(span: Span, part: Span) -> bool {
+pub(super) fn reaches_edge(span: Span, part: Span) -> bool {
     match (span.bounds(), part.bounds()) {
         (Some((first, last)), Some((part_first, part_last))) => part_first <= first || part_last >= last,
         _ => false,
