@@ -1,7 +1,7 @@
 //! The state store: what each keyspace of it holds, and how it is opened.
 //!
 //! Guarantees that a commit is all or nothing and durable before it returns. Never decides what is written; keys lie in
-//! [`crate::keys`], values in [`crate::codec`].
+//! [`crate::keys`], values in [`muster_store::codec`].
 
 use std::{path::Path, sync::Arc};
 
