@@ -163,6 +163,10 @@ create index message_by_account on message (workspace, account, sent_at, identit
 create index message_by_user on message (workspace, user_id, sent_at, identity) where user_id is not null;
 create index message_by_other on message (workspace, other, sent_at, identity) where other is not null;
 create index message_by_object on message (workspace, custom_object) where custom_object is not null;
+-- What tells of a record, in the order of statements.
+create index message_of_organization on message (workspace, organization, ordered_at, identity) where kind = 1;
+create index message_of_account on message (workspace, account, ordered_at, identity) where kind in (2, 9);
+create index message_of_user on message (workspace, user_id, ordered_at, identity) where kind in (3, 5, 9);
 create index message_by_event on message (workspace, event, ordered_at) where event is not null;
 
 create table profile (

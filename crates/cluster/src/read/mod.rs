@@ -18,6 +18,12 @@ pub mod history;
 /// First and last track.
 pub mod seen;
 
+/// What was said of a trait, and what was true at an instant.
+mod past;
+
+/// How much happened.
+mod activity;
+
 /// Messages set aside.
 mod refused;
 

@@ -1,5 +1,8 @@
 //! Reading what was said, and what was true.
 
+/// A record as it was, from the messages that tell of it.
+pub mod fold;
+
 use std::sync::Arc;
 
 use muster_model::{
