@@ -251,9 +251,13 @@ create table deletion (
     workspace int4 not null,
     id uuid not null,
     scheduled bool not null,
+    -- Its place in the chain of receipts, once it is finished.
+    number int8,
     body bytea not null,
     primary key (workspace, id)
 );
+
+create unique index deletion_by_number on deletion (workspace, number) where number is not null;
 
 -- The latest instant at which each record was deleted.
 create table tombstone (

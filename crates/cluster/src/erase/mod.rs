@@ -1,13 +1,19 @@
 //! Deletions, and imports that are taken back.
 //!
 //! What a deletion covers goes in the transaction that takes it in: rows, records, what others say of them. Whoever reads
-//! after it sees nothing of it, and nothing is left to remove.
-
-/// What was deleted, in memory.
-pub mod instants;
+//! after it sees nothing of it, and nothing is left to remove. The workspace waits meanwhile; others do not.
 
 /// What was deleted, and when.
 pub mod tombstones;
+
+/// Rows of the history that name records.
+mod rows;
+
+/// Deletions: asked for, scheduled, called off, carried out.
+mod decree;
+
+/// Taking an import back.
+mod undo;
 
 use std::cell::RefCell;
 
@@ -21,12 +27,19 @@ use crate::{
 
 /// Carries out what batches ask for.
 pub fn carry_out(
-    _transaction: &RefCell<Transaction<'_>>,
-    _workspace: WorkspaceId,
-    _ids: IdSpace,
+    transaction: &RefCell<Transaction<'_>>,
+    workspace: WorkspaceId,
+    ids: IdSpace,
     plan: &Plan<'_>,
-    _census: &mut Census,
+    census: &mut Census,
 ) -> Result<(), Fault> {
-    let _ = (&plan.decrees, &plan.undone);
+    for decree in &plan.decrees {
+        decree::carry_out(transaction, (workspace, ids), decree, census)?;
+    }
+    for id in &plan.undone {
+        if let Some(import) = plan.imports.get(id).cloned().flatten() {
+            undo::undo(transaction, workspace, import, census)?;
+        }
+    }
     Ok(())
 }

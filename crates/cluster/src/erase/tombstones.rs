@@ -1,11 +1,11 @@
 //! What was deleted, and when.
 
-use crate::erase::instants::Instants;
 use muster_model::{
     deletion::Part,
     id::{RecordId, WorkspaceId},
     ties::Stretch,
 };
+use muster_store::deletion::{Delete, Instants};
 use rustc_hash::FxHashSet;
 
 use crate::{
@@ -40,4 +40,23 @@ pub fn of(
         instants.note(&[], &[part], row.get::<_, At>(3).0);
     }
     Ok(instants)
+}
+
+const NOTE: &str =
+    "insert into tombstone (workspace, record, deleted_at) select $1, record, $3 from unnest($2::uuid[]) as record
+    on conflict (workspace, record) do update set deleted_at = greatest(tombstone.deleted_at, excluded.deleted_at)";
+const NOTE_PARTS: &str = "insert into tombstone_part (workspace, anonymous, first_at, last_at, deleted_at)
+    select $1, anonymous, first_at, last_at, $5 from unnest($2::uuid[], $3::int8[], $4::int8[]) as part (anonymous, first_at, last_at)
+    on conflict do nothing";
+
+/// Keeps what a deletion covers.
+pub fn note(transaction: &mut Transaction<'_>, workspace: i32, delete: &Delete) -> Result<(), Fault> {
+    let records: FxHashSet<RecordId> = delete.subjects.iter().map(|(_, id)| *id).collect();
+    let records: Vec<Id> = records.into_iter().map(Id::from).collect();
+    transaction.execute(NOTE, &[&workspace, &records, &At(delete.at)])?;
+    let anonymous: Vec<Id> = delete.parts.iter().map(|part| Id::from(part.anonymous)).collect();
+    let first: Vec<At> = delete.parts.iter().map(|part| At(part.stretch.first)).collect();
+    let last: Vec<At> = delete.parts.iter().map(|part| At(part.stretch.last)).collect();
+    transaction.execute(NOTE_PARTS, &[&workspace, &anonymous, &first, &last, &At(delete.at)])?;
+    Ok(())
 }

@@ -87,7 +87,7 @@ impl<'b> Plan<'b> {
                 let named = messages().flat_map(|message| named(message).map(|(_, id, _)| id).collect::<Vec<_>>());
                 tombstones::of(transaction, workspace, (!every).then(|| named.collect()))?
             }
-            false => crate::erase::instants::Instants::default(),
+            false => muster_store::deletion::Instants::default(),
         };
         let wanted: FxHashSet<Identity> = messages().map(|message| message.identity).collect();
         let mut known = identities(transaction, workspace, wanted)?;
@@ -110,7 +110,7 @@ impl<'b> Plan<'b> {
         &mut self,
         batch: &Opened<'b>,
         ids: IdSpace,
-        deleted: &crate::erase::instants::Instants,
+        deleted: &muster_store::deletion::Instants,
         known: &mut FxHashMap<Identity, Known>,
     ) -> Result<(), Fault> {
         let mut receipt = Receipt::default();
@@ -154,7 +154,7 @@ impl<'b> Plan<'b> {
         &mut self,
         (message, bytes): (&Message<'b>, &'b [u8]),
         batch: &Opened<'b>,
-        deleted: &crate::erase::instants::Instants,
+        deleted: &muster_store::deletion::Instants,
         known: &mut FxHashMap<Identity, Known>,
     ) -> Outcome {
         let (message, bytes) = if named(message).any(|(_, id, _)| deleted.concerns(id)) {

@@ -10,7 +10,7 @@ use muster_model::{
     kind::RecordKind,
     profile::Profile,
 };
-use muster_store::{error::ReadError, records::Records};
+use muster_store::{deletion::Changes, error::ReadError, records::Records};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{fault::Fault, read::book::Book, sql::connection::Transaction};
@@ -64,7 +64,7 @@ impl<'t, 'c> Sheet<'t, 'c> {
     }
 
     /// Puts a record in the place of what it was.
-    pub fn replace(&mut self, profile: Arc<Profile>) -> Result<(), Fault> {
+    fn replace(&mut self, profile: Arc<Profile>) -> Result<(), Fault> {
         let subject = (profile.kind(), profile.id);
         self.ensure(subject)?;
         if let Some(slot) = self.slots.get_mut().get_mut(&subject) {
@@ -74,7 +74,7 @@ impl<'t, 'c> Sheet<'t, 'c> {
     }
 
     /// Takes a record out, with everything said about it and its children.
-    pub fn remove(&mut self, subject: Subject) -> Result<(), Fault> {
+    fn remove(&mut self, subject: Subject) -> Result<(), Fault> {
         self.ensure(subject)?;
         if let Some(slot) = self.slots.get_mut().get_mut(&subject) {
             slot.now = None;
@@ -87,8 +87,19 @@ impl<'t, 'c> Sheet<'t, 'c> {
         self.book.unrelate_all(subject)
     }
 
+    /// Makes the changes that a deletion or a correction worked out.
+    pub fn make(&mut self, changes: Changes) -> Result<(), Fault> {
+        let Changes { gone, changed, unrelated, unsaid, said, removed: _, doubtful: _ } = changes;
+        gone.into_iter().try_for_each(|subject| self.remove(subject))?;
+        changed.into_iter().try_for_each(|(_, changed)| self.replace(changed.after))?;
+        unrelated.into_iter().try_for_each(|(parent, child)| self.unrelate(parent, child))?;
+        unsaid.into_iter().try_for_each(|(about, (parents, parent))| self.unsay((parents, about), parent))?;
+        said.into_iter().for_each(|(about, parents, said)| self.keep_statement(about, parents, said));
+        Ok(())
+    }
+
     /// Takes back everything said about a record, under its parents' kind, and this parent.
-    pub fn unsay(&mut self, (parents, about): About, parent: RecordId) -> Result<(), Fault> {
+    fn unsay(&mut self, (parents, about): About, parent: RecordId) -> Result<(), Fault> {
         if let Some(said) = self.said.get_mut(&(parents, about)) {
             said.retain(|statement| statement.parent != parent);
         }
@@ -96,7 +107,7 @@ impl<'t, 'c> Sheet<'t, 'c> {
     }
 
     /// Has a child found from a parent no more.
-    pub fn unrelate(&mut self, parent: Subject, child: Subject) -> Result<(), Fault> {
+    fn unrelate(&mut self, parent: Subject, child: Subject) -> Result<(), Fault> {
         self.related.remove(&(parent, child));
         self.book.unrelate(parent, child)
     }

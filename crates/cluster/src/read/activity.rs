@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Tracks that one answer may count at the most.
-const TRACKS_MAX: usize = 1_000_000;
+const TRACKS_MAX: usize = 5_000_000;
 
 /// Names, the shortest first, and of one length by the alphabet; each with its place in that order.
 const NAMES: &str = "select event, events, first_at, last_at from (
@@ -143,27 +143,31 @@ fn activity(
         // No track takes a place later than it was sent.
         let sql = format!(
             "select record from message where workspace = $1 and message.{} = any($2) and kind = $3 and sent_at >= $4
-                and ordered_at >= $4 and ordered_at < $5 and ($6::bytea is null or event = $6){} limit {}",
-            by.column,
-            by.only,
-            TRACKS_MAX + 1
+                and ordered_at >= $4 and ordered_at < $5 and ($6::bytea is null or event = $6){}",
+            by.column, by.only
         );
         let params: [&(dyn ToSql + Sync); 6] = [&workspace, &wanted, &track, &from, &until, &event];
-        let rows = book.transaction().query_made(&sql, &params)?;
-        counted += rows.len();
-        if counted > TRACKS_MAX {
-            let what = "more happened on these days than one answer may count; ask for fewer days".to_owned();
-            return Err(ReadError::TooLarge { what }.into());
-        }
-        for row in &rows {
-            let message = record::decode(row.get(0))?;
-            if several && !known.insert(message.identity) {
-                continue;
+        let cursor = book.transaction().open_cursor(&sql, &params)?;
+        loop {
+            let rows = book.transaction().fetch(&cursor)?;
+            counted += rows.len();
+            if counted > TRACKS_MAX {
+                let what = "more happened on these days than one answer may count; ask for fewer days".to_owned();
+                return Err(ReadError::TooLarge { what }.into());
             }
-            let place = attributor.place(subject(&message))?;
-            if place.belongs_to(record_wanted) {
-                let tally = tallies.entry(Day::of(message.ordered_at())).or_default();
-                tally.add(message.name.as_deref().unwrap_or_default(), place.user.map(|user| user.id));
+            if rows.is_empty() {
+                break;
+            }
+            for row in &rows {
+                let message = record::decode(row.get(0))?;
+                if several && !known.insert(message.identity) {
+                    continue;
+                }
+                let place = attributor.place(subject(&message))?;
+                if place.belongs_to(record_wanted) {
+                    let tally = tallies.entry(Day::of(message.ordered_at())).or_default();
+                    tally.add(message.name.as_deref().unwrap_or_default(), place.user.map(|user| user.id));
+                }
             }
         }
     }

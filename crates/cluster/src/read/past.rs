@@ -76,7 +76,7 @@ fn statements(book: &Book<'_, '_>, query: &TraitQuery) -> Result<TraitPage, Faul
         [&workspace, &id, &At(from.timestamp), &Id::from(from.identity), &LOOKED_AT_MAX];
     let (mut looked_at, mut last) = (0, None);
     let (mut next, mut failed) = (None, Ok(()));
-    book.transaction().each(&sql, params.to_vec(), |row| {
+    book.transaction().each(&sql, &params, |row| {
         looked_at += 1;
         let bytes: &[u8] = row.get(0);
         let message = match record::decode(bytes) {
@@ -136,7 +136,7 @@ fn as_of(book: &Book<'_, '_>, (kind, id): (RecordKind, RecordId), at: Micros) ->
     let (workspace, wanted) = (book.workspace(), Id::from(id));
     let params: [&(dyn ToSql + Sync); 3] = [&workspace, &wanted, &At(at)];
     let mut fold = Fold::default();
-    book.transaction().each(&sql, params.to_vec(), |row| {
+    book.transaction().each(&sql, &params, |row| {
         let message = record::decode(row.get(0))?;
         if message.tells_of() == Some((kind, id)) {
             fold.take(&message)?;
@@ -171,7 +171,7 @@ fn seen_until(book: &Book<'_, '_>, now: &Profile, at: Micros) -> Result<Span, Fa
         let mut ties = book.statements_about(anonymous, RecordKind::User)?;
         ties.retain(|tie| tie.stamp.at <= at);
         let params: [&(dyn ToSql + Sync); 4] = [&workspace, &Id::from(anonymous), &track, &At(at)];
-        book.transaction().each(ANONYMOUS, params.to_vec(), |row| {
+        book.transaction().each(ANONYMOUS, &params, |row| {
             let At(did_at) = row.get(0);
             if resolve(&ties, did_at) == Some(now.id) {
                 seen.take_in(did_at);

@@ -6,6 +6,8 @@ use muster_model::{
 };
 use muster_store::{attribution::Attributor, lists::kept_seen, record};
 
+use postgres::types::ToSql;
+
 use super::{book::Book, candidates::Candidates, history::subject};
 use crate::fault::Fault;
 
@@ -29,16 +31,18 @@ fn counted(book: &Book<'_, '_>, profile: &Profile) -> Result<Span, Fault> {
             by.column, by.only
         );
         let (workspace, track) = (book.workspace(), i16::from(Kind::Track as u8));
-        let mut rows = Vec::new();
-        let params: Vec<&(dyn postgres::types::ToSql + Sync)> = vec![&workspace, &wanted, &track];
-        book.transaction().each(&sql, params, |row| {
-            rows.push(row.get::<_, Vec<u8>>(0));
-            Ok(true)
-        })?;
-        for bytes in rows {
-            let message = record::decode(&bytes)?;
-            if attributor.place(subject(&message))?.belongs_to(record) {
-                seen.take_in(message.ordered_at());
+        let params: [&(dyn ToSql + Sync); 3] = [&workspace, &wanted, &track];
+        let cursor = book.transaction().open_cursor(&sql, &params)?;
+        loop {
+            let rows = book.transaction().fetch(&cursor)?;
+            if rows.is_empty() {
+                break;
+            }
+            for row in &rows {
+                let message = record::decode(row.get(0))?;
+                if attributor.place(subject(&message))?.belongs_to(record) {
+                    seen.take_in(message.ordered_at());
+                }
             }
         }
     }

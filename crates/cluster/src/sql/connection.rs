@@ -6,16 +6,16 @@
 use std::time::Duration;
 
 use muster_model::id::WorkspaceId;
-use postgres::{
-    Client, Config, NoTls, Row, Statement,
-    types::{BorrowToSql, ToSql},
-};
+use postgres::{Client, Config, NoTls, Row, Statement, types::ToSql};
 use rustc_hash::FxHashMap;
 
 use crate::fault::Fault;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Rows that are fetched at a time.
+const FETCHED_MAX: usize = 5_000;
 
 /// What a transaction is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +47,6 @@ impl Connection {
         self.client.is_closed()
     }
 
-    /// Runs statements without parameters, outside a transaction.
-    pub fn run(&mut self, sql: &str) -> Result<(), Fault> {
-        Ok(self.client.batch_execute(sql)?)
-    }
-
     /// Asks one question outside a transaction.
     pub fn ask(&mut self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Fault> {
         let statement = self.prepare(sql)?;
@@ -66,7 +61,7 @@ impl Connection {
         };
         let whose = workspace.map_or_else(String::new, |workspace| workspace.0.to_string());
         self.client.batch_execute(&format!("{begin}; set local muster.workspace = '{whose}'"))?;
-        Ok(Transaction { connection: self, open: true })
+        Ok(Transaction { connection: self, open: true, cursors: 0 })
     }
 
     fn prepare(&mut self, sql: &'static str) -> Result<Statement, Fault> {
@@ -83,6 +78,13 @@ impl Connection {
 pub struct Transaction<'c> {
     connection: &'c mut Connection,
     open: bool,
+    cursors: u32,
+}
+
+/// Rows that are still to come.
+pub struct Cursor {
+    fetch: String,
+    close: String,
 }
 
 impl Transaction<'_> {
@@ -111,21 +113,43 @@ impl Transaction<'_> {
         Ok(self.connection.client.query(sql, params)?)
     }
 
-    /// Hands rows over one after the other as they come; stops when told to.
-    pub fn each<P: BorrowToSql>(
+    /// Hands rows over some at a time as they are asked for, however many there are; stops when told to. Between two times
+    /// the transaction may be used for anything else, and what it changes is not seen here.
+    pub fn open_cursor(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Cursor, Fault> {
+        self.cursors += 1;
+        let name = format!("cursor_{}", self.cursors);
+        self.connection.client.execute(&format!("declare {name} no scroll cursor for {sql}"), params)?;
+        Ok(Cursor { fetch: format!("fetch forward {FETCHED_MAX} from {name}"), close: format!("close {name}") })
+    }
+
+    /// The next rows of a cursor; none at its end.
+    pub fn fetch(&mut self, cursor: &Cursor) -> Result<Vec<Row>, Fault> {
+        let rows = self.connection.client.query(&cursor.fetch, &[])?;
+        if rows.is_empty() {
+            self.connection.client.batch_execute(&cursor.close)?;
+        }
+        Ok(rows)
+    }
+
+    /// Hands rows over one after the other; stops when told to.
+    pub fn each(
         &mut self,
         sql: &str,
-        params: Vec<P>,
+        params: &[&(dyn ToSql + Sync)],
         mut take: impl FnMut(&Row) -> Result<bool, Fault>,
     ) -> Result<(), Fault> {
-        use postgres::fallible_iterator::FallibleIterator;
-        let mut rows = self.connection.client.query_raw(sql, params)?;
-        while let Some(row) = rows.next()? {
-            if !take(&row)? {
-                break;
+        let cursor = self.open_cursor(sql, params)?;
+        loop {
+            let rows = self.fetch(&cursor)?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for row in &rows {
+                if !take(row)? {
+                    return self.run(&cursor.close);
+                }
             }
         }
-        Ok(())
     }
 
     /// Runs statements without parameters.

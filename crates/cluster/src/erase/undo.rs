@@ -1,0 +1,115 @@
+//! Taking an import back: what it brought, and nobody else, goes, and the records that it named are made anew from what is left.
+//!
+//! All of it is one transaction, in steps of some messages, each of which leaves what the messages left so far say.
+
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
+
+use muster_model::{
+    change::apply,
+    deletion::Subject,
+    id::{Identity, WorkspaceId},
+    kinds::fields::named,
+};
+use muster_store::{
+    deletion::{
+        Instants, Wipe,
+        renewal::{Heard, doubt, taken_out},
+    },
+    import::{Import, Note, Stage},
+    record,
+};
+use rustc_hash::FxHashMap;
+
+use super::rows::{self, Gone};
+use crate::{
+    fault::Fault,
+    fold::{
+        census::Census,
+        plan::{number, owners},
+        sheet::Sheet,
+        write,
+    },
+    imports,
+    sql::{connection::Transaction, values::Id},
+};
+
+/// Messages that are taken back in one step.
+const STEP_MESSAGES: usize = 2_000;
+
+const OWNED: &str = "select identity, owners from identity where workspace = $1 and owners is not null";
+const RELEASE: &str =
+    "update identity set owners = left_.owners from unnest($2::uuid[], $3::int8[]) as left_ (identity, owners)
+    where identity.workspace = $1 and identity.identity = left_.identity";
+
+/// Takes an import back.
+pub fn undo(
+    transaction: &RefCell<Transaction<'_>>,
+    workspace: WorkspaceId,
+    import: Import,
+    census: &mut Census,
+) -> Result<(), Fault> {
+    let id = import.id;
+    let Stage::Undoing { at, .. } = import.stage else { return Ok(()) };
+    let (mut gone, mut released, mut left) = (Vec::<Identity>::new(), Vec::<Id>::new(), Vec::<Option<i64>>::new());
+    transaction.borrow_mut().each(OWNED, &[&census.workspace], |row| {
+        let known = owners(row.get(1));
+        if known.has(id) {
+            match known.released(id) {
+                None => gone.push(row.get::<_, Id>(0).identity()),
+                Some(others) => {
+                    released.push(row.get(0));
+                    left.push(number(others));
+                }
+            }
+        }
+        Ok(true)
+    })?;
+    transaction.borrow_mut().execute(RELEASE, &[&census.workspace, &released, &left])?;
+    for some in gone.chunks(STEP_MESSAGES) {
+        take_back(transaction, workspace, some, census)?;
+    }
+    let mut import = Some(import);
+    Import::take(&mut import, Note::Undone { id, at, messages: gone.len() as u64 });
+    imports::write(&mut transaction.borrow_mut(), workspace, &FxHashMap::from_iter([(id, import)]))
+}
+
+/// Takes some messages back.
+fn take_back(
+    transaction: &RefCell<Transaction<'_>>,
+    workspace: WorkspaceId,
+    identities: &[Identity],
+    census: &mut Census,
+) -> Result<(), Fault> {
+    let found = rows::of(&mut transaction.borrow_mut(), workspace, identities)?;
+    let (mut gone, mut subjects) = (Gone::default(), BTreeSet::<Subject>::new());
+    for (arrived, bytes) in &found {
+        let message = record::decode(bytes)?;
+        gone.note(*arrived, &message);
+        subjects.extend(named(&message).map(|(kind, id, _)| (kind, id)));
+    }
+    gone.remove(&mut transaction.borrow_mut(), census)?;
+    renew(transaction, workspace, &subjects.into_iter().collect::<Vec<Subject>>(), census)
+}
+
+/// Makes records anew from the messages that name them.
+fn renew(
+    transaction: &RefCell<Transaction<'_>>,
+    workspace: WorkspaceId,
+    subjects: &[Subject],
+    census: &mut Census,
+) -> Result<(), Fault> {
+    let mut heard = Heard::new(subjects.iter().map(|(_, id)| *id).collect(), Arc::new(Instants::default()));
+    rows::naming(transaction, workspace, subjects.iter().map(|(_, id)| *id), |_, bytes| {
+        heard.take(record::decode(bytes)?);
+        Ok(())
+    })?;
+    let mut sheet = Sheet::new(transaction, workspace);
+    let changes = Wipe::plan(&sheet, &taken_out(subjects.to_vec()))?;
+    sheet.make(changes)?;
+    for bytes in heard.into_records() {
+        apply(&mut sheet, &record::decode(&bytes)?)?;
+    }
+    let doubted = doubt(&sheet, subjects)?;
+    sheet.make(doubted)?;
+    write::write(sheet, census)
+}
