@@ -184,7 +184,7 @@ create index profile_by_update on profile (workspace, kind, updated_at desc, id)
 create index profile_by_creation on profile (workspace, kind, created_at desc, id);
 create index profile_stale on profile (workspace, kind, id) where stale;
 
--- Where records stand in lists: a field, and a value that sorts as lists do, the greatest first.
+-- Where records stand in lists: a field, and a value that sorts as lists do, the greatest first. Texts stand there by a hash.
 create table place (
     workspace int4 not null,
     kind int2 not null,
@@ -193,6 +193,18 @@ create table place (
     id uuid not null,
     primary key (workspace, kind, field, value, id)
 );
+
+-- By what searches find records: pieces of their texts, each with the workspace and the kind of record in it. An index by pieces
+-- cannot be used for rows that are kept apart by a policy (PostgreSQL does not promise of its operators that they tell nothing), so
+-- this table has none. What is found here is an id, and records are read by ids from a table that has one.
+create table searchable (
+    workspace int4 not null,
+    kind int2 not null,
+    id uuid not null,
+    grams int8[] not null,
+    primary key (workspace, kind, id)
+);
+create index searchable_by_gram on searchable using gin (grams);
 
 -- Who ever named whom as a parent.
 create table child (

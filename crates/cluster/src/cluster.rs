@@ -9,10 +9,11 @@ use std::{
 };
 
 use futures_util::{StreamExt, future::try_join_all};
-use muster_model::id::WorkspaceId;
+use muster_model::{id::WorkspaceId, kind::RecordKind};
 use muster_store::error::ReadError;
 use parking_lot::Mutex;
 use postgres::Config;
+use rustc_hash::FxHashSet;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tracing::{debug, warn};
 
@@ -80,6 +81,8 @@ pub(crate) struct Inner {
     /// Connections for moments that are at rest.
     pub spare: Mutex<Vec<Connection>>,
     pub moments: Arc<AtomicU64>,
+    /// Whose first and last tracks are being made certain.
+    pub settling: Mutex<FxHashSet<(WorkspaceId, RecordKind)>>,
     /// A number that no other node has.
     pub node: u64,
     pub handle: Handle,
@@ -121,6 +124,7 @@ impl Cluster {
             appliers: Mutex::new(None),
             spare: Mutex::new(Vec::new()),
             moments: Arc::default(),
+            settling: Mutex::default(),
             node: rand::random(),
             lanes: Lanes::new(lanes),
             handle: handle.clone(),

@@ -19,6 +19,9 @@ pub mod write;
 /// Where records stand in lists.
 pub mod places;
 
+/// By what searches find records.
+pub mod grams;
+
 /// Rows of the history, and what is counted of them.
 pub mod rows;
 

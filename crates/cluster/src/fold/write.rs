@@ -1,4 +1,4 @@
-//! Writing what a sheet has changed: records, their places in lists, statements and children.
+//! Writing what a sheet has changed: records, their places in lists, what searches find them by, statements and children.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use muster_store::{codec, lists::kept_seen};
 
 use super::{
     census::Census,
+    grams,
     places::{Value, places},
     sheet::{Sheet, Slot},
 };
@@ -31,6 +32,12 @@ const NO_PLACES: &str =
         value, id)
     where place.workspace = $1 and place.kind = gone.kind and place.field = gone.field and place.value = gone.value
         and place.id = gone.id";
+const SEARCHABLE: &str = "insert into searchable (workspace, kind, id, grams)
+    select $1, kind, id, string_to_array(grams, ',')::int8[]
+    from unnest($2::int2[], $3::uuid[], $4::text[]) as found (kind, id, grams)
+    on conflict (workspace, kind, id) do update set grams = excluded.grams";
+const NOT_SEARCHABLE: &str = "delete from searchable using unnest($2::int2[], $3::uuid[]) as gone (kind, id)
+    where searchable.workspace = $1 and searchable.kind = gone.kind and searchable.id = gone.id";
 const STATEMENTS: &str = "insert into statement (workspace, parents, about, ordered_at, identity, parent, links)
     select $1, * from unnest($2::int2[], $3::uuid[], $4::int8[], $5::uuid[], $6::uuid[], $7::bool[])
     on conflict (workspace, parents, about, ordered_at, identity) do update set parent = excluded.parent, links = excluded.links";
@@ -46,6 +53,7 @@ pub fn write(sheet: Sheet<'_, '_>, census: &mut Census) -> Result<(), Fault> {
     let changed: Vec<(&Subject, &Slot)> = slots.iter().filter(|(_, slot)| is_changed(slot)).collect();
     write_profiles(transaction, census, &changed)?;
     write_places(transaction, census.workspace, &changed)?;
+    write_searchable(transaction, census.workspace, &changed)?;
     if !said.is_empty() {
         let all = || said.iter().flat_map(|(about, said)| said.iter().map(move |statement| (about, statement)));
         // A message said twice in one transaction says it once.
@@ -155,6 +163,38 @@ fn write_places(transaction: &mut Transaction<'_>, workspace: i32, changed: &[(&
     }
     go.make(transaction, NO_PLACES, workspace)?;
     appear.make(transaction, PLACES, workspace)
+}
+
+fn write_searchable(
+    transaction: &mut Transaction<'_>,
+    workspace: i32,
+    changed: &[(&Subject, &Slot)],
+) -> Result<(), Fault> {
+    let (mut kinds, mut ids, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut gone_kinds, mut gone_ids) = (Vec::new(), Vec::new());
+    let of = |profile: &Option<Arc<Profile>>| profile.as_ref().map(|profile| grams::of(workspace, profile));
+    for ((kind, id), slot) in changed {
+        let (before, now) = (of(&slot.before).unwrap_or_default(), of(&slot.now).unwrap_or_default());
+        if now == before {
+            continue;
+        }
+        if now.is_empty() {
+            gone_kinds.push(number(*kind));
+            gone_ids.push(Id::from(*id));
+            continue;
+        }
+        kinds.push(number(*kind));
+        ids.push(Id::from(*id));
+        // Arrays of arrays have one length for all; a text a record has not.
+        texts.push(now.iter().map(i64::to_string).collect::<Vec<String>>().join(","));
+    }
+    if !gone_ids.is_empty() {
+        transaction.execute(NOT_SEARCHABLE, &[&workspace, &gone_kinds, &gone_ids])?;
+    }
+    if !ids.is_empty() {
+        transaction.execute(SEARCHABLE, &[&workspace, &kinds, &ids, &texts])?;
+    }
+    Ok(())
 }
 
 /// The number of a kind of record.

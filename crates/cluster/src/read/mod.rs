@@ -9,6 +9,9 @@ mod profiles;
 /// Lists of records.
 mod lists;
 
+/// The catalogue of traits.
+mod catalogue;
+
 /// Which tracks may belong to a record.
 pub mod candidates;
 

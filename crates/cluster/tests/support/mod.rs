@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use muster_cluster::{Cluster, Options, migrate};
-use muster_store::suite::Subject;
 use postgres::{Client, NoTls};
 
 const POSTGRESQL: &str = "MUSTER_TEST_POSTGRESQL_URL";
@@ -83,23 +82,5 @@ impl Drop for Place {
             });
         })
         .join();
-    }
-}
-
-impl Subject for Place {
-    type Store = Cluster;
-
-    async fn open(&self) -> Cluster {
-        Place::open(self, self.options())
-    }
-
-    async fn open_cramped(&self) -> Cluster {
-        Place::open(self, Options { queue_batches_max: 1, queue_bytes_max: 1, ..self.options() })
-    }
-
-    async fn settle(&self, _: &Cluster) {}
-
-    async fn abandon(&self, store: Cluster) {
-        drop(store);
     }
 }

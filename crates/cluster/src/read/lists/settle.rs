@@ -1,0 +1,120 @@
+//! Records whose first and last track were uncertain, made certain.
+//!
+//! A statement about the past may move tracks between accounts, or between users; what each keeps of its first and last
+//! track is then stale until its tracks have been looked through. A list that goes by them has that done for the records of
+//! its kind, by a task that goes on after the list was answered. What it finds is written while the workspace is held,
+//! so that no track comes between; whatever moves a record's tracks makes it stale anew.
+
+use std::{
+    cell::RefCell,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use muster_model::{
+    deletion::Subject,
+    id::WorkspaceId,
+    kind::RecordKind,
+    profile::{Body, Profile, Span},
+};
+use muster_store::records::Records;
+use tracing::debug;
+
+use crate::{
+    cluster::Inner,
+    fault::Fault,
+    fold::{
+        census::Census,
+        sheet::Sheet,
+        write::{number, write},
+    },
+    read::seen,
+    sql::{
+        connection::{Connection, Mode},
+        values::Id,
+    },
+};
+
+/// Records that one transaction makes certain, and how long it goes on with further ones: messages wait for it.
+const RECORDS_MAX: i64 = 64;
+const TIME_MAX: Duration = Duration::from_millis(100);
+/// Between two transactions, so that messages are folded in meanwhile.
+const REST: Duration = Duration::from_millis(20);
+/// How long a list waits, and how often it looks.
+const WAIT: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(20);
+
+const STALE: &str = "select id from profile where workspace = $1 and kind = $2 and stale order by id limit $3";
+
+/// Whose first and last tracks.
+pub type Whose = (WorkspaceId, RecordKind);
+
+/// Has all records made certain that are not, unless that is being done.
+pub fn begin(inner: &Arc<Inner>, whose: Whose) {
+    if !inner.settling.lock().insert(whose) {
+        return;
+    }
+    let (inner, handle) = (Arc::clone(inner), inner.handle.clone());
+    handle.spawn(async move {
+        while !inner.closing.load(Ordering::Acquire) {
+            match inner.pool.ask(move |connection| settle_some(connection, whose)).await {
+                Ok(true) => tokio::time::sleep(REST).await,
+                Ok(false) => break,
+                Err(fault) => {
+                    debug!(error = %fault, "first and last tracks could not be made certain; the next list tries again");
+                    break;
+                }
+            }
+        }
+        inner.settling.lock().remove(&whose);
+    });
+}
+
+/// The same, and waits for it a while.
+pub async fn wait(inner: &Arc<Inner>, whose: Whose) {
+    begin(inner, whose);
+    let waiting = Arc::clone(inner);
+    let settled = inner.handle.spawn(async move {
+        let until = Instant::now() + WAIT;
+        while waiting.settling.lock().contains(&whose) && Instant::now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
+    });
+    // A task that ends early is not worth waiting for either.
+    let _ = settled.await;
+}
+
+/// Makes some records certain; whether there may be more.
+fn settle_some(connection: &mut Connection, (workspace, kind): Whose) -> Result<bool, Fault> {
+    let transaction = RefCell::new(connection.begin(Mode::Write, Some(workspace))?);
+    let mut census = Census::hold(&mut transaction.borrow_mut(), workspace)?;
+    let rows = transaction.borrow_mut().query(STALE, &[&census.workspace, &number(kind), &RECORDS_MAX])?;
+    let subjects: Vec<Subject> = rows.iter().map(|row| (kind, row.get::<_, Id>(0).record())).collect();
+    let mut sheet = Sheet::new(&transaction, workspace);
+    sheet.fetch(subjects.iter().copied())?;
+    let (started, mut settled_some) = (Instant::now(), 0);
+    for (kind, id) in &subjects {
+        if settled_some > 0 && started.elapsed() >= TIME_MAX {
+            break;
+        }
+        settled_some += 1;
+        if let Some(profile) = Records::profile(&sheet, *kind, *id)? {
+            let seen = seen::of(&sheet.book, &profile)?;
+            sheet.replace(Arc::new(settled(&profile, seen)))?;
+        }
+    }
+    write(sheet, &mut census)?;
+    transaction.into_inner().commit()?;
+    Ok(settled_some < subjects.len() || subjects.len() as i64 == RECORDS_MAX)
+}
+
+/// A record whose first and last track are certain.
+fn settled(profile: &Profile, seen: Span) -> Profile {
+    let mut profile = profile.clone();
+    match &mut profile.body {
+        Body::Account(account) => (account.seen, account.seen_stale) = (seen, false),
+        Body::User(user) => (user.seen, user.seen_stale) = (seen, false),
+        Body::Organization(_) | Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_) | Body::Anonymous(_) => {}
+    }
+    profile
+}

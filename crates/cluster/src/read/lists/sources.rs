@@ -1,0 +1,179 @@
+//! What singles records out: the ids that a condition, or a parent, leaves.
+//!
+//! A superset of those that are meant, as far as it goes: whoever asks looks at the records. A source that finds too many
+//! finds nothing, so what it costs is bounded by how many are wanted.
+
+use muster_model::{
+    find::fold,
+    id::{RecordId, WorkspaceId},
+    kind::RecordKind,
+    rank::Rank,
+    time::Micros,
+};
+use muster_store::lists::{Condition, ListOrder, ListQuery};
+use postgres::{Row, types::ToSql};
+use rustc_hash::FxHashSet;
+
+use crate::{
+    fault::Fault,
+    fold::{
+        grams,
+        places::{self, Value},
+        write::number,
+    },
+    read::book::Book,
+    sql::values::{At, Id},
+};
+
+/// Accounts of an organization whose users are looked for by them.
+const ACCOUNTS_MAX: usize = 5_000;
+/// How many parents one child may have named for it to be found by them; only then more rows are read than children are wanted.
+const PARENTS_OF_ONE: usize = 4;
+
+const WITH_VALUE: &str = "select id from place where workspace = $1 and kind = $2 and field = $3 and value >= $4
+    and value <= $5 order by value, id limit $6";
+const UPDATED: &str =
+    "select id from profile where workspace = $1 and kind = $2 and updated_at <= $3 and updated_at >= $4
+    order by updated_at desc, id limit $5";
+const NAMED: &str = "select found.id from unnest($2::int2[], $3::uuid[]) as parent (kind, id) cross join lateral (
+        select id from child where workspace = $1 and parent_kind = parent.kind and child.parent = parent.id and kind = $4
+        order by id limit $5
+    ) as found limit $5";
+const HOLDING: &str = "select id from searchable where grams @> $1 limit $2";
+
+/// Where ids come from.
+#[derive(Debug)]
+pub enum Source {
+    /// Records with a value of a field.
+    Values { field: i64, ranges: Vec<(Value, Value)> },
+    /// Records last heard of from the one instant to the other.
+    Updated(Micros, Micros),
+    /// Records that ever named one of these as a parent.
+    Members(Vec<(RecordKind, RecordId)>),
+    /// Records with these pieces in their texts, or with those.
+    Text([Vec<i64>; 2]),
+}
+
+impl Source {
+    /// The ids, unless there are more than so many.
+    pub fn ids(
+        &self,
+        book: &Book<'_, '_>,
+        kind: RecordKind,
+        most: usize,
+    ) -> Result<Option<FxHashSet<RecordId>>, Fault> {
+        let (workspace, kind, limit) = (book.workspace(), number(kind), most as i64 + 1);
+        let mut found = FxHashSet::default();
+        let mut take = |sql: &'static str, params: &[&(dyn ToSql + Sync)], limit: i64| {
+            let rows = book.transaction().query(sql, params)?;
+            found.extend(rows.iter().map(id));
+            Ok::<_, Fault>((rows.len() as i64) < limit)
+        };
+        let whole = match self {
+            Source::Values { field, ranges } => {
+                let mut whole = true;
+                for (from, to) in ranges {
+                    let (from, to) = (from.as_slice(), to.as_slice());
+                    whole = whole && take(WITH_VALUE, &[&workspace, &kind, field, &from, &to, &limit], limit)?;
+                }
+                whole
+            }
+            Source::Updated(from, to) => take(UPDATED, &[&workspace, &kind, &At(*to), &At(*from), &limit], limit)?,
+            Source::Members(parents) => {
+                let kinds: Vec<i16> = parents.iter().map(|(kind, _)| number(*kind)).collect();
+                let ids: Vec<Id> = parents.iter().map(|(_, id)| Id::from(*id)).collect();
+                let rows = limit * if parents.len() > 1 { PARENTS_OF_ONE as i64 } else { 1 };
+                take(NAMED, &[&workspace, &kinds, &ids, &kind, &rows], rows)?
+            }
+            Source::Text([pieces, any]) => {
+                take(HOLDING, &[pieces, &limit], limit)? && take(HOLDING, &[any, &limit], limit)?
+            }
+        };
+        Ok((whole && found.len() <= most).then_some(found))
+    }
+
+    /// Which is asked first: what finds few, and what is certain.
+    fn order(&self) -> u8 {
+        match self {
+            Source::Members(_) => 0,
+            Source::Values { ranges, .. } if ranges.iter().all(|(from, to)| from == to) => 1,
+            Source::Updated(..) => 2,
+            Source::Values { .. } => 3,
+            Source::Text(_) => 4,
+        }
+    }
+
+    /// Whether it may cost much however few ids are wanted: an index of pieces is asked for all records with each of them.
+    pub fn is_text(&self) -> bool {
+        matches!(self, Source::Text(_))
+    }
+}
+
+/// What singles out the records of a list, that which probably finds the fewest first.
+pub fn of(book: &Book<'_, '_>, workspace: WorkspaceId, query: &ListQuery) -> Result<Vec<Source>, Fault> {
+    let mut sources: Vec<Source> =
+        query.conditions.iter().filter_map(|condition| source(condition, workspace, query.kind)).collect();
+    if let Some(parent) = query.within {
+        sources.extend(members(book, parent, query.kind)?);
+    }
+    sources.sort_by_key(Source::order);
+    Ok(sources)
+}
+
+fn members(book: &Book<'_, '_>, parent: (RecordKind, RecordId), kind: RecordKind) -> Result<Option<Source>, Fault> {
+    let mut parents = vec![parent];
+    // Of an organization are also the users of its accounts, and what these answered.
+    if parent.0 == RecordKind::Organization && matches!(kind, RecordKind::User | RecordKind::NpsResponse) {
+        let accounts = Source::Members(vec![parent]).ids(book, RecordKind::Account, ACCOUNTS_MAX)?;
+        let Some(accounts) = accounts else { return Ok(None) };
+        parents.extend(accounts.into_iter().map(|id| (RecordKind::Account, id)));
+    }
+    Ok(Some(Source::Members(parents)))
+}
+
+fn source(condition: &Condition, workspace: WorkspaceId, kind: RecordKind) -> Option<Source> {
+    let exactly = |field, value: Value| Some(Source::Values { field, ranges: vec![(value, value)] });
+    let range = |field, range| Some(Source::Values { field, ranges: vec![range] });
+    let holding = |text: &str| grams::wanted(workspace, kind, text).map(|(pieces, any)| Source::Text([pieces, any]));
+    match condition {
+        Condition::TraitIs { key, value } if is_word(value) && key == "email" && kind == RecordKind::User => {
+            exactly(places::EMAIL, places::text(&fold(value.trim())))
+        }
+        Condition::TraitIs { key, value } if is_word(value) && key == "name" => holding(&fold(value)),
+        Condition::TraitIs { key, .. } | Condition::TraitPresent { key, present: true }
+            if places::is_found_otherwise(kind, key) =>
+        {
+            None
+        }
+        Condition::TraitPresent { present: false, .. } => None,
+        Condition::TraitPresent { key, present: true } => range(places::trait_field(key), places::ALL),
+        Condition::TraitIs { key, value } => {
+            let ranges = places::of_text(value).into_iter().map(|value| (value, value)).collect();
+            Some(Source::Values { field: places::trait_field(key), ranges })
+        }
+        Condition::TraitBetween { key, from, to } => range(places::trait_field(key), places::between(*from, *to)),
+        Condition::LastSeen { after, before } => {
+            range(places::field(&ListOrder::LastSeen)?, places::instants(*after, *before))
+        }
+        Condition::Updated { after, before } => {
+            let to = before.map_or(Micros::MAX, |before| Micros(before.0.saturating_sub(1)));
+            Some(Source::Updated(after.unwrap_or(Micros::MIN), to))
+        }
+        Condition::Email(email) if kind == RecordKind::User => exactly(places::EMAIL, places::text(email)),
+        Condition::EmailDomain(domain) if kind == RecordKind::User => {
+            exactly(places::EMAIL_DOMAIN, places::text(domain))
+        }
+        Condition::Email(text) | Condition::EmailDomain(text) | Condition::Contains(text) => holding(text),
+        Condition::Object(id) => Some(Source::Members(vec![(RecordKind::CustomObject, *id)])),
+    }
+}
+
+/// Whether no value of another type is also what this text says: then a trait that is this text is shown as it stands.
+fn is_word(text: &str) -> bool {
+    let is_other = matches!(text, "true" | "false") || text.starts_with(['[', '{']) || Rank::of_text(text).is_some();
+    !is_other && !text.trim().is_empty()
+}
+
+fn id(row: &Row) -> RecordId {
+    row.get::<_, Id>(0).record()
+}
