@@ -64,7 +64,7 @@ impl<'t, 'c> Sheet<'t, 'c> {
     }
 
     /// Puts a record in the place of what it was.
-    fn replace(&mut self, profile: Arc<Profile>) -> Result<(), Fault> {
+    pub fn replace(&mut self, profile: Arc<Profile>) -> Result<(), Fault> {
         let subject = (profile.kind(), profile.id);
         self.ensure(subject)?;
         if let Some(slot) = self.slots.get_mut().get_mut(&subject) {
