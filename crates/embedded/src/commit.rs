@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use fjall::{Keyspace, OwnedWriteBatch};
 use muster_model::{id::WorkspaceId, time::Micros};
-use muster_store::{batch::encode_refused, codec, error::ReadError, refused::RefusedCursor};
+use muster_store::{batch::encode_refused, codec, error::ReadError, lists::with_seen, refused::RefusedCursor};
 
 use crate::{
     erase,
@@ -19,7 +19,7 @@ use crate::{
         catalogue::{self, Heard},
         changes::{self, Changes},
         gaps::GapBook,
-        settle::{self, Settled},
+        settle::Settled,
     },
     options::Options,
     overlay::Overlay,
@@ -96,7 +96,7 @@ pub fn commit(
     let mut profiles: Vec<(&ProfileKey, &Slot)> = job.overlay.profiles.iter().collect();
     profiles.sort_unstable_by_key(|(key, _)| **key);
     for (key, slot) in profiles {
-        let certain = settled.get(key).map(|seen| settle::settled(&slot.profile, *seen));
+        let certain = settled.get(key).map(|seen| with_seen(&slot.profile, *seen));
         let profile = certain.as_ref().unwrap_or(&slot.profile);
         value.clear();
         codec::profile::encode(profile, &mut value);

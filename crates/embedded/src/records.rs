@@ -16,7 +16,7 @@ use muster_store::{attribution, error::ReadError, records::Records};
 use crate::{
     keys::ProfileKey,
     state::State,
-    views::{Current, Latest, Views, children_now, read_profile, statements_now},
+    views::{Current, Latest, Views, children_now, first_children, read_profile, statements_now},
 };
 
 /// Where events of a workspace belong, as of now.
@@ -41,7 +41,12 @@ impl Records for Now<'_> {
     }
 
     fn children(&self, (of, parent): Subject, kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
-        self.views.children(&self.key(of, parent), kind)
+        Ok(first_children(self.views.children(&[self.key(of, parent)], kind)?, usize::MAX))
+    }
+
+    fn children_of(&self, parents: &[Subject], kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
+        let keys: Vec<ProfileKey> = parents.iter().map(|(of, parent)| self.key(*of, *parent)).collect();
+        self.views.children(&keys, kind)
     }
 
     fn statements(&self, about: RecordId, parents: RecordKind) -> Result<Vec<Statement>, ReadError> {

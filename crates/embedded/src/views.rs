@@ -192,16 +192,22 @@ impl Views {
         Ok(statements)
     }
 
-    /// Everyone of a kind who named a record as a parent.
-    pub fn children(&self, parent: &ProfileKey, kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
-        let (mut found, hidden, below) = {
+    /// Everyone of a kind who named one of these as a parent, some perhaps several times.
+    pub fn children(&self, parents: &[ProfileKey], kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
+        let mut found = Vec::new();
+        let (hidden, below) = {
             let current = self.look();
             let live = &current.live;
-            (live.children_of(parent, kind), live.hidden_children(parent), self.below(&current))
+            parents.iter().for_each(|parent| found.extend(live.children_of(parent, kind)));
+            let hidden: Vec<HiddenChildren> = parents.iter().map(|parent| live.hidden_children(parent)).collect();
+            (hidden, self.below(&current))
         };
-        let children = (parent.workspace, Children::of((parent.kind, parent.id), kind), usize::MAX);
-        children_below(&hidden, below.frozen.as_deref(), &below.snapshot, &self.state, children, &mut found)?;
-        Ok(first_children(found, usize::MAX))
+        let (frozen, disk) = (below.frozen.as_deref(), &below.snapshot);
+        for (parent, hidden) in parents.iter().zip(&hidden) {
+            let children = (parent.workspace, Children::of((parent.kind, parent.id), kind), usize::MAX);
+            children_below(hidden, frozen, disk, &self.state, children, &mut found)?;
+        }
+        Ok(found)
     }
 }
 

@@ -12,6 +12,7 @@ use muster_model::{
     deletion,
     id::{IdSpace, RecordId},
     kind::RecordKind,
+    message::{Message, Named},
     profile::{Body, Parent, Profile},
     time::Micros,
 };
@@ -32,6 +33,23 @@ pub struct Subject<'a> {
     pub organization: Option<&'a str>,
     /// The instant in the order of statements.
     pub at: Micros,
+}
+
+impl<'m> Subject<'m> {
+    /// What of a message does.
+    #[must_use]
+    pub fn of(message: &'m Message<'_>) -> Subject<'m> {
+        fn name<'m>(named: &'m Option<Named<'_>>) -> Option<&'m str> {
+            named.as_ref().map(|named| named.external_id.as_ref())
+        }
+        Subject {
+            user: name(&message.user),
+            anonymous: name(&message.anonymous),
+            account: name(&message.account),
+            organization: name(&message.organization),
+            at: message.ordered_at(),
+        }
+    }
 }
 
 /// Where an event belongs.

@@ -3,11 +3,12 @@
 use muster_model::{
     id::{Identity, RecordId, WorkspaceId},
     kind::RecordKind,
+    message::Message,
     profile::Parent,
     time::Micros,
 };
 
-use crate::{Answer, error::ReadError};
+use crate::{Answer, attribution::Place, error::ReadError};
 
 /// A place in a timeline: just after (that is, older than) the event with this timestamp and identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +48,24 @@ pub struct Event {
     pub organization: Option<Parent>,
     /// A JSON object as sent, or empty.
     pub properties: String,
+}
+
+impl Event {
+    /// A track that belongs there.
+    #[must_use]
+    pub fn of(track: &Message<'_>, place: Place) -> Event {
+        Event {
+            identity: track.identity,
+            timestamp: track.timestamp,
+            received_at: track.received_at,
+            name: track.name.as_deref().unwrap_or_default().to_owned(),
+            message_id: track.message_id.as_deref().map(str::to_owned),
+            user: place.user,
+            account: place.account,
+            organization: place.organization,
+            properties: track.data.to_owned(),
+        }
+    }
 }
 
 /// A page of a timeline, newest first, ties by identity.

@@ -41,6 +41,9 @@ pub mod records;
 /// Where an event belongs.
 pub mod attribution;
 
+/// What may belong to a record.
+pub mod candidates;
+
 /// Lists of records: orders, conditions, places, and what each of them means.
 pub mod lists;
 

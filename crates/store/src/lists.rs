@@ -134,6 +134,18 @@ pub fn kept_seen(profile: &Profile) -> (Span, bool) {
     }
 }
 
+/// A record with its first and its last track, which are exact.
+#[must_use]
+pub fn with_seen(profile: &Profile, seen: Span) -> Profile {
+    let mut profile = profile.clone();
+    match &mut profile.body {
+        Body::Account(account) => (account.seen, account.seen_stale) = (seen, false),
+        Body::User(user) => (user.seen, user.seen_stale) = (seen, false),
+        Body::Organization(_) | Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_) | Body::Anonymous(_) => {}
+    }
+    profile
+}
+
 /// Where a record stands in an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Place {

@@ -1,7 +1,7 @@
 //! The records of one workspace as they are at one instant: what deletions, corrections and attribution ask of a store.
 //!
 //! What a deletion changes, what is corrected after it and where an event belongs is worked out here, once for all stores. A
-//! store answers these three questions, and makes the changes. A store behind a connection answers from within, so none
+//! store answers these questions, and makes the changes. A store behind a connection answers from within, so none
 //! of them needs it for itself alone. Changes nothing.
 
 use std::sync::Arc;
@@ -18,6 +18,16 @@ pub trait Records {
     /// Every record of a kind that ever named one as its parent, in any order, each once.
     fn children(&self, parent: Subject, kind: RecordKind) -> Result<Vec<RecordId>, ReadError>;
 
+    /// Everyone of a kind who ever named one of these as a parent, in any order, some perhaps several times. A store
+    /// that can tell of all at once does.
+    fn children_of(&self, parents: &[Subject], kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
+        let mut found = Vec::new();
+        for parent in parents {
+            found.extend(self.children(*parent, kind)?);
+        }
+        Ok(found)
+    }
+
     /// Every statement about a user and parents of one kind, in any order; with users for parents, about an anonymous id.
     fn statements(&self, about: RecordId, parents: RecordKind) -> Result<Vec<Statement>, ReadError>;
 }
@@ -29,6 +39,10 @@ impl<R: Records + ?Sized> Records for &R {
 
     fn children(&self, parent: Subject, kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
         (**self).children(parent, kind)
+    }
+
+    fn children_of(&self, parents: &[Subject], kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
+        (**self).children_of(parents, kind)
     }
 
     fn statements(&self, about: RecordId, parents: RecordKind) -> Result<Vec<Statement>, ReadError> {

@@ -3,13 +3,17 @@
 use std::ops::Range;
 
 use muster_model::{
-    deletion::{Fate, Subject, reach},
+    deletion::{Fate, reach},
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
-    message::{self, Message, ordered_at},
+    message::{Message, ordered_at},
     time::Micros,
 };
-use muster_store::{deletion::Veil, error::ReadError};
+use muster_store::{
+    candidates::{Candidates, TrackNames},
+    deletion::Veil,
+    error::ReadError,
+};
 use rustc_hash::FxHashSet;
 
 use super::{
@@ -24,18 +28,8 @@ use super::{
 /// What a track must have to be looked at: one of these records, this name, a time in these bounds (both included).
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Tracks of these users, whatever account they name.
-    pub users: FxHashSet<RecordId>,
-    /// Tracks of these users that name no account.
-    pub loose_users: FxHashSet<RecordId>,
-    /// Tracks of these anonymous ids that name no user, whatever account they name.
-    pub anonymous: FxHashSet<RecordId>,
-    /// Tracks of these anonymous ids that name neither.
-    pub loose_anonymous: FxHashSet<RecordId>,
-    /// Tracks that name these accounts.
-    pub accounts: FxHashSet<RecordId>,
-    /// Tracks that name these organizations.
-    pub organizations: FxHashSet<RecordId>,
+    /// The records of which it names one.
+    pub candidates: Candidates,
     pub event: Option<Box<str>>,
     pub first: Option<Micros>,
     pub last: Option<Micros>,
@@ -62,27 +56,7 @@ impl TrackHead<'_> {
     }
 }
 
-/// The records that a track names.
-#[derive(Clone, Copy, Debug)]
-struct Named {
-    user: Option<RecordId>,
-    anonymous: Option<RecordId>,
-    account: Option<RecordId>,
-    organization: Option<RecordId>,
-}
-
 impl Wanted {
-    /// Whether a track that names these records may be wanted.
-    fn names(&self, named: &Named) -> bool {
-        let among = |ids: &FxHashSet<RecordId>, id: Option<RecordId>| id.is_some_and(|id| ids.contains(&id));
-        let loose = || among(&self.loose_users, named.user) || among(&self.loose_anonymous, named.anonymous);
-        among(&self.users, named.user)
-            || among(&self.anonymous, named.anonymous)
-            || among(&self.accounts, named.account)
-            || among(&self.organizations, named.organization)
-            || (named.account.is_none() && loose())
-    }
-
     /// Whether an instant lies within the bounds.
     pub fn in_time(&self, at: Micros) -> bool {
         self.first.is_none_or(|first| first <= at) && self.last.is_none_or(|last| at <= last)
@@ -90,48 +64,27 @@ impl Wanted {
 
     /// Whether a message may be wanted.
     pub fn matches(&self, message: &Message<'_>) -> bool {
-        let id = |named: &Option<message::Named<'_>>| named.as_ref().map(|named| named.id);
-        let (user, account, organization) = (id(&message.user), id(&message.account), id(&message.organization));
-        let named = Named { user, anonymous: id(&message.anonymous), account, organization };
         message.kind == Kind::Track
             && self.in_time(message.timestamp)
             && (self.event.is_none() || self.event.as_deref() == message.name.as_deref())
-            && self.names(&named)
+            && self.candidates.has(&TrackNames::of(message))
             && self.veil.fate(message) != Fate::Drop
     }
 
     /// Whether a track was deleted and only its bytes are left.
-    fn hides(&self, named: &Named, head: &TrackHead<'_>) -> bool {
+    fn hides(&self, named: &TrackNames, head: &TrackHead<'_>) -> bool {
         if self.veil.is_empty() {
             return false;
         }
-        let names = [
-            (RecordKind::Organization, named.organization),
-            (RecordKind::Account, named.account),
-            (RecordKind::User, named.user),
-            (RecordKind::Anonymous, named.anonymous),
-        ];
-        let names = names.into_iter().filter_map(|(kind, id)| Some((kind, id?)));
-        self.veil.hides_track(names, reach(head.timestamp, head.received_at))
+        self.veil.hides_track(named.subjects(), reach(head.timestamp, head.received_at))
     }
 
-    /// Every record that a wanted track may name.
-    pub fn records(&self) -> impl Iterator<Item = Subject> {
-        let of = [
-            (RecordKind::User, &self.users),
-            (RecordKind::User, &self.loose_users),
-            (RecordKind::Anonymous, &self.anonymous),
-            (RecordKind::Anonymous, &self.loose_anonymous),
-            (RecordKind::Account, &self.accounts),
-            (RecordKind::Organization, &self.organizations),
-        ];
-        of.into_iter().flat_map(|(kind, ids)| ids.iter().map(move |id| (kind, *id)))
-    }
-
-    /// The same as a filter on files.
+    /// What is wanted as a filter on files.
     pub fn filter(&self) -> Filter {
         Filter {
-            any: Some(self.records().filter_map(|(kind, id)| Some((By::of(kind)?, Key::of_record(id)))).collect()),
+            any: Some(
+                self.candidates.subjects().filter_map(|(kind, id)| Some((By::of(kind)?, Key::of_record(id)))).collect(),
+            ),
             event: self.event.clone(),
             first: self.first,
             last: self.last,
@@ -141,13 +94,13 @@ impl Wanted {
 
 /// What cells say of tracks that may be wanted.
 struct Traces<'w> {
-    wanted: &'w Wanted,
+    wanted: &'w Candidates,
     users: FxHashSet<UserKey>,
     loose_users: FxHashSet<UserKey>,
 }
 
 impl<'w> Traces<'w> {
-    fn of(wanted: &'w Wanted) -> Self {
+    fn of(wanted: &'w Candidates) -> Self {
         let keys = |ids: &FxHashSet<RecordId>| ids.iter().map(|id| UserKey::of(*id)).collect();
         Traces { wanted, users: keys(&wanted.users), loose_users: keys(&wanted.loose_users) }
     }
@@ -172,7 +125,7 @@ fn places(footer: &Footer, wanted: &Wanted, filter: &Filter) -> Result<Vec<Range
     if found.is_empty() || filter.any.is_none() {
         return Ok(found.ranges());
     }
-    let traces = Traces::of(wanted);
+    let traces = Traces::of(&wanted.candidates);
     Ok(footer.chunks_with(&found, |cell| traces.may_have(cell))?.ranges())
 }
 
@@ -214,13 +167,13 @@ pub fn heads(
         };
         for (row, number) in numbers.iter().enumerate() {
             let at = Micros(timestamps.value(row));
-            let named = Named {
+            let named = TrackNames {
                 user: user_ids[row],
                 anonymous: anonymous_ids[row],
                 account: account_ids[row],
                 organization: organization_ids[row],
             };
-            let names = || wanted.names(&named);
+            let names = || wanted.candidates.has(&named);
             if tracks[row] && of_event[row] && wanted.in_time(at) && names() {
                 let head = TrackHead {
                     timestamp: at,
@@ -263,21 +216,20 @@ mod tests {
         let (mut wanted_at_all, mut passed_over) = (0, 0);
         for looked_for in choices(6) {
             let set = |place: usize| id(looked_for[place]).into_iter().collect::<FxHashSet<RecordId>>();
-            let wanted = Wanted {
+            let wanted = Candidates {
                 users: set(0),
                 loose_users: set(1),
                 anonymous: set(2),
                 loose_anonymous: set(3),
                 accounts: set(4),
                 organizations: set(5),
-                ..Wanted::default()
             };
             let traces = Traces::of(&wanted);
             for track in choices(5) {
                 let (user, filed) = (id(track[0]), id(track[4]));
                 let anonymous = id(track[1]).filter(|_| user.is_none());
                 let (account, organization) = (id(track[2]), id(track[3]));
-                let named = Named { user, anonymous, account, organization };
+                let named = TrackNames { user, anonymous, account, organization };
                 let cell = Cell {
                     account: account.or(filed),
                     named: account.is_some(),
@@ -288,8 +240,8 @@ mod tests {
                     day: Day(0),
                     event: 0,
                 };
-                assert!(!wanted.names(&named) || traces.may_have(&cell), "{wanted:?} {named:?} {cell:?}");
-                wanted_at_all += usize::from(wanted.names(&named));
+                assert!(!wanted.has(&named) || traces.may_have(&cell), "{wanted:?} {named:?} {cell:?}");
+                wanted_at_all += usize::from(wanted.has(&named));
                 passed_over += usize::from(!traces.may_have(&cell));
             }
         }

@@ -18,14 +18,14 @@ use std::borrow::Cow;
 
 use fjall::OwnedWriteBatch;
 use muster_model::time::Micros;
-use muster_store::error::ReadError;
+use muster_store::{error::ReadError, lists::with_seen};
 use tracing::debug;
 
 use super::{
     entries::{self, Entry, Listed},
     gaps::{GapBook, List},
     moves::Moves,
-    settle::{self, Settled},
+    settle::Settled,
 };
 use crate::{
     keys::{self, ProfileKey, TimePlace},
@@ -86,7 +86,7 @@ impl Changes {
         }
         for (key, slot) in profiles {
             let Some(seen) = settled.get(key) else { continue };
-            let certain = settle::settled(&slot.profile, *seen);
+            let certain = with_seen(&slot.profile, *seen);
             let mut before = before(key, slot, overlay, state)?;
             if overlay.brought_back {
                 before.to_mut().extend(entries::entries(&slot.profile));

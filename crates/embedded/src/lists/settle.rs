@@ -6,10 +6,7 @@
 //! as well, so what was made certain stays so until it changes again; and since more recent messages only add
 //! to it or make it stale anew, it does not matter that some of them may be counted in already.
 
-use muster_model::{
-    kind::RecordKind,
-    profile::{Body, Profile, Span},
-};
+use muster_model::{kind::RecordKind, profile::Span};
 use muster_store::lists::kept_seen;
 use rustc_hash::FxHashMap;
 
@@ -41,15 +38,4 @@ pub(crate) fn settle(reader: &Reader, frozen: &Overlay) -> Settled {
         }
     }
     settled
-}
-
-/// A record whose first and last track are certain.
-pub fn settled(profile: &Profile, seen: Span) -> Profile {
-    let mut profile = profile.clone();
-    match &mut profile.body {
-        Body::Account(account) => (account.seen, account.seen_stale) = (seen, false),
-        Body::User(user) => (user.seen, user.seen_stale) = (seen, false),
-        _ => {}
-    }
-    profile
 }

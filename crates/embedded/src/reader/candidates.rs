@@ -1,8 +1,6 @@
-//! What may belong to a record: which tracks to look for, and where.
+//! What may belong to a record: where to look for it.
 //!
-//! Candidates are a superset; attribution decides which of them belong. A track that names an account is looked for
-//! under that account, one that names none under its user: links that came late may have moved it. So may ties, so one that
-//! names no user is looked for under its anonymous id; those of users are noted with users, accounts and organizations.
+//! Which tracks may is said beside the seam ([`muster_store::candidates`]); attribution decides which of them do.
 
 use std::sync::Arc;
 
@@ -10,8 +8,7 @@ use muster_model::{
     id::{IdSpace, RecordId, WorkspaceId},
     kind::RecordKind,
 };
-use muster_store::{deletion::Veil, error::ReadError, profiles::Children};
-use rustc_hash::FxHashSet;
+use muster_store::{candidates::Candidates, deletion::Veil, error::ReadError};
 
 use crate::{
     engine::Reader,
@@ -22,9 +19,8 @@ use crate::{
         wanted::Wanted,
     },
     keys::ProfileKey,
-    overlay::{HiddenChildren, Row, SharedRows},
-    records::Attributor,
-    views::children_below,
+    overlay::{Row, SharedRows},
+    records::{Attributor, Now},
 };
 
 /// Rows in memory and files on disk, as of one moment.
@@ -58,57 +54,14 @@ impl Reader {
         if attributor.profile(kind, id)?.is_none() {
             return Ok(None);
         }
-        let key = |kind, id| ProfileKey::new(workspace, kind, id);
-        let mut wanted = Wanted::default();
-        match kind {
-            RecordKind::User => {
-                wanted.users.insert(id);
-                wanted.anonymous.extend(self.children_of(&[key(kind, id)], RecordKind::Anonymous)?);
-            }
-            RecordKind::Account => {
-                wanted.accounts.insert(id);
-                wanted.loose_anonymous.extend(self.children_of(&[key(kind, id)], RecordKind::Anonymous)?);
-                wanted.loose_users.extend(self.children_of(&[key(kind, id)], RecordKind::User)?);
-            }
-            RecordKind::Organization => {
-                wanted.organizations.insert(id);
-                // Of whatever account: one without an organization leaves the track to its user's.
-                wanted.users.extend(self.children_of(&[key(kind, id)], RecordKind::User)?);
-                wanted.accounts.extend(self.children_of(&[key(kind, id)], RecordKind::Account)?);
-                let accounts: Vec<ProfileKey> =
-                    wanted.accounts.iter().map(|account| key(RecordKind::Account, *account)).collect();
-                wanted.loose_users.extend(self.children_of(&accounts, RecordKind::User)?);
-                wanted.anonymous.extend(self.children_of(&[key(kind, id)], RecordKind::Anonymous)?);
-                wanted.loose_anonymous.extend(self.children_of(&accounts, RecordKind::Anonymous)?);
-            }
-            RecordKind::Instance | RecordKind::CustomObject | RecordKind::NpsResponse | RecordKind::Anonymous => {
-                return Ok(None);
-            }
-        }
-        Ok(Some(wanted))
-    }
-
-    /// Everyone of a kind who ever named one of these as a parent.
-    fn children_of(&self, parents: &[ProfileKey], kind: RecordKind) -> Result<FxHashSet<RecordId>, ReadError> {
-        let mut found = Vec::new();
-        let (hidden, below) = {
-            let current = self.views.look();
-            let live = &current.live;
-            parents.iter().for_each(|parent| found.extend(live.children_of(parent, kind)));
-            let hidden: Vec<HiddenChildren> = parents.iter().map(|parent| live.hidden_children(parent)).collect();
-            (hidden, self.views.below(&current))
-        };
-        let (frozen, disk) = (below.frozen.as_deref(), &below.snapshot);
-        for (parent, hidden) in parents.iter().zip(&hidden) {
-            let children = (parent.workspace, Children::of((parent.kind, parent.id), kind), usize::MAX);
-            children_below(hidden, frozen, disk, &self.views.state, children, &mut found)?;
-        }
-        Ok(found.into_iter().collect())
+        let candidates = Candidates::of(Now { views: &self.views, workspace }, (kind, id))?;
+        Ok(candidates.map(|candidates| Wanted { candidates, ..Wanted::default() }))
     }
 
     /// Where to look for tracks: those in memory that name anything wanted, and the files.
     pub fn sources(&self, workspace: WorkspaceId, wanted: &mut Wanted) -> Sources {
-        let keys: Vec<ProfileKey> = wanted.records().map(|(kind, id)| ProfileKey::new(workspace, kind, id)).collect();
+        let keys: Vec<ProfileKey> =
+            wanted.candidates.subjects().map(|(kind, id)| ProfileKey::new(workspace, kind, id)).collect();
         let sources = self.sources_of(workspace, &keys);
         wanted.veil = sources.veil.clone();
         sources

@@ -10,15 +10,12 @@ use muster_model::{
 };
 use muster_store::{
     activity::{DayActivity, EventActivity},
-    attribution::Steady,
+    attribution::{self, Steady},
     error::ReadError,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{
-    events::{head, subject},
-    veiled,
-};
+use super::veiled;
 use crate::{
     history::{
         daily::{Cell, UserKey},
@@ -46,7 +43,7 @@ pub struct Subject {
 
 impl Subject {
     pub fn new(record: (RecordKind, RecordId), wanted: Wanted) -> Self {
-        let users = wanted.users.iter().chain(&wanted.loose_users);
+        let users = wanted.candidates.users.iter().chain(&wanted.candidates.loose_users);
         let users = users.map(|id| (UserKey::of(*id), *id)).collect();
         Subject { record, filter: wanted.filter(), wanted, users }
     }
@@ -89,7 +86,7 @@ impl Counted {
         if message.kind != Kind::Track || !self.in_days(day) || !self.subject.wanted.matches(message) {
             return Ok(());
         }
-        let place = attributor.place(subject(&head(message)))?;
+        let place = attributor.place(attribution::Subject::of(message))?;
         if place.belongs_to(self.subject.record) {
             let name = self.name(message.name.as_deref().unwrap_or_default());
             self.add(day, name, place.user.map(|user| UserKey::of(user.id)), 1)?;
@@ -201,7 +198,8 @@ impl Counted {
         attributor: &mut Attributor<'_>,
     ) -> Result<(), ReadError> {
         let mut wanted = Wanted { first: Some(day.start()), ..Wanted::default() };
-        let of_whom = if whose.0 == RecordKind::Anonymous { &mut wanted.anonymous } else { &mut wanted.users };
+        let names = &mut wanted.candidates;
+        let of_whom = if whose.0 == RecordKind::Anonymous { &mut names.anonymous } else { &mut names.users };
         of_whom.insert(whose.1);
         let mut numbers = Vec::new();
         heads(footer, self.ids, (&wanted, &wanted.filter()), |number, head| {
@@ -223,7 +221,7 @@ impl Counted {
             if !matches!(self.cell(&cell, attributor)?, Belongs::CountRows(_)) {
                 continue;
             }
-            let place = attributor.place(subject(&head(&message)))?;
+            let place = attributor.place(attribution::Subject::of(&message))?;
             if place.belongs_to(self.subject.record) {
                 let name = self.name(message.name.as_deref().unwrap_or_default());
                 self.add(day, name, place.user.map(|user| UserKey::of(user.id)), 1)?;

@@ -15,7 +15,7 @@ use muster_model::{
 };
 use muster_store::{
     Answer,
-    attribution::{Place, Subject},
+    attribution::Subject,
     error::ReadError,
     history::{Event, EventCursor, EventPage, EventsQuery, History},
     lists::kept_seen,
@@ -212,10 +212,10 @@ fn offer(
     attributor: &mut Attributor<'_>,
     newest: &mut Newest<Event>,
 ) -> Result<(), ReadError> {
-    let place = attributor.place(subject(&head(message)))?;
+    let place = attributor.place(Subject::of(message))?;
     if place.belongs_to(query.subject) && precedes((message.timestamp, message.identity), query.from) {
         let cursor = EventCursor { timestamp: message.timestamp, identity: message.identity };
-        newest.offer(cursor, event_of(message, place));
+        newest.offer(cursor, Event::of(message, place));
     }
     Ok(())
 }
@@ -239,21 +239,7 @@ pub(super) fn head<'m>(message: &'m Message<'_>) -> TrackHead<'m> {
     }
 }
 
-pub(super) fn subject<'h>(head: &TrackHead<'h>) -> Subject<'h> {
+fn subject<'h>(head: &TrackHead<'h>) -> Subject<'h> {
     let TrackHead { user, anonymous, account, organization, .. } = *head;
     Subject { user, anonymous, account, organization, at: head.ordered_at() }
-}
-
-fn event_of(message: &Message<'_>, place: Place) -> Event {
-    Event {
-        identity: message.identity,
-        timestamp: message.timestamp,
-        received_at: message.received_at,
-        name: message.name.as_deref().unwrap_or_default().to_owned(),
-        message_id: message.message_id.as_deref().map(str::to_owned),
-        user: place.user,
-        account: place.account,
-        organization: place.organization,
-        properties: message.data.to_owned(),
-    }
 }
