@@ -82,6 +82,8 @@ pub enum Command {
     Receipts(Receipts),
     /// Look for what is wrong with a data directory or a running server
     Doctor(Doctor),
+    /// Bring the tables of a cluster's PostgreSQL to the version of this program, making them if there are none
+    Migrate,
     /// Show every setting and where it comes from
     Config(Config),
     /// Fill a workspace with a year of a made-up product, to have something to look at
@@ -95,6 +97,10 @@ pub struct Serve {
     /// Address and port to listen on [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
+
+    /// What this node of a cluster does: some of intake, apply and console, with commas between [default: all of them]
+    #[arg(long, value_name = "ROLES")]
+    pub role: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -330,20 +336,23 @@ impl Cli {
     /// What the command line says about settings.
     pub fn flags(&self) -> Flags {
         let of_command = match &self.command {
-            Some(Command::Serve(serve)) => serve.listen.clone(),
-            _ => None,
+            Some(Command::Serve(serve)) => serve.clone(),
+            _ => Serve::default(),
         };
         Flags {
             config: self.config.clone(),
-            listen: of_command.or_else(|| self.serve.listen.clone()),
+            listen: of_command.listen.or_else(|| self.serve.listen.clone()),
             data_dir: self.data_dir.clone(),
+            role: of_command.role.or_else(|| self.serve.role.clone()),
         }
     }
 
-    /// A sentence when `--listen` stands before a command that does not listen.
+    /// A sentence when what the server is told stands before another command.
     pub fn misplaced(&self) -> Option<&'static str> {
-        let listens = matches!(self.command, None | Some(Command::Serve(_)));
-        (!listens && self.serve.listen.is_some()).then_some("--listen belongs to `muster serve`")
+        let serves = matches!(self.command, None | Some(Command::Serve(_)));
+        let role = self.serve.role.as_ref().map(|_| "--role belongs to `muster serve`");
+        let listen = self.serve.listen.as_ref().map(|_| "--listen belongs to `muster serve`");
+        listen.or(role).filter(|_| !serves)
     }
 }
 
@@ -367,5 +376,8 @@ mod tests {
         assert_eq!(flags("muster --config c doctor").config, Some(PathBuf::from("c")));
         let misplaced = Cli::try_parse_from(["muster", "--listen", "a", "config"]).unwrap();
         assert!(misplaced.misplaced().is_some());
+        let misplaced = Cli::try_parse_from(["muster", "--role", "apply", "config"]).unwrap();
+        assert!(misplaced.misplaced().is_some());
+        assert_eq!(flags("muster serve --role apply").role.as_deref(), Some("apply"));
     }
 }

@@ -1,9 +1,10 @@
-//! The one place that chooses a store: the embedded engine.
+//! The one place that chooses a store: the embedded engine, or a cluster where one is set.
 //!
 //! Everything else speaks to [`muster_store::Store`]. Guarantees that an error says what to do; never prints.
 
 use std::{path::Path, sync::Arc};
 
+use muster_cluster::{Cluster, InvalidUrl, Standing};
 use muster_embedded::{Apart, Embedded, Layout, OpenError, Options, Recovery, Severity};
 use muster_store::{
     Store,
@@ -11,7 +12,7 @@ use muster_store::{
 };
 
 use crate::{
-    config::{engine::Engine, settings::Settings},
+    config::{cluster, engine::Engine, settings::Settings},
     exit::{Exit, Failure},
     local::LocalServer,
 };
@@ -70,16 +71,25 @@ impl NotOpened {
 
 /// Opens the store of the settings, creating it if there is none; blocks until what an earlier stop left is replayed.
 pub fn open(settings: &Settings) -> Result<Opened, NotOpened> {
+    if let Some(cluster) = &settings.cluster {
+        return clustered(cluster, settings, false);
+    }
     embedded(options(&settings.engine, &settings.place.data_dir))
 }
 
 /// The same for a server, which makes itself ready for what many will ask.
 pub fn open_to_serve(settings: &Settings) -> Result<Opened, NotOpened> {
+    if let Some(cluster) = &settings.cluster {
+        return clustered(cluster, settings, settings.roles.apply);
+    }
     embedded(Options { reads_ahead: true, ..options(&settings.engine, &settings.place.data_dir) })
 }
 
 /// The same to be read only: nothing in the data directory changes, which need not be writable.
 pub fn open_to_read(settings: &Settings) -> Result<Opened, NotOpened> {
+    if let Some(cluster) = &settings.cluster {
+        return clustered(cluster, settings, false);
+    }
     let options = options(&settings.engine, &settings.place.data_dir);
     let (store, recovery, apart) = Apart::open(options, SystemClock.now())?;
     Ok(Opened::new(store, &recovery, Some(apart)))
@@ -88,6 +98,47 @@ pub fn open_to_read(settings: &Settings) -> Result<Opened, NotOpened> {
 fn embedded(options: Options) -> Result<Opened, NotOpened> {
     let (store, recovery) = Embedded::open(options, SystemClock.now())?;
     Ok(Opened::new(store, &recovery, None))
+}
+
+/// Opens a node of a cluster; `applies` whether it folds in what the stream holds.
+fn clustered(cluster: &cluster::Cluster, settings: &Settings, applies: bool) -> Result<Opened, NotOpened> {
+    let failed = |error: anyhow::Error| NotOpened::Failed(error);
+    let options = cluster_options(cluster, &settings.engine, applies).map_err(|error| failed(misconfigured(error)))?;
+    let store = Cluster::open(options).map_err(|error| failed(anyhow::Error::new(error)))?;
+    let recovery = "joined the cluster".to_owned();
+    Ok(Opened { store: Arc::new(store), recovery, dropped: false, _apart: None })
+}
+
+/// Makes the tables of a cluster or brings them to the version of this program; what that came to.
+pub fn migrate(cluster: &cluster::Cluster) -> anyhow::Result<String> {
+    let migrated = muster_cluster::migrate(&cluster.state_url)?;
+    Ok(match migrated.from {
+        Standing::Empty => format!("made the tables, at version {}", migrated.to),
+        Standing::At(version) if version == migrated.to => format!("the tables are at version {version} already"),
+        Standing::At(version) => format!("migrated the tables from version {version} to {}", migrated.to),
+    })
+}
+
+fn misconfigured(error: InvalidUrl) -> anyhow::Error {
+    Failure::error(Exit::Settings, format!("{error}; see [cluster] in the settings"))
+}
+
+/// Written out as those of the embedded engine are.
+fn cluster_options(
+    cluster: &cluster::Cluster,
+    engine: &Engine,
+    applies: bool,
+) -> Result<muster_cluster::Options, InvalidUrl> {
+    let options = muster_cluster::Options::new(&cluster.state_url, &cluster.journal_url)?;
+    Ok(muster_cluster::Options {
+        applies,
+        queue_batches_max: engine.queue_batches_max,
+        queue_bytes_max: engine.queue_bytes_max,
+        refused_max: engine.refused_max,
+        letters_max: engine.letters_max,
+        event_names_max: engine.event_names_max,
+        ..options
+    })
 }
 
 /// Whether a directory is one that a server has kept data in.

@@ -83,6 +83,10 @@ pub(crate) enum ApiError {
     PlaceGone,
     TailTaken,
     NoSuchPath,
+    /// Another node of the cluster answers this.
+    OfAnotherNode {
+        role: &'static str,
+    },
     WrongMethod,
     OutOfScope,
     Append(AppendError),
@@ -125,6 +129,7 @@ impl ApiError {
             | ApiError::NoSuchWorkspace { .. }
             | ApiError::NotKnownThen { .. }
             | ApiError::NoSuchTail
+            | ApiError::OfAnotherNode { .. }
             | ApiError::NoSuchPath => StatusCode::NOT_FOUND,
             ApiError::PlaceGone => StatusCode::CONFLICT,
             ApiError::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
@@ -201,6 +206,9 @@ impl ApiError {
             }
             ApiError::NoSuchTail | ApiError::PlaceGone | ApiError::TailTaken => self.says_of_tail(),
             ApiError::NoSuchPath => "there is nothing at this path; /docs lists what there is".to_owned(),
+            ApiError::OfAnotherNode { role } => {
+                format!("this node does not answer this: ask one of the cluster whose roles include {role}")
+            }
             ApiError::WrongMethod => {
                 "this path does not take this method; the Allow header lists the ones it takes".to_owned()
             }

@@ -88,5 +88,5 @@ mod error;
 pub use ingest::baseline::{baseline_router, parse_and_drop};
 pub use listen::{Certificate, Tls, serve, serve_baseline};
 pub use router::router;
-pub use settings::{ServerSettings, TraitNames};
+pub use settings::{ServerSettings, Serves, TraitNames};
 pub use state::AppState;

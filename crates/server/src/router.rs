@@ -7,7 +7,7 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{Method, Uri, uri::PathAndQuery},
-    middleware::{from_fn, from_fn_with_state},
+    middleware::{Next, from_fn, from_fn_with_state},
     response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
@@ -43,8 +43,20 @@ pub(crate) enum Access {
     Workspaces,
 }
 
+/// Which part of a server a route is of; a node of a cluster may answer some of them only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Taking messages.
+    Intake,
+    /// Everything that is read, and changed record by record.
+    Console,
+    /// What every node answers: whether it lives, figures, documentation.
+    Every,
+}
+
 /// One method of one path.
 pub(crate) struct Route {
+    pub part: Part,
     pub method: Method,
     pub path: String,
     pub access: Access,
@@ -60,7 +72,12 @@ impl Route {
         T: 'static,
     {
         let filter = MethodFilter::try_from(method.clone()).expect("the table holds standard methods only");
-        Route { method, path: path.into(), access, words, handler: on(filter, handler) }
+        Route { part: Part::Console, method, path: path.into(), access, words, handler: on(filter, handler) }
+    }
+
+    /// The route, as one of a part.
+    fn of(self, part: Part) -> Route {
+        Route { part, ..self }
     }
 
     /// The route, whose answers are given up when nobody is left to take them.
@@ -71,17 +88,18 @@ impl Route {
 
 /// The table.
 pub(crate) fn table() -> Vec<Route> {
-    let mut routes = ingest::routes::routes();
-    routes.extend(segment::routes::routes());
+    let mut routes = Vec::new();
+    routes.extend(ingest::routes::routes().into_iter().map(|route| route.of(Part::Intake)));
+    routes.extend(segment::routes::routes().into_iter().map(|route| route.of(Part::Intake)));
     routes.extend(resources::routes::routes());
     routes.extend(query::routes::routes());
     routes.extend(deletions::routes::routes());
     routes.extend(imports::routes::routes());
     routes.extend(admin::routes());
     routes.extend(backups::routes());
-    routes.extend(health::routes());
-    routes.extend(metrics::routes());
-    routes.extend(docs::routes());
+    routes.extend(health::routes().map(|route| route.of(Part::Every)));
+    routes.extend(metrics::routes().map(|route| route.of(Part::Every)));
+    routes.extend(docs::routes().map(|route| route.of(Part::Every)));
     routes
 }
 
@@ -91,13 +109,15 @@ pub fn router(state: AppState) -> Router {
     state.pages.get_or_init(|| docs::Pages::new(&openapi::document(&table)));
     let mut router = Router::new();
     for (path, route) in overshadowed(&table) {
-        router = router.route(path, gated(&state, route.access, route.handler.clone()));
+        router = router.route(path, gated(&state, route.part, route.access, route.handler.clone()));
     }
     for route in table {
-        router = router.route(&route.path, gated(&state, route.access, route.handler));
+        router = router.route(&route.path, gated(&state, route.part, route.access, route.handler));
+    }
+    if state.settings.serves.console {
+        router = router.merge(ui::routes());
     }
     let inner = router
-        .merge(ui::routes())
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(state.clone(), observe))
@@ -122,7 +142,19 @@ fn overshadowed(table: &[Route]) -> Vec<(&str, &Route)> {
     found
 }
 
-fn gated(state: &AppState, access: Access, handler: MethodRouter<AppState>) -> MethodRouter<AppState> {
+fn gated(state: &AppState, part: Part, access: Access, handler: MethodRouter<AppState>) -> MethodRouter<AppState> {
+    let serves = state.settings.serves;
+    let elsewhere = match part {
+        Part::Intake => (!serves.intake).then_some("intake"),
+        Part::Console => (!serves.console).then_some("console"),
+        Part::Every => None,
+    };
+    if let Some(role) = elsewhere {
+        let turn_away = move |State(state): State<AppState>, request: Request, _: Next| async move {
+            turn_away(&state, request, ApiError::OfAnotherNode { role })
+        };
+        return handler.layer(from_fn_with_state(state.clone(), turn_away));
+    }
     let (needs, operator) = match access {
         Access::Open => return handler,
         Access::Scope(scope) => (scope, false),

@@ -25,9 +25,20 @@ const HEAD_BYTES_FLOOR: usize = 8 * 1024;
 
 const _: () = assert!(COMPRESSED_BYTES_MAX <= BODY_BYTES_MAX && BODY_BYTES_MAX <= IN_FLIGHT_BYTES_MAX);
 
+/// Which parts of the API a node answers; `/healthz`, `/readyz`, `/metrics` and the documentation in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serves {
+    /// Taking messages.
+    pub intake: bool,
+    /// Everything that is read, changes to records, and the console's pages.
+    pub console: bool,
+}
+
 /// Settings of the HTTP server.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
+    /// What of the API it answers.
+    pub serves: Serves,
     /// Bounds of one message.
     pub message: MessageLimits,
     /// Bytes of a compressed body; more is answered with 413.
@@ -113,6 +124,7 @@ impl Default for TraitNames {
 impl Default for ServerSettings {
     fn default() -> Self {
         ServerSettings {
+            serves: Serves { intake: true, console: true },
             message: MessageLimits::default(),
             compressed_bytes_max: COMPRESSED_BYTES_MAX,
             body_bytes_max: BODY_BYTES_MAX,

@@ -20,7 +20,8 @@ const ARROWS: [(&str, &[&str]); 7] = [
 
 /// The one file that chooses a backend.
 const ASSEMBLE: &str = "crates/cli/src/assemble.rs";
-const ENGINE: &str = "muster_embedded";
+/// The engines, and where each lies.
+const ENGINES: [(&str, &str); 2] = [("muster_embedded", "crates/embedded/"), ("muster_cluster", "crates/cluster/")];
 
 /// Checks every manifest below `crates` and every source that ships.
 pub fn check(tree: &Tree) -> Vec<Finding> {
@@ -88,16 +89,18 @@ pub fn line_of_key(text: &str, key: &str) -> usize {
 /// Sources outside the engine's own crate that name it. Tests may: a test over the real engine has to start one.
 fn engine(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let elsewhere = |path: &str| path != ASSEMBLE && path.contains("/src/") && !path.starts_with("crates/embedded/");
-    for (path, source) in tree.sources().filter(|(path, _)| elsewhere(path)) {
-        let named = source.tokens().filter(|(_, token)| token.is_word(ENGINE));
-        findings.extend(named.map(|(_, token)| {
-            let says = format!(
-                "`{ENGINE}` is named outside {ASSEMBLE}: everything else speaks to the seam in `muster_store`, so that \
-                 another backend is a change in one file"
-            );
-            Finding::new(path, token.line, "engine", says)
-        }));
+    for (engine, own) in ENGINES {
+        let elsewhere = |path: &str| path != ASSEMBLE && path.contains("/src/") && !path.starts_with(own);
+        for (path, source) in tree.sources().filter(|(path, _)| elsewhere(path)) {
+            let named = source.tokens().filter(|(_, token)| token.is_word(engine));
+            findings.extend(named.map(|(_, token)| {
+                let says = format!(
+                    "`{engine}` is named outside {ASSEMBLE}: everything else speaks to the seam in `muster_store`, so that \
+                     another backend is a change in one file"
+                );
+                Finding::new(path, token.line, "engine", says)
+            }));
+        }
     }
     findings
 }

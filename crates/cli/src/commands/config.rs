@@ -2,11 +2,13 @@
 //!
 //! Variables that carry tokens are named when they are set, and never shown.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use crate::{
     args,
-    config::{environment, known, known::Value, settings::Settings, values::Given},
+    config::{cluster::without_secret, environment, known, known::Value, settings::Settings, values::Given},
     exit::Exit,
     output,
 };
@@ -22,7 +24,7 @@ struct Shown<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum ShownValue<'a> {
-    Text(&'a str),
+    Text(Cow<'a, str>),
     Number(u64),
 }
 
@@ -48,7 +50,9 @@ pub fn run(settings: &Settings, args: &args::Config) -> anyhow::Result<Exit> {
 
 fn show<'a>(name: &'a str, given: &'a Given) -> Shown<'a> {
     let value = match &given.value {
-        Value::Text(text) => ShownValue::Text(text),
+        // Whoever may see the settings need not see the passwords.
+        Value::Text(text) if name.ends_with("_url") => ShownValue::Text(without_secret(text).into()),
+        Value::Text(text) => ShownValue::Text(text.into()),
         Value::Number(number) => ShownValue::Number(*number),
     };
     Shown { name, value, origin: given.origin.to_string(), variable: environment::variable_of(name) }
@@ -57,8 +61,8 @@ fn show<'a>(name: &'a str, given: &'a Given) -> Shown<'a> {
 fn rows(shown: &[Shown<'_>]) -> Vec<Vec<String>> {
     let heading = ["setting", "value", "from"].map(str::to_owned).to_vec();
     let row = |shown: &Shown<'_>| {
-        let value = match shown.value {
-            ShownValue::Text(text) => text.to_owned(),
+        let value = match &shown.value {
+            ShownValue::Text(text) => text.to_string(),
             ShownValue::Number(number) => number.to_string(),
         };
         vec![shown.name.to_owned(), value, shown.origin.clone()]

@@ -39,6 +39,9 @@ pub mod backup;
 /// Looking for what is wrong.
 pub mod doctor;
 
+/// Making the tables of a cluster, or changing them for a newer program.
+pub mod migrate;
+
 /// Showing every setting and where it comes from.
 pub mod config;
 

@@ -30,6 +30,7 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     pub listen: Option<String>,
     pub data_dir: Option<String>,
+    pub role: Option<String>,
 }
 
 /// Everything that settings can come from, apart from the built-in file.
@@ -54,9 +55,11 @@ pub fn lay(sources: Sources) -> Result<(Values, Vec<Configured>), SettingsError>
         configured = layers.lay_file(&path, &text)?;
     }
     layers.lay_environment(&variables)?;
-    for (flag, name, text) in
-        [("--listen", "listen", sources.flags.listen), ("--data-dir", "data_dir", sources.flags.data_dir)]
-    {
+    for (flag, name, text) in [
+        ("--listen", "listen", sources.flags.listen),
+        ("--data-dir", "data_dir", sources.flags.data_dir),
+        ("--role", "cluster.role", sources.flags.role),
+    ] {
         if let Some(text) = text {
             layers.set(name, Value::Text(text), Origin::Flag(flag));
         }

@@ -24,6 +24,9 @@ pub mod values;
 /// Where the server listens and where its data lies.
 pub mod place;
 
+/// Where a cluster's parts are, and what this node does in it.
+pub mod cluster;
+
 /// What is logged and in which form.
 pub mod log;
 

@@ -1,9 +1,10 @@
 //! Every setting, typed and checked.
 
 use muster_query::Spill;
-use muster_server::{ServerSettings, forward::Configured};
+use muster_server::{ServerSettings, Serves, forward::Configured};
 
 use super::{
+    cluster::{self, Cluster, Roles},
     engine::Engine,
     forward, http,
     layers::{self, Sources},
@@ -30,6 +31,9 @@ pub struct Settings {
     /// Without an operator token; that one is made at every start.
     pub server: ServerSettings,
     pub engine: Engine,
+    /// The cluster that everything is kept in, if it is not the data directory.
+    pub cluster: Option<Cluster>,
+    pub roles: Roles,
     /// Destinations of the settings file.
     pub destinations: Vec<Configured>,
     /// Each value and where it came from.
@@ -50,6 +54,7 @@ impl Settings {
         let log = Log::read(&values)?;
         let tls = TlsFiles::read(&values)?;
         let engine = Engine::read(&values)?;
+        let (cluster, roles) = cluster::read(&values)?;
         server
             .check()
             .map_err(|says| SettingsError(format!("the settings of [limits] and [http] contradict: {says}")))?;
@@ -60,12 +65,13 @@ impl Settings {
             );
             return Err(values.refuse("intake.queue_bytes_max", &says));
         }
-        Ok(Settings { place, log, tls, server, engine, destinations, values })
+        Ok(Settings { place, log, tls, server, engine, cluster, roles, destinations, values })
     }
 
     /// The server's part, with what follows from the data directory.
     pub fn server(&self) -> ServerSettings {
         let mut server = self.server.clone();
+        server.serves = Serves { intake: self.roles.intake, console: self.roles.console };
         let dir = self.place.data_dir.join(TEMPORARY_DIR);
         server.query_limits.spill = Some(Spill { dir, free_bytes_min: self.engine.free_bytes_min });
         server
@@ -109,6 +115,19 @@ mod tests {
         check("MUSTER_DATA_DIR", "", "must not be empty");
         check("MUSTER_TLS__KEY_FILE", "key.pem", "together with tls.certificate_file");
         check("MUSTER_TRAITS__MRR", "", "must name a trait");
+    }
+
+    #[test]
+    fn a_cluster_is_two_urls() {
+        let (state, journal) =
+            (("MUSTER_CLUSTER__STATE_URL", "postgres://u:secret@h/d"), ("MUSTER_CLUSTER__JOURNAL_URL", "nats://h"));
+        assert!(load(&[state, journal]).unwrap().cluster.is_some());
+        let says = load(&[state]).unwrap_err().to_string();
+        assert!(says.contains("cluster.journal_url") && !says.contains("secret"), "{says}");
+        let says = load(&[("MUSTER_CLUSTER__ROLE", "apply")]).unwrap_err().to_string();
+        assert!(says.contains("needs a cluster"), "{says}");
+        let roles = load(&[state, journal, ("MUSTER_CLUSTER__ROLE", "apply")]).unwrap().roles;
+        assert!(roles.apply && !roles.intake && !roles.console);
     }
 
     #[test]
