@@ -114,13 +114,14 @@ impl Pager<'_, '_, '_> {
         let mut among: Option<FxHashSet<RecordId>> = None;
         for source in texts.into_iter().chain(sources.iter().filter(|source| !source.is_text())) {
             let Some(ids) = self.ids(source, SET_MAX)? else { continue };
-            if ids.len() <= FEW {
-                return self.sorted(ids);
-            }
-            among = Some(match among {
+            let both = match &among {
                 Some(among) => among.intersection(&ids).copied().collect(),
                 None => ids,
-            });
+            };
+            if both.len() <= FEW {
+                return self.sorted(both);
+            }
+            among = Some(both);
         }
         let rest = self.walk(page.next, limit - page.profiles.len(), among.as_ref(), COST_MAX - trial)?;
         page.profiles.extend(rest.profiles);
