@@ -167,6 +167,10 @@ create index message_by_object on message (workspace, custom_object) where custo
 create index message_of_organization on message (workspace, organization, ordered_at, identity) where kind = 1;
 create index message_of_account on message (workspace, account, ordered_at, identity) where kind in (2, 9);
 create index message_of_user on message (workspace, user_id, ordered_at, identity) where kind in (3, 5, 9);
+-- Messages whose sender's clock ran ahead: they stand elsewhere than they say.
+create index message_ahead_of_account on message (workspace, account) where account is not null and ordered_at <> sent_at;
+create index message_ahead_of_user on message (workspace, user_id) where user_id is not null and ordered_at <> sent_at;
+create index message_ahead_of_other on message (workspace, other) where other is not null and ordered_at <> sent_at;
 create index message_by_event on message (workspace, event, ordered_at) where event is not null;
 
 create table profile (

@@ -68,6 +68,33 @@ fn messages() -> Vec<String> {
         let account = n * 13 % ACCOUNTS;
         all.push(format!(r#"{{"type":"user","userId":"u{n}","accountId":"a{account}","timestamp":"2024-01-02"}}"#));
     }
+    all.extend(busy());
+    all
+}
+
+/// Many tracks of few, some of them by clocks that run ahead, whom it is said late of that they were elsewhere.
+fn busy() -> Vec<String> {
+    let mut all = vec![r#"{"type":"user","userId":"busy","accountId":"a1","timestamp":"2024-01-01"}"#.to_owned()];
+    for n in 0..300 {
+        let at = if n % 60 == 7 {
+            "2999-01-01".to_owned()
+        } else {
+            format!("2024-01-{:02}T00:{:02}:00Z", 1 + n % 28, n % 60)
+        };
+        for who in [r#""userId":"busy""#, r#""callType":"track","anonymousId":"someone""#] {
+            all.push(format!(r#"{{"type":"track","event":"busy","messageId":"b{n}",{who},"timestamp":"{at}"}}"#));
+        }
+    }
+    for (user, day) in [("b1", 5), ("b2", 15), ("b3", 10)] {
+        all.push(format!(
+            r#"{{"type":"user","callType":"identify","userId":"{user}","anonymousId":"someone","timestamp":"2024-01-{day:02}"}}"#
+        ));
+    }
+    for (user, account, day) in [("busy", "a2", 10), ("b2", "a3", 3), ("busy", "a4", 20), ("b1", "a5", 2)] {
+        all.push(format!(
+            r#"{{"type":"user","userId":"{user}","accountId":"{account}","timestamp":"2024-01-{day:02}"}}"#
+        ));
+    }
     all
 }
 
@@ -118,12 +145,19 @@ fn queries(ids: IdSpace) -> Vec<ListQuery> {
     let withins =
         [None, Some((Organization, ids.record(Organization, "o0"))), Some((Account, ids.record(Account, "a14")))];
     let mut all = Vec::new();
+    for ascending in [false, true] {
+        for (kind, order) in
+            [(Account, ListOrder::LastSeen), (Account, ListOrder::FirstSeen), (User, ListOrder::LastSeen)]
+        {
+            all.push(ListQuery { ascending, limit: 500, ..ListQuery::new(kind, order) });
+        }
+    }
     for (place, conditions) in choices.into_iter().enumerate() {
         for (number, order) in orders.iter().enumerate() {
             for (other, within) in withins.into_iter().enumerate() {
                 let kind = [User, User, User, Account, Instance][(place + number + other) % 5];
                 let (ascending, conditions) = ((place + number) % 2 == 0, conditions.clone());
-                let limit = [50, 7, 1_000][(place + other) % 3].max(if conditions.is_empty() { 500 } else { 50 });
+                let limit = [90, 400, 1_000][(place + other) % 3];
                 all.push(ListQuery { ascending, within, conditions, limit, ..ListQuery::new(kind, order.clone()) });
             }
         }

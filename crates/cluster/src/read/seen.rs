@@ -1,15 +1,33 @@
 //! First and last track of accounts and users, from the tracks themselves where a profile cannot tell.
+//!
+//! Of few tracks that may belong to a record all are looked at. Of many they are looked at from both ends of time until one
+//! belongs; only those whose sender's clock ran ahead stand elsewhere than they say, and these few have an index of their own.
 
 use muster_model::{
+    deletion::Subject,
+    id::Identity,
     kind::Kind,
     profile::{Profile, Span},
+    time::Micros,
 };
 use muster_store::{attribution::Attributor, lists::kept_seen, record};
+use postgres::{Row, types::ToSql};
 
-use postgres::types::ToSql;
+use super::{
+    book::Book,
+    candidates::{By, Candidates},
+    history::subject,
+};
+use crate::{
+    fault::Fault,
+    sql::values::{At, Id},
+};
 
-use super::{book::Book, candidates::Candidates, history::subject};
-use crate::fault::Fault;
+/// Tracks that are all looked at, whichever way they are found.
+const FEW: i64 = 64;
+/// Tracks that are fetched from an end at first, and at a time.
+const FETCHED_FIRST: i64 = 4;
+const FETCHED_MAX: i64 = 1_024;
 
 /// First and last track of a record.
 pub fn of(book: &Book<'_, '_>, profile: &Profile) -> Result<Span, Fault> {
@@ -19,32 +37,112 @@ pub fn of(book: &Book<'_, '_>, profile: &Profile) -> Result<Span, Fault> {
     }
 }
 
-/// The same by looking at every track that may belong to it.
+/// The same by looking at tracks that may belong to it.
 fn counted(book: &Book<'_, '_>, profile: &Profile) -> Result<Span, Fault> {
     let record = (profile.kind(), profile.id);
     let candidates = Candidates::of(book, record)?;
-    let mut attributor = Attributor::new(*book, book.ids()?);
-    let mut seen = Span::default();
+    let attributor = Attributor::new(*book, book.ids()?);
+    let mut looking = Looking { book, record, attributor, seen: Span::default() };
     for (by, wanted) in candidates.ways() {
+        if !looking.all_of_few(by, &wanted)? {
+            looking.until_one_from(by, &wanted, &FIRST)?;
+            looking.until_one_from(by, &wanted, &LAST)?;
+            looking.ahead(by, &wanted)?;
+        }
+    }
+    Ok(looking.seen)
+}
+
+/// An end of time, and how one goes on from there.
+struct End {
+    at: Micros,
+    identity: Identity,
+    behind: &'static str,
+    order: &'static str,
+}
+
+const FIRST: End = End { at: Micros::MIN, identity: Identity(0), behind: ">=", order: "asc" };
+const LAST: End = End { at: Micros::MAX, identity: Identity(u128::MAX), behind: "<=", order: "desc" };
+
+struct Looking<'b, 't, 'c> {
+    book: &'b Book<'t, 'c>,
+    record: Subject,
+    attributor: Attributor<Book<'t, 'c>>,
+    seen: Span,
+}
+
+impl Looking<'_, '_, '_> {
+    /// Takes in a track if it is the record's; whether it is.
+    fn take(&mut self, row: &Row) -> Result<bool, Fault> {
+        let message = record::decode(row.get(0))?;
+        let belongs = self.attributor.place(subject(&message))?.belongs_to(self.record);
+        if belongs {
+            self.seen.take_in(message.ordered_at());
+        }
+        Ok(belongs)
+    }
+
+    /// Looks at all tracks, unless there are many.
+    fn all_of_few(&mut self, By { column, only }: By, wanted: &[Id]) -> Result<bool, Fault> {
         let sql = format!(
-            "select record from message where workspace = $1 and message.{} = any($2) and kind = $3{}",
-            by.column, by.only
+            "select record from message where workspace = $1 and message.{column} = any($2) and kind = $3{only} limit $4"
         );
-        let (workspace, track) = (book.workspace(), i16::from(Kind::Track as u8));
-        let params: [&(dyn ToSql + Sync); 3] = [&workspace, &wanted, &track];
-        let cursor = book.transaction().open_cursor(&sql, &params)?;
+        let (workspace, track) = (self.book.workspace(), i16::from(Kind::Track as u8));
+        let params: [&(dyn ToSql + Sync); 4] = [&workspace, &wanted, &track, &(FEW + 1)];
+        let rows = self.book.transaction().query_made(&sql, &params)?;
+        if rows.len() as i64 > FEW {
+            return Ok(false);
+        }
+        for row in &rows {
+            self.take(row)?;
+        }
+        Ok(true)
+    }
+
+    /// Looks from an end on until a track belongs, at those that stand where they say.
+    fn until_one_from(&mut self, By { column, only }: By, wanted: &[Id], end: &End) -> Result<(), Fault> {
+        let End { behind, order, .. } = end;
+        let sql = format!(
+            "select found.record, found.sent_at, found.identity from unnest($2::uuid[]) as wanted (id) cross join lateral (
+                select record, sent_at, identity from message
+                where workspace = $1 and message.{column} = wanted.id and kind = $3 and ordered_at = sent_at
+                    and (sent_at, identity) {behind} ($4, $5){only}
+                order by sent_at {order}, identity {order} limit $6
+            ) as found order by found.sent_at {order}, found.identity {order} limit $6"
+        );
+        let (workspace, track) = (self.book.workspace(), i16::from(Kind::Track as u8));
+        let (mut at, mut identity, mut limit) = (At(end.at), Id::from(end.identity), FETCHED_FIRST);
         loop {
-            let rows = book.transaction().fetch(&cursor)?;
+            let params: [&(dyn ToSql + Sync); 6] = [&workspace, &wanted, &track, &at, &identity, &limit];
+            let rows = self.book.transaction().query_made(&sql, &params)?;
+            for row in &rows {
+                if self.take(row)? {
+                    return Ok(());
+                }
+            }
+            let Some(last) = rows.last().filter(|_| rows.len() as i64 == limit) else { return Ok(()) };
+            // The last one is looked at again; the limit leaves room for others.
+            (at, identity) = (last.get(1), last.get(2));
+            limit = (limit * 4).min(FETCHED_MAX);
+        }
+    }
+
+    /// Looks at all tracks that stand elsewhere than they say.
+    fn ahead(&mut self, By { column, only }: By, wanted: &[Id]) -> Result<(), Fault> {
+        let sql = format!(
+            "select record from message where workspace = $1 and message.{column} = any($2) and kind = $3
+                and ordered_at <> sent_at{only}"
+        );
+        let (workspace, track) = (self.book.workspace(), i16::from(Kind::Track as u8));
+        let cursor = self.book.transaction().open_cursor(&sql, &[&workspace, &wanted, &track])?;
+        loop {
+            let rows = self.book.transaction().fetch(&cursor)?;
             if rows.is_empty() {
-                break;
+                return Ok(());
             }
             for row in &rows {
-                let message = record::decode(row.get(0))?;
-                if attributor.place(subject(&message))?.belongs_to(record) {
-                    seen.take_in(message.ordered_at());
-                }
+                self.take(row)?;
             }
         }
     }
-    Ok(seen)
 }
