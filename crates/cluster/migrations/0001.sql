@@ -100,8 +100,9 @@ create table letter (
     reason bytea not null,
     due bool not null,
     record bytea not null,
-    primary key (follower, kept_at, identity)
+    primary key (follower, kept_at, identity) include (workspace)
 );
+create index letter_due on letter (follower, kept_at, identity) where due;
 
 -- Numbers that are given once.
 create table counter (
@@ -171,6 +172,8 @@ create index message_of_user on message (workspace, user_id, ordered_at, identit
 create index message_ahead_of_account on message (workspace, account) where account is not null and ordered_at <> sent_at;
 create index message_ahead_of_user on message (workspace, user_id) where user_id is not null and ordered_at <> sent_at;
 create index message_ahead_of_other on message (workspace, other) where other is not null and ordered_at <> sent_at;
+-- Messages mostly come in the order of their times, so that stretches of the table are ruled out by them.
+create index message_by_time on message using brin (sent_at) with (pages_per_range = 32, autosummarize = on);
 create index message_by_event on message (workspace, event, ordered_at) where event is not null;
 
 create table profile (

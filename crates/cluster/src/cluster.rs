@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::{StreamExt, future::try_join_all};
 use muster_model::{id::WorkspaceId, kind::RecordKind};
-use muster_store::error::ReadError;
+use muster_store::{error::ReadError, follow::FollowerId};
 use parking_lot::Mutex;
 use postgres::Config;
 use rustc_hash::FxHashSet;
@@ -21,6 +21,7 @@ use crate::{
     append::{Intake, Waiters},
     applier::Appliers,
     fault::Fault,
+    follow::Bells,
     lanes::Lanes,
     options::Options,
     registry::Registry,
@@ -83,6 +84,8 @@ pub(crate) struct Inner {
     pub moments: Arc<AtomicU64>,
     /// Whose first and last tracks are being made certain.
     pub settling: Mutex<FxHashSet<(WorkspaceId, RecordKind)>>,
+    /// Followers that wait.
+    pub bells: Bells,
     /// A number that no other node has.
     pub node: u64,
     pub handle: Handle,
@@ -125,6 +128,7 @@ impl Cluster {
             spare: Mutex::new(Vec::new()),
             moments: Arc::default(),
             settling: Mutex::default(),
+            bells: Bells::default(),
             node: rand::random(),
             lanes: Lanes::new(lanes),
             handle: handle.clone(),
@@ -154,6 +158,11 @@ impl Drop for Cluster {
         let appliers = self.inner.appliers.lock().take();
         if let Some(appliers) = appliers {
             appliers.stop();
+        }
+        // Connections end on a thread that may wait; whoever drops this may not.
+        let spare = std::mem::take(&mut *self.inner.spare.lock());
+        if !spare.is_empty() {
+            let _ = std::thread::spawn(move || drop(spare)).join();
         }
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
@@ -265,6 +274,7 @@ async fn listen(inner: std::sync::Weak<Inner>, mut heard: futures_util::stream::
                 inner.lanes.note(lane, sequence);
                 inner.counters.stale();
             }
+            Ok(Told::Woken { follower }) => inner.bells.ring_if_there(FollowerId(follower)),
             Ok(Told::Receipt { request, receipt }) => inner.waiters.answer(request, receipt),
             Ok(Told::Registry) => {
                 if let Err(fault) = inner.look_at_lanes().await {

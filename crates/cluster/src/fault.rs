@@ -27,6 +27,8 @@ pub enum Fault {
     /// A read that is refused as such.
     #[error(transparent)]
     Read(#[from] ReadError),
+    #[error("a thread could not be started: {0}")]
+    Thread(String),
     #[error("the store is shutting down")]
     Closing,
 }
@@ -52,7 +54,7 @@ impl Fault {
                 }
             },
             Fault::Stream(_) => true,
-            Fault::Overtaken | Fault::Closing | Fault::Damaged(_) | Fault::Read(_) => false,
+            Fault::Overtaken | Fault::Thread(_) | Fault::Closing | Fault::Damaged(_) | Fault::Read(_) => false,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::select_all;
 use tokio::{sync::watch, time::timeout};
 
 /// Every lane's position.
@@ -36,6 +37,15 @@ impl Lanes {
         let left = until.saturating_duration_since(Instant::now()).max(Duration::from_micros(1));
         timeout(left, position.wait_for(|known| *known >= sequence)).await.is_ok_and(|reached| reached.is_ok())
     }
+    /// Waits until any lane moves on from where it is at the call.
+    pub fn any_moves(&self) -> impl Future<Output = ()> + Send + 'static {
+        let positions: Vec<watch::Receiver<u64>> = self.0.iter().map(watch::Sender::subscribe).collect();
+        async move {
+            // A lane that ends moves nowhere any more, which whoever waits is told as well.
+            let moves = |mut position: watch::Receiver<u64>| Box::pin(async move { drop(position.changed().await) });
+            select_all(positions.into_iter().map(moves)).await;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -52,5 +62,9 @@ mod tests {
         lanes.note(1, 2);
         assert!(lanes.reaches(1, 5, soon()).await);
         assert!(!lanes.reaches(0, 1, soon()).await);
+        let moves = lanes.any_moves();
+        lanes.note(0, 1);
+        moves.await;
+        assert!(timeout(Duration::from_millis(5), lanes.any_moves()).await.is_err());
     }
 }

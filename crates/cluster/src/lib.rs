@@ -43,6 +43,9 @@ mod registry;
 /// Reading.
 mod read;
 
+/// Followers.
+mod follow;
+
 /// The engine.
 mod cluster;
 

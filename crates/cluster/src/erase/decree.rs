@@ -20,6 +20,7 @@ use super::{rows, tombstones};
 use crate::{
     fault::Fault,
     fold::{census::Census, sheet::Sheet, write},
+    follow,
     read::deletions::decoded,
     sql::{connection::Transaction, values::Id},
 };
@@ -83,6 +84,7 @@ fn delete_now(
     let doubtful: FxHashSet<RecordId> = changes.doubtful.iter().map(|((_, id), _)| *id).collect();
     sheet.make(changes)?;
     let erased = rows::erase(transaction, workspace, &deleted, census)?;
+    follow::erase(&mut transaction.borrow_mut(), workspace, &deleted)?;
     // What is received and timestamped after it starts records anew, although it came before.
     hear_again(transaction, workspace, doubtful, &mut sheet)?;
     let mut correction = Correction::new(&sheet, Arc::clone(&deleted), &erased.concerned)?;

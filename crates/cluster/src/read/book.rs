@@ -62,6 +62,11 @@ impl<'t, 'c> Book<'t, 'c> {
         self.workspace.0 as i32
     }
 
+    /// The workspace.
+    pub fn of(&self) -> WorkspaceId {
+        self.workspace
+    }
+
     /// How the workspace derives the ids of its records.
     pub fn ids(&self) -> Result<IdSpace, Fault> {
         let row = self.transaction().query_opt(NAME, &[&self.workspace()])?;

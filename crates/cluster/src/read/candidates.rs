@@ -66,6 +66,16 @@ impl Candidates {
         Ok(all)
     }
 
+    /// Looks for those of others, too.
+    pub fn add(&mut self, others: Candidates) {
+        self.users.extend(others.users);
+        self.loose_users.extend(others.loose_users);
+        self.anonymous.extend(others.anonymous);
+        self.loose_anonymous.extend(others.loose_anonymous);
+        self.accounts.extend(others.accounts);
+        self.organizations.extend(others.organizations);
+    }
+
     /// The ways to look, each with its records; those without any are left out.
     pub fn ways(&self) -> Vec<(By, Vec<Id>)> {
         let ids = |set: &FxHashSet<RecordId>| set.iter().map(|id| Id::from(*id)).collect::<Vec<Id>>();

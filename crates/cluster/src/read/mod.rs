@@ -33,5 +33,11 @@ mod refused;
 /// What was deleted.
 pub mod deletions;
 
+/// Rows that are fetched piece by piece.
+pub mod cursor;
+
+/// Everything, as of one moment.
+mod scan;
+
 /// Copies of everything.
 mod backup;

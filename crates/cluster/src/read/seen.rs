@@ -10,7 +10,7 @@ use muster_model::{
     profile::{Profile, Span},
     time::Micros,
 };
-use muster_store::{attribution::Attributor, lists::kept_seen, record};
+use muster_store::{attribution::Attributor, error::ReadError, lists::kept_seen, record};
 use postgres::{Row, types::ToSql};
 
 use super::{
@@ -31,18 +31,23 @@ const FETCHED_MAX: i64 = 1_024;
 
 /// First and last track of a record.
 pub fn of(book: &Book<'_, '_>, profile: &Profile) -> Result<Span, Fault> {
+    while_wanted(book, profile, &|| true)
+}
+
+/// The same as long as anybody waits for it, which `go_on` is asked now and then.
+pub fn while_wanted(book: &Book<'_, '_>, profile: &Profile, go_on: &dyn Fn() -> bool) -> Result<Span, Fault> {
     match kept_seen(profile) {
         (seen, true) => Ok(seen),
-        _ => counted(book, profile),
+        _ => counted(book, profile, go_on),
     }
 }
 
 /// The same by looking at tracks that may belong to it.
-fn counted(book: &Book<'_, '_>, profile: &Profile) -> Result<Span, Fault> {
+fn counted(book: &Book<'_, '_>, profile: &Profile, go_on: &dyn Fn() -> bool) -> Result<Span, Fault> {
     let record = (profile.kind(), profile.id);
     let candidates = Candidates::of(book, record)?;
     let attributor = Attributor::new(*book, book.ids()?);
-    let mut looking = Looking { book, record, attributor, seen: Span::default() };
+    let mut looking = Looking { book, record, attributor, seen: Span::default(), go_on };
     for (by, wanted) in candidates.ways() {
         if !looking.all_of_few(by, &wanted)? {
             looking.until_one_from(by, &wanted, &FIRST)?;
@@ -69,6 +74,8 @@ struct Looking<'b, 't, 'c> {
     record: Subject,
     attributor: Attributor<Book<'t, 'c>>,
     seen: Span,
+    /// Whether anybody still waits.
+    go_on: &'b dyn Fn() -> bool,
 }
 
 impl Looking<'_, '_, '_> {
@@ -80,6 +87,12 @@ impl Looking<'_, '_, '_> {
             self.seen.take_in(message.ordered_at());
         }
         Ok(belongs)
+    }
+
+    /// Fails once nobody waits any more.
+    fn go_on(&self) -> Result<(), Fault> {
+        let what = || "a record's first and last track".to_owned();
+        (self.go_on)().then_some(()).ok_or_else(|| Fault::Read(ReadError::TooLarge { what: what() }))
     }
 
     /// Looks at all tracks, unless there are many.
@@ -124,6 +137,7 @@ impl Looking<'_, '_, '_> {
             // The last one is looked at again; the limit leaves room for others.
             (at, identity) = (last.get(1), last.get(2));
             limit = (limit * 4).min(FETCHED_MAX);
+            self.go_on()?;
         }
     }
 
@@ -143,6 +157,7 @@ impl Looking<'_, '_, '_> {
             for row in &rows {
                 self.take(row)?;
             }
+            self.go_on()?;
         }
     }
 }

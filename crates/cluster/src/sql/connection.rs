@@ -64,6 +64,16 @@ impl Connection {
         Ok(Transaction { connection: self, open: true, cursors: 0 })
     }
 
+    /// Goes on with a transaction that was left open. It stays open.
+    pub fn go_on(&mut self) -> Transaction<'_> {
+        Transaction { connection: self, open: false, cursors: 0 }
+    }
+
+    /// Takes back a transaction that was left open.
+    pub fn take_back(&mut self) -> Result<(), Fault> {
+        Ok(self.client.batch_execute("rollback")?)
+    }
+
     fn prepare(&mut self, sql: &'static str) -> Result<Statement, Fault> {
         if let Some(known) = self.prepared.get(sql) {
             return Ok(known.clone());
@@ -160,6 +170,11 @@ impl Transaction<'_> {
     pub fn execute(&mut self, sql: &'static str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, Fault> {
         let statement = self.connection.prepare(sql)?;
         Ok(self.connection.client.execute(&statement, params)?)
+    }
+
+    /// Leaves it open, for [`Connection::go_on`].
+    pub fn leave_open(mut self) {
+        self.open = false;
     }
 
     /// Makes it last. When this fails nobody knows whether it did.

@@ -11,5 +11,8 @@ pub mod values;
 /// Threads that answer reads.
 pub mod pool;
 
+/// A connection with a thread of its own.
+pub mod aside;
+
 /// The tables, version by version.
 pub mod migrate;

@@ -29,6 +29,7 @@ impl Whom {
 const APPLIED: u8 = 1;
 const RECEIPT: u8 = 2;
 const REGISTRY: u8 = 3;
+const WOKEN: u8 = 4;
 
 /// What is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ pub enum Told {
     Receipt { request: u64, receipt: Receipt },
     /// What all nodes hold in memory has changed.
     Registry,
+    /// A follower has something to do.
+    Woken { follower: u64 },
 }
 
 impl Told {
@@ -57,6 +60,10 @@ impl Told {
                 out.extend(outcomes(receipt));
             }
             Told::Registry => out.put_u8(REGISTRY),
+            Told::Woken { follower } => {
+                out.put_u8(WOKEN);
+                out.put_u64(*follower);
+            }
         }
         out.into()
     }
@@ -71,6 +78,7 @@ impl Told {
                 Ok(Told::Receipt { request, receipt: receipt(input.take(input.left())?)? })
             }
             REGISTRY => Ok(Told::Registry),
+            WOKEN => Ok(Told::Woken { follower: input.u64()? }),
             _ => Err(NotARecord),
         }
     }
@@ -111,6 +119,7 @@ mod tests {
             Told::Receipt { request: 9, receipt: Receipt { outcomes } },
             Told::Receipt { request: 9, receipt: Receipt::default() },
             Told::Registry,
+            Told::Woken { follower: 7 },
         ] {
             assert_eq!(Told::decode(&told.encode()), Ok(told));
         }
