@@ -57,9 +57,9 @@ impl Concerned {
                 if let Some(user) = loose_user(head).filter(|user| !hidden(*user)) {
                     self.loose.entry(user).or_default().take_in(at);
                 }
-                if let Some(anonymous) = anonymous(head) {
-                    self.anonymous.insert(anonymous);
-                    // One that goes in part stays.
+                self.anonymous.extend(anonymous(head));
+                // One that goes in part stays.
+                if let Some(anonymous) = named(head, RecordKind::Anonymous) {
                     self.spans.entry((RecordKind::Anonymous, anonymous)).or_default().take_in(at);
                 }
                 others.for_each(|subject| self.spans.entry(*subject).or_default().take_in(at));
