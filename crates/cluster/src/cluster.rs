@@ -9,11 +9,10 @@ use std::{
 };
 
 use futures_util::{StreamExt, future::try_join_all};
-use muster_model::{id::WorkspaceId, kind::RecordKind};
+use muster_model::id::WorkspaceId;
 use muster_store::{error::ReadError, follow::FollowerId};
 use parking_lot::Mutex;
 use postgres::Config;
-use rustc_hash::FxHashSet;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tracing::{debug, warn};
 
@@ -24,6 +23,7 @@ use crate::{
     follow::Bells,
     lanes::Lanes,
     options::Options,
+    read::lists::settle::Settling,
     registry::Registry,
     sql::{
         connection::{Connection, Mode, Transaction},
@@ -82,8 +82,7 @@ pub(crate) struct Inner {
     /// Connections for moments that are at rest.
     pub spare: Mutex<Vec<Connection>>,
     pub moments: Arc<AtomicU64>,
-    /// Whose first and last tracks are being made certain.
-    pub settling: Mutex<FxHashSet<(WorkspaceId, RecordKind)>>,
+    pub settling: Mutex<Settling>,
     /// Followers that wait.
     pub bells: Bells,
     /// A number that no other node has.

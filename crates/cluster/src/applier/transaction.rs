@@ -16,6 +16,7 @@ use crate::{
     cluster::Inner,
     fault::Fault,
     fold::{self, opened::Opened, plan::Counts},
+    read::lists::settle,
     sql::{
         connection::{Connection, Mode, Transaction},
         values::Id,
@@ -145,6 +146,10 @@ fn fold_part(
         transaction.execute(UNPACKED, &[&elsewhere])?;
     }
     transaction.commit()?;
+    for census in &censuses {
+        let workspace = WorkspaceId(census.workspace as u32);
+        census.doubtful().for_each(|kind| settle::begin_unasked(inner, (workspace, kind)));
+    }
     inner.counters.note(censuses);
     for (sequence, _, reason) in unreadable {
         error!(lane, sequence, reason, "a message of the stream is no batch; it is kept in the table `unreadable`");

@@ -16,6 +16,8 @@ pub struct Census {
     pub records: [i64; KINDS.len()],
     /// Whether anything was ever deleted.
     pub deleted: bool,
+    /// Of which kinds records were left whose first and last track are uncertain. Kept nowhere.
+    pub doubtful: [bool; KINDS.len()],
 }
 
 /// The kinds, in the order of the table's columns.
@@ -75,6 +77,18 @@ impl Census {
         }
     }
 
+    /// Notes a record whose first and last track are uncertain.
+    pub fn doubt(&mut self, kind: RecordKind) {
+        if let Some(place) = KINDS.iter().position(|known| *known == kind) {
+            self.doubtful[place] = true;
+        }
+    }
+
+    /// The kinds of such records.
+    pub fn doubtful(&self) -> impl Iterator<Item = RecordKind> {
+        KINDS.into_iter().zip(self.doubtful).filter(|(_, doubtful)| *doubtful).map(|(kind, _)| kind)
+    }
+
     /// How many records there are of a kind.
     pub fn of(&self, kind: RecordKind) -> u64 {
         KINDS.iter().position(|known| *known == kind).map_or(0, |place| self.records[place] as u64)
@@ -88,5 +102,6 @@ fn read(row: &postgres::Row) -> Census {
         messages: row.get(2),
         records: std::array::from_fn(|place| row.get(3 + place)),
         deleted: row.get(10),
+        doubtful: [false; KINDS.len()],
     }
 }

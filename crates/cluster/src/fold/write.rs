@@ -118,6 +118,7 @@ fn write_profiles(
     let created: Vec<At> = kept.iter().map(|profile| At(profile.created_at)).collect();
     let updated: Vec<At> = kept.iter().map(|profile| At(profile.updated_at)).collect();
     let stale: Vec<bool> = kept.iter().map(|profile| !kept_seen(profile).1).collect();
+    kept.iter().zip(&stale).filter(|(_, stale)| **stale).for_each(|(profile, _)| census.doubt(profile.kind()));
     let encoded = |profile: &&Profile| {
         let mut bytes = Vec::new();
         codec::profile::encode(profile, &mut bytes);

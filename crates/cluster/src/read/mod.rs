@@ -7,7 +7,7 @@ pub mod book;
 mod profiles;
 
 /// Lists of records.
-mod lists;
+pub mod lists;
 
 /// The catalogue of traits.
 mod catalogue;

@@ -3,15 +3,20 @@
 //! Of few tracks that may belong to a record all are looked at. Of many they are looked at from both ends of time until one
 //! belongs; only those whose sender's clock ran ahead stand elsewhere than they say, and these few have an index of their own.
 
+use std::{cell::RefCell, sync::Arc};
+
 use muster_model::{
+    association::Statement,
     deletion::Subject,
-    id::Identity,
-    kind::Kind,
+    id::{Identity, RecordId},
+    kind::{Kind, RecordKind},
+    message::Message,
     profile::{Profile, Span},
     time::Micros,
 };
-use muster_store::{attribution::Attributor, error::ReadError, lists::kept_seen, record};
+use muster_store::{attribution::Attributor, error::ReadError, lists::kept_seen, record, records::Records};
 use postgres::{Row, types::ToSql};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     book::Book,
@@ -46,8 +51,9 @@ pub fn while_wanted(book: &Book<'_, '_>, profile: &Profile, go_on: &dyn Fn() -> 
 fn counted(book: &Book<'_, '_>, profile: &Profile, go_on: &dyn Fn() -> bool) -> Result<Span, Fault> {
     let record = (profile.kind(), profile.id);
     let candidates = Candidates::of(book, record)?;
-    let attributor = Attributor::new(*book, book.ids()?);
-    let mut looking = Looking { book, record, attributor, seen: Span::default(), go_on };
+    let known = Known { book, profiles: RefCell::default() };
+    let attributor = Attributor::new(&known, book.ids()?);
+    let mut looking = Looking { book, record, known: &known, attributor, seen: Span::default(), go_on };
     for (by, wanted) in candidates.ways() {
         if !looking.all_of_few(by, &wanted)? {
             looking.until_one_from(by, &wanted, &FIRST)?;
@@ -69,24 +75,73 @@ struct End {
 const FIRST: End = End { at: Micros::MIN, identity: Identity(0), behind: ">=", order: "asc" };
 const LAST: End = End { at: Micros::MAX, identity: Identity(u128::MAX), behind: "<=", order: "desc" };
 
+/// The records by which it is decided where tracks belong: of some tracks those that they name are fetched at once.
+struct Known<'b, 't, 'c> {
+    book: &'b Book<'t, 'c>,
+    profiles: RefCell<FxHashMap<Subject, Option<Arc<Profile>>>>,
+}
+
+impl Known<'_, '_, '_> {
+    fn fetch(&self, messages: &[Message<'_>]) -> Result<(), Fault> {
+        let mut profiles = self.profiles.borrow_mut();
+        let named = |message: &Message<'_>| {
+            let of = [(RecordKind::User, &message.user), (RecordKind::Account, &message.account)];
+            let anonymous = (RecordKind::Anonymous, &message.anonymous);
+            let named = of.into_iter().chain([anonymous]).filter_map(|(kind, named)| Some((kind, named.as_ref()?.id)));
+            named.collect::<Vec<Subject>>()
+        };
+        let wanted: FxHashSet<Subject> =
+            messages.iter().flat_map(named).filter(|subject| !profiles.contains_key(subject)).collect();
+        let wanted: Vec<Subject> = wanted.into_iter().collect();
+        let found = self.book.profiles(&wanted)?;
+        profiles.extend(wanted.into_iter().map(|subject| (subject, None)));
+        profiles.extend(found.into_iter().map(|profile| ((profile.kind(), profile.id), Some(profile))));
+        Ok(())
+    }
+}
+
+impl Records for Known<'_, '_, '_> {
+    fn profile(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ReadError> {
+        // Whoever asks keeps it, so what was not fetched before is not kept here as well.
+        let known = self.profiles.borrow().get(&(kind, id)).cloned();
+        known.map_or_else(|| Records::profile(self.book, kind, id), Ok)
+    }
+
+    fn children(&self, parent: Subject, kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
+        Records::children(self.book, parent, kind)
+    }
+
+    fn statements(&self, about: RecordId, parents: RecordKind) -> Result<Vec<Statement>, ReadError> {
+        Records::statements(self.book, about, parents)
+    }
+}
+
 struct Looking<'b, 't, 'c> {
     book: &'b Book<'t, 'c>,
     record: Subject,
-    attributor: Attributor<Book<'t, 'c>>,
+    known: &'b Known<'b, 't, 'c>,
+    attributor: Attributor<&'b Known<'b, 't, 'c>>,
     seen: Span,
     /// Whether anybody still waits.
     go_on: &'b dyn Fn() -> bool,
 }
 
 impl Looking<'_, '_, '_> {
-    /// Takes in a track if it is the record's; whether it is.
-    fn take(&mut self, row: &Row) -> Result<bool, Fault> {
-        let message = record::decode(row.get(0))?;
-        let belongs = self.attributor.place(subject(&message))?.belongs_to(self.record);
-        if belongs {
-            self.seen.take_in(message.ordered_at());
+    /// Takes in those of some tracks that are the record's, up to the first one if no others are wanted; whether any is.
+    fn take(&mut self, rows: &[Row], first: bool) -> Result<bool, Fault> {
+        let messages = rows.iter().map(|row| record::decode(row.get(0))).collect::<Result<Vec<Message<'_>>, _>>()?;
+        self.known.fetch(&messages)?;
+        let mut any = false;
+        for message in &messages {
+            if self.attributor.place(subject(message))?.belongs_to(self.record) {
+                self.seen.take_in(message.ordered_at());
+                any = true;
+                if first {
+                    break;
+                }
+            }
         }
-        Ok(belongs)
+        Ok(any)
     }
 
     /// Fails once nobody waits any more.
@@ -106,9 +161,7 @@ impl Looking<'_, '_, '_> {
         if rows.len() as i64 > FEW {
             return Ok(false);
         }
-        for row in &rows {
-            self.take(row)?;
-        }
+        self.take(&rows, false)?;
         Ok(true)
     }
 
@@ -128,10 +181,8 @@ impl Looking<'_, '_, '_> {
         loop {
             let params: [&(dyn ToSql + Sync); 6] = [&workspace, &wanted, &track, &at, &identity, &limit];
             let rows = self.book.transaction().query_made(&sql, &params)?;
-            for row in &rows {
-                if self.take(row)? {
-                    return Ok(());
-                }
+            if self.take(&rows, true)? {
+                return Ok(());
             }
             let Some(last) = rows.last().filter(|_| rows.len() as i64 == limit) else { return Ok(()) };
             // The last one is looked at again; the limit leaves room for others.
@@ -154,9 +205,7 @@ impl Looking<'_, '_, '_> {
             if rows.is_empty() {
                 return Ok(());
             }
-            for row in &rows {
-                self.take(row)?;
-            }
+            self.take(&rows, false)?;
             self.go_on()?;
         }
     }

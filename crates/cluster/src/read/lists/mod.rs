@@ -15,7 +15,7 @@ mod walk;
 mod page;
 
 /// Records whose first and last track were uncertain, made certain.
-mod settle;
+pub mod settle;
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! Records whose first and last track were uncertain, made certain.
 //!
 //! A statement about the past may move tracks between accounts, or between users; what each keeps of its first and last
-//! track is then stale until its tracks have been looked through. A list that goes by them has that done for the records of
-//! its kind, by a task that goes on after the list was answered. What it finds is written while the workspace is held,
-//! so that no track comes between; whatever moves a record's tracks makes it stale anew.
+//! track is then stale until its tracks have been looked through. That is done a while later by a task that takes a small part of
+//! the time; or by one that hurries, and goes on after the answer, when a list goes by the tracks of such records. What it finds is
+//! written while the workspace is held, so that no track comes between; whatever moves a record's tracks makes it stale anew.
 
 use std::{
     cell::RefCell,
@@ -18,6 +18,7 @@ use muster_model::{
     profile::{Body, Profile, Span},
 };
 use muster_store::records::Records;
+use rustc_hash::FxHashMap;
 use tracing::debug;
 
 use crate::{
@@ -38,9 +39,14 @@ use crate::{
 /// Records that one transaction makes certain, and how long it goes on with further ones: messages wait for it.
 const RECORDS_MAX: i64 = 64;
 const TIME_MAX: Duration = Duration::from_millis(100);
-/// Between two transactions, so that messages are folded in meanwhile.
+/// Between two transactions when a list waits, so that messages are folded in meanwhile.
 const REST: Duration = Duration::from_millis(20);
-/// How long a list waits, and how often it looks.
+/// Otherwise: how many times as long as it works, and before it begins.
+const RESTS: u32 = 9;
+const DELAY: Duration = Duration::from_secs(5);
+/// Tasks that nobody asked for; what they leave is for lists.
+const UNASKED_MAX: usize = 16;
+/// How long a list waits, and how often is looked whether one waits or is served.
 const WAIT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -49,25 +55,23 @@ const STALE: &str = "select id from profile where workspace = $1 and kind = $2 a
 /// Whose first and last tracks.
 pub type Whose = (WorkspaceId, RecordKind);
 
-/// Has all records made certain that are not, unless that is being done.
-pub fn begin(inner: &Arc<Inner>, whose: Whose) {
-    if !inner.settling.lock().insert(whose) {
-        return;
+/// Whose first and last tracks are being made certain, and whether a list asked for it.
+pub type Settling = FxHashMap<Whose, bool>;
+
+/// Has all records made certain that are not, a while later and without haste.
+pub fn begin_unasked(inner: &Arc<Inner>, whose: Whose) {
+    let mut settling = inner.settling.lock();
+    if settling.len() < UNASKED_MAX && !settling.contains_key(&whose) {
+        settling.insert(whose, false);
+        inner.handle.spawn(settle(Arc::clone(inner), whose));
     }
-    let (inner, handle) = (Arc::clone(inner), inner.handle.clone());
-    handle.spawn(async move {
-        while !inner.closing.load(Ordering::Acquire) {
-            match inner.pool.ask(move |connection| settle_some(connection, whose)).await {
-                Ok(true) => tokio::time::sleep(REST).await,
-                Ok(false) => break,
-                Err(fault) => {
-                    debug!(error = %fault, "first and last tracks could not be made certain; the next list tries again");
-                    break;
-                }
-            }
-        }
-        inner.settling.lock().remove(&whose);
-    });
+}
+
+/// The same at once.
+pub fn begin(inner: &Arc<Inner>, whose: Whose) {
+    if inner.settling.lock().insert(whose, true).is_none() {
+        inner.handle.spawn(settle(Arc::clone(inner), whose));
+    }
 }
 
 /// The same, and waits for it a while.
@@ -76,12 +80,38 @@ pub async fn wait(inner: &Arc<Inner>, whose: Whose) {
     let waiting = Arc::clone(inner);
     let settled = inner.handle.spawn(async move {
         let until = Instant::now() + WAIT;
-        while waiting.settling.lock().contains(&whose) && Instant::now() < until {
+        while waiting.settling.lock().contains_key(&whose) && Instant::now() < until {
             tokio::time::sleep(LOOK).await;
         }
     });
     // A task that ends early is not worth waiting for either.
     let _ = settled.await;
+}
+
+async fn settle(inner: Arc<Inner>, whose: Whose) {
+    rest(&inner, whose, DELAY).await;
+    while !inner.closing.load(Ordering::Acquire) {
+        let started = Instant::now();
+        match inner.pool.ask(move |connection| settle_some(connection, whose)).await {
+            Ok(true) => rest(&inner, whose, started.elapsed() * RESTS).await,
+            Ok(false) => break,
+            Err(fault) => {
+                debug!(error = %fault, "first and last tracks could not be made certain; the next list tries again");
+                break;
+            }
+        }
+    }
+    inner.settling.lock().remove(&whose);
+}
+
+/// Rests so long, or shortly as soon as a list asks.
+async fn rest(inner: &Inner, whose: Whose, unasked: Duration) {
+    let until = Instant::now() + unasked;
+    tokio::time::sleep(REST).await;
+    let is_asked = || inner.settling.lock().get(&whose).copied().unwrap_or_default();
+    while !is_asked() && Instant::now() < until && !inner.closing.load(Ordering::Acquire) {
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Makes some records certain; whether there may be more.
