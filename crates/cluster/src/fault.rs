@@ -36,7 +36,10 @@ pub enum Fault {
 impl Fault {
     /// Whether a connection that failed so is of no use any more.
     pub fn breaks_connection(&self) -> bool {
-        matches!(self, Fault::Sql(error) if error.is_closed() || error.code().is_none())
+        let Fault::Sql(error) = self else { return false };
+        // A server that shuts down, or somebody who ends a connection, says so before it is closed.
+        let ends = |code: &postgres::error::SqlState| ["08", "57P0"].iter().any(|class| code.code().starts_with(class));
+        error.is_closed() || error.code().is_none_or(ends)
     }
 
     /// Whether the same may work when it is tried again: somebody else's change came between, or the server went away.

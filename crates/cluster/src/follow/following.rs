@@ -18,7 +18,7 @@ use tokio::time::{sleep_until, timeout_at};
 
 use super::{
     letters::{self, Came, Settled},
-    page::{self, Page},
+    page::{self, Looked, Page},
 };
 use crate::{
     cluster::Inner,
@@ -35,8 +35,8 @@ const LOCK_CLASS: i32 = 0x6d66;
 const PATIENCE: &str = "set local lock_timeout = '2s'";
 /// Between two tries to get it after that.
 const TRY_AGAIN: Duration = Duration::from_secs(2);
-/// Between two looks whether something has arrived that another node folded in.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Shortest wait while the engine closes.
+const CLOSING: Duration = Duration::from_secs(1);
 
 const TRY: &str = "select pg_try_advisory_lock($1, $2)";
 const LOCK: &str = "select pg_advisory_lock($1, $2)";
@@ -58,6 +58,11 @@ pub struct Follow {
     aside: Option<Aside>,
     holds: bool,
     tried_at: Option<Instant>,
+    looked: Looked,
+    /// What is known to have arrived, whatever this node knows else.
+    arrived: i64,
+    /// Letters that there are at the most; nothing until they were counted.
+    letters: Option<u64>,
 }
 
 /// Whoever is to hold the lock, and does not get it.
@@ -82,6 +87,9 @@ impl Follow {
             aside: None,
             holds: false,
             tried_at: None,
+            looked: Looked::default(),
+            arrived: here,
+            letters: None,
         })
     }
 
@@ -97,7 +105,7 @@ impl Follow {
         let had_one = self.aside.is_some();
         match self.try_once(otherwise, act.clone()) {
             Err(fault) if fault.breaks_connection() || matches!(fault, Fault::Closing) => {
-                (self.aside, self.holds) = (None, false);
+                (self.aside, self.holds, self.tried_at) = (None, false, None);
                 match had_one {
                     true => Ok(self.try_once(otherwise, act)?),
                     false => Err(fault.into()),
@@ -139,7 +147,10 @@ impl Follow {
         let id = self.follower.id.0;
         let held = aside.ask(move |connection| lock(connection, id as i32, waits))?;
         (self.aside, self.tried_at) = (Some(aside), Some(Instant::now()));
-        let Some(aside) = self.aside.as_ref().filter(|_| held) else { return Ok(false) };
+        let Some(aside) = self.aside.as_ref().filter(|_| held) else {
+            self.stand(self.kept);
+            return Ok(false);
+        };
         let found = aside.ask(move |connection| place(&mut connection.begin(Mode::Read, None)?, id as i64))?;
         let found = found.ok_or_else(|| Fault::Read(gone()))?;
         if found != self.kept {
@@ -153,20 +164,32 @@ impl Follow {
     fn stand(&mut self, place: i64) {
         (self.here, self.kept, self.end) = (place, place, place);
         self.marks.clear();
+        self.letters = None;
     }
 
     /// Moves on in the table, with letters.
     fn keep(&mut self, to: i64, ended: Vec<LetterId>, kept: Vec<Letter>) -> Result<(), ReadError> {
-        let settled = Settled { from: self.kept, to, ended, kept };
-        let (follower, letters_max) = (self.follower.clone(), self.inner.options.letters_max);
+        let (letters_max, more) = (self.inner.options.letters_max, kept.len() as u64);
+        let expected = self.letters.map(|letters| letters + more);
+        // Some more go than have to, so that it need not be looked at with every letter.
+        let trims_to = match expected {
+            Some(expected) if expected <= letters_max as u64 => None,
+            Some(_) => Some(letters_max - letters_max / 16),
+            None => Some(letters_max),
+        };
+        let settled = Settled { from: self.kept, to, ended, kept, trims_to };
+        let follower = self.follower.clone();
         let keep = move |connection: &mut Connection| {
             let mut transaction = connection.begin(Mode::Write, Some(follower.workspace))?;
-            let came = letters::settle(&mut transaction, &follower, &settled, letters_max)?;
+            let came = letters::settle(&mut transaction, &follower, &settled)?;
             transaction.commit()?;
             Ok(came)
         };
         match self.ask(Otherwise::Fails, keep)? {
-            Some(Came::Settled) => (self.here, self.kept) = (to, to),
+            Some(Came::Settled(counted)) => {
+                (self.here, self.kept) = (to, to);
+                self.letters = counted.or(expected);
+            }
             Some(Came::Moved(place)) => self.stand(place),
             Some(Came::Gone) | None => return Err(gone()),
         }
@@ -175,7 +198,7 @@ impl Follow {
 
     /// Whether something has arrived behind the place, as far as this node knows.
     fn has_more(&self) -> bool {
-        self.inner.counters.census(self.follower.workspace).arrived > self.here
+        self.inner.counters.census(self.follower.workspace).arrived.max(self.arrived) > self.here
     }
 }
 
@@ -231,6 +254,7 @@ impl Following for Follow {
             // The connection died in between, and somebody else moved the follower: read again.
             return Ok(FollowPage { records: Vec::new(), more: true });
         }
+        self.arrived = self.arrived.max(end + i64::from(more));
         (self.marks, self.end) = (arrived, end);
         Ok(FollowPage { records, more })
     }
@@ -288,7 +312,7 @@ impl Following for Follow {
         if self.inner.follower(self.follower.id).is_none() {
             return;
         }
-        let (workspace, here) = (self.follower.workspace, self.here);
+        let (workspace, here, looked) = (self.follower.workspace, self.here, Arc::clone(&self.looked));
         // Whoever stands by has nothing to read until it gets the lock.
         let (stands_by, at_most) = if self.holds { (false, at_most) } else { (true, at_most.min(TRY_AGAIN)) };
         if !stands_by && self.has_more() {
@@ -296,7 +320,7 @@ impl Following for Follow {
         }
         let waited = self.inner.wait_for(async move {
             let until = tokio::time::Instant::now() + at_most;
-            let something = page::arrives(&inner, workspace, here, LOOK_AGAIN);
+            let something = page::arrives(&inner, workspace, here, &looked);
             let ends = async {
                 match stands_by {
                     true => sleep_until(until).await,
@@ -309,7 +333,7 @@ impl Following for Follow {
         });
         if waited.is_err() {
             // The engine is closing; whoever comes back at once must not do so over and over.
-            std::thread::sleep(at_most.min(LOOK_AGAIN));
+            std::thread::sleep(at_most.min(CLOSING));
         }
     }
 

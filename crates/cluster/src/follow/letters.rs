@@ -85,12 +85,15 @@ pub struct Settled {
     pub to: i64,
     pub ended: Vec<LetterId>,
     pub kept: Vec<Letter>,
+    /// How many letters are left, if those are dropped that are too many: oldest first.
+    pub trims_to: Option<usize>,
 }
 
 /// What settling came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Came {
-    Settled,
+    /// It is done; and how many letters there are, where they were counted.
+    Settled(Option<u64>),
     /// Somebody else has moved the follower meanwhile, to here; nothing was changed.
     Moved(i64),
     /// The follower is no more.
@@ -98,12 +101,7 @@ pub enum Came {
 }
 
 /// Keeps place and letters of a follower.
-pub fn settle(
-    transaction: &mut Transaction<'_>,
-    follower: &Follower,
-    settled: &Settled,
-    letters_max: usize,
-) -> Result<Came, Fault> {
+pub fn settle(transaction: &mut Transaction<'_>, follower: &Follower, settled: &Settled) -> Result<Came, Fault> {
     let id = follower.id.0 as i64;
     let Some(place) = transaction.query_opt(HOLD, &[&id])?.map(|row| row.get::<_, i64>(0)) else {
         return Ok(Came::Gone);
@@ -116,7 +114,7 @@ pub fn settle(
         transaction.execute(MOVE, &[&id, &settled.to])?;
     }
     if settled.ended.is_empty() && settled.kept.is_empty() {
-        return Ok(Came::Settled);
+        return Ok(Came::Settled(None));
     }
     let workspace = follower.workspace.0 as i32;
     transaction.query(SHARE, &[&workspace])?;
@@ -126,8 +124,9 @@ pub fn settle(
         transaction.execute(END, &[&workspace, &id, &at, &by])?;
     }
     keep(transaction, follower, &settled.kept)?;
+    let Some(letters_max) = settled.trims_to else { return Ok(Came::Settled(None)) };
     transaction.execute(TRIM, &[&workspace, &id, &(letters_max as i64)])?;
-    Ok(Came::Settled)
+    Ok(Came::Settled(Some(count(transaction, follower)?)))
 }
 
 fn keep(transaction: &mut Transaction<'_>, follower: &Follower, kept: &[Letter]) -> Result<(), Fault> {

@@ -7,10 +7,14 @@ use std::{
 
 use muster_model::id::WorkspaceId;
 use muster_store::follow::PageLimit;
+use parking_lot::Mutex;
 use postgres::types::ToSql;
+use tokio::time::timeout;
 
 use crate::{cluster::Inner, fault::Fault, fold::census::Census, sql::connection::Transaction};
 
+/// Between two looks whether something has arrived that another node folded in.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Messages of one page at the most.
 const PAGE_MAX: usize = 10_000;
 /// Messages that are counted one by one; when more have arrived, those count that were deleted since, too.
@@ -73,30 +77,25 @@ pub fn pending(transaction: &mut Transaction<'_>, workspace: WorkspaceId, place:
     Ok((if counted < COUNTED_MAX { counted } else { behind } as u64, arrived))
 }
 
+/// When the table was last looked at.
+pub type Looked = Arc<Mutex<Option<Instant>>>;
+
 /// Waits until something has arrived after a place. What this node folded in it knows at once; what others did is looked
-/// for when they tell of it, no more often than so.
-pub async fn arrives(inner: &Arc<Inner>, workspace: WorkspaceId, place: i64, look_again: Duration) {
-    let mut looked_at: Option<Instant> = None;
+/// for after they told of it, no more often than [`LOOK_AGAIN`] allows.
+pub async fn arrives(inner: &Arc<Inner>, workspace: WorkspaceId, place: i64, looked: &Looked) {
     loop {
         let moves = inner.lanes.any_moves();
-        if inner.counters.census(workspace).arrived > place {
+        let left = looked.lock().map_or(Duration::ZERO, |at| LOOK_AGAIN.saturating_sub(at.elapsed()));
+        if timeout(left, known(inner, workspace, place)).await.is_ok() {
             return;
         }
-        if looked_at.is_none_or(|looked_at| looked_at.elapsed() >= look_again) {
-            let look = move |transaction: &mut Transaction<'_>| Census::look(transaction, workspace);
-            let looked = inner.pool.read(workspace, look).await;
-            looked_at = Some(Instant::now());
-            if looked.is_ok_and(|census| census.is_some_and(|census| census.arrived > place)) {
-                return;
-            }
+        let look = move |transaction: &mut Transaction<'_>| Census::look(transaction, workspace);
+        let found = inner.pool.read(workspace, look).await;
+        *looked.lock() = Some(Instant::now());
+        if found.is_ok_and(|census| census.is_some_and(|census| census.arrived > place)) {
+            return;
         }
         moves.await;
-        if let Some(left) = looked_at.and_then(|looked_at| look_again.checked_sub(looked_at.elapsed()))
-            && inner.counters.census(workspace).arrived <= place
-        {
-            // Until then nothing but what this node folds in can be known.
-            let _ = tokio::time::timeout(left, known(inner, workspace, place)).await;
-        }
     }
 }
 

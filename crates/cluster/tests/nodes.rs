@@ -1,0 +1,182 @@
+//! Followers and moments where there is more than one node, and where connections die.
+
+mod support;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use muster_cluster::{Cluster, Options};
+use muster_model::id::IdSpace;
+use muster_store::{
+    batch::BatchBuilder,
+    credentials::Workspace,
+    error::ReadError,
+    follow::{FollowerId, Followers, Following, Letter, NewFollower, PageLimit, Start},
+    journal::Journal,
+    record,
+    scan::{Moment, Scans},
+    suite::{
+        Sent,
+        desk::{START, workspace_named},
+    },
+};
+use support::Place;
+
+const LIMIT: PageLimit = PageLimit { messages: 2, bytes: 1 << 20 };
+const LONG: Duration = Duration::from_secs(20);
+
+async fn send(store: &Cluster, workspace: &Workspace, events: &[&str]) {
+    let mut batch = BatchBuilder::new(workspace.id, 0);
+    for event in events {
+        let text = format!(r#"{{"type":"track","event":"{event}","userId":"u","timestamp":"2024-01-01"}}"#);
+        Sent::new(text, START).add_to(&mut batch, IdSpace::new(&workspace.name));
+    }
+    store.append(batch.build()).await.expect("the store takes it");
+}
+
+async fn add(store: &Cluster, workspace: &Workspace) -> FollowerId {
+    let (name, settings, created_at) = ("theirs".to_owned(), b"{}".to_vec(), START);
+    let new = NewFollower { workspace: workspace.id, name, settings, start: Start::Now, created_at };
+    store.add_follower(new).await.expect("a follower").id
+}
+
+fn read(following: &mut Box<dyn Following>) -> Vec<String> {
+    let page = following.read(LIMIT).expect("a page");
+    let name = |bytes: &Vec<u8>| record::decode(bytes).expect("a message").name.as_deref().map(str::to_owned);
+    page.records.iter().filter_map(name).collect()
+}
+
+fn waited(following: &mut Box<dyn Following>, at_most: Duration) -> Duration {
+    let began = Instant::now();
+    following.wait(at_most);
+    began.elapsed()
+}
+
+/// Of two nodes one hands out; when it is gone the other one goes on from the place that was kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_node_hands_out_and_the_other_stands_by() {
+    let place = Place::new();
+    let one = place.open(place.options());
+    let workspace = workspace_named(&one, "default", START).await;
+    let id = add(&one, &workspace).await;
+    let other = place.open(place.options());
+    send(&one, &workspace, &["e1", "e2", "e3"]).await;
+    let (mut first, mut second) = (one.follow(id).expect("it is there"), other.follow(id).expect("it is there"));
+    assert_eq!(read(&mut first), ["e1", "e2"]);
+    assert_eq!(read(&mut second), [""; 0]);
+    assert_eq!(second.due(LIMIT), Ok(Vec::new()));
+    assert_eq!(second.settle(0, Vec::new(), true), Ok(()));
+    assert!(matches!(second.go_to(&first.place()), Err(ReadError::Failed { .. })), "somebody else reads");
+    first.settle(1, Vec::new(), true).expect("the place moves");
+    assert_eq!(second.standing().map(|standing| standing.pending), Ok(2));
+    first.settle(2, Vec::new(), false).expect("the place moves");
+    drop((first, one));
+    let until = Instant::now() + LONG;
+    let mut found = read(&mut second);
+    while found.is_empty() && Instant::now() < until {
+        second.wait(LONG);
+        found = read(&mut second);
+    }
+    assert_eq!(found, ["e2", "e3"], "from the place that was kept");
+    assert!(second.is_kept());
+}
+
+/// Whoever waits hears of what another node took, folded in, or was asked to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_ends_with_what_another_node_does() {
+    let place = Place::new();
+    let one = place.open(place.options());
+    let workspace = workspace_named(&one, "default", START).await;
+    let id = add(&one, &workspace).await;
+    let other = place.open(Options { applies: false, ..place.options() });
+    let mut following = other.follow(id).expect("it is there");
+    assert_eq!(read(&mut following), [""; 0]);
+    following.settle(0, Vec::new(), false).expect("the place moves");
+    assert!(waited(&mut following, Duration::from_millis(300)) >= Duration::from_millis(300), "nothing is new");
+    let waiting = tokio::task::spawn_blocking(move || (waited(&mut following, LONG), following));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    send(&one, &workspace, &["e1"]).await;
+    let (took, mut following) = waiting.await.expect("it ends");
+    assert!(took < LONG / 2, "{took:?}");
+    assert_eq!(read(&mut following), ["e1"]);
+    assert_eq!(waited(&mut following, LONG).as_secs(), 0, "it is not done with that");
+    following.settle(1, Vec::new(), true).expect("the place moves");
+    let waiting = tokio::task::spawn_blocking(move || (waited(&mut following, LONG), following));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    one.wake_follower(id);
+    let (took, mut following) = waiting.await.expect("it ends");
+    assert!(took < LONG / 2, "{took:?}");
+    other.wake_follower(id);
+    assert!(waited(&mut following, LONG) < LONG / 2, "the next one");
+    one.remove_follower(id).await.expect("it was there");
+    let until = Instant::now() + LONG;
+    while following.read(LIMIT).is_ok() && Instant::now() < until {
+        following.wait(Duration::from_millis(100));
+    }
+    assert!(following.read(LIMIT).is_err(), "it is gone");
+    assert!(following.settle(0, vec![], true).is_err() || following.is_kept());
+}
+
+/// A connection that dies is replaced; what was done with before is kept once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_outlives_its_connection() {
+    let place = Place::new();
+    let store = place.open(place.options());
+    let workspace = workspace_named(&store, "default", START).await;
+    let id = add(&store, &workspace).await;
+    send(&store, &workspace, &["e1", "e2", "e3"]).await;
+    let mut following = store.follow(id).expect("it is there");
+    let page = following.read(LIMIT).expect("a page");
+    cut_connections(&place);
+    let letter = Letter::new(page.records[0].clone(), record::peek(&page.records[0]).unwrap().identity, "no", START);
+    following.settle(1, vec![letter], false).expect("the place moves");
+    assert_eq!(read(&mut following), ["e2", "e3"]);
+    cut_connections(&place);
+    assert_eq!(read(&mut following), ["e2", "e3"]);
+    assert_eq!(store.letter_count(id), 1);
+    following.settle(2, Vec::new(), false).expect("the place moves");
+    cut_connections(&place);
+    assert_eq!(read(&mut following), [""; 0], "nobody else moved it");
+    let at = following.place();
+    assert_eq!(following.go_to(&at), Ok(true));
+}
+
+/// As many as may be held at once, and again when they were let go of, on the same connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn moments_are_bounded_and_give_back_what_they_took() {
+    let place = Place::new();
+    let store = place.open(Options { moments_max: 2, ..place.options() });
+    let workspace = workspace_named(&store, "default", START).await;
+    send(&store, &workspace, &["e1"]).await;
+    for round in 0..3 {
+        let held: Vec<Arc<dyn Moment>> = (0..2).map(|_| store.moment(workspace.id).expect("a moment")).collect();
+        assert!(matches!(store.moment(workspace.id), Err(ReadError::Failed { .. })), "there are as many as may be");
+        drop(held);
+        if round == 1 {
+            cut_connections(&place);
+        }
+        let until = Instant::now() + LONG;
+        while store.moment(workspace.id).is_err() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let moment = store.moment(workspace.id).expect("a moment");
+    drop(store);
+    assert_eq!(moment.place().len(), 8, "it outlives the engine");
+}
+
+/// Ends every connection to the database of a test, as a server that restarts does.
+fn cut_connections(place: &Place) {
+    let url = place.state_url.clone();
+    std::thread::spawn(move || {
+        let mut client = postgres::Client::connect(&url, postgres::NoTls).expect("PostgreSQL answers");
+        let cut = "select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid()";
+        client.batch_execute(cut).expect("connections end");
+    })
+    .join()
+    .expect("connections end");
+}
