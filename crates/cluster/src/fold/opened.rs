@@ -24,8 +24,6 @@ pub enum Item<'b> {
 pub struct Opened<'b> {
     pub key_id: u64,
     pub import: Option<ImportId>,
-    /// Whether nothing else may be decided together with it.
-    pub is_alone: bool,
     pub items: Vec<Item<'b>>,
 }
 
@@ -44,7 +42,7 @@ impl<'b> Opened<'b> {
                 Entry::Owners(_) | Entry::TakeBack(_) => continue,
             });
         }
-        Ok(Opened { key_id, import: batch.import(), is_alone: batch.is_alone(), items })
+        Ok(Opened { key_id, import: batch.import(), items })
     }
 
     /// The messages in it.

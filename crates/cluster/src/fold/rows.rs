@@ -158,11 +158,6 @@ impl EventDays {
         transaction.execute(EVENT_DAYS, &[&(workspace.0 as i32), &events, &days, &counts, &first, &last])?;
         Ok(())
     }
-
-    /// The names and days that were counted.
-    pub fn places(&self) -> impl Iterator<Item = (&[u8], Day)> {
-        self.0.keys().map(|(event, day)| (event.as_slice(), *day))
-    }
 }
 
 fn insert_stated(transaction: &mut Transaction<'_>, workspace: WorkspaceId, stated: &Stated) -> Result<(), Fault> {

@@ -20,7 +20,7 @@ use crate::{
     Store,
     catalogue::Model,
     history::{Event, EventsQuery},
-    lists::kept_seen,
+    lists::{kept_seen, with_seen},
     profiles::{Children, Condition, ListCursor, ListOrder, ListQuery},
     refused::{Refused, RefusedCursor, Sketch},
     suite::moments,
@@ -273,13 +273,23 @@ impl<S: Store> Reads<'_, S> {
         let mut found = Vec::new();
         loop {
             let page = self.store.list(self.workspace, query.clone()).await.expect("a list can be read");
-            found.extend(page.profiles);
+            for profile in page.profiles {
+                found.push(self.certain(profile).await);
+            }
             let next: Option<ListCursor> = page.next;
             assert!(next.is_none() || next != query.from, "a list's cursor moves on");
             if next.is_none() {
                 return found;
             }
             query.from = next;
+        }
+    }
+
+    /// The record with its first and last track, which a store may find out at any time.
+    async fn certain(&self, profile: Arc<Profile>) -> Arc<Profile> {
+        match kept_seen(&profile) {
+            (_, true) => profile,
+            (_, false) => Arc::new(with_seen(&profile, self.seen(&profile).await)),
         }
     }
 

@@ -11,13 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use muster_model::{
-    deletion::Subject,
-    id::WorkspaceId,
-    kind::RecordKind,
-    profile::{Body, Profile, Span},
-};
-use muster_store::records::Records;
+use muster_model::{deletion::Subject, id::WorkspaceId, kind::RecordKind};
+use muster_store::{lists::with_seen, records::Records};
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
@@ -130,21 +125,10 @@ fn settle_some(connection: &mut Connection, (workspace, kind): Whose) -> Result<
         settled_some += 1;
         if let Some(profile) = Records::profile(&sheet, *kind, *id)? {
             let seen = seen::of(&sheet.book, &profile)?;
-            sheet.replace(Arc::new(settled(&profile, seen)))?;
+            sheet.replace(Arc::new(with_seen(&profile, seen)))?;
         }
     }
     write(sheet, &mut census)?;
     transaction.into_inner().commit()?;
     Ok(settled_some < subjects.len() || subjects.len() as i64 == RECORDS_MAX)
-}
-
-/// A record whose first and last track are certain.
-fn settled(profile: &Profile, seen: Span) -> Profile {
-    let mut profile = profile.clone();
-    match &mut profile.body {
-        Body::Account(account) => (account.seen, account.seen_stale) = (seen, false),
-        Body::User(user) => (user.seen, user.seen_stale) = (seen, false),
-        Body::Organization(_) | Body::Instance(_) | Body::CustomObject | Body::NpsResponse(_) | Body::Anonymous(_) => {}
-    }
-    profile
 }
