@@ -1,28 +1,11 @@
 //! The conformance suite on a cluster: one node on a PostgreSQL and a JetStream of its own, reopened and abandoned.
 
+#[path = "support/subject.rs"]
+mod subject;
 mod support;
 
-use muster_cluster::{Cluster, Options};
 use muster_store::suite::Subject;
 use support::Place;
-
-impl Subject for Place {
-    type Store = Cluster;
-
-    async fn open(&self) -> Cluster {
-        Place::open(self, self.options())
-    }
-
-    async fn open_cramped(&self) -> Cluster {
-        Place::open(self, Options { queue_batches_max: 1, queue_bytes_max: 1, ..self.options() })
-    }
-
-    async fn settle(&self, _: &Cluster) {}
-
-    async fn abandon(&self, store: Cluster) {
-        drop(store);
-    }
-}
 
 fn place() -> impl Subject {
     Place::new()

@@ -1,0 +1,24 @@
+//! A place as the suite sees it.
+
+use muster_cluster::{Cluster, Options};
+use muster_store::suite::Subject;
+
+use crate::support::Place;
+
+impl Subject for Place {
+    type Store = Cluster;
+
+    async fn open(&self) -> Cluster {
+        Place::open(self, self.options())
+    }
+
+    async fn open_cramped(&self) -> Cluster {
+        Place::open(self, Options { queue_batches_max: 1, queue_bytes_max: 1, ..self.options() })
+    }
+
+    async fn settle(&self, _: &Cluster) {}
+
+    async fn abandon(&self, store: Cluster) {
+        drop(store);
+    }
+}
