@@ -170,6 +170,18 @@ impl ApiError {
         told.or_else(|| is_busy.then_some(RETRY_SECONDS))
     }
 
+    fn says_of_path(&self) -> String {
+        match self {
+            ApiError::OfAnotherNode { role } => {
+                format!("this node does not answer this: ask one of the cluster whose roles include {role}")
+            }
+            ApiError::WrongMethod => {
+                "this path does not take this method; the Allow header lists the ones it takes".to_owned()
+            }
+            _ => "there is nothing at this path; /docs lists what there is".to_owned(),
+        }
+    }
+
     /// The sentence for the client.
     pub(crate) fn says(&self) -> String {
         match self {
@@ -205,13 +217,7 @@ impl ApiError {
                 format!("this {kind} was not known yet at the time that asOf names; ask for a later one")
             }
             ApiError::NoSuchTail | ApiError::PlaceGone | ApiError::TailTaken => self.says_of_tail(),
-            ApiError::NoSuchPath => "there is nothing at this path; /docs lists what there is".to_owned(),
-            ApiError::OfAnotherNode { role } => {
-                format!("this node does not answer this: ask one of the cluster whose roles include {role}")
-            }
-            ApiError::WrongMethod => {
-                "this path does not take this method; the Allow header lists the ones it takes".to_owned()
-            }
+            ApiError::NoSuchPath | ApiError::OfAnotherNode { .. } | ApiError::WrongMethod => self.says_of_path(),
             ApiError::OutOfScope => "notes, tasks, projects, meetings and conversations belong to a customer-success \
                  team's screens; this server keeps analytics only and will not offer them"
                 .to_owned(),

@@ -139,5 +139,5 @@ fn remove_refused(
         }
         Ok(true)
     })?;
-    Ok(transaction.borrow_mut().execute(NO_REFUSED, &[&census.workspace, &named])?)
+    transaction.borrow_mut().execute(NO_REFUSED, &[&census.workspace, &named])
 }

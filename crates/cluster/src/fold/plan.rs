@@ -2,7 +2,7 @@
 //!
 //! The decision of the duplicate check is made here and nowhere else.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::hash_map::Entry};
 
 use muster_model::{
     id::{IdSpace, Identity, ImportId, WorkspaceId},
@@ -97,8 +97,8 @@ impl<'b> Plan<'b> {
                 Item::Import(note) => Some(note.id()),
                 _ => batch.import,
             }) {
-                if !plan.imports.contains_key(&id) {
-                    plan.imports.insert(id, imports::one(transaction, workspace, id)?);
+                if let Entry::Vacant(unknown) = plan.imports.entry(id) {
+                    unknown.insert(imports::one(transaction, workspace, id)?);
                 }
             }
             plan.decide(batch, ids, &deleted, &mut known)?;

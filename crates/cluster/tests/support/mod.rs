@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
-use std::time::Duration;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
 use muster_cluster::{Cluster, Options, migrate};
 use postgres::{Client, NoTls};
@@ -19,6 +22,33 @@ fn server(variable: &str) -> String {
 /// Speaks to a server on a thread of its own, where waiting is allowed.
 fn aside<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     std::thread::spawn(act).join().expect("a server answers")
+}
+
+/// What the tables are made of.
+const TABLES: &str = include_str!("../../migrations/0001.sql");
+/// Held while the template is made.
+const TEMPLATE_LOCK: i64 = 0x7465_6d70;
+
+/// A database with all tables and nothing in them, from which those of tests are made; made by the first test of all.
+fn template(client: &mut Client, state_url: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    (TABLES, muster_cluster::VERSION).hash(&mut hasher);
+    let name = format!("muster_template_{:016x}", hasher.finish());
+    client.execute("select pg_advisory_lock($1)", &[&TEMPLATE_LOCK]).expect("a lock");
+    let known = client.query_opt("select from pg_database where datname = $1", &[&name]).expect("the databases");
+    if known.is_none() {
+        let role = "do $$ begin create role muster_test login; exception when duplicate_object then null; end $$";
+        client.batch_execute(role).expect("a role");
+        let making = format!("{name}_making");
+        client.batch_execute(&format!("drop database if exists {making}")).expect("nothing that was begun");
+        client.batch_execute(&format!("create database {making} owner muster_test")).expect("a database");
+        let (host, _) = state_url.rsplit_once('/').expect("the URL of a database");
+        migrate(&format!("{host}/{making}")).expect("tables");
+        // Whoever sees it under its name sees all of it.
+        client.batch_execute(&format!("alter database {making} rename to {name}")).expect("its name");
+    }
+    client.execute("select pg_advisory_unlock($1)", &[&TEMPLATE_LOCK]).expect("a lock");
+    name
 }
 
 /// A database and streams that last as long as a test.
@@ -39,14 +69,13 @@ impl Place {
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
         // Rows are kept apart for everybody but a superuser.
         let state_url = format!("{scheme}://muster_test@{host}/{name}");
-        let journal_url = format!("{}?stream={name}&lanes=2&replicas=1&bytes_max=1073741824", server(NATS));
+        let journal_url = format!("{}?stream={name}&lanes=2&replicas=1&bytes_max=67108864", server(NATS));
         let (admin, database, state) = (admin_url.clone(), name.clone(), state_url.clone());
         aside(move || {
             let mut client = Client::connect(&admin, NoTls).expect("PostgreSQL answers");
-            let role = "do $$ begin create role muster_test login; exception when duplicate_object or unique_violation then null; end $$";
-            client.batch_execute(role).expect("a role");
-            client.batch_execute(&format!("create database {database} owner muster_test")).expect("a database");
-            migrate(&state).expect("tables");
+            let template = template(&mut client, &state);
+            let make = format!("create database {database} template {template} owner muster_test");
+            client.batch_execute(&make).expect("a database");
         });
         Place { name, admin_url, state_url, journal_url }
     }

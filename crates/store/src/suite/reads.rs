@@ -181,7 +181,8 @@ impl<S: Store> Reads<'_, S> {
     async fn record(&self, profile: &Arc<Profile>, times: Times, out: &mut String) {
         let (kind, id) = (profile.kind(), profile.id);
         let alone = self.store.profile(self.workspace, kind, id).await.expect("a profile can be read");
-        assert_eq!(alone.as_ref(), Some(profile), "one record is what the list shows");
+        let alone = self.certain(alone.expect("what a list shows is there")).await;
+        assert_eq!(alone, *profile, "one record is what the list shows");
         let _ = writeln!(out, "== {} {} {id}", kind.as_str(), profile.external_id);
         let mut shown = Profile::clone(profile);
         if times == Times::Hidden {
