@@ -64,6 +64,11 @@ impl Intake {
         self.closed.swap(true, Ordering::AcqRel)
     }
 
+    /// A number that no other request of this node has.
+    pub fn next_request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Batches and bytes that are on their way.
     pub fn waiting(&self) -> (usize, usize) {
         (self.batches.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
@@ -92,11 +97,12 @@ impl Drop for Place {
 pub struct Waiters(Mutex<FxHashMap<u64, oneshot::Sender<Receipt>>>);
 
 impl Waiters {
-    /// Somebody waits.
-    pub fn wait(&self, request: u64) -> oneshot::Receiver<Receipt> {
+    /// Somebody waits; the number of the request.
+    pub fn wait(&self, intake: &Intake) -> (u64, oneshot::Receiver<Receipt>) {
         let (reply, answer) = oneshot::channel();
+        let request = intake.next_request();
         self.0.lock().insert(request, reply);
-        answer
+        (request, answer)
     }
 
     /// What became of it.
@@ -114,20 +120,52 @@ impl Waiters {
 
 impl Journal for Cluster {
     fn append(&self, batch: Batch) -> Answer<'_, Receipt, AppendError> {
+        if batch.is_empty() {
+            return Box::pin(async { Ok(Receipt::default()) });
+        }
+        self.on_threads_of_its_own(batch, |inner, batch| async move {
+            let (request, answer) = inner.waiters.wait(&inner.intake);
+            match inner.publish(&batch, request, true).await {
+                Ok((lane, sequence)) => inner.receipt(request, answer, lane, sequence).await,
+                Err(error) => {
+                    inner.waiters.forget(request);
+                    Err(error)
+                }
+            }
+        })
+    }
+
+    fn accept(&self, batch: Batch) -> Answer<'_, Option<Receipt>, AppendError> {
+        if batch.is_empty() {
+            return Box::pin(async { Ok(None) });
+        }
+        self.on_threads_of_its_own(batch, |inner, batch| async move {
+            let request = inner.intake.next_request();
+            inner.publish(&batch, request, false).await.map(|_| None)
+        })
+    }
+}
+
+impl Cluster {
+    /// Has a batch taken on threads of the engine's own, where it goes on if whoever asked has gone.
+    fn on_threads_of_its_own<T: Send + 'static, F>(
+        &self,
+        batch: Batch,
+        take: impl FnOnce(Arc<Inner>, Batch) -> F + Send + 'static,
+    ) -> Answer<'_, T, AppendError>
+    where
+        F: Future<Output = Result<T, AppendError>> + Send + 'static,
+    {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
             if inner.intake.closed.load(Ordering::Acquire) {
                 return Err(AppendError::Closing);
             }
-            if batch.is_empty() {
-                return Ok(Receipt::default());
-            }
             let bytes = batch.bytes().len();
             let place = Intake::take_place(&inner, bytes).ok_or(AppendError::Full { retry_after: FULL_RETRY })?;
             let handle = inner.handle.clone();
-            // On threads of the engine's own, where it goes on if whoever asked has gone.
             let taken = handle.spawn(async move {
-                let taken = inner.take(batch).await;
+                let taken = take(inner, batch).await;
                 drop(place);
                 taken
             });
@@ -137,24 +175,24 @@ impl Journal for Cluster {
 }
 
 impl Inner {
-    async fn take(self: &Arc<Self>, batch: Batch) -> Result<Receipt, AppendError> {
-        let request = self.intake.requests.fetch_add(1, Ordering::Relaxed);
-        let sender = Sender { node: self.node, request };
-        let parcel = Parcel::of(&batch, sender, self.stream.payload_bytes_max());
-        if parcel.body == Body::Elsewhere {
-            self.put_elsewhere(sender, &batch).await.map_err(|fault| hindered(fault.to_string()))?;
+    /// Has the stream keep a batch; the lane and its number there. `awaited` whether somebody waits for what becomes of it.
+    async fn publish(self: &Arc<Self>, batch: &Batch, request: u64, awaited: bool) -> Result<(u32, u64), AppendError> {
+        let lane = self.lane_of(batch);
+        if self.lanes.lags(lane, self.options.freshness_timeout / 2) {
+            return Err(AppendError::Full { retry_after: FULL_RETRY });
         }
-        let lane = self.lane_of(&batch);
-        let answer = self.waiters.wait(request);
+        let sender = Sender { node: self.node, request };
+        let parcel = Parcel::of(batch, sender, awaited, self.stream.payload_bytes_max());
+        if parcel.body == Body::Elsewhere {
+            self.put_elsewhere(sender, batch).await.map_err(|fault| hindered(fault.to_string()))?;
+        }
         let published = self.stream.publish(lane, sender.id(), parcel.encode()).await;
-        let sequence = published.map_err(|error| {
-            self.waiters.forget(request);
-            match error {
-                NotPublished::Full => AppendError::Full { retry_after: UNREACHABLE_RETRY },
-                NotPublished::Unreachable(says) => hindered(format!("JetStream: {says}")),
-            }
+        let sequence = published.map_err(|error| match error {
+            NotPublished::Full => AppendError::Full { retry_after: UNREACHABLE_RETRY },
+            NotPublished::Unreachable(says) => hindered(format!("JetStream: {says}")),
         })?;
-        self.receipt(request, answer, lane, sequence).await
+        self.lanes.sent(lane, sequence);
+        Ok((lane, sequence))
     }
 
     /// Waits for what became of a batch that the stream has.

@@ -143,6 +143,12 @@ impl Feed {
         Some(Watcher { feed: Arc::clone(self), workspace, room, told, lost_before })
     }
 
+    /// Whether anybody watches a workspace.
+    pub(crate) fn is_watched(&self, workspace: WorkspaceId) -> bool {
+        let rooms = || self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        self.watchers.load(Ordering::Relaxed) > 0 && rooms().contains_key(&workspace)
+    }
+
     /// What is to be told of a batch once it is known what became of it; nothing while nobody watches.
     pub(crate) fn look(&self, batch: &Batch, now: Micros) -> Option<Looked> {
         if self.watchers.load(Ordering::Relaxed) == 0 {

@@ -163,12 +163,17 @@ impl Metrics {
     }
 
     /// Counts the messages of one request.
-    pub(crate) fn count_messages(&self, [stored, duplicates, conflicts, deleted]: [usize; 4], refusals: &[Refusal]) {
+    pub(crate) fn count_messages(
+        &self,
+        [stored, duplicates, conflicts, deleted, accepted]: [usize; 5],
+        refusals: &[Refusal],
+    ) {
         let outcomes = [
             ("stored", stored),
             ("duplicate", duplicates),
             ("conflict", conflicts),
             ("deleted", deleted),
+            ("accepted", accepted),
             ("refused", refusals.len()),
         ];
         for (outcome, count) in outcomes.into_iter().filter(|(_, count)| *count > 0) {

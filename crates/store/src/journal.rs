@@ -19,4 +19,11 @@ use crate::{Answer, batch::Batch, error::AppendError, receipt::Receipt};
 pub trait Journal: Send + Sync {
     /// Takes a batch.
     fn append(&self, batch: Batch) -> Answer<'_, Receipt, AppendError>;
+
+    /// The same for whoever need not know what became of each message: a store that finds it out later answers as soon as the
+    /// batch is on stable storage, with nothing. Reads that start from then on see it all the same.
+    fn accept(&self, batch: Batch) -> Answer<'_, Option<Receipt>, AppendError> {
+        let appended = self.append(batch);
+        Box::pin(async move { appended.await.map(Some) })
+    }
 }

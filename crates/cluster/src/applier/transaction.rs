@@ -2,7 +2,12 @@
 //!
 //! Batches that nothing else may be decided together with end a transaction and have one of their own.
 
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use muster_model::id::WorkspaceId;
 use muster_store::{batch::Batch, receipt::Receipt};
@@ -33,6 +38,7 @@ const TRIES_MAX: usize = 5;
 /// A message of the stream, as a batch if it is one.
 struct Unpacked {
     sequence: u64,
+    /// Who waits for what becomes of it, if anybody does.
     sender: Option<Sender>,
     /// Under whose number its bytes lie in PostgreSQL, if they do.
     elsewhere: Option<Sender>,
@@ -68,7 +74,7 @@ fn is_alone(one: &Unpacked) -> bool {
 
 fn unpack(connection: &mut Connection, item: Item) -> Result<Unpacked, Fault> {
     let Item { sequence, payload, parcel } = item;
-    let Some(Parcel { workspace, key_id, sender, body }) = parcel else {
+    let Some(Parcel { workspace, key_id, sender, awaited, body }) = parcel else {
         return Ok(Unpacked {
             sequence,
             sender: None,
@@ -89,7 +95,7 @@ fn unpack(connection: &mut Connection, item: Item) -> Result<Unpacked, Fault> {
         None => Err((payload, "its bytes are not where they should be")),
         Some(bytes) => Batch::from_bytes(workspace, bytes).map_err(|_| (payload, "its bytes are no batch")),
     };
-    Ok(Unpacked { sequence, sender: Some(sender), elsewhere, key_id, batch })
+    Ok(Unpacked { sequence, sender: awaited.then_some(sender), elsewhere, key_id, batch })
 }
 
 const MOVE: &str = "update lane set sequence = $3 where lane = $1 and sequence = $2";
@@ -137,6 +143,8 @@ fn fold_part(
         receipts.extend(batches.iter().map(|(sequence, _)| *sequence).zip(found));
     }
     let mut transaction = transaction.into_inner();
+    let awaited: BTreeSet<u64> = part.iter().filter(|one| one.sender.is_some()).map(|one| one.sequence).collect();
+    receipts.retain(|sequence, _| awaited.contains(sequence));
     keep_outcomes(&mut transaction, lane_number, &receipts)?;
     for (sequence, body, reason) in &unreadable {
         transaction.execute(UNREADABLE, &[&lane_number, &(*sequence as i64), body, reason])?;
@@ -160,6 +168,9 @@ fn fold_part(
 }
 
 fn keep_outcomes(transaction: &mut Transaction<'_>, lane: i32, receipts: &BTreeMap<u64, Receipt>) -> Result<(), Fault> {
+    if receipts.is_empty() {
+        return Ok(());
+    }
     let sequences: Vec<i64> = receipts.keys().map(|sequence| *sequence as i64).collect();
     let outcomes: Vec<Vec<u8>> = receipts.values().map(told::outcomes).collect();
     transaction.execute(OUTCOMES, &[&lane, &sequences, &outcomes])?;

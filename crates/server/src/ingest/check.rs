@@ -125,6 +125,11 @@ impl Checked {
     pub fn is_refused_whole(&self) -> bool {
         self.order.atomic && !self.refusals.is_empty()
     }
+
+    /// Whether the answer says the same whatever becomes of its messages, once they are durable.
+    pub fn needs_no_receipt(&self) -> bool {
+        self.refusals.is_empty() && self.order.wants == Wants::Success && self.order.replaces.is_none()
+    }
 }
 
 /// One refused message.

@@ -96,7 +96,7 @@ async fn only_check(state: &AppState, raw: Raw, order: Order) -> Result<Response
     let check = move |text: &_| check::check_import(text, order, &organization_trait);
     let (mut checked, _reservation) = read(state, raw, check).await?;
     checked.batch = BatchBuilder::new(checked.order.workspace, 0).build();
-    Ok(reply::reply(state, &Journaled { checked, receipt: Receipt::default() }))
+    Ok(reply::reply(state, &Journaled { checked, receipt: Receipt::default(), accepted: 0 }))
 }
 
 /// A message or a call that was taken out of its envelope, if it came in one.

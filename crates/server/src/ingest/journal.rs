@@ -18,6 +18,8 @@ use crate::{error::ApiError, state::AppState};
 pub(crate) struct Journaled {
     pub checked: Checked,
     pub receipt: Receipt,
+    /// Messages that are durable, and of which it is not known yet what became of them.
+    pub accepted: usize,
 }
 
 /// Appends what was checked; a request with nothing to append is done already.
@@ -27,15 +29,31 @@ pub(crate) async fn append(state: &AppState, mut checked: Checked) -> Result<Jou
     if let Some(withheld) = checked.withheld.take() {
         state.feed.tell_withheld(&withheld, state.clock.now());
     }
+    let mut accepted = 0;
     let receipt = match &checked.order.told {
         _ if batch.is_empty() => Receipt::default(),
+        None if checked.needs_no_receipt() => {
+            let messages = batch.messages();
+            let receipt = accept(state, batch).await?;
+            accepted = if receipt.is_none() { messages } else { 0 };
+            receipt.unwrap_or_default()
+        }
         None => append_batch(state, batch).await?,
         Some(told) => {
             let turn = told.turn(state, checked.order.workspace).await?;
             append_by(state, batch, |batch| async move { turn.append(state, batch).await }).await?
         }
     };
-    Ok(Journaled { checked, receipt })
+    Ok(Journaled { checked, receipt, accepted })
+}
+
+/// Has a batch made durable; what became of it only if that is known by then, or somebody watches.
+async fn accept(state: &AppState, batch: Batch) -> Result<Option<Receipt>, ApiError> {
+    if state.feed.is_watched(batch.workspace()) {
+        return append_batch(state, batch).await.map(Some);
+    }
+    let accepted = timeout(state.settings.store_timeout, state.store.accept(batch)).await;
+    accepted.map_err(|_| ApiError::StoreTimeout)?.map_err(ApiError::Append)
 }
 
 /// Appends a batch.

@@ -22,13 +22,13 @@ const SUCCESS: &[u8] = br#"{"message":"Success."}"#;
 
 /// The answer to a request whose messages are stored or set aside.
 pub(crate) fn reply(state: &AppState, journaled: &Journaled) -> Response {
-    let Journaled { checked, receipt } = journaled;
+    let Journaled { checked, receipt, accepted } = journaled;
     let refused_whole = checked.is_refused_whole();
     let stored = receipt.count(Outcome::Stored);
     let duplicates = receipt.count(Outcome::Duplicate);
     let conflicts = receipt.count(Outcome::Conflict);
     let deleted = receipt.count(Outcome::Deleted);
-    state.metrics.count_messages([stored, duplicates, conflicts, deleted], &checked.refusals);
+    state.metrics.count_messages([stored, duplicates, conflicts, deleted, *accepted], &checked.refusals);
     let mut response = if checked.order.replaces.is_some() && conflicts > 0 {
         still_conflicting()
     } else if checked.refusals.is_empty() {
@@ -112,7 +112,7 @@ fn refusals(error: &mut Object<'_>, refusals: &[Refusal], total: usize, stored: 
 /// What the sender wants to know of its messages. When a request is refused as a whole, no message of it has an id: none
 /// was kept.
 fn tell(object: &mut Object<'_>, journaled: &Journaled) {
-    let Journaled { checked, receipt } = journaled;
+    let Journaled { checked, receipt, .. } = journaled;
     let wants = checked.order.wants;
     if wants == Wants::Success {
         return;

@@ -139,7 +139,7 @@ async fn store(state: &AppState, tallied: Tallied) -> Result<Response, Trouble> 
     let conflicts = receipt.count(Outcome::Conflict);
     let (stored, duplicates) = (receipt.count(Outcome::Stored), receipt.count(Outcome::Duplicate));
     let deleted = receipt.count(Outcome::Deleted);
-    state.metrics.count_messages([stored, duplicates, conflicts, deleted], &refusals);
+    state.metrics.count_messages([stored, duplicates, conflicts, deleted, 0], &refusals);
     let mut response = answer::success(refusals.len() + conflicts);
     let notes = response.extensions_mut().get_or_insert_default::<Notes>();
     notes.messages = Some(total as u32);

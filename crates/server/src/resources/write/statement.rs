@@ -129,7 +129,7 @@ impl<'s> Statements<'s> {
         debug_assert_eq!(receipt.count(Outcome::Stored), self.count, "a random messageId is nobody else's");
         let (stored, duplicates) = (receipt.count(Outcome::Stored), receipt.count(Outcome::Duplicate));
         let (conflicts, deleted) = (receipt.count(Outcome::Conflict), receipt.count(Outcome::Deleted));
-        self.state.metrics.count_messages([stored, duplicates, conflicts, deleted], &[]);
+        self.state.metrics.count_messages([stored, duplicates, conflicts, deleted, 0], &[]);
         Ok(())
     }
 }
