@@ -11,4 +11,5 @@ fn place() -> impl Subject {
     Place::new()
 }
 
-muster_store::conformance!(place);
+// Nothing settles here, and a reopening is in the mixed pace.
+muster_store::conformance!(place: straight Straight, recovering Recovering, mixed Mixed);

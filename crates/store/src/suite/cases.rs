@@ -2,8 +2,8 @@
 //!
 //! A test of this crate sees that no case is left out of the list.
 
-/// Makes a test of every case of the suite, at every pace, for the subject that the named function makes. The calling
-/// crate needs `tokio` with its `macros` and `rt` features.
+/// Makes a test of every case of the suite, at every pace or at those that are named, for the subject that the named
+/// function makes. The calling crate needs `tokio` with its `macros` and `rt` features.
 ///
 /// ```ignore
 /// fn subject() -> impl muster_store::suite::Subject { MySubject::in_a_new_directory() }
@@ -12,7 +12,13 @@
 #[macro_export]
 macro_rules! conformance {
     ($subject:ident) => {
-        $crate::conformance!(@file $subject journal
+        $crate::conformance!($subject: straight Straight, settling Settling, reopening Reopening, recovering Recovering, mixed Mixed);
+    };
+    ($subject:ident: $($test:ident $pace:ident),*) => {
+        $crate::conformance!(@all $subject [$($test $pace),*]);
+    };
+    (@all $subject:ident $paces:tt) => {
+        $crate::conformance!(@file $subject $paces journal
             what_is_acknowledged_is_read_at_once
             a_message_sent_again_changes_nothing
             a_message_twice_in_one_batch_is_stored_once
@@ -31,7 +37,7 @@ macro_rules! conformance {
             too_much_at_once_is_refused_and_can_be_sent_again
             after_closing_nothing_is_taken
         );
-        $crate::conformance!(@file $subject profiles
+        $crate::conformance!(@file $subject $paces profiles
             the_documentations_example
             a_record_is_found_by_its_kind_and_id_alone
             whoever_is_named_exists
@@ -50,13 +56,13 @@ macro_rules! conformance {
             created_and_updated_are_times_of_receipt
             what_moves_an_updated_time
         );
-        $crate::conformance!(@file $subject written
+        $crate::conformance!(@file $subject $paces written
             whoever_leaves_an_organization_is_out_of_it
             a_custom_object_has_one_name
             the_last_answer_of_a_user_counts
             counts_of_answers_follow_links_and_accounts
         );
-        $crate::conformance!(@file $subject lists
+        $crate::conformance!(@file $subject $paces lists
             lists_run_from_new_to_old_in_pages_of_any_size
             few_texts_are_the_options_of_a_trait
             equal_times_are_ordered_by_id
@@ -69,7 +75,7 @@ macro_rules! conformance {
             children_are_told_by_kind
             a_parent_stated_too_late_has_its_child_all_the_same
         );
-        $crate::conformance!(@file $subject history
+        $crate::conformance!(@file $subject $paces history
             a_timeline_runs_from_new_to_old
             events_show_what_was_sent
             a_call_of_another_form_keeps_its_identity
@@ -84,7 +90,7 @@ macro_rules! conformance {
             an_event_in_the_future_shows_the_instant_it_was_sent_with
             a_long_timeline
         );
-        $crate::conformance!(@file $subject anonymous
+        $crate::conformance!(@file $subject $paces anonymous
             earlier_and_later_events_belong_to_the_user
             an_account_that_comes_after_the_tie
             the_latest_tie_decides
@@ -102,7 +108,7 @@ macro_rules! conformance {
             a_user_of_many_devices
             what_ties_and_what_does_not
         );
-        $crate::conformance!(@file $subject attribution
+        $crate::conformance!(@file $subject $paces attribution
             a_track_that_names_its_account_stays_there
             a_link_that_comes_later_takes_its_events_along
             before_the_first_link_the_first_one_counts
@@ -116,7 +122,7 @@ macro_rules! conformance {
             without_either_the_users_organization_counts
             an_account_that_moves_takes_its_events_along
         );
-        $crate::conformance!(@file $subject seen
+        $crate::conformance!(@file $subject $paces seen
             an_account_without_tracks_was_never_seen
             tracks_that_name_the_account_and_those_of_its_users
             only_tracks_move_it
@@ -127,14 +133,14 @@ macro_rules! conformance {
             tracks_of_several_users
             a_clock_that_is_wrong_is_not_believed
         );
-        $crate::conformance!(@file $subject scan
+        $crate::conformance!(@file $subject $paces scan
             every_message_comes_once
             tracks_stand_where_they_belong
             a_moment_stands_still
             moments_of_two_workspaces
             a_long_scan
         );
-        $crate::conformance!(@file $subject past
+        $crate::conformance!(@file $subject $paces past
             every_statement_about_a_trait
             a_statement_shows_its_message
             traits_as_they_stood
@@ -142,7 +148,7 @@ macro_rules! conformance {
             links_as_they_stood
             tracks_and_counts_as_of_then
         );
-        $crate::conformance!(@file $subject activity
+        $crate::conformance!(@file $subject $paces activity
             names_of_events
             days_count_events_and_users
             nobody_did_it
@@ -151,14 +157,14 @@ macro_rules! conformance {
             days_of_an_organization
             the_day_of_a_wrong_clock
         );
-        $crate::conformance!(@file $subject refused
+        $crate::conformance!(@file $subject $paces refused
             pages_run_from_new_to_old
             one_is_read_by_its_id
             bytes_are_kept_as_they_came
             the_same_bytes_again_are_kept_once
             workspaces_do_not_see_each_others
         );
-        $crate::conformance!(@file $subject deletion
+        $crate::conformance!(@file $subject $paces deletion
             a_deleted_user_is_gone
             late_messages_about_the_time_before_are_not_stored
             messages_about_the_time_after_start_anew
@@ -177,13 +183,13 @@ macro_rules! conformance {
             a_schedule_is_kept_and_called_off
             receipts_form_a_chain
         );
-        $crate::conformance!(@file $subject imports
+        $crate::conformance!(@file $subject $paces imports
             an_import_counts_what_it_brought_once
             imports_are_listed_and_end
             an_import_counts_conflicts_as_refused
             an_import_is_taken_back
         );
-        $crate::conformance!(@file $subject follow
+        $crate::conformance!(@file $subject $paces follow
             a_follower_gets_what_is_accepted_from_now_on
             a_follower_may_begin_with_everything
             a_place_moves_when_it_is_told_to
@@ -194,7 +200,7 @@ macro_rules! conformance {
             letters_are_kept
             followers_come_and_go
         );
-        $crate::conformance!(@file $subject credentials
+        $crate::conformance!(@file $subject $paces credentials
             a_key_opens_its_workspace
             keys_of_one_name_share_a_workspace
             a_token_has_one_key
@@ -202,41 +208,40 @@ macro_rules! conformance {
             names_are_checked
             all_are_listed_from_old_to_new
         );
-        $crate::conformance!(@file $subject team
+        $crate::conformance!(@file $subject $paces team
             members_come_and_go
             members_sign_in
             addresses_are_checked
             workspaces_have_teams_of_their_own
         );
-        $crate::conformance!(@file $subject saved
+        $crate::conformance!(@file $subject $paces saved
             views_are_kept_changed_and_removed
             what_is_kept_is_bounded
             workspaces_keep_views_of_their_own
         );
-        $crate::conformance!(@file $subject status
+        $crate::conformance!(@file $subject $paces status
             a_new_store_is_ready
             figures_count_what_was_done
             workspaces_have_sizes
             records_are_counted
             closing_twice_is_harmless
         );
-        $crate::conformance!(@file $subject order
+        $crate::conformance!(@file $subject $paces order
             the_documentations_example_in_any_order
             random_messages_in_any_order
             random_messages_read_as_from_the_twin
             conflicts_are_decided_by_arrival_alone
         );
     };
-    (@file $subject:ident $file:ident $($case:ident)*) => {
+    (@file $subject:ident $paces:tt $file:ident $($case:ident)*) => {
         mod $file {
             $(mod $case {
-                $crate::conformance!(@pace $subject $file $case straight Straight);
-                $crate::conformance!(@pace $subject $file $case settling Settling);
-                $crate::conformance!(@pace $subject $file $case reopening Reopening);
-                $crate::conformance!(@pace $subject $file $case recovering Recovering);
-                $crate::conformance!(@pace $subject $file $case mixed Mixed);
+                $crate::conformance!(@paces $subject $file $case $paces);
             })*
         }
+    };
+    (@paces $subject:ident $file:ident $case:ident [$($test:ident $pace:ident),*]) => {
+        $($crate::conformance!(@pace $subject $file $case $test $pace);)*
     };
     (@pace $subject:ident $file:ident $case:ident $test:ident $pace:ident) => {
         #[tokio::test]
