@@ -177,7 +177,7 @@ impl Cluster {
 impl Inner {
     /// Has the stream keep a batch; the lane and its number there. `awaited` whether somebody waits for what becomes of it.
     async fn publish(self: &Arc<Self>, batch: &Batch, request: u64, awaited: bool) -> Result<(u32, u64), AppendError> {
-        let lane = self.lane_of(batch);
+        let lane = self.lanes.of(batch.workspace());
         if self.lanes.lags(lane, self.options.freshness_timeout / 2) {
             return Err(AppendError::Full { retry_after: FULL_RETRY });
         }
@@ -228,18 +228,6 @@ impl Inner {
             transaction.commit()
         };
         self.pool.ask(put).await
-    }
-
-    /// The lane of a batch: its workspace's and its first record's, so that what is about one record mostly comes by one lane.
-    fn lane_of(&self, batch: &Batch) -> u32 {
-        use muster_store::{batch::Entry, record};
-        let first = batch.entries().find_map(|entry| match entry {
-            Entry::Message(bytes) => record::names(bytes).ok()?.subjects.into_iter().flatten().next(),
-            _ => None,
-        });
-        let subject = first.map_or(0, |(_, id)| id.0 as u64);
-        let mixed = (subject ^ u64::from(batch.workspace().0)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        ((mixed >> 32) % u64::from(self.lanes.count())) as u32
     }
 }
 

@@ -170,21 +170,25 @@ impl Drop for Cluster {
 }
 
 impl Inner {
-    /// Waits until everything that was accepted before this call is folded in, within a bound.
-    pub async fn fresh(self: &Arc<Self>) -> Result<(), ReadError> {
+    /// Waits until everything of a workspace, or of all, that was accepted before this call is folded in, within a bound.
+    pub async fn fresh(self: &Arc<Self>, workspace: Option<WorkspaceId>) -> Result<(), ReadError> {
         let inner = Arc::clone(self);
-        let fresh = self.handle.spawn(async move { inner.wait_until_fresh().await });
+        let lanes = match workspace {
+            Some(workspace) => vec![self.lanes.of(workspace)],
+            None => (0..self.lanes.count()).collect(),
+        };
+        let fresh = self.handle.spawn(async move { inner.wait_until_fresh(&lanes).await });
         fresh.await.map_err(|_| ReadError::from(Fault::Closing))?
     }
 
-    async fn wait_until_fresh(self: &Arc<Self>) -> Result<(), ReadError> {
+    async fn wait_until_fresh(self: &Arc<Self>, lanes: &[u32]) -> Result<(), ReadError> {
         let until = Instant::now() + self.options.freshness_timeout;
-        let asked = (0..self.lanes.count()).map(|lane| self.stream.last_sequence(lane));
+        let asked = lanes.iter().map(|lane| self.stream.last_sequence(*lane));
         let wanted = try_join_all(asked).await.map_err(|fault| ReadError::Failed {
             what: format!("it cannot be told whether everything accepted is folded in: {fault}"),
         })?;
-        for (lane, sequence) in wanted.into_iter().enumerate() {
-            while !self.lanes.reaches(lane as u32, sequence, until.min(Instant::now() + LOOK_WHILE_WAITING)).await {
+        for (lane, sequence) in lanes.iter().zip(wanted) {
+            while !self.lanes.reaches(*lane, sequence, until.min(Instant::now() + LOOK_WHILE_WAITING)).await {
                 if Instant::now() >= until {
                     let what = "what was accepted before is not folded in yet; try again".to_owned();
                     return Err(ReadError::Failed { what });
@@ -217,7 +221,7 @@ impl Inner {
         workspace: WorkspaceId,
         read: impl FnMut(&mut Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, ReadError> {
-        self.fresh().await?;
+        self.fresh(Some(workspace)).await?;
         Ok(self.pool.read(workspace, read).await?)
     }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures_util::future::select_all;
+use muster_model::id::WorkspaceId;
 use parking_lot::Mutex;
 use tokio::{sync::watch, time::timeout};
 
@@ -33,6 +34,12 @@ impl Lanes {
     /// So many lanes, of whose positions nothing is known.
     pub fn new(count: u32) -> Lanes {
         Lanes((0..count).map(|_| Lane { position: watch::Sender::new(0), sent: Mutex::default() }).collect())
+    }
+
+    /// The lane of a workspace. It has one, so that what is sent first is decided first.
+    pub fn of(&self, workspace: WorkspaceId) -> u32 {
+        let mixed = u64::from(workspace.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((mixed >> 32) % u64::from(self.count())) as u32
     }
 
     /// This node sent something to a lane.

@@ -57,7 +57,7 @@ impl Options {
             queue_batches_max: 4_096,
             queue_bytes_max: 256 << 20,
             group_messages_max: 5_000,
-            group_bytes_max: 16 << 20,
+            group_bytes_max: 2 << 20,
             readers: 8,
             reads_waiting_max: 1_024,
             moments_max: 16,

@@ -55,7 +55,7 @@ impl Deletions for Cluster {
     fn scheduled(&self) -> Answer<'_, Vec<(WorkspaceId, Deletion)>, ReadError> {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
-            inner.fresh().await?;
+            inner.fresh(None).await?;
             let workspaces: Vec<WorkspaceId> =
                 inner.registry.held().workspaces.iter().map(|workspace| workspace.id).collect();
             let ask = move |connection: &mut crate::sql::connection::Connection| {

@@ -50,7 +50,7 @@ impl Cluster {
     ) -> Answer<'_, T, ReadError> {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
-            inner.fresh().await?;
+            inner.fresh(Some(workspace)).await?;
             let ask = move |connection: &mut crate::sql::connection::Connection| {
                 let transaction = connection.begin(crate::sql::connection::Mode::Read, Some(workspace))?;
                 let transaction = RefCell::new(transaction);

@@ -87,7 +87,7 @@ impl Scans for Cluster {
 
     fn moment(&self, workspace: WorkspaceId) -> Result<Arc<dyn Moment>, ReadError> {
         let inner = Arc::clone(&self.inner);
-        self.inner.wait_for(async move { inner.fresh().await })??;
+        self.inner.wait_for(async move { inner.fresh(Some(workspace)).await })??;
         Ok(Arc::new(Held::take(&self.inner, workspace)?))
     }
 }
