@@ -26,8 +26,8 @@ pub struct Options {
     /// Appends that may be on their way at once, and their bytes.
     pub queue_batches_max: usize,
     pub queue_bytes_max: usize,
-    /// Messages and bytes of one transaction; a single larger batch is a group of its own.
-    pub group_messages_max: usize,
+    /// Batches and bytes of one transaction; a single larger batch is a group of its own.
+    pub group_batches_max: usize,
     pub group_bytes_max: usize,
     /// Connections that answer reads, and reads that may wait for one.
     pub readers: usize,
@@ -56,7 +56,7 @@ impl Options {
             applies: true,
             queue_batches_max: 4_096,
             queue_bytes_max: 256 << 20,
-            group_messages_max: 5_000,
+            group_batches_max: 500,
             group_bytes_max: 2 << 20,
             readers: 8,
             reads_waiting_max: 1_024,

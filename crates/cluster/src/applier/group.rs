@@ -37,7 +37,7 @@ impl Group {
         let mut bytes = first.payload.len();
         let mut items = vec![Item::of(first)];
         // A large transaction is cheaper a message, and what it holds is seen later: bytes bound both.
-        while items.len() < inner.options.group_messages_max && bytes < inner.options.group_bytes_max {
+        while items.len() < inner.options.group_batches_max && bytes < inner.options.group_bytes_max {
             let Ok(next) = ready.try_recv() else { break };
             let next = next?;
             bytes += next.payload.len();
