@@ -12,7 +12,11 @@ use muster_store::{
 };
 
 use crate::{
-    config::{cluster, engine::Engine, settings::Settings},
+    config::{
+        cluster::{self, Roles},
+        engine::Engine,
+        settings::Settings,
+    },
     exit::{Exit, Failure},
     local::LocalServer,
 };
@@ -69,10 +73,13 @@ impl NotOpened {
     }
 }
 
+/// What a command does that uses a cluster beside its nodes.
+const BESIDE: Roles = Roles { intake: true, apply: false, console: true };
+
 /// Opens the store of the settings, creating it if there is none; blocks until what an earlier stop left is replayed.
 pub fn open(settings: &Settings) -> Result<Opened, NotOpened> {
     if let Some(cluster) = &settings.cluster {
-        return clustered(cluster, settings, false);
+        return clustered(cluster, settings, BESIDE);
     }
     embedded(options(&settings.engine, &settings.place.data_dir))
 }
@@ -80,7 +87,7 @@ pub fn open(settings: &Settings) -> Result<Opened, NotOpened> {
 /// The same for a server, which makes itself ready for what many will ask.
 pub fn open_to_serve(settings: &Settings) -> Result<Opened, NotOpened> {
     if let Some(cluster) = &settings.cluster {
-        return clustered(cluster, settings, settings.roles.apply);
+        return clustered(cluster, settings, settings.roles);
     }
     embedded(Options { reads_ahead: true, ..options(&settings.engine, &settings.place.data_dir) })
 }
@@ -88,7 +95,7 @@ pub fn open_to_serve(settings: &Settings) -> Result<Opened, NotOpened> {
 /// The same to be read only: nothing in the data directory changes, which need not be writable.
 pub fn open_to_read(settings: &Settings) -> Result<Opened, NotOpened> {
     if let Some(cluster) = &settings.cluster {
-        return clustered(cluster, settings, false);
+        return clustered(cluster, settings, BESIDE);
     }
     let options = options(&settings.engine, &settings.place.data_dir);
     let (store, recovery, apart) = Apart::open(options, SystemClock.now())?;
@@ -100,10 +107,10 @@ fn embedded(options: Options) -> Result<Opened, NotOpened> {
     Ok(Opened::new(store, &recovery, None))
 }
 
-/// Opens a node of a cluster; `applies` whether it folds in what the stream holds.
-fn clustered(cluster: &cluster::Cluster, settings: &Settings, applies: bool) -> Result<Opened, NotOpened> {
+/// Opens a node of a cluster.
+fn clustered(cluster: &cluster::Cluster, settings: &Settings, roles: Roles) -> Result<Opened, NotOpened> {
     let failed = |error: anyhow::Error| NotOpened::Failed(error);
-    let options = cluster_options(cluster, &settings.engine, applies).map_err(|error| failed(misconfigured(error)))?;
+    let options = cluster_options(cluster, &settings.engine, roles).map_err(|error| failed(misconfigured(error)))?;
     let store = Cluster::open(options).map_err(|error| failed(anyhow::Error::new(error)))?;
     let recovery = "joined the cluster".to_owned();
     Ok(Opened { store: Arc::new(store), recovery, dropped: false, _apart: None })
@@ -127,11 +134,12 @@ fn misconfigured(error: InvalidUrl) -> anyhow::Error {
 fn cluster_options(
     cluster: &cluster::Cluster,
     engine: &Engine,
-    applies: bool,
+    roles: Roles,
 ) -> Result<muster_cluster::Options, InvalidUrl> {
     let options = muster_cluster::Options::new(&cluster.state_url, &cluster.journal_url)?;
     Ok(muster_cluster::Options {
-        applies,
+        takes: roles.intake,
+        applies: roles.apply,
         queue_batches_max: engine.queue_batches_max,
         queue_bytes_max: engine.queue_bytes_max,
         refused_max: engine.refused_max,

@@ -21,6 +21,8 @@ pub struct Options {
     pub state: Config,
     /// Where the stream is.
     pub journal: Address,
+    /// Whether this node takes messages: then it is ready as long as the stream takes them.
+    pub takes: bool,
     /// Whether this node folds in what the stream holds.
     pub applies: bool,
     /// Appends that may be on their way at once, and their bytes.
@@ -53,6 +55,7 @@ impl Options {
         Ok(Options {
             state: state(state_url)?,
             journal,
+            takes: true,
             applies: true,
             queue_batches_max: 4_096,
             queue_bytes_max: 256 << 20,

@@ -104,6 +104,10 @@ impl Status for Cluster {
         if !self.inner.stream.is_connected() {
             return Health::Hindered { reason: "JetStream cannot be reached".to_owned() };
         }
+        // What is taken is safe without it, and is folded in once it is back.
+        if self.inner.options.takes {
+            return Health::Ready;
+        }
         if counters.unreachable.load(Ordering::Acquire) {
             return Health::Hindered { reason: "PostgreSQL cannot be reached".to_owned() };
         }
