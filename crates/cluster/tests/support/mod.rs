@@ -55,6 +55,7 @@ fn template(client: &mut Client, state_url: &str) -> String {
 pub struct Place {
     name: String,
     admin_url: String,
+    nats: String,
     pub state_url: String,
     pub journal_url: String,
 }
@@ -62,14 +63,19 @@ pub struct Place {
 impl Place {
     /// Makes them.
     pub fn new() -> Place {
+        Place::on(&server(POSTGRESQL), &server(NATS), 1)
+    }
+
+    /// Makes them on some servers, with so many copies of each message of the stream.
+    pub fn on(postgresql: &str, nats: &str, replicas: usize) -> Place {
         let name = format!("t{:016x}", rand::random::<u64>());
-        let admin_url = server(POSTGRESQL);
+        let (admin_url, nats) = (postgresql.to_owned(), nats.to_owned());
         let (base, _) = admin_url.rsplit_once('/').expect("the URL of a database");
         let (scheme, host) = base.split_once("://").expect("the URL of a database");
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
         // Rows are kept apart for everybody but a superuser.
         let state_url = format!("{scheme}://muster_test@{host}/{name}");
-        let journal_url = format!("{}?stream={name}&lanes=2&replicas=1&bytes_max=67108864", server(NATS));
+        let journal_url = format!("{nats}?stream={name}&lanes=2&replicas={replicas}&bytes_max=67108864");
         let (admin, database, state) = (admin_url.clone(), name.clone(), state_url.clone());
         aside(move || {
             let mut client = Client::connect(&admin, NoTls).expect("PostgreSQL answers");
@@ -77,7 +83,12 @@ impl Place {
             let make = format!("create database {database} template {template} owner muster_test");
             client.batch_execute(&make).expect("a database");
         });
-        Place { name, admin_url, state_url, journal_url }
+        Place { name, admin_url, nats, state_url, journal_url }
+    }
+
+    /// What the names of its streams begin with.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Options for tests: little patience.
@@ -93,7 +104,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let (admin, database, nats) = (self.admin_url.clone(), self.name.clone(), server(NATS));
+        let (admin, database, nats) = (self.admin_url.clone(), self.name.clone(), self.nats.clone());
         // What cannot be removed goes with the servers.
         let _ = std::thread::spawn(move || {
             if let Ok(mut client) = Client::connect(&admin, NoTls) {

@@ -1,0 +1,346 @@
+//! Nothing acknowledged is lost and nothing counts twice, whatever fails meanwhile.
+//!
+//! Engines of one cluster take traffic while engines crash, nodes of NATS and PostgreSQL are killed and come back, and connections
+//! are ended in the middle of transactions. Afterwards every acknowledged message is there exactly once, nothing else is, and
+//! all that can be read is what the in-memory twin reads.
+//!
+//! `MUSTER_TORTURE_SECONDS=600 MUSTER_TEST_SEED=7` goes on for longer.
+
+mod support;
+
+#[path = "support/servers.rs"]
+mod servers;
+#[path = "support/traffic.rs"]
+mod traffic;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::{Child, Command, Stdio},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use muster_cluster::{Cluster, Options};
+use muster_model::kind::{Kind, RecordKind};
+use muster_store::{
+    rows::Column,
+    scan::{Scans, Wanted},
+    status::Status,
+    suite::{
+        Pace,
+        arbitrary::{Shape, sample},
+        desk::{Desk, START, workspace_named},
+        moments,
+        order::{deliver, same_reads},
+        reads::Times,
+        subject::Twin,
+    },
+};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use servers::Servers;
+use support::Place;
+use tokio::sync::watch;
+use traffic::{DELIVERY_MAX, NUMBERED, World};
+
+const SENDERS: usize = 4;
+const READERS: usize = 2;
+/// How long things fail in the gate.
+const SECONDS: u64 = 12;
+const COMPARED: u64 = 3;
+const COMPARED_MESSAGES: usize = 60;
+/// What a process of its own is told its servers by.
+const NODE: &str = "MUSTER_TEST_NODE";
+
+/// What can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    EngineCrashes,
+    ProcessIsKilled,
+    NatsIsKilled,
+    LeaderIsKilled,
+    PostgresqlIsKilled,
+    PostgresqlShutsDown,
+    ConnectionsEnd,
+    TransactionsEnd,
+    BothAreKilled,
+}
+
+const ALL: [What; 9] = [
+    What::EngineCrashes,
+    What::ProcessIsKilled,
+    What::NatsIsKilled,
+    What::LeaderIsKilled,
+    What::PostgresqlIsKilled,
+    What::PostgresqlShutsDown,
+    What::ConnectionsEnd,
+    What::TransactionsEnd,
+    What::BothAreKilled,
+];
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// The engine as a process, for [`nothing_acknowledged_is_lost_or_counts_twice`] to kill.
+#[test]
+#[ignore = "another test runs it"]
+fn a_node() {
+    let Ok(urls) = std::env::var(NODE) else { return };
+    let (state, journal) = urls.split_once(' ').expect("two URLs");
+    let _node = Cluster::open(Options::new(state, journal).expect("URLs")).expect("the engine opens");
+    // Until whoever started it is gone, if it was not killed before.
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+}
+
+struct Node(Child);
+
+impl Node {
+    fn start(place: &Place) -> Node {
+        let child = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--ignored", "--exact", "a_node"])
+            .env(NODE, format!("{} {}", place.state_url, place.journal_url))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Node(child.expect("a process"))
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.0.kill().expect("it can be killed");
+        self.0.wait().expect("it ends");
+    }
+}
+
+/// What fails, and comes back.
+struct Stage {
+    servers: Arc<Servers>,
+    place: Arc<Place>,
+    world: Arc<World>,
+    node: Option<Node>,
+    rng: StdRng,
+}
+
+fn options(place: &Place) -> Options {
+    // The first one told is the first one asked, and each of them is killed some time.
+    Options { freshness_timeout: Duration::from_secs(10), ..place.options() }
+}
+
+/// Opens an engine as soon as servers let it.
+async fn open(place: &Arc<Place>, slot: usize) -> Arc<Cluster> {
+    let began = Instant::now();
+    loop {
+        let options = Options { applies: slot != 2, ..options(place) };
+        let opened = tokio::task::spawn_blocking(move || Cluster::open(options)).await.expect("it does not panic");
+        match opened {
+            Ok(engine) => return Arc::new(engine),
+            Err(error) => assert!(began.elapsed() < DELIVERY_MAX, "no engine opens: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+impl Stage {
+    async fn on_servers(&self, act: impl FnOnce(&Servers) + Send + 'static) {
+        let servers = Arc::clone(&self.servers);
+        tokio::task::spawn_blocking(move || act(&servers)).await.expect("servers do as they are told");
+    }
+
+    async fn pause(&mut self, millis: std::ops::Range<u64>) {
+        let pause = Duration::from_millis(self.rng.random_range(millis));
+        tokio::time::sleep(pause).await;
+    }
+
+    /// Which node leads one of the lanes.
+    async fn leader(&mut self) -> Option<String> {
+        let servers: Vec<async_nats::ServerAddr> =
+            self.servers.nats.split(',').filter_map(|url| url.parse().ok()).collect();
+        let client = async_nats::connect(servers).await.ok()?;
+        let name = format!("{}_{}", self.place.name(), self.rng.random_range(0..2));
+        let stream = async_nats::jetstream::new(client).get_stream(name).await.ok()?;
+        let leader = stream.cached_info().cluster.as_ref()?.leader.clone()?;
+        Some(leader.replace("muster-", "nats-"))
+    }
+
+    async fn kill_and_restart(&mut self, name: String) {
+        let killed = name.clone();
+        self.on_servers(move |servers| servers.kill(&killed)).await;
+        self.pause(0..1_500).await;
+        self.on_servers(move |servers| servers.restart(&name)).await;
+    }
+
+    async fn happen(&mut self, what: What) {
+        match what {
+            What::EngineCrashes => {
+                let slot = self.rng.random_range(0..self.world.slots.len());
+                self.world.put(slot, None);
+                self.pause(0..400).await;
+                let engine = open(&self.place, slot).await;
+                self.world.put(slot, Some(engine));
+            }
+            What::ProcessIsKilled => {
+                drop(self.node.take());
+                self.pause(0..100).await;
+                self.node = Some(Node::start(&self.place));
+            }
+            What::NatsIsKilled => {
+                let name = format!("nats-{}", self.rng.random_range(1..=3));
+                self.kill_and_restart(name).await;
+            }
+            What::LeaderIsKilled => {
+                if let Some(name) = self.leader().await {
+                    self.kill_and_restart(name).await;
+                }
+            }
+            What::PostgresqlIsKilled => self.kill_and_restart("postgresql".to_owned()).await,
+            What::PostgresqlShutsDown => {
+                self.on_servers(Servers::shut_down_immediately).await;
+                self.pause(0..1_000).await;
+                self.on_servers(|servers| servers.restart("postgresql")).await;
+            }
+            What::ConnectionsEnd => self.on_servers(|servers| servers.end_connections("datname like 't%'")).await,
+            What::TransactionsEnd => {
+                for _ in 0..10 {
+                    let writing = "backend_xid is not null and datname like 't%'";
+                    self.on_servers(|servers| servers.end_connections(writing)).await;
+                    self.pause(0..60).await;
+                }
+            }
+            What::BothAreKilled => {
+                let name = format!("nats-{}", self.rng.random_range(1..=3));
+                let both = [name, "postgresql".to_owned()];
+                for name in both.clone() {
+                    self.on_servers(move |servers| servers.kill(&name)).await;
+                }
+                self.pause(0..1_000).await;
+                for name in both {
+                    self.on_servers(move |servers| servers.restart(&name)).await;
+                }
+            }
+        }
+    }
+}
+
+async fn world(place: &Arc<Place>, seed: u64) -> Arc<World> {
+    let mut slots = Vec::new();
+    for slot in 0..3 {
+        slots.push(watch::Sender::new(Some(open(place, slot).await)));
+    }
+    let first = slots[0].borrow().clone().expect("the first engine");
+    let numbered = workspace_named(&*first, NUMBERED, START).await.id;
+    let mut compared = Vec::new();
+    for number in 0..COMPARED {
+        let name = format!("compared-{number}");
+        let workspace = workspace_named(&*first, &name, START).await.id;
+        let arrival = sample(seed.wrapping_add(number), COMPARED_MESSAGES, Shape::TIMELESS);
+        compared.push((workspace, name, arrival.plain()));
+    }
+    Arc::new(World {
+        slots,
+        numbered,
+        compared,
+        acknowledged: (0..SENDERS).map(|_| Default::default()).collect(),
+        conflicts: Default::default(),
+        stop: Default::default(),
+        refusals: Default::default(),
+        reads: Default::default(),
+        reads_failed: Default::default(),
+        slowest: Default::default(),
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn nothing_acknowledged_is_lost_or_counts_twice() {
+    let seed = number("MUSTER_TEST_SEED").unwrap_or_else(rand::random);
+    let seconds = number("MUSTER_TORTURE_SECONDS").unwrap_or(SECONDS);
+    println!("MUSTER_TEST_SEED={seed} MUSTER_TORTURE_SECONDS={seconds}");
+    let servers = Arc::new(tokio::task::spawn_blocking(Servers::start).await.expect("servers"));
+    let place = Arc::new(Place::on(&servers.postgresql, &servers.nats, 3));
+    let mut rng = StdRng::seed_from_u64(seed);
+    let world = world(&place, seed).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..SENDERS {
+        tasks.spawn(Arc::clone(&world).send(task, StdRng::seed_from_u64(rng.random())));
+    }
+    for _ in 0..READERS {
+        tasks.spawn(Arc::clone(&world).read(StdRng::seed_from_u64(rng.random())));
+    }
+    let node = Some(Node::start(&place));
+    let (stage_servers, stage_place) = (Arc::clone(&servers), Arc::clone(&place));
+    let mut stage = Stage { servers: stage_servers, place: stage_place, world: Arc::clone(&world), node, rng };
+    let (began, mut happened) = (Instant::now(), BTreeMap::<What, usize>::new());
+    while began.elapsed().as_secs() < seconds {
+        stage.pause(100..1_200).await;
+        let what = ALL[stage.rng.random_range(0..ALL.len())];
+        println!("{:>7.3} s: {what:?}", began.elapsed().as_secs_f32());
+        stage.happen(what).await;
+        *happened.entry(what).or_default() += 1;
+        if let Some(ended) = tasks.try_join_next() {
+            ended.expect("what was promised is kept");
+        }
+    }
+    world.stop.store(true, Ordering::Release);
+    while let Some(ended) = tasks.join_next().await {
+        ended.expect("what was promised is kept");
+    }
+    println!("{:>7.3} s: all sent; {happened:?}", began.elapsed().as_secs_f32());
+    let Stage { node, mut rng, .. } = stage;
+    drop(node);
+    audit(&world, &place, &mut rng).await;
+    println!("{:>7.3} s: audited", began.elapsed().as_secs_f32());
+    let sent: usize = world.acknowledged.iter().map(|sent| sent.load(Ordering::Relaxed)).sum();
+    println!(
+        "{sent} messages, {} conflicts, {} appends refused; {} reads, {} failed; slowest append and read: {:?}",
+        world.conflicts.lock().len(),
+        world.refusals.load(Ordering::Relaxed),
+        world.reads.load(Ordering::Relaxed),
+        world.reads_failed.load(Ordering::Relaxed),
+        world.slowest.lock(),
+    );
+    (0..world.slots.len()).for_each(|slot| world.put(slot, None));
+}
+
+/// Everything is there once, and nothing else.
+async fn audit(world: &Arc<World>, place: &Arc<Place>, rng: &mut StdRng) {
+    world.send_all_again(rng).await;
+    let engine = open(place, 1).await;
+    let (asked, numbered) = (Arc::clone(&engine), world.numbered);
+    let rows = tokio::task::spawn_blocking(move || {
+        let moment = asked.moment(numbered).expect("a moment");
+        let wanted = Wanted { columns: vec![Column::MessageId, Column::Event], ..Wanted::everything() };
+        moments::scan(&moment, wanted)
+    });
+    let rows = rows.await.expect("it does not panic");
+    let mut found: Vec<(String, String)> = Vec::new();
+    for row in &rows {
+        assert_eq!(row.kind, Kind::Track);
+        let text = |column| row.text(column).expect("it is there").to_owned();
+        found.push((text(Column::MessageId), text(Column::Event)));
+    }
+    found.sort_unstable();
+    let mut wanted: Vec<(String, String)> = Vec::new();
+    for (task, acknowledged) in world.acknowledged.iter().enumerate() {
+        let numbers = 0..acknowledged.load(Ordering::Acquire);
+        wanted.extend(numbers.map(|number| (format!("m{task}-{number}"), format!("e{number}"))));
+    }
+    wanted.sort_unstable();
+    let (there, sent): (BTreeSet<_>, BTreeSet<_>) = (found.iter().collect(), wanted.iter().collect());
+    let (lost, made_up) = (sent.difference(&there).take(5), there.difference(&sent).take(5));
+    assert_eq!(found.len(), wanted.len(), "lost: {:?}; made up: {:?}", lost.collect::<Vec<_>>(), made_up.collect::<Vec<_>>());
+    assert_eq!(found, wanted);
+    let twin = Twin::new();
+    for (workspace, name, arrival) in &world.compared {
+        let mut desk = Desk::open(&twin, Pace::Straight).await;
+        desk.enter(name).await;
+        deliver(&mut desk, arrival).await;
+        let same = same_reads((&*engine, *workspace), (desk.store(), desk.workspace().id), Times::Shown).await;
+        same.unwrap_or_else(|difference| panic!("{name}: {difference}"));
+    }
+    let census = engine.records(world.numbered).expect("it is counted");
+    let users: usize =
+        world.acknowledged.iter().map(|sent| sent.load(Ordering::Relaxed).div_ceil(traffic::MESSAGES_A_USER)).sum();
+    assert_eq!(census.of(RecordKind::User), Some(users as u64));
+    drop(tokio::task::spawn_blocking(move || drop(engine)).await);
+}
