@@ -209,12 +209,21 @@ impl Inner {
                 Ok(Err(_)) => return Err(AppendError::Closing),
                 Err(_) => {}
             }
-            let look = "select outcomes from outcome where lane = $1 and sequence = $2";
+            let look = "select outcomes, lane.sequence >= $2 from lane left join outcome
+                on outcome.lane = lane.lane and outcome.sequence = $2 where lane.lane = $1";
             let looked = self.pool.ask(move |connection| connection.ask(look, &[&(lane as i32), &(sequence as i64)]));
             // PostgreSQL may be away; the batch is durable, and waits for it as this does.
             let Some(row) = looked.await.ok().and_then(|rows| rows.into_iter().next()) else { continue };
+            let outcomes = match row.get::<_, Option<Vec<u8>>>(0) {
+                Some(outcomes) => {
+                    told::receipt(&outcomes).map_err(|_| hindered("an answer could not be read".to_owned()))
+                }
+                // The lane went on without it.
+                None if row.get(1) => Err(hindered("the batch came out of the stream as something else".to_owned())),
+                None => continue,
+            };
             self.waiters.forget(request);
-            return told::receipt(row.get(0)).map_err(|_| hindered("an answer could not be read".to_owned()));
+            return outcomes;
         }
     }
 

@@ -66,6 +66,9 @@ pub struct Cluster {
     runtime: Option<Runtime>,
 }
 
+/// Lanes, and the number that each has to be folded in up to.
+pub(crate) type Wanted = Arc<[(u32, u64)]>;
+
 /// What all its parts share.
 pub(crate) struct Inner {
     pub options: Options,
@@ -170,8 +173,9 @@ impl Drop for Cluster {
 }
 
 impl Inner {
-    /// Waits until everything of a workspace, or of all, that was accepted before this call is folded in, within a bound.
-    pub async fn fresh(self: &Arc<Self>, workspace: Option<WorkspaceId>) -> Result<(), ReadError> {
+    /// Waits until everything of a workspace, or of all, that was accepted before this call is folded in, within a bound; up to
+    /// where that is.
+    pub async fn fresh(self: &Arc<Self>, workspace: Option<WorkspaceId>) -> Result<Wanted, ReadError> {
         let inner = Arc::clone(self);
         let lanes = match workspace {
             Some(workspace) => vec![self.lanes.of(workspace)],
@@ -181,14 +185,13 @@ impl Inner {
         fresh.await.map_err(|_| ReadError::from(Fault::Closing))?
     }
 
-    async fn wait_until_fresh(self: &Arc<Self>, lanes: &[u32]) -> Result<(), ReadError> {
+    async fn wait_until_fresh(self: &Arc<Self>, lanes: &[u32]) -> Result<Wanted, ReadError> {
         let until = Instant::now() + self.options.freshness_timeout;
-        let asked = lanes.iter().map(|lane| self.stream.last_sequence(*lane));
-        let wanted = try_join_all(asked).await.map_err(|fault| ReadError::Failed {
+        let wanted = self.last_sequences(lanes, until).await.map_err(|fault| ReadError::Failed {
             what: format!("it cannot be told whether everything accepted is folded in: {fault}"),
         })?;
-        for (lane, sequence) in lanes.iter().zip(wanted) {
-            while !self.lanes.reaches(*lane, sequence, until.min(Instant::now() + LOOK_WHILE_WAITING)).await {
+        for (lane, sequence) in wanted.iter().copied() {
+            while !self.lanes.reaches(lane, sequence, until.min(Instant::now() + LOOK_WHILE_WAITING)).await {
                 if Instant::now() >= until {
                     let what = "what was accepted before is not folded in yet; try again".to_owned();
                     return Err(ReadError::Failed { what });
@@ -196,7 +199,43 @@ impl Inner {
                 self.look_at_lanes().await?;
             }
         }
-        Ok(())
+        Ok(wanted)
+    }
+
+    /// The last number of each lane. Where a lane has lost its leader it is asked again, until there is a new one or the time is over.
+    async fn last_sequences(self: &Arc<Self>, lanes: &[u32], until: Instant) -> Result<Wanted, Fault> {
+        loop {
+            let asked = lanes.iter().map(|lane| self.stream.last_sequence(*lane));
+            match try_join_all(asked).await {
+                // Whoever has just become leader of a lane may be behind what this node was told by the one before.
+                Ok(last) => {
+                    let wanted = |(lane, last): (&u32, u64)| (*lane, last.max(self.stream.given(*lane)));
+                    return Ok(lanes.iter().zip(last).map(wanted).collect());
+                }
+                Err(fault) if Instant::now() + LOOK_WHILE_WAITING >= until => return Err(fault),
+                Err(_) => tokio::time::sleep(LOOK_WHILE_WAITING).await,
+            }
+        }
+    }
+
+    /// Begins a transaction that reads, and makes sure by what it sees itself that everything wanted is folded in. It is not
+    /// where a replica has taken PostgreSQL's place that was behind: then this node forgets what it knew of lanes.
+    pub fn begin_fresh<'c>(
+        &self,
+        connection: &'c mut Connection,
+        workspace: Option<WorkspaceId>,
+        wanted: &[(u32, u64)],
+    ) -> Result<Transaction<'c>, Fault> {
+        let (transaction, positions) = connection.begin_with_lanes(workspace)?;
+        let behind =
+            |(lane, sequence): &(u32, u64)| wanted.iter().any(|(one, wanted)| one == lane && sequence < wanted);
+        let behind: Vec<(u32, u64)> = positions.into_iter().filter(behind).collect();
+        if behind.is_empty() {
+            return Ok(transaction);
+        }
+        behind.into_iter().for_each(|(lane, sequence)| self.lanes.put_back(lane, sequence));
+        let what = "PostgreSQL is behind where it was; what was accepted is folded in again, try again".to_owned();
+        Err(Fault::Read(ReadError::Failed { what }))
     }
 
     /// Takes the lanes' positions from the table.
@@ -207,12 +246,18 @@ impl Inner {
 
     /// Takes in all that other nodes may have changed.
     pub fn refresh(&self, connection: &mut Connection) -> Result<(), Fault> {
-        let mut transaction = connection.begin(Mode::Read, None)?;
-        for row in transaction.query("select lane, sequence from lane", &[])? {
-            self.lanes.note(row.get::<_, i32>(0) as u32, row.get::<_, i64>(1) as u64);
+        // Whatever is known before a transaction begins it sees as well, unless PostgreSQL has gone back.
+        let (known, version) = (self.lanes.all(), self.registry.held().version);
+        let (mut transaction, positions) = connection.begin_with_lanes(None)?;
+        for (lane, sequence) in positions {
+            if known.get(lane as usize).is_some_and(|known| sequence < *known) {
+                warn!(lane, sequence, "PostgreSQL is behind where it was; what was accepted is folded in again");
+                self.lanes.put_back(lane, sequence);
+            }
+            self.lanes.note(lane, sequence);
         }
         self.counters.take_census(&mut transaction)?;
-        self.registry.refresh(&mut transaction)
+        self.registry.refresh(&mut transaction, version)
     }
 
     /// Reads about a workspace in one transaction that sees everything accepted before.
@@ -221,8 +266,21 @@ impl Inner {
         workspace: WorkspaceId,
         read: impl FnMut(&mut Transaction<'_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, ReadError> {
-        self.fresh(Some(workspace)).await?;
-        Ok(self.pool.read(workspace, read).await?)
+        self.read_about(Some(workspace), read).await
+    }
+
+    /// The same, about a workspace or about all of them.
+    pub async fn read_about<T: Send + 'static>(
+        self: &Arc<Self>,
+        workspace: Option<WorkspaceId>,
+        mut read: impl FnMut(&mut Transaction<'_>) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let (wanted, inner) = (self.fresh(workspace).await?, Arc::clone(self));
+        let ask = move |connection: &mut Connection| {
+            let mut transaction = inner.begin_fresh(connection, workspace, &wanted)?;
+            read(&mut transaction)
+        };
+        Ok(self.pool.ask(ask).await?)
     }
 
     /// Waits for a future where waiting for one is not possible otherwise: on any thread, inside a runtime or not.

@@ -29,6 +29,8 @@ pub enum Fault {
     Read(#[from] ReadError),
     #[error("a thread could not be started: {0}")]
     Thread(String),
+    #[error("folding in has panicked, which is a defect of this program")]
+    Panicked,
     #[error("the store is shutting down")]
     Closing,
 }
@@ -57,7 +59,12 @@ impl Fault {
                 }
             },
             Fault::Stream(_) => true,
-            Fault::Overtaken | Fault::Thread(_) | Fault::Closing | Fault::Damaged(_) | Fault::Read(_) => false,
+            Fault::Overtaken
+            | Fault::Thread(_)
+            | Fault::Panicked
+            | Fault::Closing
+            | Fault::Damaged(_)
+            | Fault::Read(_) => false,
         }
     }
 }

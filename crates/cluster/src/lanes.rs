@@ -82,6 +82,18 @@ impl Lanes {
         }
     }
 
+    /// A lane is folded in up to here and no further, whatever was known: PostgreSQL has gone back.
+    pub fn put_back(&self, lane: u32, sequence: u64) {
+        if let Some(lane) = self.0.get(lane as usize) {
+            lane.position.send_replace(sequence);
+        }
+    }
+
+    /// How far each of them is.
+    pub fn all(&self) -> Vec<u64> {
+        self.0.iter().map(|lane| *lane.position.borrow()).collect()
+    }
+
     /// Waits until a lane is folded in up to a sequence number; `false` when the time is over first.
     pub async fn reaches(&self, lane: u32, sequence: u64, until: Instant) -> bool {
         let Some(lane) = self.0.get(lane as usize) else { return true };
@@ -115,6 +127,8 @@ mod tests {
         lanes.note(1, 2);
         assert!(lanes.reaches(1, 5, soon()).await);
         assert!(!lanes.reaches(0, 1, soon()).await);
+        lanes.put_back(1, 4);
+        assert_eq!(lanes.all(), [0, 4]);
         let moves = lanes.any_moves();
         lanes.note(0, 1);
         moves.await;

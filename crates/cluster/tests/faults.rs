@@ -328,7 +328,13 @@ async fn audit(world: &Arc<World>, place: &Arc<Place>, rng: &mut StdRng) {
     wanted.sort_unstable();
     let (there, sent): (BTreeSet<_>, BTreeSet<_>) = (found.iter().collect(), wanted.iter().collect());
     let (lost, made_up) = (sent.difference(&there).take(5), there.difference(&sent).take(5));
-    assert_eq!(found.len(), wanted.len(), "lost: {:?}; made up: {:?}", lost.collect::<Vec<_>>(), made_up.collect::<Vec<_>>());
+    assert_eq!(
+        found.len(),
+        wanted.len(),
+        "lost: {:?}; made up: {:?}",
+        lost.collect::<Vec<_>>(),
+        made_up.collect::<Vec<_>>()
+    );
     assert_eq!(found, wanted);
     let twin = Twin::new();
     for (workspace, name, arrival) in &world.compared {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -37,6 +37,10 @@ const RETRY_LATER: Duration = Duration::from_secs(2);
 const LOOK_UP: Duration = Duration::from_millis(200);
 /// Messages of a lane that are held ready.
 const READY_MAX: usize = 1_024;
+/// Their bytes, in KiB; a larger one is alone.
+const READY_KIBIBYTES_MAX: usize = 32 << 10;
+/// After so long without a message it is asked whether there are any. Twice in a row is too long.
+const STALLED: Duration = Duration::from_secs(1);
 /// Between two times that what is folded in is let go of.
 const LET_GO_EVERY: Duration = Duration::from_secs(30);
 
@@ -81,7 +85,9 @@ impl Applier {
     fn run(mut self) {
         let began = Instant::now();
         while !self.is_closing() {
-            match self.hold_and_work() {
+            // What panicked is a fault like any other, and said like one: the lane is not given up for it.
+            let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.hold_and_work()));
+            match worked.unwrap_or_else(|_| Err(Fault::Panicked)) {
                 Ok(()) | Err(Fault::Closing) => {}
                 Err(Fault::Overtaken) => self.pause(began),
                 Err(fault) => {
@@ -123,6 +129,7 @@ impl Applier {
         }
         let rows = connection.ask("select sequence from lane where lane = $1", &[&(self.lane as i32)])?;
         let mut position = rows.first().ok_or(Fault::Damaged("the position of a lane"))?.get::<_, i64>(0) as u64;
+        self.check_end(position)?;
         let mut ready = self.read_from(position)?;
         self.inner.lanes.note(self.lane, position);
         if !self.told.is_empty() {
@@ -130,11 +137,20 @@ impl Applier {
             self.told.clear();
         }
         self.inner.counters.hinder(self.lane, None);
-        let (mut reached, mut let_go) = (Reached::default(), Instant::now());
+        let (mut reached, mut let_go, mut came) = (Reached::default(), Instant::now(), Instant::now());
+        let mut waits = false;
         while !self.is_closing() {
-            if let Some(group) = Group::collect(&mut ready, &self.inner)? {
+            if let Some(group) = Group::collect(&mut ready, &self.inner, position)? {
                 position = transaction::fold_in(&self.inner, &mut connection, self.lane, position, group)?;
                 reached.note(position);
+                (came, waits) = (Instant::now(), false);
+            } else if came.elapsed() >= STALLED {
+                // Whoever hands messages out may have died with a server, and nobody says so.
+                let more = self.last_sequence().is_ok_and(|last| last > position);
+                if more && waits {
+                    return Err(Fault::Stream("messages of the lane do not come".to_owned()));
+                }
+                (came, waits) = (Instant::now(), more);
             }
             if let_go.elapsed() >= LET_GO_EVERY {
                 let_go = Instant::now();
@@ -144,15 +160,40 @@ impl Applier {
         Ok(())
     }
 
-    /// Has the messages after a position come in, a bounded number ahead.
+    fn last_sequence(&self) -> Result<u64, Fault> {
+        let (stream, lane) = (self.inner.stream.clone(), self.lane);
+        self.inner.wait_for(async move { stream.last_sequence(lane).await })?
+    }
+
+    /// What comes next in a stream that ends before what was folded in would never be looked at.
+    fn check_end(&self, position: u64) -> Result<(), Fault> {
+        let last = self.last_sequence()?;
+        if last < position {
+            let says = format!(
+                "the lane ends at message {last}, and was folded in up to {position}: the stream has lost some"
+            );
+            return Err(Fault::Stream(says));
+        }
+        Ok(())
+    }
+
+    /// Has the messages after a position come in, a bounded number and a bounded number of bytes ahead.
     fn read_from(&self, position: u64) -> Result<mpsc::Receiver<Result<Taken, Fault>>, Fault> {
         let (ready, taken) = mpsc::channel(READY_MAX);
         let (stream, lane) = (self.inner.stream.clone(), self.lane);
         let messages = self.inner.wait_for(async move { stream.after(lane, position).await })?;
         let mut messages = messages?;
+        let room = Arc::new(Semaphore::new(READY_KIBIBYTES_MAX));
         self.inner.handle.spawn(async move {
-            while let Some(message) = messages.next().await {
+            while let Some(mut message) = messages.next().await {
                 let failed = message.is_err();
+                if let Ok(taken) = &mut message {
+                    let wanted = (taken.payload.len() >> 10).min(READY_KIBIBYTES_MAX) as u32;
+                    taken.room = tokio::select! {
+                        room = Arc::clone(&room).acquire_many_owned(wanted) => room.ok(),
+                        () = ready.closed() => return,
+                    };
+                }
                 if ready.send(message).await.is_err() || failed {
                     return;
                 }

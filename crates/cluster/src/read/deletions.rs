@@ -12,7 +12,7 @@ use muster_store::{
 use crate::{
     cluster::Cluster,
     fault::Fault,
-    sql::{connection::Mode, values::Id},
+    sql::{connection::Transaction, values::Id},
 };
 
 const PAGE: &str =
@@ -55,11 +55,9 @@ impl Deletions for Cluster {
     fn scheduled(&self) -> Answer<'_, Vec<(WorkspaceId, Deletion)>, ReadError> {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
-            inner.fresh(None).await?;
             let workspaces: Vec<WorkspaceId> =
                 inner.registry.held().workspaces.iter().map(|workspace| workspace.id).collect();
-            let ask = move |connection: &mut crate::sql::connection::Connection| {
-                let mut transaction = connection.begin(Mode::Read, None)?;
+            let read = move |transaction: &mut Transaction<'_>| {
                 let mut found = Vec::new();
                 for workspace in &workspaces {
                     transaction.enter(*workspace)?;
@@ -69,7 +67,7 @@ impl Deletions for Cluster {
                 }
                 Ok(found)
             };
-            Ok(inner.pool.ask(ask).await?)
+            inner.read_about(None, read).await
         })
     }
 }

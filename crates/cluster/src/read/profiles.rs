@@ -50,10 +50,9 @@ impl Cluster {
     ) -> Answer<'_, T, ReadError> {
         let inner = Arc::clone(&self.inner);
         Box::pin(async move {
-            inner.fresh(Some(workspace)).await?;
+            let (wanted, reader) = (inner.fresh(Some(workspace)).await?, Arc::clone(&inner));
             let ask = move |connection: &mut crate::sql::connection::Connection| {
-                let transaction = connection.begin(crate::sql::connection::Mode::Read, Some(workspace))?;
-                let transaction = RefCell::new(transaction);
+                let transaction = RefCell::new(reader.begin_fresh(connection, Some(workspace), &wanted)?);
                 read(&Book::new(&transaction, workspace))
             };
             Ok(inner.pool.ask(ask).await?)

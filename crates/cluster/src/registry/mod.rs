@@ -50,13 +50,14 @@ impl Registry {
         Arc::clone(&self.held.read())
     }
 
-    /// Takes in what a transaction sees, unless something newer is held.
-    pub fn refresh(&self, transaction: &mut Transaction<'_>) -> Result<(), Fault> {
+    /// Takes in what a transaction sees, unless something newer is held; and something older if it does not see even what was held
+    /// before it began, which is gone then.
+    pub fn refresh(&self, transaction: &mut Transaction<'_>, before: i64) -> Result<(), Fault> {
         let version = Held::version(transaction)?;
-        if version > self.held.read().version {
+        if version > self.held.read().version || version < before {
             let fresh = Arc::new(Held::read(transaction)?);
             let mut held = self.held.write();
-            if fresh.version > held.version {
+            if fresh.version > held.version || (fresh.version < before && held.version == before) {
                 *held = fresh;
             }
         }

@@ -6,13 +6,22 @@
 use std::time::Duration;
 
 use muster_model::id::WorkspaceId;
-use postgres::{Client, Config, NoTls, Row, Statement, types::ToSql};
+use postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, Statement, types::ToSql};
 use rustc_hash::FxHashMap;
 
 use crate::fault::Fault;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A machine at the other end that is gone says nothing; it is asked after so long, so often, and given up for gone.
+const PEER_QUIET: Duration = Duration::from_secs(10);
+const PEER_ASKED: Duration = Duration::from_secs(5);
+const PEER_ASKED_MAX: u32 = 3;
+const PEER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The same at the other end: what a node held that is gone, others have to get.
+const NOTICE: &str = "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3;
+    set tcp_user_timeout = '30s'";
 
 /// Rows that are fetched at a time.
 const FETCHED_MAX: usize = 5_000;
@@ -39,7 +48,16 @@ impl Connection {
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
-        Ok(Connection { client: config.connect(NoTls)?, prepared: FxHashMap::default() })
+        if config.get_tcp_user_timeout().is_none() {
+            config
+                .tcp_user_timeout(PEER_TIMEOUT)
+                .keepalives_idle(PEER_QUIET)
+                .keepalives_interval(PEER_ASKED)
+                .keepalives_retries(PEER_ASKED_MAX);
+        }
+        let mut client = config.connect(NoTls)?;
+        client.batch_execute(NOTICE)?;
+        Ok(Connection { client, prepared: FxHashMap::default() })
     }
 
     /// Whether it is gone.
@@ -62,6 +80,27 @@ impl Connection {
         let whose = workspace.map_or_else(String::new, |workspace| workspace.0.to_string());
         self.client.batch_execute(&format!("{begin}; set local muster.workspace = '{whose}'"))?;
         Ok(Transaction { connection: self, open: true, cursors: 0 })
+    }
+
+    /// Begins a transaction that reads, and tells how far each lane is folded in, as it sees it.
+    pub fn begin_with_lanes(
+        &mut self,
+        whose: Option<WorkspaceId>,
+    ) -> Result<(Transaction<'_>, Vec<(u32, u64)>), Fault> {
+        let whose = whose.map_or_else(String::new, |workspace| workspace.0.to_string());
+        let told = self.client.simple_query(&format!(
+            "begin isolation level repeatable read, read only; set local muster.workspace = '{whose}';
+            select lane, sequence from lane"
+        ))?;
+        let transaction = Transaction { connection: self, open: true, cursors: 0 };
+        let number = |text: Option<&str>| text.and_then(|text| text.parse().ok()).ok_or(Fault::Damaged("a lane"));
+        let mut positions = Vec::new();
+        for message in told {
+            if let SimpleQueryMessage::Row(row) = message {
+                positions.push((number(row.get(0))? as u32, number(row.get(1))?));
+            }
+        }
+        Ok((transaction, positions))
     }
 
     /// Goes on with a transaction that was left open. It stays open.

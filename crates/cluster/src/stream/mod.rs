@@ -13,7 +13,13 @@ pub mod parcel;
 /// What nodes tell each other, and nobody keeps.
 pub mod told;
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::{
     Client, ConnectOptions,
@@ -27,6 +33,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::fault::Fault;
 use address::Address;
@@ -53,12 +60,16 @@ pub struct Stream {
     client: Client,
     context: Context,
     name: String,
+    /// The last number that each lane gave for a publication of this node.
+    given: Arc<[AtomicU64]>,
 }
 
 /// A message out of a lane.
 pub struct Taken {
     pub sequence: u64,
     pub payload: Bytes,
+    /// What it takes of the room for messages that are held ready.
+    pub room: Option<OwnedSemaphorePermit>,
 }
 
 impl Stream {
@@ -75,7 +86,8 @@ impl Stream {
         let client =
             options.connect(address.servers.clone()).await.map_err(|error| Fault::Stream(error.to_string()))?;
         let context = ContextBuilder::new().timeout(PATIENCE).max_ack_inflight(IN_FLIGHT_MAX).build(client.clone());
-        Ok(Stream { client, context, name: address.stream.clone() })
+        let given = (0..address::LANES_MAX).map(|_| AtomicU64::new(0)).collect();
+        Ok(Stream { client, context, name: address.stream.clone(), given })
     }
 
     /// Makes the streams of so many lanes, those that there are left as they are.
@@ -110,17 +122,28 @@ impl Stream {
         let sent = self.context.send_publish(self.lane_subject(lane), message).await;
         let ack = sent.map_err(|error| unreachable(&error))?.await;
         match ack {
-            Ok(ack) => Ok(ack.sequence),
+            Ok(ack) => {
+                if let Some(given) = self.given.get(lane as usize) {
+                    given.fetch_max(ack.sequence, Ordering::AcqRel);
+                }
+                Ok(ack.sequence)
+            }
             Err(error) if error.kind() == PublishErrorKind::Other && is_full(&error) => Err(NotPublished::Full),
             Err(error) => Err(unreachable(&error)),
         }
     }
 
-    /// The number of the last message of a lane.
+    /// The number of the last message of a lane, as a node of the stream tells it. One that has just become its leader may be
+    /// behind; see [`Stream::given`].
     pub async fn last_sequence(&self, lane: u32) -> Result<u64, Fault> {
         let fail = |error: &dyn std::fmt::Display| Fault::Stream(error.to_string());
         let stream = self.context.get_stream_no_info(self.lane_name(lane)).await.map_err(|error| fail(&error))?;
         Ok(stream.get_info().await.map_err(|error| fail(&error))?.state.last_sequence)
+    }
+
+    /// The last number that a lane gave for a publication of this node.
+    pub fn given(&self, lane: u32) -> u64 {
+        self.given.get(lane as usize).map_or(0, |given| given.load(Ordering::Acquire))
     }
 
     /// The messages of a lane after one, in order, those included that are still to come.
@@ -194,5 +217,5 @@ fn is_full(error: &jetstream::context::PublishError) -> bool {
 fn taken<E: std::fmt::Display>(message: Result<jetstream::Message, E>) -> Result<Taken, Fault> {
     let message = message.map_err(|error| Fault::Stream(error.to_string()))?;
     let sequence = message.info().map_err(|error| Fault::Stream(error.to_string()))?.stream_sequence;
-    Ok(Taken { sequence, payload: message.message.payload })
+    Ok(Taken { sequence, payload: message.message.payload, room: None })
 }

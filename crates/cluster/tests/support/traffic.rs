@@ -110,7 +110,8 @@ impl World {
         let mut since = Instant::now();
         loop {
             let (engine, mut gone) = self.engine(rng).await;
-            let patience = Duration::from_millis(if rng.random_ratio(1, 20) { rng.random_range(0..40) } else { 90_000 });
+            let patience =
+                Duration::from_millis(if rng.random_ratio(1, 20) { rng.random_range(0..40) } else { 90_000 });
             let began = Instant::now();
             let answer = tokio::select! {
                 answer = timeout(patience, engine.append(batch.clone())) => answer,
@@ -157,7 +158,10 @@ impl World {
             let (receipt, tried_before) = self.deliver(&batch.build(), &mut rng).await;
             assert_eq!(receipt.outcomes.len(), all.len());
             for ((fate, number), outcome) in all.iter().zip(&receipt.outcomes) {
-                assert!(fate.allows(*outcome, tried_before), "message {task}-{number} is {fate:?}, and was {outcome:?}");
+                assert!(
+                    fate.allows(*outcome, tried_before),
+                    "message {task}-{number} is {fate:?}, and was {outcome:?}"
+                );
                 if *fate == Fate::Conflicting {
                     self.conflicts.lock().insert((task, *number));
                 }
@@ -211,7 +215,10 @@ impl World {
             let found: BTreeSet<&str> = page.events.iter().map(|event| event.name.as_str()).collect();
             for number in user * MESSAGES_A_USER..acknowledged.min((user + 1) * MESSAGES_A_USER) {
                 let name = format!("e{number}");
-                assert!(found.contains(name.as_str()), "a read after {task}-{number} was acknowledged does not show it");
+                assert!(
+                    found.contains(name.as_str()),
+                    "a read after {task}-{number} was acknowledged does not show it"
+                );
             }
         }
     }

@@ -23,7 +23,7 @@ use muster_store::{
 
 use super::reading::Reading;
 use crate::{
-    cluster::{Cluster, Inner},
+    cluster::{self, Cluster, Inner},
     fault::Fault,
     fold::{census::Census, write::number},
     follow,
@@ -31,11 +31,7 @@ use crate::{
         book::{Book, decoded},
         profiles, seen,
     },
-    sql::{
-        aside::Aside,
-        connection::{Connection, Mode},
-        values::Id,
-    },
+    sql::{aside::Aside, connection::Connection, values::Id},
 };
 
 /// Records that one call hands out at the most.
@@ -87,16 +83,16 @@ impl Scans for Cluster {
 
     fn moment(&self, workspace: WorkspaceId) -> Result<Arc<dyn Moment>, ReadError> {
         let inner = Arc::clone(&self.inner);
-        self.inner.wait_for(async move { inner.fresh(Some(workspace)).await })??;
-        Ok(Arc::new(Held::take(&self.inner, workspace)?))
+        let wanted = self.inner.wait_for(async move { inner.fresh(Some(workspace)).await })??;
+        Ok(Arc::new(Held::take(&self.inner, workspace, wanted)?))
     }
 }
 
 impl Held {
-    fn take(inner: &Arc<Inner>, workspace: WorkspaceId) -> Result<Held, Fault> {
+    fn take(inner: &Arc<Inner>, workspace: WorkspaceId, wanted: cluster::Wanted) -> Result<Held, Fault> {
         let place = Place::take(inner)?;
         let (opener, spare) = (Arc::clone(inner), Arc::downgrade(inner));
-        let open = move || begun(&opener, workspace);
+        let open = move || begun(&opener, workspace, &wanted);
         let end = move |mut connection: Connection| {
             let ended = connection.take_back();
             if let (Ok(()), Some(inner)) = (ended, spare.upgrade()) {
@@ -142,7 +138,7 @@ impl Held {
 }
 
 /// A connection with a transaction that stays open: one that is at rest, or a new one.
-fn begun(inner: &Inner, workspace: WorkspaceId) -> Result<Connection, Fault> {
+fn begun(inner: &Inner, workspace: WorkspaceId, wanted: &[(u32, u64)]) -> Result<Connection, Fault> {
     loop {
         let spare = inner.spare.lock().pop();
         let is_spare = spare.is_some();
@@ -150,7 +146,7 @@ fn begun(inner: &Inner, workspace: WorkspaceId) -> Result<Connection, Fault> {
             Some(connection) => connection,
             None => Connection::open(&inner.config)?,
         };
-        match connection.begin(Mode::Read, Some(workspace)) {
+        match inner.begin_fresh(&mut connection, Some(workspace), wanted) {
             Ok(transaction) => transaction.leave_open(),
             // It died while it was at rest.
             Err(fault) if is_spare && fault.breaks_connection() => continue,
