@@ -33,7 +33,7 @@ pub const LANES_MAX: u32 = 256;
 const REPLICAS_DEFAULT_MAX: usize = 3;
 /// NATS takes an odd number, and five at the most make sense.
 const REPLICAS: [usize; 3] = [1, 3, 5];
-const BYTES_DEFAULT: i64 = 8 << 30;
+const BYTES_DEFAULT: i64 = 1 << 30;
 const NAME_BYTES_MAX: usize = 32;
 
 impl Address {
