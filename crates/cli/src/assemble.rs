@@ -73,13 +73,14 @@ impl NotOpened {
     }
 }
 
-/// What a command does that uses a cluster beside its nodes.
-const BESIDE: Roles = Roles { intake: true, apply: false, console: true };
+/// What a command does that only looks at a cluster.
+const LOOKS: Roles = Roles { intake: false, apply: false, console: true };
 
 /// Opens the store of the settings, creating it if there is none; blocks until what an earlier stop left is replayed.
+/// On a cluster this is one more node, which folds in what no other does.
 pub fn open(settings: &Settings) -> Result<Opened, NotOpened> {
     if let Some(cluster) = &settings.cluster {
-        return clustered(cluster, settings, BESIDE);
+        return clustered(cluster, settings, Roles::ALL);
     }
     embedded(options(&settings.engine, &settings.place.data_dir))
 }
@@ -92,14 +93,23 @@ pub fn open_to_serve(settings: &Settings) -> Result<Opened, NotOpened> {
     embedded(Options { reads_ahead: true, ..options(&settings.engine, &settings.place.data_dir) })
 }
 
-/// The same to be read only: nothing in the data directory changes, which need not be writable.
+/// The same to be read only: nothing in the data directory changes, which need not be writable. What a cluster accepted is
+/// folded in before it is read, here as by any of its nodes.
 pub fn open_to_read(settings: &Settings) -> Result<Opened, NotOpened> {
     if let Some(cluster) = &settings.cluster {
-        return clustered(cluster, settings, BESIDE);
+        return clustered(cluster, settings, Roles::ALL);
     }
     let options = options(&settings.engine, &settings.place.data_dir);
     let (store, recovery, apart) = Apart::open(options, SystemClock.now())?;
     Ok(Opened::new(store, &recovery, Some(apart)))
+}
+
+/// Opens the cluster of the settings as a node that only looks.
+pub fn open_to_look(settings: &Settings) -> Result<Opened, NotOpened> {
+    match &settings.cluster {
+        Some(cluster) => clustered(cluster, settings, LOOKS),
+        None => open_to_read(settings),
+    }
 }
 
 fn embedded(options: Options) -> Result<Opened, NotOpened> {

@@ -50,9 +50,9 @@ impl LocalServer {
 }
 
 /// The file while its server runs.
-#[derive(Debug)]
 pub struct Announcement {
     path: PathBuf,
+    server: LocalServer,
 }
 
 impl Announcement {
@@ -64,7 +64,7 @@ impl Announcement {
         file.write_all(&serde_json::to_vec(server)?)?;
         drop(file);
         fs::rename(&unfinished, &path)?;
-        Ok(Announcement { path })
+        Ok(Announcement { path, server: server.clone() })
     }
 
     /// Removes what an earlier run left. To be called by whoever owns the data directory.
@@ -73,9 +73,13 @@ impl Announcement {
         remove_if_there(&data_dir.join(FILE))
     }
 
-    /// Takes the file away.
+    /// Takes the file away, unless it is another server's by now, as it may be where nodes of a cluster share a directory.
     pub fn withdraw(self) -> io::Result<()> {
-        remove_if_there(&self.path)
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        match LocalServer::read(directory)? {
+            Some(other) if other != self.server => Ok(()),
+            _ => remove_if_there(&self.path),
+        }
     }
 }
 
@@ -112,10 +116,13 @@ mod tests {
         fs::write(dir.join(UNFINISHED), "left behind").unwrap();
         let server = LocalServer { url: "http://127.0.0.1:1".to_owned(), token: "t".to_owned(), pid: 7 };
         let announcement = Announcement::publish(&dir, &server).unwrap();
-        assert!(LocalServer::read(&dir).unwrap() == Some(server));
+        assert!(LocalServer::read(&dir).unwrap().as_ref() == Some(&server));
         let mode = fs::metadata(dir.join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        let other = Announcement::publish(&dir, &LocalServer { pid: 8, ..server.clone() }).unwrap();
         announcement.withdraw().unwrap();
+        assert!(LocalServer::read(&dir).unwrap().is_some_and(|known| known.pid == 8));
+        other.withdraw().unwrap();
         assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
         fs::remove_dir(&dir).unwrap();
     }

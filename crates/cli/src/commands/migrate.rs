@@ -14,6 +14,6 @@ pub fn run(settings: &Settings) -> anyhow::Result<Exit> {
                     migration of this kind";
         return Err(Failure::error(Exit::Usage, says.to_owned()));
     };
-    output::data(&assemble::migrate(cluster)?)?;
+    output::line(&assemble::migrate(cluster)?)?;
     Ok(Exit::Success)
 }

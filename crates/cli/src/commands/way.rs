@@ -37,7 +37,7 @@ pub fn carry_out_within<T>(
     beside: impl FnOnce(&Client) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let data_dir = &settings.place.data_dir;
-    let is_new = !data_dir.exists();
+    let is_new = settings.cluster.is_none() && !data_dir.exists();
     match assemble::open(settings) {
         Ok(opened) => {
             if is_new {
@@ -69,10 +69,10 @@ fn in_directory<T>(
     Ok(done)
 }
 
-/// A data directory must be there for anything that does not make one.
+/// A data directory must be there for anything that does not make one, unless everything is in a cluster.
 pub fn require_directory(settings: &Settings) -> anyhow::Result<()> {
     let data_dir = &settings.place.data_dir;
-    if assemble::holds_data(data_dir) {
+    if settings.cluster.is_some() || assemble::holds_data(data_dir) {
         return Ok(());
     }
     let dir = data_dir.display();

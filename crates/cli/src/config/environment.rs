@@ -24,6 +24,9 @@ pub const CA: &str = "MUSTER_CA";
 /// Every variable that is no setting.
 pub const OTHERS: [&str; 6] = [CONFIG, BOOTSTRAP_TOKEN, TOKEN, FROM_TOKEN, URL, CA];
 
+/// What tests and scripts of this repository are told begins like this; the program has nothing to do with it.
+const OF_DEVELOPERS: [&str; 2] = ["MUSTER_TEST_", "MUSTER_SERVERS_"];
+
 /// The value of a variable that is set and not empty.
 pub fn given(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
@@ -31,7 +34,7 @@ pub fn given(name: &str) -> Option<String> {
 
 /// Whether a variable claims to be ours.
 pub fn is_ours(variable: &str) -> bool {
-    variable.starts_with(PREFIX)
+    variable.starts_with(PREFIX) && !OF_DEVELOPERS.iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// The variable of a setting.
@@ -60,6 +63,12 @@ mod tests {
     fn variables_spell_the_levels() {
         assert_eq!(variable_of("listen"), "MUSTER_LISTEN");
         assert_eq!(variable_of("checkpoint.rows_max"), "MUSTER_CHECKPOINT__ROWS_MAX");
+    }
+
+    #[test]
+    fn what_tests_are_told_is_no_setting() {
+        assert!(is_ours("MUSTER_LISTN") && is_ours("MUSTER_TEST"));
+        assert!(!is_ours("MUSTER_TEST_NATS_URL") && !is_ours("MUSTER_SERVERS_DIR") && !is_ours("PATH"));
     }
 
     #[test]

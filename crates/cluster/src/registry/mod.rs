@@ -87,7 +87,12 @@ pub async fn change<T: Send + 'static>(
         let held = Held::read(&mut transaction)?;
         let changed = match change(&held, &mut transaction) {
             Ok(changed) => changed,
-            Err(refused) => return Ok(Err(refused)),
+            Err(refused) => {
+                // What stands against it may be another node's doing; whoever asked finds it here now.
+                drop(transaction);
+                registry.refresh(&mut connection.begin(Mode::Read, None)?)?;
+                return Ok(Err(refused));
+            }
         };
         let fresh = Held::read(&mut transaction)?;
         transaction.commit()?;

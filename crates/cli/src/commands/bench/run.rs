@@ -85,6 +85,11 @@ impl Target {
         if let Some(url) = &args.url {
             return Target::running(settings, args, url);
         }
+        if settings.cluster.is_some() {
+            let says = "the settings name a cluster, and without --url a new data directory would be measured: name a node \
+                        with --url, or take [cluster] out of the settings";
+            return Err(Failure::error(Exit::Usage, says));
+        }
         let token = Token::mint().reveal().to_owned();
         let server = child::start_product(home, config, &token)?;
         Ok(Target { address: server.address, token, own: Some(server) })

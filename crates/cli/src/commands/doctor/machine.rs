@@ -29,6 +29,16 @@ pub fn examine(data_dir: &Path, pid: Option<u32>, connections_max: usize, free_b
     findings
 }
 
+/// The same of a machine on which a node of a cluster runs.
+pub fn examine_node(connections_max: usize) -> [Finding; 2] {
+    [clock(SystemTime::now(), None), file_handles(own_limit(), connections_max)]
+}
+
+/// Whether there is such a process.
+pub fn is_running(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
 fn space(data_dir: &Path, free_bytes_min: u64) -> Option<Finding> {
     let about = rustix::fs::statvfs(data_dir).ok()?;
     Some(judge_space(about.f_bavail.saturating_mul(about.f_frsize), free_bytes_min))

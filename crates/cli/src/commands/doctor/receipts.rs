@@ -7,14 +7,17 @@ use std::{fs, path::Path};
 use muster_store::deletion::receipt::{self, Unproven};
 
 use super::run::Finding;
-use crate::assemble::{self, NotOpened};
+use crate::assemble::NotOpened;
 
-const ELSEWHERE: &str = "if the directory was restored from a backup, send the receipts to POST /resources/deletions; \
+/// How many of receipts whose hashes are right are not where they are looked for.
+type Missing<'a> = &'a dyn Fn(&[&str]) -> Result<usize, NotOpened>;
+
+const ELSEWHERE: &str = "if it was restored from a backup, send the receipts to POST /resources/deletions; \
                          otherwise somebody changed what it tells of its deletions";
 const COMPARE: &str = "stop it, or examine a backup of it, to have them compared with those it has";
 
-/// Examines a file of receipts, one a line, as `muster receipts` prints them.
-pub fn examine(file: &Path, data_dir: &Path) -> Vec<Finding> {
+/// Examines a file of receipts, one a line, as `muster receipts` prints them; `place` is where they should be.
+pub fn examine(file: &Path, place: &str, missing: Missing<'_>) -> Vec<Finding> {
     let name = file.display();
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
@@ -40,26 +43,23 @@ pub fn examine(file: &Path, data_dir: &Path) -> Vec<Finding> {
             }
         }
     }
-    findings.extend(compare(&proven, &name.to_string(), data_dir));
+    findings.extend(compare(&proven, &name.to_string(), place, missing));
     findings
 }
 
-fn compare(proven: &[&str], name: &str, data_dir: &Path) -> Vec<Finding> {
+fn compare(proven: &[&str], name: &str, place: &str, missing: Missing<'_>) -> Vec<Finding> {
     let all = format!("{} receipts of {name} have the hashes of their texts", proven.len());
-    match assemble::receipts_missing(data_dir, proven) {
-        Ok(missing) if missing.is_empty() => {
-            vec![Finding::note(format!("{all}, and the data directory has each of them"))]
-        }
+    match missing(proven) {
+        Ok(0) => vec![Finding::note(format!("{all}, and {place} has each of them"))],
         Ok(missing) => {
-            let what =
-                format!("{} of the {} receipts of {name} are not in the data directory", missing.len(), proven.len());
+            let what = format!("{missing} of the {} receipts of {name} are not in {place}", proven.len());
             vec![Finding::fault(what, ELSEWHERE)]
         }
         Err(NotOpened::InUse) => {
             vec![Finding::warning(format!("{all}; a server runs over the data directory"), COMPARE)]
         }
         Err(NotOpened::Failed(error)) => {
-            vec![Finding::warning(format!("{all}; the data directory's could not be read: {error:#}"), COMPARE)]
+            vec![Finding::warning(format!("{all}; those of {place} could not be read: {error:#}"), COMPARE)]
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The command, and the form of its findings.
 
+use anyhow::anyhow;
 use serde::Serialize;
 
-use super::{beside, machine, receipts};
+use super::{beside, cluster, machine, receipts};
 use crate::{
     args,
     assemble::{self, Found, Gravity, NotOpened},
@@ -48,10 +49,10 @@ struct Report<'a> {
 
 /// Looks and reports.
 pub fn run(settings: &Settings, args: &args::Doctor) -> anyhow::Result<Exit> {
-    let mut findings = examine(settings)?;
-    if let Some(kept) = &args.receipts {
-        findings.extend(receipts::examine(kept, &settings.place.data_dir));
-    }
+    let findings = match settings.cluster {
+        None => examine(settings, args)?,
+        Some(_) => examine_cluster(settings, args)?,
+    };
     let worst = findings.iter().map(|finding| finding.gravity).max().unwrap_or(Gravity::Note);
     let data_dir = settings.place.data_dir.display().to_string();
     if args.json {
@@ -62,7 +63,7 @@ pub fn run(settings: &Settings, args: &args::Doctor) -> anyhow::Result<Exit> {
     Ok(exit_for(worst))
 }
 
-fn examine(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
+fn examine(settings: &Settings, args: &args::Doctor) -> anyhow::Result<Vec<Finding>> {
     let data_dir = &settings.place.data_dir;
     let progress = Progress::new(None, Unit::Steps);
     let examined = assemble::examine(data_dir, &mut |what| progress.note(what));
@@ -79,6 +80,28 @@ fn examine(settings: &Settings) -> anyhow::Result<Vec<Finding>> {
         }
     };
     findings.extend(machine::examine(data_dir, pid, settings.server.connections_max, settings.engine.free_bytes_min));
+    if let Some(kept) = &args.receipts {
+        findings.extend(receipts::examine(kept, "the data directory", &|proven| {
+            assemble::receipts_missing(data_dir, proven).map(|missing| missing.len())
+        }));
+    }
+    Ok(findings)
+}
+
+/// In the data directory nothing is looked for but a node that runs on this machine: nothing else is kept there.
+fn examine_cluster(settings: &Settings, args: &args::Doctor) -> anyhow::Result<Vec<Finding>> {
+    let cluster::Examined { mut findings, receipts } = cluster::examine(settings)?;
+    let server = beside::find(&settings.place.data_dir)?.filter(|server| machine::is_running(server.pid));
+    if server.is_some() {
+        findings.extend(beside::examine(server.as_ref()));
+    }
+    findings.extend(machine::examine_node(settings.server.connections_max));
+    if let Some(kept) = &args.receipts {
+        findings.extend(receipts::examine(kept, "the cluster", &|proven| {
+            let known = receipts.as_ref().ok_or_else(|| NotOpened::Failed(anyhow!("see above")))?;
+            Ok(proven.iter().filter(|line| !known.contains(**line)).count())
+        }));
+    }
     Ok(findings)
 }
 

@@ -78,6 +78,8 @@ async fn create(store: &dyn Store, clock: &dyn Clock, name: &str, token: &Token)
             tracing::info!(key = key.id, workspace = WORKSPACE, "made a key with every scope");
             Ok(())
         }
+        // Another node of a cluster, started at the same time, was quicker.
+        Err(AdminError::Exists(_)) if store.authenticate(&token.hash()).is_some() => Ok(()),
         Err(AdminError::Exists(_)) => {
             tracing::warn!(
                 "the key of {BOOTSTRAP_TOKEN} was revoked and stays so; set another token or unset the variable"

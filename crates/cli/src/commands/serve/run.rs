@@ -4,7 +4,7 @@
 //! can ask; then the address is bound; then the first key is made, so that its token is not shown for a server that
 //! cannot listen; then `local.json` says where the server is. At the end, whatever it was, the store is closed.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{fs, io, net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::Context;
 use muster_server::{AppState, Tls, keys::Token};
@@ -39,14 +39,20 @@ pub fn run(mut settings: Settings) -> anyhow::Result<Exit> {
     } else {
         tracing::info!(data_dir = %shown, "{recovery}");
     }
-    // The directory is ours now; whatever says that another server runs here is left over from one that crashed.
-    Announcement::clear(&data_dir).with_context(|| format!("{} cannot be written", data_dir.display()))?;
+    // A data directory is ours now; whatever says that another server runs here is left over from one that crashed. Of a
+    // cluster several nodes may announce themselves in one directory, and the last of them is found there.
+    let is_ours = settings.cluster.is_none();
+    if is_ours {
+        Announcement::clear(&data_dir).with_context(|| format!("{} cannot be written", data_dir.display()))?;
+    }
     let store = opened.store;
     let served = runtime.block_on(serve(settings, tls, Arc::clone(&store), bootstrap));
     let closed = runtime.block_on(store.close());
-    Announcement::clear(&data_dir).context("local.json cannot be removed")?;
+    if is_ours {
+        Announcement::clear(&data_dir).context("local.json cannot be removed")?;
+    }
     served?;
-    closed.context("the store could not be closed in order; the next start replays its journal")?;
+    closed.context("the store could not be closed in order; the next start goes on from what is durable")?;
     tracing::info!("stopped");
     Ok(Exit::Success)
 }
@@ -87,16 +93,19 @@ async fn serve(
     let state = AppState::new(store, clock, server);
     state.configure_destinations(settings.destinations).await.map_err(|says| anyhow::anyhow!(says))?;
     let data_dir = settings.place.data_dir;
+    let (is_ours, keeps) = match &settings.cluster {
+        None => (true, format!("in {}", data_dir.display())),
+        Some(_) => (false, "in PostgreSQL".to_owned()),
+    };
     let url = LocalServer::url_of(address, speaks_tls);
     let local = LocalServer { url: url.clone(), token: operator.reveal().to_owned(), pid: std::process::id() };
-    let announcement = Announcement::publish(&data_dir, &local)
-        .with_context(|| format!("{} cannot be written", data_dir.display()))?;
+    let announcement = announce(&data_dir, &local, is_ours)?;
     tracing::info!(listen = %address, data_dir = %data_dir.display(), "ready");
     if !address.ip().is_loopback() && !speaks_tls {
         tracing::warn!("listening beyond this machine without TLS; set [tls], or put a proxy that speaks TLS in front");
     }
     if let Some(token) = made
-        && output::data(&welcome::text(&url, &data_dir.display().to_string(), token.reveal())).is_err()
+        && output::data(&welcome::text(&url, &keeps, token.reveal())).is_err()
     {
         tracing::warn!(
             "the first key could not be shown: standard output is closed; `muster keys create` makes another"
@@ -104,11 +113,28 @@ async fn serve(
     }
     let stop = async move {
         signals.asked().await;
-        if let Err(error) = announcement.withdraw() {
+        if let Some(Err(error)) = announcement.map(Announcement::withdraw) {
             tracing::warn!(%error, "local.json could not be removed");
         }
     };
     muster_server::serve(listener, state, stop).await.context("the server failed")
+}
+
+/// Says in the directory where the server is. A node of a cluster does without where that is not possible: nothing but this
+/// is kept there.
+fn announce(data_dir: &Path, local: &LocalServer, is_ours: bool) -> anyhow::Result<Option<Announcement>> {
+    let made = if is_ours { Ok(()) } else { fs::create_dir_all(data_dir) };
+    match made.and_then(|()| Announcement::publish(data_dir, local)) {
+        Ok(announcement) => Ok(Some(announcement)),
+        Err(error) if is_ours => {
+            Err(anyhow::Error::new(error).context(format!("{} cannot be written", data_dir.display())))
+        }
+        Err(error) => {
+            let data_dir = data_dir.display();
+            tracing::warn!(%data_dir, %error, "commands on this machine have to name this node with --url");
+            Ok(None)
+        }
+    }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

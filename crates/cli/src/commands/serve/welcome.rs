@@ -8,11 +8,11 @@ const EXAMPLE: [&str; 4] = [
     r#"{"type":"track","userId":"32","event":"scored-goal","properties":{"minute":14},"messageId":"7ac1c682","timestamp":"2018-05-15T12:31:12.123Z"}"#,
 ];
 
-/// The whole text. Shown once: the token is not kept.
-pub fn text(url: &str, data_dir: &str, token: &str) -> String {
+/// The whole text; `keeps` is where everything is kept. Shown once: the token is not kept.
+pub fn text(url: &str, keeps: &str, token: &str) -> String {
     let example = EXAMPLE.join(",\n");
     format!(
-        "Muster is running at {url} and keeps everything in {data_dir}.
+        "Muster is running at {url} and keeps everything {keeps}.
 
 This is its first start, so it made a workspace named default and a key for it that may do everything.
 The key's token is shown this once; only its hash is kept:
@@ -43,7 +43,7 @@ mod tests {
 
     #[test]
     fn the_command_carries_the_documentations_example() {
-        let text = text("http://127.0.0.1:8080", "./muster-data", "mk_x");
+        let text = text("http://127.0.0.1:8080", "in ./muster-data", "mk_x");
         let body = text.split_once("-d '").unwrap().1.split_once('\'').unwrap().0;
         let sent: Vec<Value> = serde_json::from_str(body).unwrap();
         let whole: Vec<Value> =
