@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use super::cluster;
+
 /// What the server says of a checkpoint that is done.
 pub const COMMITTED: &str = ": checkpoint rows=";
 
@@ -72,7 +74,10 @@ impl Drop for Home {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.dir.disable_cleanup(true);
-            eprintln!("kept for inspection: {}\n{}", self.path().display(), tail(&self.log_text(), 40));
+            let clusters = cluster::shown_below(self.path()).join(" ");
+            eprintln!("kept for inspection: {} {clusters}\n{}", self.path().display(), tail(&self.log_text(), 40));
+        } else {
+            cluster::remove_below(self.path());
         }
     }
 }

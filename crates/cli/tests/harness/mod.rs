@@ -10,6 +10,9 @@ pub mod choice;
 /// A temporary directory for one server: its data, its captured output; kept when the test fails.
 pub mod home;
 
+/// The same tests on a cluster.
+pub mod cluster;
+
 /// Starting, stopping, killing and observing the `muster serve` process.
 pub mod server;
 

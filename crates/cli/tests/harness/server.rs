@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 
+use super::cluster;
 use super::home::{Home, tail};
 use super::http::Client;
 
@@ -125,13 +126,19 @@ fn started(result: Result<Server, Failure>) -> Server {
 pub fn muster(directory: &Path) -> Command {
     let program = std::env::var_os("MUSTER_TEST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_muster").into());
     let mut command = Command::new(program);
+    clean(&mut command);
+    command.current_dir(directory);
+    cluster::join(&mut command, directory);
+    command
+}
+
+/// Takes settings of the surrounding environment away from a program.
+pub fn clean(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MUSTER_") {
             command.env_remove(name);
         }
     }
-    command.current_dir(directory);
-    command
 }
 
 /// The same command under a limit of file handles, the soft one and the hard one.

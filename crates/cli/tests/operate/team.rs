@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::harness::cluster;
 use super::harness::command::{Outcome, run};
 use super::harness::home::Home;
 use super::harness::server::Launch;
@@ -20,7 +21,8 @@ fn emails(home: &Home) -> Vec<String> {
 #[test]
 fn members_are_managed_with_and_without_a_server() {
     let home = Home::new();
-    assert!(team(&home, &["list"]).failed().contains("no data directory"));
+    let before = team(&home, &["list"]).failed();
+    assert!(before.contains(if cluster::is_on() { "no workspace default" } else { "no data directory" }), "{before}");
     let server = Launch::new(&home).start();
     team(&home, &["add", "ada@example.com", "--name", "Ada"]).succeeded();
     assert!(team(&home, &["add", "ADA@example.com"]).failed().contains("already"));
