@@ -90,7 +90,8 @@ pub async fn change<T: Send + 'static>(
             Err(refused) => {
                 // What stands against it may be another node's doing; whoever asked finds it here now.
                 drop(transaction);
-                registry.refresh(&mut connection.begin(Mode::Read, None)?)?;
+                let before = registry.held().version;
+                registry.refresh(&mut connection.begin(Mode::Read, None)?, before)?;
                 return Ok(Err(refused));
             }
         };
