@@ -58,6 +58,7 @@ pub fn fold(
     let mut sheet = Sheet::new(transaction, workspace);
     let messages = || plan.kept.iter().map(|kept| &kept.message);
     sheet.fetch(messages().flat_map(|message| named(message).map(|(kind, id, _)| (kind, id)).collect::<Vec<_>>()))?;
+    sheet.fetch_parents()?;
     for message in messages() {
         apply(&mut sheet, message)?;
     }

@@ -8,7 +8,7 @@ use muster_model::{
     deletion::Subject,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
-    profile::Profile,
+    profile::{Body, Profile},
 };
 use muster_store::{deletion::Changes, error::ReadError, records::Records};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -51,6 +51,17 @@ impl<'t, 'c> Sheet<'t, 'c> {
         for profile in found {
             let slot = Slot { before: Some(Arc::clone(&profile)), now: Some(Arc::clone(&profile)) };
             slots.insert((profile.kind(), profile.id), slot);
+        }
+        Ok(())
+    }
+
+    /// Fetches what follows from the records at hand and is mostly changed with them.
+    pub fn fetch_parents(&mut self) -> Result<(), Fault> {
+        for kind in [RecordKind::User, RecordKind::Account] {
+            let slots = self.slots.get_mut().iter().filter(|((of, _), _)| *of == kind);
+            let known = slots.filter_map(|(_, slot)| slot.now.as_ref());
+            let parents: Vec<Subject> = known.flat_map(|profile| parents(profile)).collect();
+            self.fetch(parents)?;
         }
         Ok(())
     }
@@ -110,6 +121,17 @@ impl<'t, 'c> Sheet<'t, 'c> {
     fn unrelate(&mut self, parent: Subject, child: Subject) -> Result<(), Fault> {
         self.related.remove(&(parent, child));
         self.book.unrelate(parent, child)
+    }
+}
+
+/// The account that a user's tracks are of now, and the organization of an account.
+fn parents(profile: &Profile) -> Vec<Subject> {
+    match &profile.body {
+        Body::User(user) => user.accounts.current().map(|account| (RecordKind::Account, account)).into_iter().collect(),
+        Body::Account(account) => {
+            account.parent().map(|parent| (RecordKind::Organization, parent.id)).into_iter().collect()
+        }
+        _ => Vec::new(),
     }
 }
 
