@@ -13,13 +13,13 @@ use muster_store::{
     activity::{
         Activity, DailyPage, DailyQuery, DailyRow, DayActivity, EventActivity, EventName, EventNames, OtherEvents,
     },
-    attribution::Attributor,
+    attribution::{Attributor, Subject},
     error::ReadError,
     record,
 };
 use postgres::types::ToSql;
 
-use super::{book::Book, candidates::Candidates, history::subject};
+use super::{book::Book, candidates};
 use crate::{
     cluster::Cluster,
     fault::Fault,
@@ -133,13 +133,13 @@ fn activity(
     (first, last): (Day, Day),
     event: Option<&str>,
 ) -> Result<Vec<DayActivity>, Fault> {
-    let candidates = Candidates::of(book, record_wanted)?;
+    let candidates = candidates::of(book, record_wanted)?;
     let (from, until) = (At(first.start()), At(last.end()));
     let (workspace, track, event) = (book.workspace(), i16::from(Kind::Track as u8), event.map(str::as_bytes));
     let mut tallies: BTreeMap<Day, Tally> = BTreeMap::new();
-    let (mut known, several) = (BTreeSet::new(), candidates.ways().len() > 1);
+    let (mut known, several) = (BTreeSet::new(), candidates::ways(&candidates).len() > 1);
     let mut counted = 0;
-    for (by, wanted) in candidates.ways() {
+    for (by, wanted) in candidates::ways(&candidates) {
         // No track takes a place later than it was sent.
         let sql = format!(
             "select record from message where workspace = $1 and message.{} = any($2) and kind = $3 and sent_at >= $4
@@ -163,7 +163,7 @@ fn activity(
                 if several && !known.insert(message.identity) {
                     continue;
                 }
-                let place = attributor.place(subject(&message))?;
+                let place = attributor.place(Subject::of(&message))?;
                 if place.belongs_to(record_wanted) {
                     let tally = tallies.entry(Day::of(message.ordered_at())).or_default();
                     tally.add(message.name.as_deref().unwrap_or_default(), place.user.map(|user| user.id));

@@ -16,6 +16,7 @@ use muster_model::{
 };
 use muster_store::{codec, error::ReadError, records::Records};
 use postgres::Row;
+use rustc_hash::FxHashSet;
 
 use crate::{
     fault::Fault,
@@ -167,6 +168,15 @@ impl Records for Book<'_, '_> {
 
     fn statements(&self, about: RecordId, parents: RecordKind) -> Result<Vec<Statement>, ReadError> {
         Ok(self.statements_about(about, parents)?)
+    }
+
+    fn children_of(&self, parents: &[Subject], kind: RecordKind) -> Result<Vec<RecordId>, ReadError> {
+        let mut found = FxHashSet::default();
+        for of_kind in parents.chunk_by(|(one, _), (next, _)| one == next) {
+            let ids: Vec<RecordId> = of_kind.iter().map(|(_, id)| *id).collect();
+            found.extend(self.children_of_several(of_kind[0].0, &ids, kind)?);
+        }
+        Ok(found.into_iter().collect())
     }
 }
 

@@ -5,15 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use muster_model::{
-    id::WorkspaceId,
-    kind::Kind,
-    message::{Message, Named},
-    time::Micros,
-};
+use muster_model::{id::WorkspaceId, kind::Kind, message::Message, time::Micros};
 use muster_store::{
     Answer,
     attribution::{Attributor, Place, Subject},
+    candidates::Candidates,
     error::ReadError,
     history::{Event, EventCursor, EventPage, EventsQuery, History},
     record,
@@ -22,7 +18,7 @@ use postgres::types::ToSql;
 
 use super::{
     book::Book,
-    candidates::{By, Candidates},
+    candidates::{self, By},
 };
 use crate::{
     cluster::Cluster,
@@ -38,24 +34,10 @@ const FETCHED_MIN: usize = 64;
 impl History for Cluster {
     fn events(&self, workspace: WorkspaceId, query: EventsQuery) -> Answer<'_, EventPage, ReadError> {
         self.with_book(workspace, move |book| {
-            let candidates = Candidates::of(book, query.subject)?;
+            let candidates = candidates::of(book, query.subject)?;
             let mut attributor = Attributor::new(*book, book.ids()?);
-            page(book, &candidates, &query, |message| Ok(attributor.place(subject(message))?))
+            page(book, &candidates, &query, |message| Ok(attributor.place(Subject::of(message))?))
         })
-    }
-}
-
-/// What decides where a track belongs.
-pub fn subject<'m>(message: &'m Message<'_>) -> Subject<'m> {
-    fn name<'m>(named: &'m Option<Named<'_>>) -> Option<&'m str> {
-        named.as_ref().map(|named| named.external_id.as_ref())
-    }
-    Subject {
-        user: name(&message.user),
-        anonymous: name(&message.anonymous),
-        account: name(&message.account),
-        organization: name(&message.organization),
-        at: message.ordered_at(),
     }
 }
 
@@ -66,7 +48,7 @@ fn page(
     mut place: impl FnMut(&Message<'_>) -> Result<Place, Fault>,
 ) -> Result<EventPage, Fault> {
     let limit = query.limit.max(1);
-    let ways = candidates.ways();
+    let ways = candidates::ways(candidates);
     let (mut events, mut from, mut looked_at) = (Vec::new(), query.from, 0);
     if ways.is_empty() {
         return Ok(EventPage { events, next: None });
@@ -82,7 +64,7 @@ fn page(
                     let next = events.last().map(cursor);
                     return Ok(EventPage { events, next });
                 }
-                events.push(event(&message, belongs));
+                events.push(Event::of(&message, belongs));
             }
         }
         looked_at += found.len();
@@ -143,19 +125,4 @@ fn newest(
 
 fn cursor(event: &Event) -> EventCursor {
     EventCursor { timestamp: event.timestamp, identity: event.identity }
-}
-
-/// A track as a timeline shows it.
-fn event(message: &Message<'_>, Place { user, account, organization }: Place) -> Event {
-    Event {
-        identity: message.identity,
-        timestamp: message.timestamp,
-        received_at: message.received_at,
-        name: message.name.as_deref().unwrap_or_default().to_owned(),
-        message_id: message.message_id.as_deref().map(str::to_owned),
-        user,
-        account,
-        organization,
-        properties: message.data.to_owned(),
-    }
 }

@@ -14,14 +14,19 @@ use muster_model::{
     profile::{Profile, Span},
     time::Micros,
 };
-use muster_store::{attribution::Attributor, error::ReadError, lists::kept_seen, record, records::Records};
+use muster_store::{
+    attribution::{self, Attributor},
+    error::ReadError,
+    lists::kept_seen,
+    record,
+    records::Records,
+};
 use postgres::{Row, types::ToSql};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     book::Book,
-    candidates::{By, Candidates},
-    history::subject,
+    candidates::{self, By},
 };
 use crate::{
     fault::Fault,
@@ -50,11 +55,11 @@ pub fn while_wanted(book: &Book<'_, '_>, profile: &Profile, go_on: &dyn Fn() -> 
 /// The same by looking at tracks that may belong to it.
 fn counted(book: &Book<'_, '_>, profile: &Profile, go_on: &dyn Fn() -> bool) -> Result<Span, Fault> {
     let record = (profile.kind(), profile.id);
-    let candidates = Candidates::of(book, record)?;
+    let candidates = candidates::of(book, record)?;
     let known = Known { book, profiles: RefCell::default() };
     let attributor = Attributor::new(&known, book.ids()?);
     let mut looking = Looking { book, record, known: &known, attributor, seen: Span::default(), go_on };
-    for (by, wanted) in candidates.ways() {
+    for (by, wanted) in candidates::ways(&candidates) {
         if !looking.all_of_few(by, &wanted)? {
             looking.until_one_from(by, &wanted, &FIRST)?;
             looking.until_one_from(by, &wanted, &LAST)?;
@@ -133,7 +138,7 @@ impl Looking<'_, '_, '_> {
         self.known.fetch(&messages)?;
         let mut any = false;
         for message in &messages {
-            if self.attributor.place(subject(message))?.belongs_to(self.record) {
+            if self.attributor.place(attribution::Subject::of(message))?.belongs_to(self.record) {
                 self.seen.take_in(message.ordered_at());
                 any = true;
                 if first {

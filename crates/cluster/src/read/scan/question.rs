@@ -10,6 +10,7 @@ use muster_model::{
     kind::{Kind, RecordKind},
 };
 use muster_store::{
+    candidates::Candidates,
     profiles::Children,
     rows::Column,
     scan::{Names, Wanted},
@@ -20,7 +21,7 @@ use crate::{
     fault::Fault,
     read::{
         book::Book,
-        candidates::Candidates,
+        candidates,
         cursor::{Cursor, RECORDS},
         profiles,
     },
@@ -150,7 +151,7 @@ fn belongs(book: &Book<'_, '_>, wanted: &Wanted, question: &mut Question) -> Res
         let records: Vec<RecordId> = names.map(|name| ids.record(kind, name)).collect();
         let Some(candidates) = candidates(book, kind, &records)? else { continue };
         let mut ways = String::new();
-        for (by, ids) in candidates.ways() {
+        for (by, ids) in candidates::ways(&candidates) {
             question.params.push(Box::new(ids));
             let or = if ways.is_empty() { "" } else { " or " };
             ways.push_str(&format!("{or}(message.{} = any(${}){})", by.column, question.params.len(), by.only));
@@ -179,7 +180,7 @@ fn candidates(book: &Book<'_, '_>, kind: RecordKind, records: &[RecordId]) -> Re
                 }
             }
         }
-        all.add(Candidates::of(book, (kind, *id))?);
+        candidates::add(&mut all, candidates::of(book, (kind, *id))?);
     }
     Ok(Some(all))
 }

@@ -7,7 +7,7 @@ use std::{
 
 use muster_model::{id::IdSpace, kind::Kind, message::Message, profile::Parent, time::Micros};
 use muster_store::{
-    attribution::Place,
+    attribution::{Place, Subject},
     error::ReadError,
     record,
     rows::{Column, RowBatch, Whereabouts},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     fault::Fault,
-    read::{book::Book, cursor::Cursor, history::subject},
+    read::{book::Book, cursor::Cursor},
     sql::values::At,
 };
 
@@ -106,7 +106,7 @@ impl Open {
         }
         let mut attributor = places::of(book, self.ids, &self.known, &messages)?;
         for (number, message) in numbered {
-            let Place { user, account, organization } = attributor.place(subject(message))?;
+            let Place { user, account, organization } = attributor.place(Subject::of(message))?;
             let place = Whereabouts { user: name(&user), account: name(&account), organization: name(&organization) };
             if self.is_wanted(place, message) {
                 let shown = if self.wanted.shown_as_named { Whereabouts::named_in(message) } else { place };
