@@ -180,3 +180,37 @@ fn cut_connections(place: &Place) {
     .join()
     .expect("connections end");
 }
+
+/// What is no batch is kept aside, and the lane goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_batch_is_kept_and_the_lane_goes_on() {
+    let place = Place::new();
+    let store = place.open(place.options());
+    let workspace = workspace_named(&store, "default", START).await;
+    send(&store, &workspace, &["e1"]).await;
+    let client = async_nats::connect(place.nats()).await.expect("NATS answers");
+    let stream = async_nats::jetstream::new(client);
+    // A parcel of this workspace: the form's version, what it is, whose, by which key, from which node and request.
+    let version = muster_store::record::VERSION as u8;
+    let parcel = |tag: u8, body: &[u8]| [&[version, tag][..], &workspace.id.0.to_le_bytes(), &[0; 24], body].concat();
+    let strange = [b"no parcel".to_vec(), Vec::new(), parcel(1, b"no batch"), parcel(2, b""), parcel(9, b"")];
+    for lane in 0..2 {
+        for bytes in &strange {
+            let subject = format!("{}.lane.{lane}", place.name());
+            stream.publish(subject, bytes.clone().into()).await.expect("it is sent").await.expect("it is taken");
+        }
+    }
+    let mut following = store.follow(add(&store, &workspace).await).expect("it is there");
+    send(&store, &workspace, &["e2"]).await;
+    assert_eq!(read(&mut following), ["e2"]);
+    let url = place.state_url.clone();
+    let kept = std::thread::spawn(move || {
+        let mut client = postgres::Client::connect(&url, postgres::NoTls).expect("PostgreSQL answers");
+        let rows = client.query("select body from unreadable order by lane, sequence", &[]).expect("they are kept");
+        rows.iter().map(|row| row.get(0)).collect::<Vec<Vec<u8>>>()
+    });
+    let kept = kept.join().expect("they are kept");
+    let tails = |kept: &[Vec<u8>]| kept.iter().map(Vec::len).collect::<Vec<usize>>();
+    assert_eq!(tails(&kept), tails(&[&strange[..], &strange[..]].concat()));
+    assert_eq!(kept[..5], strange);
+}

@@ -127,8 +127,7 @@ impl Applier {
         if !held[0].get::<_, bool>(0) {
             return Err(Fault::Overtaken);
         }
-        let rows = connection.ask("select sequence from lane where lane = $1", &[&(self.lane as i32)])?;
-        let mut position = rows.first().ok_or(Fault::Damaged("the position of a lane"))?.get::<_, i64>(0) as u64;
+        let mut position = self.position(&mut connection)?;
         self.check_end(position)?;
         let mut ready = self.read_from(position)?;
         self.inner.lanes.note(self.lane, position);
@@ -145,6 +144,10 @@ impl Applier {
                 reached.note(position);
                 (came, waits) = (Instant::now(), false);
             } else if came.elapsed() >= STALLED {
+                // A connection that nobody uses dies unnoticed, and a replica that takes PostgreSQL's place may be behind.
+                if self.position(&mut connection)? != position {
+                    return Err(Fault::Overtaken);
+                }
                 // Whoever hands messages out may have died with a server, and nobody says so.
                 let more = self.last_sequence().is_ok_and(|last| last > position);
                 if more && waits {
@@ -158,6 +161,12 @@ impl Applier {
             }
         }
         Ok(())
+    }
+
+    /// How far the lane is folded in, as PostgreSQL says.
+    fn position(&self, connection: &mut Connection) -> Result<u64, Fault> {
+        let rows = connection.ask("select sequence from lane where lane = $1", &[&(self.lane as i32)])?;
+        Ok(rows.first().ok_or(Fault::Damaged("the position of a lane"))?.get::<_, i64>(0) as u64)
     }
 
     fn last_sequence(&self) -> Result<u64, Fault> {

@@ -91,6 +91,11 @@ impl Place {
         &self.name
     }
 
+    /// Where its streams are.
+    pub fn nats(&self) -> Vec<async_nats::ServerAddr> {
+        self.nats.split(',').map(|server| server.parse().expect("a server")).collect()
+    }
+
     /// Options for tests: little patience.
     pub fn options(&self) -> Options {
         let options = Options::new(&self.state_url, &self.journal_url).expect("URLs that are right");

@@ -55,6 +55,11 @@ impl Servers {
         script(&self.directory, &["restart", name]);
     }
 
+    /// Starts all that were killed again.
+    pub fn start_again(&self) {
+        script(&self.directory, &["start"]);
+    }
+
     /// Has PostgreSQL end at once, with a word to nobody.
     pub fn shut_down_immediately(&self) {
         let number = std::fs::read_to_string(self.directory.join("postgresql/pid")).expect("its number");

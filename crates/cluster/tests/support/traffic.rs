@@ -103,9 +103,9 @@ impl World {
         *slowest = (slowest.0.max(append), slowest.1.max(read));
     }
 
-    /// Sends a batch until it is acknowledged; what became of it, and whether it was tried before. Now and then nobody waits
+    /// Sends a batch until it is acknowledged; what became of it if that is asked, and whether it was tried before. Now and then nobody waits
     /// for the answer, and it is sent again.
-    async fn deliver(&self, batch: &Batch, rng: &mut StdRng) -> (Receipt, bool) {
+    async fn deliver(&self, batch: &Batch, asks: bool, rng: &mut StdRng) -> (Option<Receipt>, bool) {
         let mut tried_before = false;
         let mut since = Instant::now();
         loop {
@@ -114,7 +114,8 @@ impl World {
                 Duration::from_millis(if rng.random_ratio(1, 20) { rng.random_range(0..40) } else { 90_000 });
             let began = Instant::now();
             let answer = tokio::select! {
-                answer = timeout(patience, engine.append(batch.clone())) => answer,
+                answer = timeout(patience, engine.append(batch.clone())), if asks => answer.map(|taken| taken.map(Some)),
+                answer = timeout(patience, engine.accept(batch.clone())), if !asks => answer,
                 _ = gone.changed() => { tried_before = true; continue }
             };
             self.note(began.elapsed(), Duration::ZERO);
@@ -155,13 +156,12 @@ impl World {
                 let text = if is_other { conflicting(task, *number) } else { text(task, *number) };
                 Sent::new(text, START).add_to(&mut batch, ids);
             }
-            let (receipt, tried_before) = self.deliver(&batch.build(), &mut rng).await;
-            assert_eq!(receipt.outcomes.len(), all.len());
-            for ((fate, number), outcome) in all.iter().zip(&receipt.outcomes) {
-                assert!(
-                    fate.allows(*outcome, tried_before),
-                    "message {task}-{number} is {fate:?}, and was {outcome:?}"
-                );
+            let asks = rng.random_ratio(1, 2);
+            let (receipt, tried_before) = self.deliver(&batch.build(), asks, &mut rng).await;
+            let outcomes = receipt.map(|receipt| receipt.outcomes);
+            assert!(outcomes.as_ref().is_none_or(|outcomes| outcomes.len() == all.len()));
+            for ((fate, number), outcome) in all.iter().zip(outcomes.into_iter().flatten()) {
+                assert!(fate.allows(outcome, tried_before), "message {task}-{number} is {fate:?}, and was {outcome:?}");
                 if *fate == Fate::Conflicting {
                     self.conflicts.lock().insert((task, *number));
                 }
@@ -180,7 +180,8 @@ impl World {
         for _ in 0..rng.random_range(1..6) {
             arrival.sent.choose(rng).expect("there are some").add_to(&mut batch, IdSpace::new(name));
         }
-        self.deliver(&batch.build(), rng).await;
+        let asks = rng.random_ratio(1, 2);
+        self.deliver(&batch.build(), asks, rng).await;
     }
 
     /// Reads until it is told to stop: whatever was acknowledged before is there, or the read fails in time.
@@ -231,15 +232,16 @@ impl World {
             for some in numbers.chunks(200) {
                 let mut batch = BatchBuilder::new(self.numbered, 0);
                 some.iter().for_each(|number| Sent::new(text(task, *number), START).add_to(&mut batch, ids));
-                let (receipt, _) = self.deliver(&batch.build(), rng).await;
-                let known = receipt.outcomes.iter().all(|outcome| *outcome == Outcome::Duplicate);
+                let (receipt, _) = self.deliver(&batch.build(), true, rng).await;
+                let outcomes = receipt.expect("it was asked").outcomes;
+                let known = outcomes.iter().all(|outcome| *outcome == Outcome::Duplicate);
                 assert!(known, "of {task}-{}.. something acknowledged was not there", some[0]);
             }
         }
         for (workspace, name, arrival) in &self.compared {
             let mut batch = BatchBuilder::new(*workspace, 0);
             arrival.sent.iter().for_each(|sent| sent.add_to(&mut batch, IdSpace::new(name)));
-            self.deliver(&batch.build(), rng).await;
+            self.deliver(&batch.build(), true, rng).await;
         }
     }
 
