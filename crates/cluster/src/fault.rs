@@ -29,6 +29,9 @@ pub enum Fault {
     Read(#[from] ReadError),
     #[error("a thread could not be started: {0}")]
     Thread(String),
+    /// A workspace that a message belongs to is not there: PostgreSQL was replaced by a replica that had not heard of it.
+    #[error("there is no such workspace")]
+    NoWorkspace,
     #[error("folding in has panicked, which is a defect of this program")]
     Panicked,
     #[error("the store is shutting down")]
@@ -62,6 +65,7 @@ impl Fault {
             Fault::Overtaken
             | Fault::Thread(_)
             | Fault::Panicked
+            | Fault::NoWorkspace
             | Fault::Closing
             | Fault::Damaged(_)
             | Fault::Read(_) => false,

@@ -104,6 +104,7 @@ const OUTCOMES: &str =
     on conflict do nothing";
 const UNREADABLE: &str =
     "insert into unreadable (lane, sequence, body, reason) values ($1, $2, $3, $4) on conflict do nothing";
+const NO_WORKSPACE: &str = "its workspace is not there";
 const UNPACKED: &str = "delete from parcel where id = any($1)";
 
 fn fold_part(
@@ -135,9 +136,18 @@ fn fold_part(
     let (mut receipts, mut counts, mut censuses) = (BTreeMap::new(), Counts::default(), Vec::new());
     for (workspace, batches) in &opened {
         transaction.borrow_mut().enter(*workspace)?;
-        let ids = inner.registry.ids(&mut transaction.borrow_mut(), *workspace)?;
         let only: Vec<&Opened<'_>> = batches.iter().map(|(_, batch)| batch).collect();
-        let (found, counted, census) = fold::fold(&transaction, *workspace, ids, &only)?;
+        let ids = inner.registry.ids(&mut transaction.borrow_mut(), *workspace);
+        // Whether there is a workspace is found out before anything changes.
+        let (found, counted, census) = match ids.and_then(|ids| fold::fold(&transaction, *workspace, ids, &only)) {
+            Err(Fault::NoWorkspace) => {
+                let of = part.iter().filter_map(|one| Some((one.sequence, one.batch.as_ref().ok()?)));
+                let of = of.filter(|(_, batch)| batch.workspace() == *workspace);
+                unreadable.extend(of.map(|(sequence, batch)| (sequence, &**batch.bytes(), NO_WORKSPACE)));
+                continue;
+            }
+            folded => folded?,
+        };
         counts.add(counted);
         censuses.push(census);
         receipts.extend(batches.iter().map(|(sequence, _)| *sequence).zip(found));

@@ -48,7 +48,7 @@ impl Census {
     /// Holds a workspace until the end of the transaction: nobody else changes anything in it meanwhile.
     pub fn hold(transaction: &mut Transaction<'_>, workspace: WorkspaceId) -> Result<Census, Fault> {
         let row = transaction.query_opt(HOLD, &[&(workspace.0 as i32)])?;
-        Ok(read(&row.ok_or(Fault::Damaged("the workspace of a batch"))?))
+        Ok(read(&row.ok_or(Fault::NoWorkspace)?))
     }
 
     /// A workspace, without holding it.

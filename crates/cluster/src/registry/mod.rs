@@ -70,7 +70,7 @@ impl Registry {
             return Ok(IdSpace::new(&known.name));
         }
         let row = transaction.query_opt("select name from workspace where id = $1", &[&(workspace.0 as i32)])?;
-        let name: String = row.ok_or(Fault::Damaged("a workspace that a message belongs to"))?.get(0);
+        let name: String = row.ok_or(Fault::NoWorkspace)?.get(0);
         Ok(IdSpace::new(&name))
     }
 }
