@@ -214,13 +214,16 @@ impl Inner {
             let looked = self.pool.ask(move |connection| connection.ask(look, &[&(lane as i32), &(sequence as i64)]));
             // PostgreSQL may be away; the batch is durable, and waits for it as this does.
             let Some(row) = looked.await.ok().and_then(|rows| rows.into_iter().next()) else { continue };
+            // Of a lane that was put back there are outcomes of what had these numbers before.
+            if !row.get::<_, bool>(1) {
+                continue;
+            }
             let outcomes = match row.get::<_, Option<Vec<u8>>>(0) {
                 Some(outcomes) => {
                     told::receipt(&outcomes).map_err(|_| hindered("an answer could not be read".to_owned()))
                 }
                 // The lane went on without it.
-                None if row.get(1) => Err(hindered("the batch came out of the stream as something else".to_owned())),
-                None => continue,
+                None => Err(hindered("the batch came out of the stream as something else".to_owned())),
             };
             self.waiters.forget(request);
             return outcomes;

@@ -92,6 +92,9 @@ mod tests {
     #[test]
     fn urls_are_checked_and_secrets_not_repeated() {
         assert!(Options::new("postgres://u:p@h/d", "nats://h:4222").is_ok());
+        let two = state("postgres://u@a:1,b:2/d?target_session_attrs=read-write").unwrap();
+        assert_eq!((two.get_hosts().len(), two.get_ports()), (2, &[1, 2][..]));
+        assert_eq!(two.get_target_session_attrs(), postgres::config::TargetSessionAttrs::ReadWrite);
         for (state, journal, what) in
             [("mysql://secret", "nats://h", "state"), ("postgres://h:secret/d", "nats://h", "state")]
         {

@@ -101,7 +101,7 @@ fn unpack(connection: &mut Connection, item: Item) -> Result<Unpacked, Fault> {
 const MOVE: &str = "update lane set sequence = $3 where lane = $1 and sequence = $2";
 const OUTCOMES: &str =
     "insert into outcome (lane, sequence, outcomes) select $1, * from unnest($2::int8[], $3::bytea[])
-    on conflict do nothing";
+    on conflict (lane, sequence) do update set outcomes = excluded.outcomes";
 const UNREADABLE: &str =
     "insert into unreadable (lane, sequence, body, reason) values ($1, $2, $3, $4) on conflict do nothing";
 const NO_WORKSPACE: &str = "its workspace is not there";
