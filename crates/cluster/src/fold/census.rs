@@ -21,15 +21,7 @@ pub struct Census {
 }
 
 /// The kinds, in the order of the table's columns.
-pub const KINDS: [RecordKind; 7] = [
-    RecordKind::Organization,
-    RecordKind::Account,
-    RecordKind::User,
-    RecordKind::Instance,
-    RecordKind::CustomObject,
-    RecordKind::NpsResponse,
-    RecordKind::Anonymous,
-];
+const KINDS: [RecordKind; 7] = RecordKind::ALL;
 
 const HOLD: &str =
     "select workspace, arrived, messages, organizations, accounts, users, instances, custom_objects, responses,

@@ -6,7 +6,6 @@ use muster_model::{
     association::resolve,
     id::{RecordId, WorkspaceId},
     kind::{Kind, RecordKind},
-    message::Message,
     profile::{Profile, Span},
     time::Micros,
 };
@@ -87,9 +86,9 @@ fn statements(book: &Book<'_, '_>, query: &TraitQuery) -> Result<TraitPage, Faul
             }
         };
         last = Some(EventCursor { timestamp: message.ordered_at(), identity: message.identity });
-        if let Some(statement) = statement(&message, query) {
+        if let Some(statement) = TraitStatement::of(&message, query.subject, &query.key) {
             if found.len() == limit {
-                next = found.last().map(place);
+                next = found.last().map(TraitStatement::place);
                 return Ok(false);
             }
             found.push(statement);
@@ -101,27 +100,6 @@ fn statements(book: &Book<'_, '_>, query: &TraitQuery) -> Result<TraitPage, Faul
         next = last;
     }
     Ok(TraitPage { statements: found, next })
-}
-
-fn place(statement: &TraitStatement) -> EventCursor {
-    EventCursor { timestamp: statement.ordered_at, identity: statement.identity }
-}
-
-/// What a message says of the trait, if it describes the record and says anything.
-fn statement(message: &Message<'_>, query: &TraitQuery) -> Option<TraitStatement> {
-    let describes = matches!(message.kind, Kind::Organization | Kind::Account | Kind::User);
-    if !describes || message.tells_of() != Some(query.subject) {
-        return None;
-    }
-    let stated = message.traits.iter().find(|stated| stated.key == query.key)?;
-    Some(TraitStatement {
-        identity: message.identity,
-        timestamp: message.timestamp,
-        ordered_at: message.ordered_at(),
-        received_at: message.received_at,
-        message_id: message.message_id.as_deref().map(str::to_owned),
-        value: (stated.value != "null").then(|| stated.value.to_owned()),
-    })
 }
 
 fn as_of(book: &Book<'_, '_>, (kind, id): (RecordKind, RecordId), at: Micros) -> Result<Option<Arc<Profile>>, Fault> {

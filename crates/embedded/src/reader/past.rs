@@ -16,7 +16,6 @@ use muster_model::{
 use muster_store::{
     Answer,
     error::ReadError,
-    history::EventCursor,
     past::{Past, TraitPage, TraitQuery, TraitStatement, fold::Fold},
     record,
 };
@@ -215,22 +214,9 @@ const FOLDED_BATCH: usize = 4_096;
 
 /// Offers what a message says of the trait, if it says anything and comes after the cursor.
 fn offer(message: &Message<'_>, query: &TraitQuery, newest: &mut Newest<TraitStatement>) {
-    let describes = matches!(message.kind, Kind::Organization | Kind::Account | Kind::User);
-    if !describes || message.tells_of() != Some(query.subject) {
-        return;
+    let Some(statement) = TraitStatement::of(message, query.subject, &query.key) else { return };
+    let place = statement.place();
+    if query.from.is_none_or(|from| place < from) {
+        newest.offer(place, statement);
     }
-    let Some(stated) = message.traits.iter().find(|stated| stated.key == query.key) else { return };
-    let place = EventCursor { timestamp: message.ordered_at(), identity: message.identity };
-    if query.from.is_some_and(|from| place >= from) {
-        return;
-    }
-    let statement = TraitStatement {
-        identity: message.identity,
-        timestamp: message.timestamp,
-        ordered_at: message.ordered_at(),
-        received_at: message.received_at,
-        message_id: message.message_id.as_deref().map(str::to_owned),
-        value: (stated.value != "null").then(|| stated.value.to_owned()),
-    };
-    newest.offer(place, statement);
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use muster_model::{
     id::{Identity, RecordId, WorkspaceId},
-    kind::RecordKind,
+    kind::{Kind, RecordKind},
+    message::Message,
     profile::Profile,
     time::Micros,
 };
@@ -38,6 +39,32 @@ pub struct TraitStatement {
     pub message_id: Option<String>,
     /// JSON text as sent; `None` when it removed the key.
     pub value: Option<String>,
+}
+
+impl TraitStatement {
+    /// What a message says of a trait of the record that it describes, if it describes that one and says anything of it.
+    #[must_use]
+    pub fn of(message: &Message<'_>, subject: (RecordKind, RecordId), key: &str) -> Option<TraitStatement> {
+        let describes = matches!(message.kind, Kind::Organization | Kind::Account | Kind::User);
+        if !describes || message.tells_of() != Some(subject) {
+            return None;
+        }
+        let stated = message.traits.iter().find(|stated| stated.key == key)?;
+        Some(TraitStatement {
+            identity: message.identity,
+            timestamp: message.timestamp,
+            ordered_at: message.ordered_at(),
+            received_at: message.received_at,
+            message_id: message.message_id.as_deref().map(str::to_owned),
+            value: (stated.value != "null").then(|| stated.value.to_owned()),
+        })
+    }
+
+    /// Its place in the order of statements.
+    #[must_use]
+    pub fn place(&self) -> EventCursor {
+        EventCursor { timestamp: self.ordered_at, identity: self.identity }
+    }
 }
 
 /// A page of statements about a trait, the one that stands first, ties by identity.
