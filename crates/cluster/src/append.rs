@@ -39,6 +39,23 @@ pub struct Intake {
     bytes_max: usize,
     requests: AtomicU64,
     closed: AtomicBool,
+    /// Of each lane, when the batch that was offered last is on its way to the stream.
+    last: Mutex<FxHashMap<u32, oneshot::Receiver<()>>>,
+}
+
+/// A batch's turn among those of its lane, which go to the stream in the order in which they were offered: parts of an import
+/// count on it. The turn is over when it is dropped.
+struct Turn {
+    before: oneshot::Receiver<()>,
+    _over: oneshot::Sender<()>,
+}
+
+impl Turn {
+    /// Waits until it comes. One that is not waited for would let those after it pass those before it.
+    async fn come(&mut self) {
+        // The one before drops its end, which is all that it has to say.
+        let _ = (&mut self.before).await;
+    }
 }
 
 /// A place on the way, given back when it is dropped.
@@ -56,7 +73,16 @@ impl Intake {
             bytes_max: options.queue_bytes_max,
             requests: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            last: Mutex::default(),
         }
+    }
+
+    /// The next turn of a lane.
+    fn turn(&self, lane: u32) -> Turn {
+        let (over, last) = oneshot::channel();
+        // Nobody is before the first, whose receiver is one of a sender that is gone.
+        let before = self.last.lock().insert(lane, last).unwrap_or_else(|| oneshot::channel().1);
+        Turn { before, _over: over }
     }
 
     /// Takes nothing more; whether that was so already.
@@ -123,9 +149,9 @@ impl Journal for Cluster {
         if batch.is_empty() {
             return Box::pin(async { Ok(Receipt::default()) });
         }
-        self.on_threads_of_its_own(batch, |inner, batch| async move {
+        self.on_threads_of_its_own(batch, |inner, batch, turn| async move {
             let (request, answer) = inner.waiters.wait(&inner.intake);
-            match inner.publish(&batch, request, true).await {
+            match inner.publish(&batch, turn, request, true).await {
                 Ok((lane, sequence)) => inner.receipt(request, answer, lane, sequence).await,
                 Err(error) => {
                     inner.waiters.forget(request);
@@ -139,9 +165,9 @@ impl Journal for Cluster {
         if batch.is_empty() {
             return Box::pin(async { Ok(None) });
         }
-        self.on_threads_of_its_own(batch, |inner, batch| async move {
+        self.on_threads_of_its_own(batch, |inner, batch, turn| async move {
             let request = inner.intake.next_request();
-            inner.publish(&batch, request, false).await.map(|_| None)
+            inner.publish(&batch, turn, request, false).await.map(|_| None)
         })
     }
 }
@@ -151,7 +177,7 @@ impl Cluster {
     fn on_threads_of_its_own<T: Send + 'static, F>(
         &self,
         batch: Batch,
-        take: impl FnOnce(Arc<Inner>, Batch) -> F + Send + 'static,
+        take: impl FnOnce(Arc<Inner>, Batch, Turn) -> F + Send + 'static,
     ) -> Answer<'_, T, AppendError>
     where
         F: Future<Output = Result<T, AppendError>> + Send + 'static,
@@ -161,11 +187,17 @@ impl Cluster {
             if inner.intake.closed.load(Ordering::Acquire) {
                 return Err(AppendError::Closing);
             }
+            // All this happens as soon as whoever offers it asks for the first time: then it has its place in the order, or none.
+            let lane = inner.lanes.of(batch.workspace());
+            if inner.lanes.lags(lane, inner.options.freshness_timeout / 2) {
+                return Err(AppendError::Full { retry_after: FULL_RETRY });
+            }
             let bytes = batch.bytes().len();
             let place = Intake::take_place(&inner, bytes).ok_or(AppendError::Full { retry_after: FULL_RETRY })?;
+            let turn = inner.intake.turn(lane);
             let handle = inner.handle.clone();
             let taken = handle.spawn(async move {
-                let taken = take(inner, batch).await;
+                let taken = take(inner, batch, turn).await;
                 drop(place);
                 taken
             });
@@ -176,17 +208,23 @@ impl Cluster {
 
 impl Inner {
     /// Has the stream keep a batch; the lane and its number there. `awaited` whether somebody waits for what becomes of it.
-    async fn publish(self: &Arc<Self>, batch: &Batch, request: u64, awaited: bool) -> Result<(u32, u64), AppendError> {
+    async fn publish(
+        self: &Arc<Self>,
+        batch: &Batch,
+        mut turn: Turn,
+        request: u64,
+        awaited: bool,
+    ) -> Result<(u32, u64), AppendError> {
         let lane = self.lanes.of(batch.workspace());
-        if self.lanes.lags(lane, self.options.freshness_timeout / 2) {
-            return Err(AppendError::Full { retry_after: FULL_RETRY });
-        }
         let sender = Sender { node: self.node, request };
         let parcel = Parcel::of(batch, sender, awaited, self.stream.payload_bytes_max());
-        if parcel.body == Body::Elsewhere {
-            self.put_elsewhere(sender, batch).await.map_err(|fault| hindered(fault.to_string()))?;
-        }
-        let published = self.stream.publish(lane, sender.id(), parcel.encode()).await;
+        let put = match parcel.body {
+            Body::Elsewhere => self.put_elsewhere(sender, batch).await,
+            _ => Ok(()),
+        };
+        turn.come().await;
+        put.map_err(|fault| hindered(fault.to_string()))?;
+        let published = self.stream.publish(lane, sender.id(), parcel.encode(), turn).await;
         let sequence = published.map_err(|error| match error {
             NotPublished::Full => AppendError::Full { retry_after: UNREACHABLE_RETRY },
             NotPublished::Unreachable(says) => hindered(format!("JetStream: {says}")),

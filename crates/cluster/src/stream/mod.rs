@@ -115,11 +115,13 @@ impl Stream {
         self.client.server_info().max_payload.saturating_sub(OVERHEAD_BYTES)
     }
 
-    /// Publishes, and waits until the stream's replicas have it; its sequence number.
-    pub async fn publish(&self, lane: u32, id: u128, payload: Bytes) -> Result<u64, NotPublished> {
+    /// Publishes, and waits until the stream's replicas have it; its sequence number. `turn` is dropped once it is on its way,
+    /// where nothing that is published afterwards overtakes it.
+    pub async fn publish<T>(&self, lane: u32, id: u128, payload: Bytes, turn: T) -> Result<u64, NotPublished> {
         let message = PublishMessage::build().payload(payload).message_id(format!("{id:032x}"));
         let unreachable = |error: &dyn std::fmt::Display| NotPublished::Unreachable(error.to_string());
         let sent = self.context.send_publish(self.lane_subject(lane), message).await;
+        drop(turn);
         let ack = sent.map_err(|error| unreachable(&error))?.await;
         match ack {
             Ok(ack) => {
