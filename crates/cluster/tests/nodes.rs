@@ -3,14 +3,16 @@
 mod support;
 
 use std::{
+    future::poll_fn,
     sync::Arc,
+    task::Poll,
     time::{Duration, Instant},
 };
 
 use muster_cluster::{Cluster, Options};
 use muster_model::id::{IdSpace, WorkspaceId};
 use muster_store::{
-    batch::BatchBuilder,
+    batch::{Batch, BatchBuilder},
     credentials::Workspace,
     error::{AppendError, ReadError},
     follow::{FollowerId, Followers, Following, Letter, NewFollower, PageLimit, Start},
@@ -27,13 +29,17 @@ use support::Place;
 const LIMIT: PageLimit = PageLimit { messages: 2, bytes: 1 << 20 };
 const LONG: Duration = Duration::from_secs(20);
 
-async fn send(store: &Cluster, workspace: &Workspace, events: &[&str]) {
+fn batch(workspace: &Workspace, events: &[&str]) -> Batch {
     let mut batch = BatchBuilder::new(workspace.id, 0);
     for event in events {
         let text = format!(r#"{{"type":"track","event":"{event}","userId":"u","timestamp":"2024-01-01"}}"#);
         Sent::new(text, START).add_to(&mut batch, IdSpace::new(&workspace.name));
     }
-    store.append(batch.build()).await.expect("the store takes it");
+    batch.build()
+}
+
+async fn send(store: &Cluster, workspace: &Workspace, events: &[&str]) {
+    store.append(batch(workspace, events)).await.expect("the store takes it");
 }
 
 async fn add(store: &Cluster, workspace: &Workspace) -> FollowerId {
@@ -43,7 +49,11 @@ async fn add(store: &Cluster, workspace: &Workspace) -> FollowerId {
 }
 
 fn read(following: &mut Box<dyn Following>) -> Vec<String> {
-    let page = following.read(LIMIT).expect("a page");
+    read_within(following, LIMIT)
+}
+
+fn read_within(following: &mut Box<dyn Following>, limit: PageLimit) -> Vec<String> {
+    let page = following.read(limit).expect("a page");
     let name = |bytes: &Vec<u8>| record::decode(bytes).expect("a message").name.as_deref().map(str::to_owned);
     page.records.iter().filter_map(name).collect()
 }
@@ -52,6 +62,30 @@ fn waited(following: &mut Box<dyn Following>, at_most: Duration) -> Duration {
     let began = Instant::now();
     following.wait(at_most);
     began.elapsed()
+}
+
+/// Parts of an import are offered one after the other, and none waits for the answer to the one before. They once came onto
+/// the stream in the order in which threads got to them, and a record was as old as a later part said.
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_are_taken_in_the_order_in_which_they_were_offered() {
+    let place = Place::new();
+    let store = place.open(place.options());
+    let workspace = workspace_named(&store, "default", START).await;
+    let id = add(&store, &workspace).await;
+    let names: Vec<String> = (0..200).map(|n| format!("e{n}")).collect();
+    let mut offered = Vec::new();
+    for name in &names {
+        let mut answer = store.append(batch(&workspace, &[name]));
+        let waits = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context).is_pending())).await;
+        assert!(waits, "an answer needs the stream");
+        offered.push(answer);
+    }
+    for answer in offered {
+        answer.await.expect("the store takes it");
+    }
+    let mut following = store.follow(id).expect("it is there");
+    let all = PageLimit { messages: 1_000, bytes: 1 << 20 };
+    assert_eq!(read_within(&mut following, all), names);
 }
 
 /// Of two nodes one hands out; when it is gone the other one goes on from the place that was kept.
