@@ -65,16 +65,21 @@ pub fn read(values: &Values) -> Result<(Option<Cluster>, Roles), SettingsError> 
     Ok((cluster, roles))
 }
 
-/// A URL without the secret in it.
+/// A URL without the secrets in it: that before the host, and a password among what is asked.
 pub fn without_secret(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    match rest.rsplit_once('@') {
-        Some((credentials, place)) => {
-            let user = credentials.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:…@{place}")
-        }
-        None => url.to_owned(),
-    }
+    let (place, asked) = rest.split_once('?').unwrap_or((rest, ""));
+    let place = match place.rsplit_once('@') {
+        Some((credentials, place)) => format!("{}:…@{place}", credentials.split(':').next().unwrap_or_default()),
+        None => place.to_owned(),
+    };
+    let shown = |pair: &str| match pair.split_once('=') {
+        Some((name, _)) if name.eq_ignore_ascii_case("password") => format!("{name}=…"),
+        _ => pair.to_owned(),
+    };
+    let asked: Vec<String> = asked.split('&').filter(|pair| !pair.is_empty()).map(shown).collect();
+    let mark = if asked.is_empty() { "" } else { "?" };
+    format!("{scheme}://{place}{mark}{}", asked.join("&"))
 }
 
 #[cfg(test)]
@@ -93,6 +98,7 @@ mod tests {
         for (url, shown) in [
             ("postgres://u:p@ss@h:5/d", "postgres://u:…@h:5/d"),
             ("nats://h:1,g:2?replicas=3", "nats://h:1,g:2?replicas=3"),
+            ("postgres://h/d?user=u&password=p@x", "postgres://h/d?user=u&password=…"),
             ("", ""),
         ] {
             assert_eq!(without_secret(url), shown);
