@@ -223,6 +223,10 @@ impl Inner {
             _ => Ok(()),
         };
         turn.come().await;
+        // What waits behind others finds out as soon as they do; the client would keep it for a server that may not come back.
+        if !self.stream.is_connected() {
+            return Err(hindered("JetStream cannot be reached".to_owned()));
+        }
         put.map_err(|fault| hindered(fault.to_string()))?;
         let published = self.stream.publish(lane, sender.id(), parcel.encode(), turn).await;
         let sequence = published.map_err(|error| match error {

@@ -33,7 +33,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::fault::Fault;
 use address::Address;
@@ -120,9 +120,10 @@ impl Stream {
     pub async fn publish<T>(&self, lane: u32, id: u128, payload: Bytes, turn: T) -> Result<u64, NotPublished> {
         let message = PublishMessage::build().payload(payload).message_id(format!("{id:032x}"));
         let unreachable = |error: &dyn std::fmt::Display| NotPublished::Unreachable(error.to_string());
-        let sent = self.context.send_publish(self.lane_subject(lane), message).await;
+        // The client takes it at once, unless it keeps as much as it may for a server that is away.
+        let sent = timeout(PATIENCE, self.context.send_publish(self.lane_subject(lane), message)).await;
         drop(turn);
-        let ack = sent.map_err(|error| unreachable(&error))?.await;
+        let ack = sent.map_err(|error| unreachable(&error))?.map_err(|error| unreachable(&error))?.await;
         match ack {
             Ok(ack) => {
                 if let Some(given) = self.given.get(lane as usize) {
