@@ -8,7 +8,7 @@ use muster_embedded::{Embedded, Options, examine, keys, lists::entries, state::S
 use muster_model::{id::WorkspaceId, kind::RecordKind, profile::Profile, rank::Rank};
 use muster_store::{
     journal::Journal,
-    lists::{Condition, ListOrder, ListQuery, kept_seen},
+    lists::{Condition, ListOrder, ListQuery, index::Field, kept_seen, values},
     profiles::Profiles,
     status::Status,
 };
@@ -162,9 +162,9 @@ fn a_record_that_lists_leave_out_is_found() {
     assert_eq!(about_places(dir.path()), Vec::<String>::new());
     {
         let state = State::open(&dir.path().join("state"), 1 << 20).unwrap();
-        let value = entries::ranked(Rank::of_text(&(jumping(1) / 4).to_string()).unwrap());
+        let value = values::ranked(Rank::of_text(&(jumping(1) / 4).to_string()).unwrap());
         let id = id(RecordKind::Account, "a1");
-        let key = keys::field_key(workspace, RecordKind::Account, entries::trait_field("mrr"), value, id);
+        let key = keys::field_key(workspace, RecordKind::Account, entries::number(Field::Trait("mrr")), value, id);
         assert!(state.by_field.contains_key(key).unwrap());
         state.by_field.remove(key).unwrap();
     }
@@ -192,9 +192,9 @@ async fn cut_checkpoint(noted: bool, left_over: &[&str]) {
     send(&engine, workspace, &[&stated(2, 200)]).await;
     drop(support::crash(engine, dir.path()).await);
     let place = |mrr: u32| {
-        let value = entries::ranked(Rank::of_text(&mrr.to_string()).unwrap());
+        let value = values::ranked(Rank::of_text(&mrr.to_string()).unwrap());
         let account = id(RecordKind::Account, "a");
-        keys::field_key(workspace, RecordKind::Account, entries::trait_field("mrr"), value, account)
+        keys::field_key(workspace, RecordKind::Account, entries::number(Field::Trait("mrr")), value, account)
     };
     {
         let state = open_state_when_free(dir.path()).await;
@@ -350,9 +350,9 @@ async fn entries_that_no_record_fits_show_nowhere() {
     {
         let state = State::open(&dir.path().join("state"), 1 << 20).unwrap();
         for (name, mrr) in left_behind {
-            let value = entries::ranked(Rank::of_text(mrr).unwrap());
+            let value = values::ranked(Rank::of_text(mrr).unwrap());
             let id = id(RecordKind::Account, name);
-            let key = keys::field_key(workspace, RecordKind::Account, entries::trait_field("mrr"), value, id);
+            let key = keys::field_key(workspace, RecordKind::Account, entries::number(Field::Trait("mrr")), value, id);
             state.by_field.insert(key, []).unwrap();
         }
     }

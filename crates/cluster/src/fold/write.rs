@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use muster_model::{deletion::Subject, kind::RecordKind, profile::Profile};
-use muster_store::{codec, lists::kept_seen};
+use muster_store::{
+    codec,
+    lists::{kept_seen, values::Value},
+};
 
 use super::{
     census::Census,
     grams,
-    places::{Value, places},
+    places::places,
     sheet::{Sheet, Slot},
 };
 use crate::{

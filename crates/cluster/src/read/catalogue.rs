@@ -9,6 +9,10 @@ use muster_store::{
     Answer,
     catalogue::{Catalogue, Choices, KnownTrait, Model, OPTIONS_MAX, Options, TraitTypes, is_one_of_a_kind},
     error::ReadError,
+    lists::{
+        index::Field,
+        values::{self, Value},
+    },
 };
 use postgres::types::ToSql;
 
@@ -16,11 +20,7 @@ use super::book::Book;
 use crate::{
     cluster::Cluster,
     fault::Fault,
-    fold::{
-        places::{self, Value},
-        rows::NO_OBJECT,
-        write::number,
-    },
+    fold::{places, rows::NO_OBJECT, write::number},
     sql::values::{At, Id},
 };
 
@@ -109,12 +109,13 @@ impl Looking<'_, '_, '_> {
 
     /// Goes from value to value of a trait.
     fn look(&mut self, key: &str, choices: &mut Choices) -> Result<(), Fault> {
-        let (workspace, kind, field) = (self.book.workspace(), number(self.model.kind), places::trait_field(key));
-        let mut value: Value = places::ALL.0;
+        let (workspace, kind, field) =
+            (self.book.workspace(), number(self.model.kind), places::number(Field::Trait(key)));
+        let mut value: Value = values::ALL.0;
         while choices.go_on() {
             let params: [&(dyn ToSql + Sync); 4] = [&workspace, &kind, &field, &value.as_slice()];
             let Some(row) = self.book.transaction().query_opt(FIRST, &params)? else { break };
-            value = row.get::<_, &[u8]>(0).try_into().map_err(|_| Fault::Damaged("a place in a list"))?;
+            value = places::value(&row)?;
             if self.left == 0 {
                 choices.fail();
                 break;
@@ -137,7 +138,7 @@ impl Looking<'_, '_, '_> {
             let profiles = self.book.profiles(&rows.iter().map(subject).collect::<Vec<Subject>>())?;
             let texts = profiles.iter().filter(|profile| self.model.holds(profile));
             // Hashes of keys may meet, so the record must have the value under this key.
-            let mut texts = texts.filter_map(|one| one.traits.get(key)).filter(|one| places::of_json(one) == value);
+            let mut texts = texts.filter_map(|one| one.traits.get(key)).filter(|one| values::of_json(one) == value);
             if let Some(text) = texts.next() {
                 choices.note(text);
                 return Ok(());

@@ -1,7 +1,7 @@
 //! What a list asks of each record in memory, as columns of values.
 //!
 //! A column says one thing of a record: a trait, an instant, a count. A list is ordered by one, and a condition asks another
-//! whether its value lies in some range. Values are those of [the index on disk](crate::lists::entries), so a column is to the records
+//! whether its value lies in some range. Values are those of [the index on disk](muster_store::lists::values), so a column is to the records
 //! in memory what the index is to those on disk: texts are hashes, and whoever finds a record looks at the record as well.
 
 use std::cmp::Ordering;
@@ -9,10 +9,11 @@ use std::cmp::Ordering;
 use muster_model::{find, id::RecordId, kind::RecordKind, profile::Profile, rank::Rank};
 use muster_store::{
     catalogue::is_one_of_a_kind,
-    lists::{Condition, ListCursor, ListOrder, ListQuery, Place, kept_seen},
+    lists::{
+        Condition, ListCursor, ListOrder, ListQuery, Place, kept_seen,
+        values::{self, Value},
+    },
 };
-
-use super::entries::{self, Value};
 
 /// One thing that is said of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -43,10 +44,10 @@ impl Column {
     /// What it says of a record.
     pub fn value(&self, profile: &Profile) -> Value {
         let value = match self {
-            Column::Order(order) => order.rank(profile, kept_seen(profile).0).map(entries::ranked),
-            Column::Trait(key) => profile.traits.get(key).map(entries::of_json),
-            Column::Email => find::email(profile).map(|email| entries::text(&email)),
-            Column::EmailDomain => find::email(profile).and_then(|email| Some(entries::text(find::domain(&email)?))),
+            Column::Order(order) => order.rank(profile, kept_seen(profile).0).map(values::ranked),
+            Column::Trait(key) => profile.traits.get(key).map(values::of_json),
+            Column::Email => find::email(profile).map(|email| values::text(&email)),
+            Column::EmailDomain => find::email(profile).and_then(|email| Some(values::text(find::domain(&email)?))),
             Column::Object => profile.as_instance().and_then(|instance| instance.custom_object).map(of_id),
             Column::Uncertain => (!kept_seen(profile).1).then_some(SOMETHING.0),
         };
@@ -74,7 +75,7 @@ impl Column {
 }
 
 fn of_id(id: RecordId) -> Value {
-    entries::ranked(Rank::Time(muster_model::time::Micros(id.0 as i64)))
+    values::ranked(Rank::Time(muster_model::time::Micros(id.0 as i64)))
 }
 
 /// Where a record stands in a list: what is less comes first.
@@ -87,7 +88,7 @@ const VALUE_BITS: u128 = (1 << 72) - 1;
 impl Standing {
     /// Of a record with a value in the column that a list is ordered by.
     pub fn new(value: Value, id: RecordId, ascending: bool) -> Standing {
-        let ranked = entries::RANKED.0 <= value && value <= entries::RANKED.1;
+        let ranked = values::RANKED.0 <= value && value <= values::RANKED.1;
         let [first, bits @ ..] = value;
         let down = (u128::from(first) << 64) | u128::from(u64::from_be_bytes(bits));
         match (ranked, ascending) {
@@ -101,7 +102,7 @@ impl Standing {
     /// Of a cursor.
     pub fn of(cursor: &ListCursor, ascending: bool) -> Standing {
         let value = match cursor.place {
-            Place::Ranked(rank) => entries::ranked(rank),
+            Place::Ranked(rank) => values::ranked(rank),
             Place::Unranked => NOTHING,
         };
         Standing::new(value, cursor.id, ascending)
@@ -140,17 +141,17 @@ fn test(condition: &Condition) -> Option<(Column, Test)> {
     match condition {
         Condition::TraitPresent { key, present: true } => of_trait(key, one(SOMETHING)),
         Condition::TraitPresent { key, present: false } => of_trait(key, Test::Nothing),
-        Condition::TraitIs { key, value } => of_trait(key, Test::Within(entries::of_text(value))),
-        Condition::TraitBetween { key, from, to } => of_trait(key, one(entries::between(*from, *to))),
+        Condition::TraitIs { key, value } => of_trait(key, Test::Within(values::of_text(value))),
+        Condition::TraitBetween { key, from, to } => of_trait(key, one(values::between(*from, *to))),
         Condition::LastSeen { after, before } => {
-            Some((Column::Order(ListOrder::LastSeen), one(entries::instants(*after, *before))))
+            Some((Column::Order(ListOrder::LastSeen), one(values::instants(*after, *before))))
         }
         Condition::Updated { after, before } => {
-            Some((Column::Order(ListOrder::UpdatedAt), one(entries::instants(*after, *before))))
+            Some((Column::Order(ListOrder::UpdatedAt), one(values::instants(*after, *before))))
         }
-        Condition::Email(email) => Some((Column::Email, one((entries::text(email), entries::text(email))))),
+        Condition::Email(email) => Some((Column::Email, one((values::text(email), values::text(email))))),
         Condition::EmailDomain(domain) => {
-            Some((Column::EmailDomain, one((entries::text(domain), entries::text(domain)))))
+            Some((Column::EmailDomain, one((values::text(domain), values::text(domain)))))
         }
         Condition::Object(id) => Some((Column::Object, one((of_id(*id), of_id(*id))))),
         Condition::Contains(_) => None,

@@ -20,10 +20,10 @@ use muster_model::{
     kind::RecordKind,
     time::Micros,
 };
+use muster_store::lists::values;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
-use super::entries;
 use crate::keys::{self, TimePlace};
 
 /// Orders that something is kept of.
@@ -82,7 +82,7 @@ impl Order {
             }
             List::Field => {
                 let place = |value, id| keys::field_key(workspace, kind, self.field, value, RecordId(id)).to_vec();
-                (place(entries::RANKED.0, 0), place(entries::RANKED.1, u128::MAX))
+                (place(values::RANKED.0, 0), place(values::RANKED.1, u128::MAX))
             }
         }
     }
@@ -295,7 +295,7 @@ mod tests {
 
     /// The place with a number.
     fn place(number: u16) -> Vec<u8> {
-        let mut value = entries::RANKED.0;
+        let mut value = values::RANKED.0;
         value[7..].copy_from_slice(&number.to_be_bytes());
         keys::field_key(WorkspaceId(1), RecordKind::User, 7, value, RecordId(1)).to_vec()
     }

@@ -9,11 +9,9 @@ use std::{
 };
 
 use memchr::memmem::Finder;
+use muster_store::lists::values::{self, Value};
 
-use super::{
-    columns::{Column, NOTHING},
-    entries::Value,
-};
+use super::columns::{Column, NOTHING};
 
 /// Bytes of texts that nothing refers to any more which are not worth packing.
 const WASTE_BYTES_MIN: usize = 1 << 20;
@@ -101,7 +99,7 @@ impl Values {
 
     /// Whether any of them has a rank. They are of one kind mostly, so some are looked at.
     pub fn are_ranked(&self) -> bool {
-        let ranked = super::entries::RANKED;
+        let ranked = values::RANKED;
         self.rest.iter().step_by(1 + self.rest.len() / 64).any(|value| ranked.0 <= *value && *value <= ranked.1)
     }
 }

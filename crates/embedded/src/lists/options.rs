@@ -11,12 +11,16 @@ use muster_model::{
 use muster_store::{
     catalogue::{Choices, Model, Options, is_one_of_a_kind},
     error::ReadError,
+    lists::{
+        index::Field,
+        values::{self, Value},
+    },
 };
 use rustc_hash::FxHashSet;
 
 use super::{
     along::Stretch,
-    entries::{self, Value},
+    entries,
     gaps::Order,
     glance::{Fault, Glance},
 };
@@ -76,7 +80,7 @@ impl Trait<'_> {
     fn note(&mut self, profile: &Profile) {
         if let Some(json) = profile.traits.get(self.key).filter(|_| self.choices.go_on()) {
             self.choices.note(json);
-            self.known.insert(entries::of_json(json));
+            self.known.insert(values::of_json(json));
         }
     }
 }
@@ -101,8 +105,8 @@ impl Looking<'_> {
 
     /// Adds what records on disk have.
     fn on_disk(&mut self, one: &mut Trait<'_>) -> Result<(), Fault> {
-        let field = entries::trait_field(one.key);
-        let mut from = Some(entries::ALL.0);
+        let field = entries::number(Field::Trait(one.key));
+        let mut from = Some(values::ALL.0);
         while let Some(value) = from.filter(|_| one.choices.go_on()) {
             let Some(value) = self.first_value(field, value)? else { break };
             if one.known.insert(value) {
@@ -115,7 +119,7 @@ impl Looking<'_> {
 
     /// The first value of a field from this one on.
     fn first_value(&self, field: u64, from: Value) -> Result<Option<Value>, ReadError> {
-        let found = self.entries(field, (from, entries::ALL.1)).next().transpose()?;
+        let found = self.entries(field, (from, values::ALL.1)).next().transpose()?;
         Ok(found.map(|(value, _)| value))
     }
 
@@ -134,7 +138,7 @@ impl Looking<'_> {
             }
             let profile = views::read_profile(&self.glance.below.snapshot, &self.reader.views.state, &key)?;
             let has =
-                |profile: &Profile| profile.traits.get(one.key).is_some_and(|json| entries::of_json(json) == value);
+                |profile: &Profile| profile.traits.get(one.key).is_some_and(|json| values::of_json(json) == value);
             if let Some(profile) = profile.filter(|profile| self.model.holds(profile) && has(profile)) {
                 one.note(&profile);
                 break;

@@ -12,7 +12,7 @@ use muster_model::{
 use muster_store::{
     codec,
     error::ReadError,
-    lists::{ListCursor, ListPage, ListQuery, Place, kept_seen},
+    lists::{ListCursor, ListPage, ListQuery, Place, index::times, kept_seen},
 };
 use rustc_hash::FxHashMap;
 
@@ -24,7 +24,7 @@ use super::{
     pager::{Pager, is_after},
     sets::Answer,
     sources::{FEW, SET_MAX, Source},
-    walk::{Steps, times},
+    walk::Steps,
 };
 use crate::{engine::Reader, error::damaged, keys::ProfileKey, views};
 

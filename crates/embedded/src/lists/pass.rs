@@ -9,12 +9,12 @@
 use std::{cmp::Reverse, ops::Range};
 
 use muster_model::{find, kind::RecordKind, profile::Profile};
+use muster_store::lists::values::{self, Value};
 use parking_lot::RwLock;
 use rustc_hash::FxHashMap;
 
 use super::{
     columns::{Column, NOTHING, is_left_out},
-    entries::{self, Value},
     glance::{Fault, LOOK_RECORDS, Side},
     kept::{Kept, Reach},
     mirror::{Mirror, Of, TOGETHER, fetch},
@@ -185,9 +185,9 @@ impl Pass {
         if self.tells || !self.traits.is_empty() {
             for (key, json) in profile.traits.iter() {
                 match self.traits.get(key) {
-                    Some(at) => values[row + at] = entries::of_json(json),
+                    Some(at) => values[row + at] = values::of_json(json),
                     None if self.tells && !is_left_out(key) => {
-                        found.new.push((key.into(), place, entries::of_json(json)));
+                        found.new.push((key.into(), place, values::of_json(json)));
                     }
                     None => {}
                 }

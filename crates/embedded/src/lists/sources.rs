@@ -8,20 +8,23 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use fjall::Readable;
 use muster_model::{
-    find::fold,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
     time::Micros,
 };
 use muster_store::{
     error::ReadError,
-    lists::{Condition, ListQuery},
+    lists::{
+        Condition, ListQuery,
+        index::{self, lookup},
+        values::Value,
+    },
 };
 use rustc_hash::FxHashSet;
 
 use super::{
     along::Stretch,
-    entries::{self, Value},
+    entries,
     folded::Search,
     gaps::{List, Order},
     glance::{Fault, Glance, LOOK_RECORDS},
@@ -48,6 +51,18 @@ pub enum Lookup {
     Members(Vec<ProfileKey>),
 }
 
+impl Lookup {
+    fn new(lookup: index::Lookup<'_>, workspace: WorkspaceId) -> Lookup {
+        match lookup {
+            index::Lookup::Values(field, ranges) => Lookup::Values(entries::number(field), ranges),
+            index::Lookup::Updated(from, to) => Lookup::Updated(from, to),
+            index::Lookup::Instances(object) => {
+                Lookup::Members(vec![ProfileKey::new(workspace, RecordKind::CustomObject, object)])
+            }
+        }
+    }
+}
+
 /// Where a condition's records are found.
 pub(super) enum Source {
     Index(Lookup),
@@ -69,7 +84,7 @@ impl Reader {
                     let of = (workspace, query.kind);
                     self.views.texts.search(&self.views.state, of, needle).map(|search| Source::Text(Box::new(search)))
                 }
-                _ => lookup(condition, workspace, query.kind).map(Source::Index),
+                _ => lookup(condition, query.kind).map(|found| Source::Index(Lookup::new(found, workspace))),
             });
         }
         if let Some(parent) = query.within {
@@ -344,43 +359,5 @@ impl Reader {
             }
         }
         Ok(ControlFlow::Continue(()))
-    }
-}
-
-/// What to ask the index for the records that meet a condition, if it knows.
-fn lookup(condition: &Condition, workspace: WorkspaceId, kind: RecordKind) -> Option<Lookup> {
-    let one = |field, range| Some(Lookup::Values(field, vec![range]));
-    match condition {
-        Condition::TraitIs { key, value } if key == "email" && kind == RecordKind::User => {
-            let value = entries::text(&fold(value.trim()));
-            one(entries::EMAIL, (value, value))
-        }
-        Condition::TraitIs { key, .. } | Condition::TraitPresent { key, present: true }
-            if entries::is_found_otherwise(kind, key) =>
-        {
-            None
-        }
-        Condition::TraitPresent { present: false, .. } | Condition::Contains(_) => None,
-        Condition::TraitPresent { key, present: true } => one(entries::trait_field(key), entries::ALL),
-        Condition::TraitIs { key, value } => Some(Lookup::Values(entries::trait_field(key), entries::of_text(value))),
-        Condition::TraitBetween { key, from, to } => one(entries::trait_field(key), entries::between(*from, *to)),
-        Condition::LastSeen { after, before } => {
-            let field = entries::field(&muster_store::lists::ListOrder::LastSeen)?;
-            one(field, entries::instants(*after, *before))
-        }
-        Condition::Updated { after, before } => {
-            let to = before.map_or(Micros::MAX, |before| Micros(before.0.saturating_sub(1)));
-            Some(Lookup::Updated(after.unwrap_or(Micros::MIN), to))
-        }
-        Condition::Email(email) if kind == RecordKind::User => {
-            let value = entries::text(email);
-            one(entries::EMAIL, (value, value))
-        }
-        Condition::EmailDomain(domain) if kind == RecordKind::User => {
-            let value = entries::text(domain);
-            one(entries::EMAIL_DOMAIN, (value, value))
-        }
-        Condition::Email(_) | Condition::EmailDomain(_) => None,
-        Condition::Object(id) => Some(Lookup::Members(vec![ProfileKey::new(workspace, RecordKind::CustomObject, *id)])),
     }
 }

@@ -9,17 +9,20 @@ use fjall::{Readable, UserValue};
 use muster_model::{
     id::{RecordId, WorkspaceId},
     rank::Rank,
-    time::Micros,
 };
 use muster_store::{
     error::ReadError,
-    lists::{Condition, ListCursor, ListOrder, ListQuery, Place},
+    lists::{
+        ListCursor, ListOrder, ListQuery, Place,
+        index::{extent, times},
+        values,
+    },
 };
 use rustc_hash::FxHashSet;
 
 use super::{
     along::{Along, Stretch},
-    entries::{self, Value},
+    entries,
     gaps::{List, Order},
     glance::Glance,
     sets::Answer,
@@ -47,7 +50,7 @@ impl Reader {
             cursor => {
                 let key = |value, id| keys::field_key(workspace, query.kind, field, value, id).to_vec();
                 let after = cursor.and_then(|cursor| match cursor.place {
-                    Place::Ranked(rank) => Some(key(entries::ranked(rank), cursor.id)),
+                    Place::Ranked(rank) => Some(key(values::ranked(rank), cursor.id)),
                     Place::Unranked => None,
                 });
                 let order = Order::of_field(workspace, query.kind, field);
@@ -140,7 +143,7 @@ fn is_empty(from: &Bound<Vec<u8>>, to: &Bound<Vec<u8>>) -> bool {
 
 fn field_step(key: &[u8]) -> Step {
     let (value, id) = keys::parse_field_key(key).ok_or_else(|| damaged("a list's key"))?;
-    let rank = entries::rank(value).ok_or_else(|| damaged("a list's key"))?;
+    let rank = values::rank(value).ok_or_else(|| damaged("a list's key"))?;
     Ok((ListCursor { place: Place::Ranked(rank), id }, None))
 }
 
@@ -152,40 +155,4 @@ fn among(set: &FxHashSet<RecordId>, after: Option<RecordId>, ascending: bool) ->
         others.reverse();
     }
     others.into_iter().map(|id| Ok((ListCursor { place: Place::Unranked, id }, None)))
-}
-
-/// The earliest and the latest instant that a list by times of receipt may have: narrower where a condition is about the
-/// same times.
-pub fn times(query: &ListQuery) -> (Micros, Micros) {
-    let (mut from, mut to) = (Micros::MIN, Micros::MAX);
-    for condition in &query.conditions {
-        if let (Condition::Updated { after, before }, ListOrder::UpdatedAt) = (condition, &query.order) {
-            from = after.map_or(from, |after| from.max(after));
-            to = before.map_or(to, |before| to.min(Micros(before.0.saturating_sub(1))));
-        }
-    }
-    (from, to)
-}
-
-/// The values that a list by a field may have, and whether records without one may be in it: narrower where a condition
-/// is about the same field.
-fn extent(query: &ListQuery) -> ((Value, Value), bool) {
-    let (mut from, mut to) = entries::RANKED;
-    let mut unranked = true;
-    let mut narrow = |(least, most): (Value, Value)| {
-        (from, to) = (from.max(least), to.min(most));
-        unranked = false;
-    };
-    for condition in &query.conditions {
-        match (condition, &query.order) {
-            (Condition::TraitBetween { key, from, to }, ListOrder::Trait(by)) if **by == **key => {
-                narrow(entries::between(*from, *to));
-            }
-            (Condition::LastSeen { after, before }, ListOrder::LastSeen) => {
-                narrow(entries::instants(*after, *before));
-            }
-            _ => {}
-        }
-    }
-    ((from, to), unranked)
 }

@@ -69,6 +69,7 @@ macro_rules! conformance {
             an_empty_workspace_has_empty_lists
             a_change_moves_a_record_to_the_front
             conditions_choose_records
+            an_address_of_any_type_is_what_a_text_says
             a_pass_by_creation_sees_each_record_once_whatever_is_written
             a_pass_by_update_sees_each_unchanged_record_once
             children_are_those_that_ever_named_a_parent

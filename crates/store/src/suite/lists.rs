@@ -114,6 +114,40 @@ pub async fn conditions_choose_records<S: Subject>(subject: &S, pace: Pace) {
     }
 }
 
+/// Users are found by their addresses as these are shown, and by what is no address as well.
+pub async fn an_address_of_any_type_is_what_a_text_says<S: Subject>(subject: &S, pace: Pace) {
+    let mut desk = Desk::open(subject, pace).await;
+    for (user, json) in [
+        ("word", "\"Ada@Example.com\""),
+        ("number", "5"),
+        ("digits", "\"5\""),
+        ("yes", "true"),
+        ("list", "[1]"),
+        ("blank", "\" \""),
+    ] {
+        let text = format!(
+            r#"{{"type":"user","userId":"{user}","accountId":"a","timestamp":"2024-01-01","traits":{{"email":{json}}}}}"#
+        );
+        desk.send(&[text]).await;
+    }
+    for (value, expected) in [
+        ("Ada@Example.com", vec!["word"]),
+        ("ada@example.com", vec![]),
+        ("5", vec!["digits", "number"]),
+        ("5.0", vec!["number"]),
+        ("true", vec!["yes"]),
+        ("[1]", vec!["list"]),
+        (" ", vec!["blank"]),
+        ("", vec![]),
+    ] {
+        let conditions = vec![Condition::TraitIs { key: "email".to_owned(), value: value.to_owned() }];
+        for order in ORDERS {
+            let query = ListQuery { limit: 10, conditions: conditions.clone(), ..ListQuery::new(User, order) };
+            assert_eq!(desk.list(query).await, expected, "{value:?}");
+        }
+    }
+}
+
 /// What one pass over a list saw, while between and beside its pages records change and come into being.
 async fn pass_under_writes<S: Subject>(desk: &mut Desk<'_, S>, order: ListOrder, changed: &[&str]) -> Vec<String> {
     let (mut seen, mut from) = (Vec::new(), None);

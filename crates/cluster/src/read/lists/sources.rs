@@ -7,20 +7,19 @@ use muster_model::{
     find::fold,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
-    rank::Rank,
     time::Micros,
 };
-use muster_store::lists::{Condition, ListOrder, ListQuery};
+use muster_store::lists::{
+    Condition, ListQuery,
+    index::{Lookup, is_word, lookup},
+    values::Value,
+};
 use postgres::{Row, types::ToSql};
 use rustc_hash::FxHashSet;
 
 use crate::{
     fault::Fault,
-    fold::{
-        grams,
-        places::{self, Value},
-        write::number,
-    },
+    fold::{grams, places, write::number},
     read::book::Book,
     sql::values::{At, Id},
 };
@@ -132,46 +131,19 @@ fn members(book: &Book<'_, '_>, parent: (RecordKind, RecordId), kind: RecordKind
 }
 
 fn source(condition: &Condition, workspace: WorkspaceId, kind: RecordKind) -> Option<Source> {
-    let exactly = |field, value: Value| Some(Source::Values { field, ranges: vec![(value, value)] });
-    let range = |field, range| Some(Source::Values { field, ranges: vec![range] });
+    if let Some(lookup) = lookup(condition, kind) {
+        return Some(match lookup {
+            Lookup::Values(field, ranges) => Source::Values { field: places::number(field), ranges },
+            Lookup::Updated(from, to) => Source::Updated(from, to),
+            Lookup::Instances(object) => Source::Members(vec![(RecordKind::CustomObject, object)]),
+        });
+    }
     let holding = |text: &str| grams::wanted(workspace, kind, text).map(|(pieces, any)| Source::Text([pieces, any]));
     match condition {
-        Condition::TraitIs { key, value } if is_word(value) && key == "email" && kind == RecordKind::User => {
-            exactly(places::EMAIL, places::text(&fold(value.trim())))
-        }
-        Condition::TraitIs { key, value } if is_word(value) && key == "name" => holding(&fold(value)),
-        Condition::TraitIs { key, .. } | Condition::TraitPresent { key, present: true }
-            if places::is_found_otherwise(kind, key) =>
-        {
-            None
-        }
-        Condition::TraitPresent { present: false, .. } => None,
-        Condition::TraitPresent { key, present: true } => range(places::trait_field(key), places::ALL),
-        Condition::TraitIs { key, value } => {
-            let ranges = places::of_text(value).into_iter().map(|value| (value, value)).collect();
-            Some(Source::Values { field: places::trait_field(key), ranges })
-        }
-        Condition::TraitBetween { key, from, to } => range(places::trait_field(key), places::between(*from, *to)),
-        Condition::LastSeen { after, before } => {
-            range(places::field(&ListOrder::LastSeen)?, places::instants(*after, *before))
-        }
-        Condition::Updated { after, before } => {
-            let to = before.map_or(Micros::MAX, |before| Micros(before.0.saturating_sub(1)));
-            Some(Source::Updated(after.unwrap_or(Micros::MIN), to))
-        }
-        Condition::Email(email) if kind == RecordKind::User => exactly(places::EMAIL, places::text(email)),
-        Condition::EmailDomain(domain) if kind == RecordKind::User => {
-            exactly(places::EMAIL_DOMAIN, places::text(domain))
-        }
-        Condition::Email(text) | Condition::EmailDomain(text) | Condition::Contains(text) => holding(text),
-        Condition::Object(id) => Some(Source::Members(vec![(RecordKind::CustomObject, *id)])),
+        Condition::TraitIs { key, value } if key == "name" && is_word(value) => holding(&fold(value)),
+        Condition::Contains(text) | Condition::Email(text) | Condition::EmailDomain(text) => holding(text),
+        _ => None,
     }
-}
-
-/// Whether no value of another type is also what this text says: then a trait that is this text is shown as it stands.
-fn is_word(text: &str) -> bool {
-    let is_other = matches!(text, "true" | "false") || text.starts_with(['[', '{']) || Rank::of_text(text).is_some();
-    !is_other && !text.trim().is_empty()
 }
 
 fn id(row: &Row) -> RecordId {

@@ -5,16 +5,17 @@
 //! portions, each by one statement or two.
 
 use muster_model::{id::RecordId, rank::Rank, time::Micros};
-use muster_store::lists::{Condition, ListCursor, ListOrder, ListQuery, Place};
+use muster_store::lists::{
+    ListCursor, ListOrder, ListQuery, Place,
+    index::{Field, extent, times},
+    values::{self, Value},
+};
 use postgres::Row;
 use rustc_hash::FxHashSet;
 
 use crate::{
     fault::Fault,
-    fold::{
-        places::{self, Value},
-        write::number,
-    },
+    fold::{places, write::number},
     read::book::Book,
     sql::values::{At, Id},
 };
@@ -129,7 +130,7 @@ impl<'b, 't, 'c> Walk<'b, 't, 'c> {
         after: Option<ListCursor>,
         among: Option<&'b FxHashSet<RecordId>>,
     ) -> Walk<'b, 't, 'c> {
-        let (part, unranked) = match places::field(&query.order) {
+        let (part, unranked) = match Field::of(&query.order).map(places::number) {
             None => (by_time(query, after), false),
             Some(field) => by_field(query, field, after),
         };
@@ -203,7 +204,7 @@ impl<'b, 't, 'c> Walk<'b, 't, 'c> {
         count: usize,
     ) -> Result<(Vec<ListCursor>, bool), Fault> {
         let (next, id) = match self.after {
-            Some(ListCursor { place: Place::Ranked(rank), id }) => (places::value(rank), Id::from(id)),
+            Some(ListCursor { place: Place::Ranked(rank), id }) => (values::ranked(rank), Id::from(id)),
             _ => (next, self.first_id()),
         };
         let (workspace, limit) = (self.book.workspace(), count as i64 + 1);
@@ -211,7 +212,7 @@ impl<'b, 't, 'c> Walk<'b, 't, 'c> {
             [&workspace, &self.kind, &field, &next.as_slice(), &id, &last.as_slice(), &limit];
         let rows = self.book.transaction().query(RANKED[self.way()], &params)?;
         let cursor = |row: &Row| {
-            let rank = places::rank(row.get(0)).ok_or(Fault::Damaged("a place in a list"))?;
+            let rank = values::rank(places::value(row)?).ok_or_else(places::damaged)?;
             Ok(ListCursor { place: Place::Ranked(rank), id: row.get::<_, Id>(1).record() })
         };
         let found = rows.iter().map(cursor).collect::<Result<Vec<ListCursor>, Fault>>()?;
@@ -269,13 +270,7 @@ fn timed(row: &Row) -> ListCursor {
 
 fn by_time(query: &ListQuery, after: Option<ListCursor>) -> Part {
     let column = if query.order == ListOrder::CreatedAt { &CREATED } else { &UPDATED };
-    let (mut from, mut to) = (Micros::MIN, Micros::MAX);
-    for condition in &query.conditions {
-        if let (Condition::Updated { after, before }, ListOrder::UpdatedAt) = (condition, &query.order) {
-            from = after.map_or(from, |after| from.max(after));
-            to = before.map_or(to, |before| to.min(Micros(before.0.saturating_sub(1))));
-        }
-    }
+    let (from, to) = times(query);
     let (next, last) = if query.ascending { (from, to) } else { (to, from) };
     match after.map(|after| after.place) {
         // Instants come behind all numbers upwards, and before them downwards.
@@ -295,27 +290,4 @@ fn by_field(query: &ListQuery, field: i64, after: Option<ListCursor>) -> (Part, 
         _ => Part::Ranked { field, next, last },
     };
     (part, unranked)
-}
-
-/// The values that a list by a field may have, and whether records without one may be in it: narrower where a condition
-/// is about the same field.
-fn extent(query: &ListQuery) -> ((Value, Value), bool) {
-    let (mut from, mut to) = places::RANKED;
-    let mut unranked = true;
-    let mut narrow = |(least, most): (Value, Value)| {
-        (from, to) = (from.max(least), to.min(most));
-        unranked = false;
-    };
-    for condition in &query.conditions {
-        match (condition, &query.order) {
-            (Condition::TraitBetween { key, from, to }, ListOrder::Trait(by)) if **by == **key => {
-                narrow(places::between(*from, *to));
-            }
-            (Condition::LastSeen { after, before }, ListOrder::LastSeen) => {
-                narrow(places::instants(*after, *before));
-            }
-            _ => {}
-        }
-    }
-    ((from, to), unranked)
 }

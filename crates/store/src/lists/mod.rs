@@ -3,6 +3,12 @@
 //! Everything here is a function of profiles, so that stores which keep orders and indexes of their own can be compared
 //! with one that sorts and filters. A page is never wrong; it may be short, even empty, and still have a next one.
 
+/// The values of an index of records.
+pub mod values;
+
+/// An index of records: what stands in it, and where a list or a condition looks.
+pub mod index;
+
 use std::{cmp::Ordering, sync::Arc};
 
 use muster_model::{
