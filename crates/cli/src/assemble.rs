@@ -2,9 +2,9 @@
 //!
 //! Everything else speaks to [`muster_store::Store`]. Guarantees that an error says what to do; never prints.
 
-use std::{path::Path, sync::Arc};
+use std::{ffi::OsString, path::Path, sync::Arc};
 
-use muster_cluster::{Cluster, InvalidUrl, Standing};
+use muster_cluster::{Cluster, InvalidUrl, MergedFiles, Standing};
 use muster_embedded::{Apart, Embedded, Layout, OpenError, Options, Recovery, Severity};
 use muster_store::{
     Store,
@@ -73,6 +73,9 @@ impl NotOpened {
     }
 }
 
+/// Where a node keeps files while it writes them, before they go to the bucket.
+const PARTS_DIR: &str = "history-parts";
+
 /// What a command does that only looks at a cluster.
 const LOOKS: Roles = Roles { intake: false, apply: false, console: true };
 
@@ -120,7 +123,7 @@ fn embedded(options: Options) -> Result<Opened, NotOpened> {
 /// Opens a node of a cluster.
 fn clustered(cluster: &cluster::Cluster, settings: &Settings, roles: Roles) -> Result<Opened, NotOpened> {
     let failed = |error: anyhow::Error| NotOpened::Failed(error);
-    let options = cluster_options(cluster, &settings.engine, roles).map_err(|error| failed(misconfigured(error)))?;
+    let options = cluster_options(cluster, settings, roles).map_err(|error| failed(misconfigured(error)))?;
     let store = Cluster::open(options).map_err(|error| failed(anyhow::Error::new(error)))?;
     let recovery = "joined the cluster".to_owned();
     Ok(Opened { store: Arc::new(store), recovery, dropped: false, _apart: None })
@@ -143,13 +146,27 @@ fn misconfigured(error: InvalidUrl) -> anyhow::Error {
 /// Written out as those of the embedded engine are.
 fn cluster_options(
     cluster: &cluster::Cluster,
-    engine: &Engine,
+    settings: &Settings,
     roles: Roles,
 ) -> Result<muster_cluster::Options, InvalidUrl> {
-    let options = muster_cluster::Options::new(&cluster.state_url, &cluster.journal_url)?;
+    let engine = &settings.engine;
+    let mut options = muster_cluster::Options::new(&cluster.state_url, &cluster.journal_url)?;
+    if !cluster.history_url.is_empty() {
+        // What the bucket's service needs besides is where its own tools look for it.
+        let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        options = options.with_history(&cluster.history_url, std::env::vars_os().filter_map(text))?;
+    }
     Ok(muster_cluster::Options {
         takes: roles.intake,
         applies: roles.apply,
+        directory: settings.place.data_dir.join(PARTS_DIR),
+        footers_bytes_max: engine.history_cache_bytes,
+        pieces_bytes_max: engine.history_cache_bytes,
+        scan_max: engine.scan_max,
+        merged_files: MergedFiles {
+            files_min: engine.compaction_files_min,
+            file_bytes_max: engine.compaction_file_bytes_max,
+        },
         queue_batches_max: engine.queue_batches_max,
         queue_bytes_max: engine.queue_bytes_max,
         refused_max: engine.refused_max,

@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 use crate::{
     append::{Intake, Waiters},
     applier::Appliers,
+    archive::{Archive, keeper::Keeper},
     fault::Fault,
     follow::Bells,
     lanes::Lanes,
@@ -82,6 +83,8 @@ pub(crate) struct Inner {
     pub counters: Counters,
     pub closing: AtomicBool,
     pub appliers: Mutex<Option<Appliers>>,
+    pub archive: Arc<Archive>,
+    pub keeper: Mutex<Option<Keeper>>,
     /// Connections for moments that are at rest.
     pub spare: Mutex<Vec<Connection>>,
     pub moments: Arc<AtomicU64>,
@@ -118,6 +121,7 @@ impl Cluster {
             let teller = teller.clone();
             tells.spawn(async move { teller.tell(crate::stream::told::Whom::All, Told::Registry.encode()).await });
         });
+        let archive = Archive::open(&options, &handle, &mut connection)?;
         let registry = Arc::new(Registry::load(&mut connection, changed)?);
         let failed = |error: std::io::Error| OpenError::Failed(error.to_string());
         let pool = Pool::start(Arc::clone(&config), options.readers, options.reads_waiting_max).map_err(failed)?;
@@ -127,6 +131,8 @@ impl Cluster {
             counters: Counters::default(),
             closing: AtomicBool::new(false),
             appliers: Mutex::new(None),
+            keeper: Mutex::new(None),
+            archive: Arc::new(archive),
             spare: Mutex::new(Vec::new()),
             moments: Arc::default(),
             settling: Mutex::default(),
@@ -148,6 +154,9 @@ impl Cluster {
         inner.refresh(&mut connection)?;
         if inner.options.applies {
             *inner.appliers.lock() = Some(Appliers::start(&inner).map_err(failed)?);
+            if inner.archive.is_there() {
+                *inner.keeper.lock() = Some(Keeper::start(&inner).map_err(failed)?);
+            }
         }
         Ok(Cluster { inner, runtime: Some(runtime) })
     }
@@ -160,6 +169,10 @@ impl Drop for Cluster {
         let appliers = self.inner.appliers.lock().take();
         if let Some(appliers) = appliers {
             appliers.stop();
+        }
+        let keeper = self.inner.keeper.lock().take();
+        if let Some(keeper) = keeper {
+            keeper.stop();
         }
         // Connections end on a thread that may wait; whoever drops this may not.
         let spare = std::mem::take(&mut *self.inner.spare.lock());
@@ -295,7 +308,7 @@ impl Inner {
 }
 
 /// Runs something on the engine's threads and waits for it.
-fn elsewhere<T: Send + 'static>(
+pub(crate) fn elsewhere<T: Send + 'static>(
     handle: &Handle,
     future: impl Future<Output = Result<T, Fault>> + Send + 'static,
 ) -> Result<T, Fault> {

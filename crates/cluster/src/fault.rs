@@ -21,6 +21,14 @@ pub enum Fault {
     /// The stream failed or could not be reached.
     #[error("JetStream: {0}")]
     Stream(String),
+    /// The bucket failed or could not be reached.
+    #[error("the bucket: {0}")]
+    Bucket(String),
+    #[error("the bucket holds the history of another cluster; give each a prefix of its own")]
+    OtherCluster,
+    /// The disk of this machine failed.
+    #[error("the disk: {0}")]
+    Disk(String),
     /// Somebody else holds what this node held.
     #[error("another node has taken over")]
     Overtaken,
@@ -62,7 +70,10 @@ impl Fault {
                 }
             },
             Fault::Stream(_) => true,
-            Fault::Overtaken
+            Fault::Bucket(_)
+            | Fault::Disk(_)
+            | Fault::OtherCluster
+            | Fault::Overtaken
             | Fault::Thread(_)
             | Fault::Panicked
             | Fault::NoWorkspace

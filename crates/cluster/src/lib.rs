@@ -40,6 +40,9 @@ mod imports;
 /// What every node holds in memory.
 mod registry;
 
+/// The history in a bucket.
+mod archive;
+
 /// Reading.
 mod read;
 
@@ -52,7 +55,9 @@ mod cluster;
 /// The engine as operators see it.
 mod status;
 
+pub use archive::{address::Address as BucketAddress, filing::Bounds as FiledRows};
 pub use cluster::{Cluster, OpenError};
+pub use muster_history::compact::Bounds as MergedFiles;
 pub use options::{InvalidUrl, Options};
 pub use sql::migrate::{MigrateError, Migrated, Standing, VERSION};
 

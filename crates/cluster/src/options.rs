@@ -1,10 +1,14 @@
 //! How the engine is set up: where its parts are, what this node does, and bounds.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
+use muster_history::compact::Bounds as MergedFiles;
 use postgres::Config;
 
-use crate::stream::address::Address;
+use crate::{
+    archive::{address, filing::Bounds as FiledRows},
+    stream::address::Address,
+};
 
 /// A URL that cannot be used, and why. Repeats no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +25,10 @@ pub struct Options {
     pub state: Config,
     /// Where the stream is.
     pub journal: Address,
+    /// Where the bucket is; without one the history stays in PostgreSQL.
+    pub history: Option<address::Address>,
+    /// Where this node keeps files while it writes them.
+    pub directory: PathBuf,
     /// Whether this node takes messages: then it is ready as long as the stream takes them.
     pub takes: bool,
     /// Whether this node folds in what the stream holds.
@@ -40,6 +48,16 @@ pub struct Options {
     pub freshness_timeout: Duration,
     /// How long what is folded in stays in the stream, so that a replica of PostgreSQL that lags behind by less can take over.
     pub stream_retention: Duration,
+    /// Messages of a workspace that lie in the table before they go into a file, how long they do at the most, and which files are
+    /// merged.
+    pub filed_rows: FiledRows,
+    pub filed_after: Duration,
+    pub merged_files: MergedFiles,
+    /// Bytes of files of the bucket that are kept in memory, and of what files say of themselves.
+    pub pieces_bytes_max: u64,
+    pub footers_bytes_max: u64,
+    /// Rows of files that a page of a timeline looks at before it ends early.
+    pub scan_max: usize,
     /// Messages set aside that a workspace keeps.
     pub refused_max: usize,
     /// Dead letters that a follower keeps.
@@ -49,12 +67,25 @@ pub struct Options {
 }
 
 impl Options {
+    /// Has the history go to a bucket. What its service needs besides may stand in the environment.
+    pub fn with_history(
+        self,
+        url: &str,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Options, InvalidUrl> {
+        let address = address::Address::parse(url, environment);
+        let history = address.map_err(|says| InvalidUrl { what: "history", says })?;
+        Ok(Options { history: Some(history), ..self })
+    }
+
     /// The options for an engine behind these two URLs.
     pub fn new(state_url: &str, journal_url: &str) -> Result<Options, InvalidUrl> {
         let journal = Address::parse(journal_url).map_err(|says| InvalidUrl { what: "journal", says })?;
         Ok(Options {
             state: state(state_url)?,
             journal,
+            history: None,
+            directory: std::env::temp_dir().join("muster-history-parts"),
             takes: true,
             applies: true,
             queue_batches_max: 4_096,
@@ -66,6 +97,12 @@ impl Options {
             moments_max: 16,
             freshness_timeout: Duration::from_secs(10),
             stream_retention: Duration::from_secs(600),
+            filed_rows: FiledRows { rows_max: 50_000, bytes_max: 32 << 20 },
+            filed_after: Duration::from_secs(3_600),
+            merged_files: MergedFiles { files_min: 8, file_bytes_max: 96 << 20 },
+            pieces_bytes_max: 256 << 20,
+            footers_bytes_max: 64 << 20,
+            scan_max: 20_000,
             refused_max: 1_000_000,
             letters_max: 100_000,
             event_names_max: 1_000,

@@ -18,6 +18,8 @@ use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 
 use crate::{
+    applier::Appliers,
+    archive::keeper::Keeper,
     cluster::{Cluster, Inner},
     fault::Fault,
     fold::{census::Census, plan::Counts},
@@ -135,8 +137,11 @@ impl Status for Cluster {
 
     fn sizes(&self) -> Vec<(WorkspaceId, Size)> {
         let census = self.inner.counters.census.lock();
-        let size = |census: &Census| Size { messages: census.messages as u64, history_bytes: 0 };
-        census.iter().map(|(id, census)| (*id, size(census))).collect()
+        let size = |id: WorkspaceId, census: &Census| Size {
+            messages: census.messages as u64,
+            history_bytes: self.inner.archive.bytes(id),
+        };
+        census.iter().map(|(id, census)| (*id, size(*id, census))).collect()
     }
 
     fn records(&self, workspace: WorkspaceId) -> Option<Records> {
@@ -165,9 +170,13 @@ async fn end(inner: &Arc<Inner>) {
         tokio::time::sleep(CLOSE_LOOK).await;
     }
     inner.closing.store(true, Ordering::Release);
-    let appliers = inner.appliers.lock().take();
-    if let (Some(appliers), false) = (appliers, already) {
+    let (appliers, keeper) = (inner.appliers.lock().take(), inner.keeper.lock().take());
+    if !already {
+        let stop = move || {
+            appliers.into_iter().for_each(Appliers::stop);
+            keeper.into_iter().for_each(Keeper::stop);
+        };
         // A panic in there has been told.
-        let _ = tokio::task::spawn_blocking(move || appliers.stop()).await;
+        let _ = tokio::task::spawn_blocking(stop).await;
     }
 }

@@ -11,5 +11,5 @@ fn place() -> impl Subject {
     Place::new()
 }
 
-// Nothing settles here; reopenings and crashes are in the mixed pace.
+// Settling, reopenings and crashes are in the mixed pace.
 muster_store::conformance!(place: straight Straight, mixed Mixed);

@@ -14,8 +14,9 @@ use std::{
 
 use tempfile::TempDir;
 
+use muster_history::disk;
+
 use crate::{
-    disk,
     engine::Embedded,
     error::OpenError,
     options::Options,

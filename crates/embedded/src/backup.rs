@@ -14,6 +14,7 @@ use std::{
 };
 
 use fjall::{KeyspaceCreateOptions, Readable, Snapshot};
+use muster_history::{disk, manifest::Segment, verified::VerifiedFile};
 use muster_store::{
     Answer,
     backup::{Backup, Backups},
@@ -22,10 +23,9 @@ use muster_store::{
 use parking_lot::Mutex;
 
 use crate::{
-    Embedded, disk,
+    Embedded,
     error::state_failed,
-    history::manifest::{Manifest, Segment},
-    history::verified::VerifiedFile,
+    history::manifest,
     journal::frame::{self, FILE_HEADER_BYTES},
     recovery::Layout,
     state::State,
@@ -172,11 +172,10 @@ fn choose_moment(views: &Views, layout: &Layout, staging: &Path) -> Result<Momen
     let _names_stay = views.names.lock();
     let snapshot = views.state.database.snapshot();
     let mut segments = Vec::new();
-    for mut segment in Manifest::entries(snapshot.iter(&views.state.manifest), &layout.history)? {
+    for segment in manifest::entries(snapshot.iter(&views.state.manifest), &layout.history)? {
         let link = staging.join(format!("{}-{}", segment.workspace.0, segment.id));
-        fs::hard_link(&segment.path, &link)?;
-        segment.path = link;
-        segments.push(Arc::new(segment));
+        fs::hard_link(&layout.history.join(&segment.relative_path), &link)?;
+        segments.push(Arc::new(segment.at(link)));
     }
     let journal = link_frames(&layout.journal, &staging.join("journal"))?;
     let forward = link_frames(&layout.forward, &staging.join("forward"))?;
@@ -200,7 +199,7 @@ fn place(segment: &Arc<Segment>, to: &Path) -> Result<(), Fault> {
     if let Some(dir) = to.parent() {
         fs::create_dir_all(dir)?;
     }
-    if fs::hard_link(&segment.path, to).is_ok() {
+    if segment.path().is_some_and(|path| fs::hard_link(path, to).is_ok()) {
         return Ok(());
     }
     let mut file = File::create_new(to)?;

@@ -26,6 +26,12 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use muster_history::{
+    error::not_written,
+    manifest::{Manifest, Segment},
+    schema::Layout,
+    segment::SegmentWriter,
+};
 use muster_model::id::WorkspaceId;
 use muster_store::error::ReadError;
 use tracing::{error, warn};
@@ -35,14 +41,10 @@ use crate::{
     counters::Counters,
     credentials::Registry,
     engine::Reader,
-    error::{cause, not_written, state_failed},
+    error::{cause, state_failed},
     follow::shed,
     health::HealthCell,
-    history::{
-        manifest::{Manifest, Segment},
-        rows,
-        segment::SegmentWriter,
-    },
+    history::rows,
     identities::Offer,
     idle::Idle,
     lists::{
@@ -241,7 +243,7 @@ impl Checkpointer {
             let name = self.workspace_name(workspace)?;
             let sorted = rows::sort(overlay, workspace);
             let id = self.next_id();
-            let mut writer = SegmentWriter::create(&self.history_dir, (workspace, &name), id, None)
+            let mut writer = SegmentWriter::create(&self.history_dir, (workspace, &name), id, (None, Layout::Plain))
                 .map_err(|error| not_written(&error))?;
             for batch in sorted.batches() {
                 writer.write(&batch.map_err(|error| not_written(&error))?).map_err(|error| not_written(&error))?;

@@ -6,13 +6,14 @@
 use std::sync::Arc;
 
 use fjall::{Keyspace, OwnedWriteBatch};
+use muster_history::manifest::Segment;
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{batch::encode_refused, codec, error::ReadError, lists::with_seen, refused::RefusedCursor};
 
 use crate::{
     erase,
     error::{damaged, state_failed},
-    history::manifest::Segment,
+    history::manifest,
     imports,
     keys::{self, ProfileKey},
     lists::{
@@ -114,7 +115,7 @@ pub fn commit(
     catalogue::put(&mut batch, state, heard)?;
     put_refused(&mut batch, &job.overlay, state, options)?;
     for segment in written {
-        batch.insert(&state.manifest, segment.key(), segment.value());
+        batch.insert(&state.manifest, manifest::key(segment), manifest::value(segment));
     }
     state.put_position(&mut batch, job.position);
     on_disk.put(job.overlay.profiles.tally(), &mut batch, state, job.position);

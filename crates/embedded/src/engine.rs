@@ -16,6 +16,7 @@ use std::{
 };
 
 use crossbeam_channel::Sender;
+use muster_history::disk;
 use muster_model::{
     id::{RecordId, WorkspaceId},
     time::Micros,
@@ -37,7 +38,6 @@ use crate::{
     checkpoint::{Checkpointer, compaction::Forecast},
     counters::Counters,
     credentials::Registry,
-    disk,
     erase::{eraser::Eraser, expiry::Expiry, leftover},
     error::{OpenError, reading},
     follow::book::Bounds,

@@ -1,12 +1,12 @@
 //! What can go wrong in the engine, by operation.
 
 use std::{
-    fmt, io,
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
-use muster_store::{error::ReadError, record::NotARecord};
+use muster_store::error::ReadError;
 
 /// Why a data directory could not be opened. Nothing in it was changed.
 #[derive(Debug, thiserror::Error)]
@@ -81,19 +81,6 @@ pub(crate) fn state_failed(error: &fjall::Error) -> ReadError {
     }
 }
 
-/// Turns bytes that cannot be read into what readers are told.
-pub(crate) fn not_a_record(what: &str) -> impl Fn(NotARecord) -> ReadError + '_ {
-    move |_| ReadError::Damaged { what: format!("{what} holds bytes that are no record") }
-}
-
-/// What is said of a history file that could not be written, by what was in the way.
-pub(crate) fn not_written(error: &dyn fmt::Display) -> ReadError {
-    let cause = error.to_string();
-    // The file format's library says of what the system refused only that it came from elsewhere.
-    let cause = cause.strip_prefix("External: ").unwrap_or(&cause);
-    ReadError::Failed { what: format!("a history file could not be written: {cause}") }
-}
-
 /// What was in the way of writing, without a word about reading where it was not that.
 pub(crate) fn cause(fault: ReadError) -> String {
     match fault {
@@ -110,13 +97,6 @@ pub(crate) fn damaged(what: &str) -> ReadError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_could_not_be_written_says_why() {
-        let full = parquet::errors::ParquetError::from(io::Error::from_raw_os_error(28));
-        let ReadError::Failed { what } = not_written(&full) else { panic!("a failure") };
-        assert!(what.starts_with("a history file could not be written: No space left"), "{what}");
-    }
 
     #[test]
     fn what_the_system_refused_is_named() {

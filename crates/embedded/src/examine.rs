@@ -6,15 +6,16 @@
 use std::path::Path;
 
 use fjall::Keyspace;
+use muster_history::{disk, verified::VerifiedFile};
 use rustc_hash::FxHashSet;
 
 use crate::{
     apart::Apart,
     credentials::Registry,
-    disk, erase,
+    erase,
     error::{OpenError, reading},
     follow,
-    history::{manifest::Manifest, verified::VerifiedFile},
+    history::manifest,
     journal::replay,
     lists,
     recovery::{self, Layout},
@@ -234,7 +235,7 @@ fn examine_kept(layout: &Layout, findings: &mut Vec<Finding>) {
 }
 
 fn examine_deletions(layout: &Layout, state: &State, findings: &mut Vec<Finding>) {
-    let report = Manifest::load(state, &layout.history)
+    let report = manifest::load(state, &layout.history)
         .and_then(|manifest| Ok(erase::examine::examine(state, &manifest, layout)?));
     let report = match report {
         Ok(report) => report,
@@ -256,7 +257,7 @@ fn examine_deletions(layout: &Layout, state: &State, findings: &mut Vec<Finding>
 }
 
 fn examine_history(layout: &Layout, state: &State, waiting: Option<u64>, findings: &mut Vec<Finding>) {
-    let manifest = match Manifest::load(state, &layout.history) {
+    let manifest = match manifest::load(state, &layout.history) {
         Ok(manifest) => manifest,
         Err(error) => return findings.push(Finding::new(Severity::Fault, error.to_string(), RESTORE)),
     };

@@ -115,9 +115,6 @@ pub mod room;
 /// What the engine counts about itself.
 pub mod counters;
 
-/// The file system.
-pub mod disk;
-
 pub use apart::Apart;
 pub use engine::Embedded;
 pub use error::OpenError;

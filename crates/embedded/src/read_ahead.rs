@@ -5,7 +5,9 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::{credentials::Registry, history::manifest::Manifest, views::Views};
+use muster_history::manifest::Manifest;
+
+use crate::{credentials::Registry, views::Views};
 
 /// What there was at the last look.
 #[derive(Debug, Default)]

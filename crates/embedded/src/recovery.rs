@@ -15,17 +15,17 @@ use std::{
     time::Instant,
 };
 
+use muster_history::{disk, manifest::Manifest, segment::TEMPORARY_SUFFIX};
 use muster_store::batch::Batch;
 use rustc_hash::FxHashSet;
 
 use crate::{
     commit::Job,
     counters::Counters,
-    disk,
     erase::known,
     error::OpenError,
     follow::book::Book,
-    history::{manifest::Manifest, segment::TEMPORARY_SUFFIX},
+    history::manifest,
     imports::ClosedImports,
     journal::replay,
     overlay::Overlay,
@@ -175,8 +175,8 @@ pub fn recover(
     filter_bytes: usize,
     counters: &Counters,
 ) -> Result<Recovered, OpenError> {
-    let manifest = Manifest::load(&state, &layout.history)?;
-    manifest.check_files()?;
+    let manifest = manifest::load(&state, &layout.history)?;
+    manifest::check_files(&manifest)?;
     let (committed, cut) = (state.position()?, state.begun()?);
     let tombstones = (known::load(&state)?, ClosedImports::load(&state)?);
     let book = Book::load(&state, &layout.forward, &layout.journal)?;
@@ -248,7 +248,7 @@ pub(crate) fn finished(history: &Path) -> io::Result<Vec<PathBuf>> {
 /// Removes the history files that no manifest entry names: those that were being written, those whose commit did not come
 /// about, and those that were merged or rewritten. Only for who knows that the manifest is the one of these files.
 pub fn sweep(history: &Path, manifest: &Manifest) -> io::Result<Vec<String>> {
-    let named: FxHashSet<&Path> = manifest.all().map(|segment| segment.path.as_path()).collect();
+    let named: FxHashSet<&Path> = manifest.all().filter_map(|segment| segment.path()).collect();
     let mut removed = Vec::new();
     for path in disk::files_below(history)?.into_iter().filter(|path| !named.contains(path.as_path())) {
         if disk::has_extension(&path, "parquet") || disk::has_extension(&path, TEMPORARY_SUFFIX) {

@@ -9,8 +9,9 @@ use fjall::{
     AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, SeqNo, compaction::Leveled,
 };
 
+use muster_history::disk;
+
 use crate::{
-    disk,
     error::{OpenError, reading},
     identities, keys, state_versions,
 };

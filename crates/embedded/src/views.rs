@@ -6,6 +6,7 @@
 use std::{ops::Bound, sync::Arc};
 
 use fjall::{Keyspace, Readable, Snapshot, UserValue};
+use muster_history::{footers::Footers, manifest::Manifest};
 use muster_model::{
     association::Statement,
     id::{IdSpace, RecordId, WorkspaceId},
@@ -20,7 +21,6 @@ use crate::{
     erase::tombstones::Tombstones,
     error::{damaged, state_failed},
     follow::book::Book,
-    history::{footers::Footers, manifest::Manifest},
     imports::ClosedImports,
     keys::{self, ProfileKey},
     lists::{catalogue::Hearings, gaps::GapBook, lineups::Lineups, mirrors::Mirrors, sets::Sets, texts::Texts},

@@ -36,7 +36,7 @@ async fn fill(dir: &Path) {
 }
 
 fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
-    let files = muster_embedded::disk::files_below(dir).unwrap();
+    let files = muster_history::disk::files_below(dir).unwrap();
     files.into_iter().filter(|path| path.extension().is_some_and(|found| found == extension)).collect()
 }
 
@@ -97,7 +97,7 @@ async fn a_missing_or_cut_history_file_stops_the_opening() {
 
 /// Every file below the parts of a directory that hold messages.
 fn kept(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let parts = ["history", "journal"].map(|part| muster_embedded::disk::files_below(&dir.join(part)).unwrap());
+    let parts = ["history", "journal"].map(|part| muster_history::disk::files_below(&dir.join(part)).unwrap());
     parts.into_iter().flatten().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
@@ -207,7 +207,7 @@ async fn a_flipped_bit_in_the_state_is_never_served() {
     // Until then the state store may merge its tables.
     drop(first);
     let state = dir.path().join("state");
-    for path in muster_embedded::disk::files_below(&state).unwrap() {
+    for path in muster_history::disk::files_below(&state).unwrap() {
         let whole = fs::read(&path).unwrap();
         let used = whole.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         if used == 0 || path.file_name().is_some_and(|name| name == "lock") {

@@ -117,7 +117,7 @@ async fn what_does_not_fit_comes_from_the_history() {
         engine.checkpoint().await;
     }
     let until = Instant::now() + PATIENCE;
-    while muster_embedded::disk::bytes_below(&dir.path().join("forward")) > 3_000 {
+    while muster_history::disk::bytes_below(&dir.path().join("forward")) > 3_000 {
         assert!(Instant::now() < until, "what is kept stays beyond its bound");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

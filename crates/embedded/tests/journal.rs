@@ -71,7 +71,7 @@ fn frames_after_the_position_are_handed_on_in_order() {
 
 /// What is released goes, if it is there.
 fn removed(path: &Path, _first: u64, _last: u64) -> std::io::Result<()> {
-    muster_embedded::disk::remove_if_there(path)
+    muster_history::disk::remove_if_there(path)
 }
 
 #[test]

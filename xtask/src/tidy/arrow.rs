@@ -8,11 +8,12 @@ use crate::finding::Finding;
 use crate::tree::Tree;
 
 /// Each crate with the crates of ours it may depend on, and nothing else.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("model", &[]),
     ("store", &["model"]),
-    ("embedded", &["model", "store"]),
-    ("cluster", &["model", "store"]),
+    ("history", &["model", "store"]),
+    ("embedded", &["model", "store", "history"]),
+    ("cluster", &["model", "store", "history"]),
     ("query", &["model", "store"]),
     ("server", &["model", "store", "query"]),
     ("cli", &["model", "store", "embedded", "cluster", "query", "server"]),

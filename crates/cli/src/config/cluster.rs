@@ -7,6 +7,8 @@ use super::{origin::SettingsError, values::Values};
 pub struct Cluster {
     pub state_url: String,
     pub journal_url: String,
+    /// Empty where the history stays in PostgreSQL.
+    pub history_url: String,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -49,13 +51,22 @@ pub fn read(values: &Values) -> Result<(Option<Cluster>, Roles), SettingsError> 
     let roles =
         roles.ok_or_else(|| values.refuse(ROLE, "must be some of intake, apply and console, with commas between"))?;
     let (state_url, journal_url) = (values.text("cluster.state_url"), values.text("cluster.journal_url"));
+    let history_url = values.text("cluster.history_url");
     let cluster = match (state_url.is_empty(), journal_url.is_empty()) {
+        (true, true) if !history_url.is_empty() => {
+            let says = "the setting cluster.history_url needs a cluster: set cluster.state_url and cluster.journal_url";
+            return Err(SettingsError(says.to_owned()));
+        }
         (true, true) if roles != Roles::ALL => {
             return Err(values
                 .refuse(ROLE, "needs a cluster: set cluster.state_url and cluster.journal_url, or leave all roles"));
         }
         (true, true) => None,
-        (false, false) => Some(Cluster { state_url: state_url.to_owned(), journal_url: journal_url.to_owned() }),
+        (false, false) => Some(Cluster {
+            state_url: state_url.to_owned(),
+            journal_url: journal_url.to_owned(),
+            history_url: history_url.to_owned(),
+        }),
         // A URL may hold a password, so it is not repeated.
         _ => {
             let says = "the settings cluster.state_url and cluster.journal_url go together; set both, or neither";
@@ -65,7 +76,10 @@ pub fn read(values: &Values) -> Result<(Option<Cluster>, Roles), SettingsError> 
     Ok((cluster, roles))
 }
 
-/// A URL without the secrets in it: that before the host, and a password among what is asked.
+/// What names of secrets among what is asked have in them.
+const SECRETS: [&str; 5] = ["password", "secret", "token", "key", "credential"];
+
+/// A URL without the secrets in it: that before the host, and what is a secret by its name among what is asked.
 pub fn without_secret(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let (place, asked) = rest.split_once('?').unwrap_or((rest, ""));
@@ -74,7 +88,9 @@ pub fn without_secret(url: &str) -> String {
         None => place.to_owned(),
     };
     let shown = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) if name.eq_ignore_ascii_case("password") => format!("{name}=…"),
+        Some((name, _)) if SECRETS.iter().any(|secret| name.to_ascii_lowercase().contains(secret)) => {
+            format!("{name}=…")
+        }
         _ => pair.to_owned(),
     };
     let asked: Vec<String> = asked.split('&').filter(|pair| !pair.is_empty()).map(shown).collect();
@@ -99,6 +115,7 @@ mod tests {
             ("postgres://u:p@ss@h:5/d", "postgres://u:…@h:5/d"),
             ("nats://h:1,g:2?replicas=3", "nats://h:1,g:2?replicas=3"),
             ("postgres://h/d?user=u&password=p@x", "postgres://h/d?user=u&password=…"),
+            ("s3://b/p?region=eu&aws_secret_access_key=x", "s3://b/p?region=eu&aws_secret_access_key=…"),
             ("", ""),
         ] {
             assert_eq!(without_secret(url), shown);

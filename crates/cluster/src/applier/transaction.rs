@@ -139,15 +139,16 @@ fn fold_part(
         let only: Vec<&Opened<'_>> = batches.iter().map(|(_, batch)| batch).collect();
         let ids = inner.registry.ids(&mut transaction.borrow_mut(), *workspace);
         // Whether there is a workspace is found out before anything changes.
-        let (found, counted, census) = match ids.and_then(|ids| fold::fold(&transaction, *workspace, ids, &only)) {
-            Err(Fault::NoWorkspace) => {
-                let of = part.iter().filter_map(|one| Some((one.sequence, one.batch.as_ref().ok()?)));
-                let of = of.filter(|(_, batch)| batch.workspace() == *workspace);
-                unreadable.extend(of.map(|(sequence, batch)| (sequence, &**batch.bytes(), NO_WORKSPACE)));
-                continue;
-            }
-            folded => folded?,
-        };
+        let (found, counted, census) =
+            match ids.and_then(|ids| fold::fold(&transaction, (*workspace, ids), &inner.archive, &only)) {
+                Err(Fault::NoWorkspace) => {
+                    let of = part.iter().filter_map(|one| Some((one.sequence, one.batch.as_ref().ok()?)));
+                    let of = of.filter(|(_, batch)| batch.workspace() == *workspace);
+                    unreadable.extend(of.map(|(sequence, batch)| (sequence, &**batch.bytes(), NO_WORKSPACE)));
+                    continue;
+                }
+                folded => folded?,
+            };
         counts.add(counted);
         censuses.push(census);
         receipts.extend(batches.iter().map(|(sequence, _)| *sequence).zip(found));

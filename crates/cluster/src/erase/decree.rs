@@ -4,8 +4,8 @@ use std::{cell::RefCell, sync::Arc};
 
 use muster_model::{
     change::apply,
-    deletion::DeletionId,
-    id::{IdSpace, RecordId, WorkspaceId},
+    deletion::{DeletionId, Subject},
+    id::{IdSpace, WorkspaceId},
 };
 use muster_store::{
     batch::decode_refused,
@@ -18,6 +18,7 @@ use rustc_hash::FxHashSet;
 
 use super::{rows, tombstones};
 use crate::{
+    archive::{Archive, erasing::Files},
     fault::Fault,
     fold::{census::Census, sheet::Sheet, write},
     follow,
@@ -36,6 +37,7 @@ const NO_REFUSED: &str = "delete from refused where workspace = $1 and id = any(
 pub fn carry_out(
     transaction: &RefCell<Transaction<'_>>,
     (workspace, ids): (WorkspaceId, IdSpace),
+    archive: &Archive,
     decree: &Decree,
     census: &mut Census,
 ) -> Result<(), Fault> {
@@ -43,7 +45,7 @@ pub fn carry_out(
     let deletes = Deletion::take(&mut known, decree.clone());
     let Some(mut deletion) = known else { return Ok(()) };
     if let (Decree::Delete(delete), true) = (decree, deletes) {
-        let removed = delete_now(transaction, (workspace, ids), delete, census)?;
+        let removed = delete_now(transaction, (workspace, ids), archive, delete, census)?;
         if let Some(erasure) = deletion.erasure_mut() {
             erasure.removed.add(&removed);
         }
@@ -70,6 +72,7 @@ fn deletion(transaction: &mut Transaction<'_>, workspace: i32, id: DeletionId) -
 fn delete_now(
     transaction: &RefCell<Transaction<'_>>,
     (workspace, ids): (WorkspaceId, IdSpace),
+    archive: &Archive,
     delete: &Delete,
     census: &mut Census,
 ) -> Result<Removed, Fault> {
@@ -78,18 +81,19 @@ fn delete_now(
     let mut deleted = Instants::default();
     deleted.note(&delete.subjects, &delete.parts, delete.at);
     let deleted = Arc::new(deleted);
-    let mut sheet = Sheet::new(transaction, workspace);
+    let mut sheet = Sheet::new(transaction, workspace, archive);
+    let files = Files::new(archive, transaction, workspace)?;
     let changes = Wipe::plan(&sheet, delete)?;
     let mut removed = changes.removed;
-    let doubtful: FxHashSet<RecordId> = changes.doubtful.iter().map(|((_, id), _)| *id).collect();
+    let doubtful: FxHashSet<Subject> = changes.doubtful.iter().map(|(subject, _)| *subject).collect();
     sheet.make(changes)?;
-    let erased = rows::erase(transaction, workspace, &deleted, census)?;
+    let erased = rows::erase(&files, (delete, &deleted), census)?;
     follow::erase(&mut transaction.borrow_mut(), workspace, &deleted)?;
     // What is received and timestamped after it starts records anew, although it came before.
-    hear_again(transaction, workspace, doubtful, &mut sheet)?;
+    hear_again(&files, &doubtful, &mut sheet)?;
     let mut correction = Correction::new(&sheet, Arc::clone(&deleted), &erased.concerned)?;
     if !correction.is_empty() {
-        rows::naming(transaction, workspace, correction.wanted(), |_, bytes| {
+        rows::naming(&files, &correction.subjects(), |_, bytes| {
             correction.take(record::decode(bytes)?);
             Ok(())
         })?;
@@ -109,14 +113,9 @@ fn delete_now(
     Ok(removed)
 }
 
-fn hear_again(
-    transaction: &RefCell<Transaction<'_>>,
-    workspace: WorkspaceId,
-    doubtful: FxHashSet<RecordId>,
-    sheet: &mut Sheet<'_, '_>,
-) -> Result<(), Fault> {
+fn hear_again(files: &Files<'_, '_>, doubtful: &FxHashSet<Subject>, sheet: &mut Sheet<'_, '_>) -> Result<(), Fault> {
     let mut left: Vec<(i64, Vec<u8>)> = Vec::new();
-    rows::naming(transaction, workspace, doubtful, |arrived, bytes| {
+    rows::naming(files, doubtful, |arrived, bytes| {
         left.push((arrived, bytes.to_vec()));
         Ok(())
     })?;

@@ -7,7 +7,7 @@
 pub mod tombstones;
 
 /// Rows of the history that name records.
-mod rows;
+pub mod rows;
 
 /// Deletions: asked for, scheduled, called off, carried out.
 mod decree;
@@ -20,6 +20,7 @@ use std::cell::RefCell;
 use muster_model::id::{IdSpace, WorkspaceId};
 
 use crate::{
+    archive::Archive,
     fault::Fault,
     fold::{census::Census, plan::Plan},
     sql::connection::Transaction,
@@ -28,17 +29,17 @@ use crate::{
 /// Carries out what batches ask for.
 pub fn carry_out(
     transaction: &RefCell<Transaction<'_>>,
-    workspace: WorkspaceId,
-    ids: IdSpace,
+    (workspace, ids): (WorkspaceId, IdSpace),
+    archive: &Archive,
     plan: &Plan<'_>,
     census: &mut Census,
 ) -> Result<(), Fault> {
     for decree in &plan.decrees {
-        decree::carry_out(transaction, (workspace, ids), decree, census)?;
+        decree::carry_out(transaction, (workspace, ids), archive, decree, census)?;
     }
     for id in &plan.undone {
         if let Some(import) = plan.imports.get(id).cloned().flatten() {
-            undo::undo(transaction, workspace, import, census)?;
+            undo::undo(transaction, workspace, archive, import, census)?;
         }
     }
     Ok(())

@@ -4,18 +4,21 @@ use std::{cell::RefCell, collections::BTreeSet};
 
 use muster_model::{
     day::Day,
-    deletion::Fate,
+    deletion::{Fate, Subject},
     id::{Identity, RecordId, WorkspaceId},
-    kind::Kind,
+    kind::{Kind, RecordKind},
     message::Message,
+    time::Micros,
 };
 use muster_store::{
-    deletion::{Concerned, Instants},
+    deletion::{Concerned, Delete, Instants},
     record,
 };
 use postgres::types::ToSql;
+use rustc_hash::FxHashSet;
 
 use crate::{
+    archive::erasing::Files,
     fault::Fault,
     fold::{census::Census, rows::named},
     sql::{
@@ -31,8 +34,18 @@ const NAMING: &str =
     "select arrived, record from message where workspace = $1 and (organization = any($2) or account = any($2)
     or user_id = any($2) or other = any($2) or custom_object = any($2))";
 
-/// Calls `take` with every row that names one of some records: with its number and its bytes, each row once.
+/// Calls `take` with every message that names one of some records, wherever it lies: with its number of arrival and its bytes.
 pub fn naming(
+    files: &Files<'_, '_>,
+    wanted: &FxHashSet<Subject>,
+    mut take: impl FnMut(i64, &[u8]) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    in_table(files.transaction, files.workspace, wanted.iter().map(|(_, id)| *id), &mut take)?;
+    files.naming(wanted, take)
+}
+
+/// The same with every row of the table, each row once.
+fn in_table(
     transaction: &RefCell<Transaction<'_>>,
     workspace: WorkspaceId,
     wanted: impl IntoIterator<Item = RecordId>,
@@ -60,12 +73,14 @@ pub fn naming(
     Ok(())
 }
 
-/// Rows that go, and days of events that are to be counted anew.
+/// Messages that go, and days of events that are to be counted anew.
 #[derive(Default)]
 pub struct Gone {
     arrived: Vec<i64>,
     identities: Vec<Id>,
     days: BTreeSet<(Vec<u8>, Day)>,
+    /// Messages that lay in files.
+    filed: u64,
 }
 
 const REMOVE: &str = "delete from message where workspace = $1 and arrived = any($2)";
@@ -94,26 +109,39 @@ impl Gone {
         }
     }
 
-    /// How many rows they are.
-    pub fn count(&self) -> u64 {
-        self.arrived.len() as u64
+    /// Notes a message that a file is written anew without, with its name and its instant if it is a track.
+    pub fn note_filed(&mut self, identity: Identity, track: Option<(&str, Micros)>) {
+        self.filed += 1;
+        self.identities.push(identity.into());
+        self.days.extend(track.map(|(event, at)| (event.as_bytes().to_vec(), Day::of(at))));
     }
 
-    /// Takes them out. The duplicate check forgets them.
-    pub fn remove(&self, transaction: &mut Transaction<'_>, census: &mut Census) -> Result<(), Fault> {
-        transaction.execute(REMOVE, &[&census.workspace, &self.arrived])?;
-        transaction.execute(FORGET, &[&census.workspace, &self.identities])?;
-        census.messages -= self.arrived.len() as i64;
+    /// How many messages they are.
+    pub fn count(&self) -> u64 {
+        self.arrived.len() as u64 + self.filed
+    }
+
+    /// Takes them out of the tables, files being written anew by now. The duplicate check forgets them.
+    pub fn remove(&self, files: &Files<'_, '_>, census: &mut Census) -> Result<(), Fault> {
+        {
+            let mut transaction = files.transaction.borrow_mut();
+            transaction.execute(REMOVE, &[&census.workspace, &self.arrived])?;
+            transaction.execute(FORGET, &[&census.workspace, &self.identities])?;
+        }
+        census.messages -= self.count() as i64;
+        census.erasures += 1;
         if self.days.is_empty() {
             return Ok(());
         }
+        let counted = files.count(&self.days)?;
+        let mut transaction = files.transaction.borrow_mut();
         let events: Vec<&[u8]> = self.days.iter().map(|(event, _)| event.as_slice()).collect();
         let days: Vec<i32> = self.days.iter().map(|(_, day)| day.0).collect();
         transaction.execute(NO_DAYS, &[&census.workspace, &events, &days])?;
         let first: Vec<At> = self.days.iter().map(|(_, day)| At(day.start())).collect();
         let before: Vec<At> = self.days.iter().map(|(_, day)| At(day.end())).collect();
         transaction.execute(DAYS, &[&census.workspace, &events, &days, &first, &before])?;
-        Ok(())
+        counted.insert(&mut transaction, files.workspace)
     }
 }
 
@@ -124,16 +152,15 @@ pub struct Erased {
     pub redacted: u64,
 }
 
-/// Takes out and changes every row that a deletion covers, and notes what they said of others.
+/// Takes out and changes every message that a deletion covers, and notes what they said of others.
 pub fn erase(
-    transaction: &RefCell<Transaction<'_>>,
-    workspace: WorkspaceId,
-    deleted: &Instants,
+    files: &Files<'_, '_>,
+    (delete, deleted): (&Delete, &Instants),
     census: &mut Census,
 ) -> Result<Erased, Fault> {
     let (mut concerned, mut gone) = (Concerned::default(), Gone::default());
-    let mut redacted = 0;
-    naming(transaction, workspace, deleted.ids(), |arrived, bytes| {
+    let (transaction, mut redacted) = (files.transaction, 0);
+    in_table(transaction, files.workspace, deleted.ids(), |arrived, bytes| {
         if !concerned.look(&record::names(bytes)?, deleted) {
             return Ok(());
         }
@@ -149,7 +176,9 @@ pub fn erase(
         }
         Ok(())
     })?;
-    gone.remove(&mut transaction.borrow_mut(), census)?;
+    let parts = delete.parts.iter().map(|part| (RecordKind::Anonymous, part.anonymous));
+    redacted += files.erase(deleted, delete.subjects.iter().copied().chain(parts), &mut concerned, &mut gone)?;
+    gone.remove(files, census)?;
     Ok(Erased { concerned, removed: gone.count(), redacted })
 }
 

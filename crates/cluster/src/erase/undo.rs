@@ -8,6 +8,7 @@ use muster_model::{
     change::apply,
     deletion::Subject,
     id::{Identity, WorkspaceId},
+    kind::Kind,
     kinds::fields::named,
 };
 use muster_store::{
@@ -18,10 +19,11 @@ use muster_store::{
     import::{Import, Note, Stage},
     record,
 };
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::rows::{self, Gone};
 use crate::{
+    archive::{Archive, erasing::Files},
     fault::Fault,
     fold::{
         census::Census,
@@ -35,6 +37,8 @@ use crate::{
 
 /// Messages that are taken back in one step.
 const STEP_MESSAGES: usize = 2_000;
+/// Records that are made anew in one step.
+const STEP_RECORDS: usize = 2_000;
 
 const OWNED: &str = "select identity, owners from identity where workspace = $1 and owners is not null";
 const RELEASE: &str =
@@ -45,6 +49,7 @@ const RELEASE: &str =
 pub fn undo(
     transaction: &RefCell<Transaction<'_>>,
     workspace: WorkspaceId,
+    archive: &Archive,
     import: Import,
     census: &mut Census,
 ) -> Result<(), Fault> {
@@ -65,45 +70,55 @@ pub fn undo(
         Ok(true)
     })?;
     transaction.borrow_mut().execute(RELEASE, &[&census.workspace, &released, &left])?;
+    let files = Files::new(archive, transaction, workspace)?;
+    take_back_filed(&files, &gone, census)?;
     for some in gone.chunks(STEP_MESSAGES) {
-        take_back(transaction, workspace, some, census)?;
+        take_back(&files, some, census)?;
     }
     let mut import = Some(import);
     Import::take(&mut import, Note::Undone { id, at, messages: gone.len() as u64 });
     imports::write(&mut transaction.borrow_mut(), workspace, &FxHashMap::from_iter([(id, import)]))
 }
 
-/// Takes some messages back.
-fn take_back(
-    transaction: &RefCell<Transaction<'_>>,
-    workspace: WorkspaceId,
-    identities: &[Identity],
-    census: &mut Census,
-) -> Result<(), Fault> {
-    let found = rows::of(&mut transaction.borrow_mut(), workspace, identities)?;
+/// Takes those of some messages back that lie in files.
+fn take_back_filed(files: &Files<'_, '_>, identities: &[Identity], census: &mut Census) -> Result<(), Fault> {
+    let identities: FxHashSet<Identity> = identities.iter().copied().collect();
+    let (mut gone, mut subjects) = (Gone::default(), BTreeSet::<Subject>::new());
+    files.take_out(&identities, |message| {
+        let track = (message.kind == Kind::Track).then(|| message.name.as_deref().unwrap_or_default());
+        gone.note_filed(message.identity, track.map(|event| (event, message.ordered_at())));
+        subjects.extend(named(message).map(|(kind, id, _)| (kind, id)));
+        Ok(())
+    })?;
+    if gone.count() == 0 {
+        return Ok(());
+    }
+    gone.remove(files, census)?;
+    let subjects: Vec<Subject> = subjects.into_iter().collect();
+    subjects.chunks(STEP_RECORDS).try_for_each(|some| renew(files, some, census))
+}
+
+/// Takes those of some messages back that lie in the table.
+fn take_back(files: &Files<'_, '_>, identities: &[Identity], census: &mut Census) -> Result<(), Fault> {
+    let found = rows::of(&mut files.transaction.borrow_mut(), files.workspace, identities)?;
     let (mut gone, mut subjects) = (Gone::default(), BTreeSet::<Subject>::new());
     for (arrived, bytes) in &found {
         let message = record::decode(bytes)?;
         gone.note(*arrived, &message);
         subjects.extend(named(&message).map(|(kind, id, _)| (kind, id)));
     }
-    gone.remove(&mut transaction.borrow_mut(), census)?;
-    renew(transaction, workspace, &subjects.into_iter().collect::<Vec<Subject>>(), census)
+    gone.remove(files, census)?;
+    renew(files, &subjects.into_iter().collect::<Vec<Subject>>(), census)
 }
 
 /// Makes records anew from the messages that name them.
-fn renew(
-    transaction: &RefCell<Transaction<'_>>,
-    workspace: WorkspaceId,
-    subjects: &[Subject],
-    census: &mut Census,
-) -> Result<(), Fault> {
+fn renew(files: &Files<'_, '_>, subjects: &[Subject], census: &mut Census) -> Result<(), Fault> {
     let mut heard = Heard::new(subjects.iter().map(|(_, id)| *id).collect(), Arc::new(Instants::default()));
-    rows::naming(transaction, workspace, subjects.iter().map(|(_, id)| *id), |_, bytes| {
+    rows::naming(files, &subjects.iter().copied().collect(), |_, bytes| {
         heard.take(record::decode(bytes)?);
         Ok(())
     })?;
-    let mut sheet = Sheet::new(transaction, workspace);
+    let mut sheet = Sheet::new(files.transaction, files.workspace, files.archive);
     let changes = Wipe::plan(&sheet, &taken_out(subjects.to_vec()))?;
     sheet.make(changes)?;
     for bytes in heard.into_records() {

@@ -16,6 +16,10 @@ pub struct Census {
     pub records: [i64; KINDS.len()],
     /// Whether anything was ever deleted.
     pub deleted: bool,
+    /// Messages up to this number of arrival lie in files, the others in the table.
+    pub filed: i64,
+    /// How often rows of the table were removed or changed.
+    pub erasures: i64,
     /// Of which kinds records were left whose first and last track are uncertain. Kept nowhere.
     pub doubtful: [bool; KINDS.len()],
 }
@@ -25,16 +29,16 @@ const KINDS: [RecordKind; 7] = RecordKind::ALL;
 
 const HOLD: &str =
     "select workspace, arrived, messages, organizations, accounts, users, instances, custom_objects, responses,
-    anonymous, deleted from census where workspace = $1 for update";
+    anonymous, deleted, filed, erasures from census where workspace = $1 for update";
 const ALL: &str =
     "select workspace, arrived, messages, organizations, accounts, users, instances, custom_objects, responses,
-    anonymous, deleted from census";
+    anonymous, deleted, filed, erasures from census";
 const ONE: &str =
     "select workspace, arrived, messages, organizations, accounts, users, instances, custom_objects, responses,
-    anonymous, deleted from census where workspace = $1";
+    anonymous, deleted, filed, erasures from census where workspace = $1";
 const KEEP: &str =
     "update census set arrived = $2, messages = $3, organizations = $4, accounts = $5, users = $6, instances = $7,
-    custom_objects = $8, responses = $9, anonymous = $10, deleted = $11 where workspace = $1";
+    custom_objects = $8, responses = $9, anonymous = $10, deleted = $11, filed = $12, erasures = $13 where workspace = $1";
 
 impl Census {
     /// Holds a workspace until the end of the transaction: nobody else changes anything in it meanwhile.
@@ -56,8 +60,21 @@ impl Census {
     /// Writes the numbers.
     pub fn keep(&self, transaction: &mut Transaction<'_>) -> Result<(), Fault> {
         let [a, b, c, d, e, f, g] = &self.records;
-        let params: [&(dyn postgres::types::ToSql + Sync); 11] =
-            [&self.workspace, &self.arrived, &self.messages, a, b, c, d, e, f, g, &self.deleted];
+        let params: [&(dyn postgres::types::ToSql + Sync); 13] = [
+            &self.workspace,
+            &self.arrived,
+            &self.messages,
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            g,
+            &self.deleted,
+            &self.filed,
+            &self.erasures,
+        ];
         transaction.execute(KEEP, &params)?;
         Ok(())
     }
@@ -94,6 +111,8 @@ fn read(row: &postgres::Row) -> Census {
         messages: row.get(2),
         records: std::array::from_fn(|place| row.get(3 + place)),
         deleted: row.get(10),
+        filed: row.get(11),
+        erasures: row.get(12),
         doubtful: [false; KINDS.len()],
     }
 }

@@ -40,7 +40,7 @@ use muster_model::{
 };
 use muster_store::receipt::Receipt;
 
-use crate::{erase, fault::Fault, sql::connection::Transaction};
+use crate::{archive::Archive, erase, fault::Fault, sql::connection::Transaction};
 use census::Census;
 use opened::Opened;
 use plan::{Counts, Plan};
@@ -49,13 +49,13 @@ use sheet::Sheet;
 /// Folds a workspace's batches in; what became of each.
 pub fn fold(
     transaction: &RefCell<Transaction<'_>>,
-    workspace: WorkspaceId,
-    ids: IdSpace,
+    (workspace, ids): (WorkspaceId, IdSpace),
+    archive: &Archive,
     batches: &[&Opened<'_>],
 ) -> Result<(Vec<Receipt>, Counts, Census), Fault> {
     let mut census = Census::hold(&mut transaction.borrow_mut(), workspace)?;
     let plan = Plan::make(&mut transaction.borrow_mut(), workspace, ids, &census, batches)?;
-    let mut sheet = Sheet::new(transaction, workspace);
+    let mut sheet = Sheet::new(transaction, workspace, archive);
     let messages = || plan.kept.iter().map(|kept| &kept.message);
     sheet.fetch(messages().flat_map(|message| named(message).map(|(kind, id, _)| (kind, id)).collect::<Vec<_>>()))?;
     sheet.fetch_parents()?;
@@ -65,7 +65,7 @@ pub fn fold(
     rows::write(&mut transaction.borrow_mut(), workspace, &plan, &mut census)?;
     write::write(sheet, &mut census)?;
     plan.write(&mut transaction.borrow_mut(), workspace)?;
-    erase::carry_out(transaction, workspace, ids, &plan, &mut census)?;
+    erase::carry_out(transaction, (workspace, ids), archive, &plan, &mut census)?;
     census.keep(&mut transaction.borrow_mut())?;
     let counts = plan.counts();
     Ok((plan.receipts, counts, census))

@@ -8,6 +8,7 @@ use muster_model::{
     kind::Kind,
     message::{Message, Named},
     profile::Span,
+    time::Micros,
 };
 use muster_store::catalogue::Stated;
 
@@ -136,8 +137,13 @@ pub struct EventDays(BTreeMap<(Vec<u8>, Day), (i64, Span)>);
 impl EventDays {
     /// Counts a track; another message counts as nothing.
     pub fn add(&mut self, message: &Message<'_>) {
-        let Some(event) = event(message) else { return };
-        let at = message.ordered_at();
+        if let Some(event) = event(message) {
+            self.count(event, message.ordered_at());
+        }
+    }
+
+    /// Counts a track of this name at this instant in the order of statements.
+    pub fn count(&mut self, event: &str, at: Micros) {
         let (events, span) = self.0.entry((event.as_bytes().to_vec(), Day::of(at))).or_default();
         *events += 1;
         span.take_in(at);
@@ -151,7 +157,7 @@ impl EventDays {
         let events: Vec<&[u8]> = self.0.keys().map(|(event, _)| event.as_slice()).collect();
         let days: Vec<i32> = self.0.keys().map(|(_, day)| day.0).collect();
         let counts: Vec<i64> = self.0.values().map(|(count, _)| *count).collect();
-        let bound = |pick: fn(&Span) -> Option<muster_model::time::Micros>| {
+        let bound = |pick: fn(&Span) -> Option<Micros>| {
             self.0.values().map(|(_, span)| At(pick(span).unwrap_or_default())).collect::<Vec<At>>()
         };
         let (first, last) = (bound(Span::first), bound(Span::last));

@@ -13,7 +13,7 @@ use muster_model::{
 use muster_store::{deletion::Changes, error::ReadError, records::Records};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::{fault::Fault, read::book::Book, sql::connection::Transaction};
+use crate::{archive::Archive, fault::Fault, read::book::Book, sql::connection::Transaction};
 
 /// A record before the transaction and now.
 pub struct Slot {
@@ -36,8 +36,12 @@ pub struct Sheet<'t, 'c> {
 
 impl<'t, 'c> Sheet<'t, 'c> {
     /// An empty one.
-    pub fn new(transaction: &'t RefCell<Transaction<'c>>, workspace: WorkspaceId) -> Sheet<'t, 'c> {
-        let book = Book::new(transaction, workspace);
+    pub fn new(
+        transaction: &'t RefCell<Transaction<'c>>,
+        workspace: WorkspaceId,
+        archive: &'t Archive,
+    ) -> Sheet<'t, 'c> {
+        let book = Book::new(transaction, workspace, archive);
         Sheet { book, slots: RefCell::default(), said: FxHashMap::default(), related: FxHashSet::default() }
     }
 

@@ -5,6 +5,7 @@
 //! when somebody asks for it.
 
 use std::{
+    cell::RefCell,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -13,16 +14,18 @@ use muster_store::{
     error::ReadError,
     follow::{FollowPage, Follower, Following, Letter, LetterId, PageLimit, Standing, gone},
 };
+use parking_lot::Mutex;
 use postgres::error::SqlState;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::{
     letters::{self, Came, Settled},
-    page::{self, Looked, Page},
+    page::{self, KeptPiece, Looked, Page},
 };
 use crate::{
     cluster::Inner,
     fault::Fault,
+    read::book::Book,
     sql::{
         aside::Aside,
         connection::{Connection, Mode, Transaction},
@@ -61,6 +64,8 @@ pub struct Follow {
     looked: Looked,
     /// What is known to have arrived, whatever this node knows else.
     arrived: i64,
+    /// What was read of files and not handed out yet.
+    piece: Arc<Mutex<KeptPiece>>,
     /// Letters that there are at the most; nothing until they were counted.
     letters: Option<u64>,
 }
@@ -89,6 +94,7 @@ impl Follow {
             tried_at: None,
             looked: Looked::default(),
             arrived: here,
+            piece: Arc::default(),
             letters: None,
         })
     }
@@ -244,8 +250,10 @@ impl Following for Follow {
             return Ok(FollowPage::default());
         }
         let (workspace, here) = (self.follower.workspace, self.here);
+        let (piece, archive) = (Arc::clone(&self.piece), Arc::clone(&self.inner.archive));
         let read = move |connection: &mut Connection| {
-            page::read(&mut connection.begin(Mode::Read, Some(workspace))?, workspace, here, limit)
+            let transaction = RefCell::new(connection.begin(Mode::Read, Some(workspace))?);
+            page::read(&Book::new(&transaction, workspace, &archive), here, limit, &mut piece.lock())
         };
         let Some(Page { arrived, records, end, more }) = self.ask(Otherwise::StandsBy, read)? else {
             return Ok(FollowPage::default());
@@ -340,12 +348,15 @@ impl Following for Follow {
     fn standing(&mut self) -> Result<Standing, ReadError> {
         let (id, workspace) = (self.follower.id.0 as i64, self.follower.workspace);
         let from = self.holds.then_some(self.here);
-        let count = move |transaction: &mut Transaction<'_>| {
-            let Some(place) = place(transaction, id)? else { return Err(Fault::Read(gone())) };
-            let (pending, arrived) = page::pending(transaction, workspace, from.unwrap_or(place))?;
+        let archive = Arc::clone(&self.inner.archive);
+        let count = move |connection: &mut Connection| {
+            let transaction = RefCell::new(connection.begin(Mode::Read, Some(workspace))?);
+            let Some(place) = place(&mut transaction.borrow_mut(), id)? else { return Err(Fault::Read(gone())) };
+            let book = Book::new(&transaction, workspace, &archive);
+            let (pending, arrived) = page::pending(&book, from.unwrap_or(place))?;
             Ok((place, Standing { pending, accepted: arrived as u64 }))
         };
-        let (place, standing) = self.inner.wait_for(self.inner.pool.read(workspace, count))??;
+        let (place, standing) = self.inner.wait_for(self.inner.pool.ask(count))??;
         if !self.holds && place != self.kept {
             self.stand(place);
         }

@@ -11,7 +11,14 @@ use parking_lot::Mutex;
 use postgres::types::ToSql;
 use tokio::time::timeout;
 
-use crate::{cluster::Inner, fault::Fault, fold::census::Census, sql::connection::Transaction};
+use crate::{
+    archive::arrivals::{self, Piece},
+    cluster::Inner,
+    fault::Fault,
+    fold::census::Census,
+    read::book::Book,
+    sql::connection::Transaction,
+};
 
 /// Between two looks whether something has arrived that another node folded in.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -42,8 +49,66 @@ pub struct Page {
     pub more: bool,
 }
 
-/// Reads a page.
-pub fn read(
+/// A piece of the history that is kept between two pages, and how often something had been erased when it was read.
+pub type KeptPiece = Option<(i64, Piece)>;
+
+/// Reads a page: of files, and then of the table.
+pub fn read(book: &Book<'_, '_>, place: i64, limit: PageLimit, kept: &mut KeptPiece) -> Result<Page, Fault> {
+    let census = Census::look(&mut book.transaction(), book.of())?.unwrap_or_default();
+    let mut page = Page { arrived: Vec::new(), records: Vec::new(), end: place, more: false };
+    while page.end < census.filed {
+        let there = |(erasures, piece): &(i64, Piece)| *erasures == census.erasures && piece.covers(page.end);
+        let piece = match kept.take().filter(there) {
+            Some((_, piece)) => piece,
+            None => arrivals::read(book, page.end, census.filed)?,
+        };
+        page.more = !add(&mut page, &piece, limit);
+        *kept = Some((census.erasures, piece));
+        if page.more {
+            return Ok(page);
+        }
+    }
+    *kept = None;
+    if page.arrived.is_empty() {
+        return of_table(&mut book.transaction(), book.of(), page.end, limit);
+    }
+    let (messages, bytes) =
+        (limit.messages.saturating_sub(page.arrived.len()), limit.bytes.saturating_sub(bytes(&page)));
+    let left = PageLimit { messages: messages.max(1), bytes };
+    let next = of_table(&mut book.transaction(), book.of(), page.end, left)?;
+    // One message comes in any case, and then may be one too many.
+    if messages == 0 || next.records.first().is_some_and(|first| first.len() > bytes) {
+        page.more = !next.arrived.is_empty();
+        return Ok(page);
+    }
+    page.arrived.extend(next.arrived);
+    page.records.extend(next.records);
+    (page.end, page.more) = (next.end, next.more);
+    Ok(page)
+}
+
+fn bytes(page: &Page) -> usize {
+    page.records.iter().map(Vec::len).sum()
+}
+
+/// Adds the messages of a piece that come next, and moves behind it; `false` when not all of them fit.
+fn add(page: &mut Page, piece: &Piece, limit: PageLimit) -> bool {
+    let (messages_max, mut taken) = (limit.messages.clamp(1, PAGE_MAX), bytes(page));
+    for (arrived, record) in piece.after(page.end) {
+        taken += record.len();
+        if page.arrived.len() == messages_max || (taken > limit.bytes && !page.arrived.is_empty()) {
+            return false;
+        }
+        page.arrived.push(arrived);
+        page.records.push(record.to_vec());
+        page.end = arrived;
+    }
+    page.end = piece.end();
+    true
+}
+
+/// The next messages of the table.
+fn of_table(
     transaction: &mut Transaction<'_>,
     workspace: WorkspaceId,
     place: i64,
@@ -66,15 +131,19 @@ pub fn read(
 }
 
 /// How many messages come after a place, and how many have arrived; rather too many when that is a lot.
-pub fn pending(transaction: &mut Transaction<'_>, workspace: WorkspaceId, place: i64) -> Result<(u64, i64), Fault> {
-    let arrived = Census::look(transaction, workspace)?.map_or(0, |census| census.arrived);
+pub fn pending(book: &Book<'_, '_>, place: i64) -> Result<(u64, i64), Fault> {
+    let Census { arrived, filed, .. } = Census::look(&mut book.transaction(), book.of())?.unwrap_or_default();
     let behind = (arrived - place).max(0);
     if behind == 0 {
         return Ok((0, arrived));
     }
-    let params: [&(dyn ToSql + Sync); 3] = [&(workspace.0 as i32), &place, &COUNTED_MAX];
-    let counted: i64 = transaction.query_one(COUNT, &params)?.get(0);
-    Ok((if counted < COUNTED_MAX { counted } else { behind } as u64, arrived))
+    if behind > COUNTED_MAX {
+        return Ok((behind as u64, arrived));
+    }
+    let params: [&(dyn ToSql + Sync); 3] = [&book.workspace(), &place, &COUNTED_MAX];
+    let in_table: i64 = book.transaction().query_one(COUNT, &params)?.get(0);
+    let in_files = if place < filed { arrivals::count(book, place)? } else { 0 };
+    Ok((in_table as u64 + in_files, arrived))
 }
 
 /// When the table was last looked at.

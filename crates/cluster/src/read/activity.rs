@@ -1,7 +1,12 @@
-//! How much happened: names of events from what is counted when messages are folded in, days of a record from its tracks.
+//! How much happened: names of events from what is counted when messages are folded in, days of a record from its tracks, and from
+//! what files counted of theirs when they were written.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
+use muster_history::{
+    counted::{Counted, Subject},
+    wanted::Wanted,
+};
 use muster_model::{
     day::Day,
     id::{RecordId, WorkspaceId},
@@ -10,10 +15,8 @@ use muster_model::{
 };
 use muster_store::{
     Answer,
-    activity::{
-        Activity, DailyPage, DailyQuery, DailyRow, DayActivity, EventActivity, EventName, EventNames, OtherEvents,
-    },
-    attribution::{Attributor, Subject},
+    activity::{Activity, DailyPage, DailyQuery, DailyRow, DayActivity, EventName, EventNames, OtherEvents},
+    attribution::Attributor,
     error::ReadError,
     record,
 };
@@ -111,18 +114,11 @@ fn daily(book: &Book<'_, '_>, query: &DailyQuery) -> Result<DailyPage, Fault> {
         let account = Parent { id, external_id: profile.external_id.clone() };
         let of_days = activity(book, &mut attributor, (RecordKind::Account, id), days, query.event.as_deref())?;
         for DayActivity { day, by_event, .. } in of_days {
-            rows.extend(by_event.into_iter().map(|activity| DailyRow { day, account: account.clone(), activity }));
+            let chosen = by_event.into_iter().filter(|one| query.event.as_ref().is_none_or(|name| one.name == *name));
+            rows.extend(chosen.map(|activity| DailyRow { day, account: account.clone(), activity }));
         }
     }
     Ok(DailyPage { rows, next: next.filter(|_| accounts.len() > limit) })
-}
-
-/// What is counted of one day.
-#[derive(Default)]
-struct Tally {
-    events: u64,
-    users: HashSet<RecordId>,
-    by_event: HashMap<Box<str>, (u64, HashSet<RecordId>)>,
 }
 
 /// What belongs to a record on each day.
@@ -130,28 +126,29 @@ fn activity(
     book: &Book<'_, '_>,
     attributor: &mut Attributor<Book<'_, '_>>,
     record_wanted: (RecordKind, RecordId),
-    (first, last): (Day, Day),
+    days: (Day, Day),
     event: Option<&str>,
 ) -> Result<Vec<DayActivity>, Fault> {
     let candidates = candidates::of(book, record_wanted)?;
-    let (from, until) = (At(first.start()), At(last.end()));
-    let (workspace, track, event) = (book.workspace(), i16::from(Kind::Track as u8), event.map(str::as_bytes));
-    let mut tallies: BTreeMap<Day, Tally> = BTreeMap::new();
-    let (mut known, several) = (BTreeSet::new(), candidates::ways(&candidates).len() > 1);
-    let mut counted = 0;
-    for (by, wanted) in candidates::ways(&candidates) {
-        // No track takes a place later than it was sent.
+    let (from, until) = (days.0.start(), days.1.end());
+    let (workspace, track, name) = (book.workspace(), i16::from(Kind::Track as u8), event.map(str::as_bytes));
+    let ways = candidates::ways(&candidates);
+    // A track counts on the day of its timestamp or on an earlier one, never on a later one.
+    let wanted = Wanted { candidates, first: Some(from), ..Wanted::default() };
+    let mut counted = Counted::new(Subject::new(record_wanted, wanted), days, book.ids()?);
+    let (mut known, several, mut looked_at) = (BTreeSet::new(), ways.len() > 1, 0);
+    for (by, wanted) in ways {
         let sql = format!(
             "select record from message where workspace = $1 and message.{} = any($2) and kind = $3 and sent_at >= $4
                 and ordered_at >= $4 and ordered_at < $5 and ($6::bytea is null or event = $6){}",
             by.column, by.only
         );
-        let params: [&(dyn ToSql + Sync); 6] = [&workspace, &wanted, &track, &from, &until, &event];
+        let params: [&(dyn ToSql + Sync); 6] = [&workspace, &wanted, &track, &At(from), &At(until), &name];
         let cursor = book.transaction().open_cursor(&sql, &params)?;
         loop {
             let rows = book.transaction().fetch(&cursor)?;
-            counted += rows.len();
-            if counted > TRACKS_MAX {
+            looked_at += rows.len();
+            if looked_at > TRACKS_MAX {
                 let what = "more happened on these days than one answer may count; ask for fewer days".to_owned();
                 return Err(ReadError::TooLarge { what }.into());
             }
@@ -160,41 +157,14 @@ fn activity(
             }
             for row in &rows {
                 let message = record::decode(row.get(0))?;
-                if several && !known.insert(message.identity) {
-                    continue;
-                }
-                let place = attributor.place(Subject::of(&message))?;
-                if place.belongs_to(record_wanted) {
-                    let tally = tallies.entry(Day::of(message.ordered_at())).or_default();
-                    tally.add(message.name.as_deref().unwrap_or_default(), place.user.map(|user| user.id));
+                if !several || known.insert(message.identity) {
+                    counted.row(&message, attributor)?;
                 }
             }
         }
     }
-    Ok(tallies.into_iter().map(|(day, tally)| tally.into_day(day)).collect())
-}
-
-impl Tally {
-    fn add(&mut self, event: &str, user: Option<RecordId>) {
-        self.events += 1;
-        self.users.extend(user);
-        if !self.by_event.contains_key(event) {
-            self.by_event.insert(event.into(), Default::default());
-        }
-        if let Some((events, users)) = self.by_event.get_mut(event) {
-            *events += 1;
-            users.extend(user);
-        }
+    for segment in book.segments()?.iter().filter(|segment| segment.last >= from) {
+        counted.file(&*book.archive().footers().of(segment)?, attributor)?;
     }
-
-    fn into_day(self, day: Day) -> DayActivity {
-        let of_event = |(name, (events, users)): (Box<str>, (u64, HashSet<RecordId>))| EventActivity {
-            name: name.into(),
-            events,
-            users: users.len() as u64,
-        };
-        let mut by_event: Vec<EventActivity> = self.by_event.into_iter().map(of_event).collect();
-        by_event.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-        DayActivity { day, events: self.events, users: self.users.len() as u64, by_event }
-    }
+    Ok(counted.finish())
 }

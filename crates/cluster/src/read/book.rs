@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use muster_history::manifest::Segment;
 use muster_model::{
     association::Statement,
     deletion::Subject,
@@ -19,6 +20,7 @@ use postgres::Row;
 use rustc_hash::FxHashSet;
 
 use crate::{
+    archive::Archive,
     fault::Fault,
     fold::write::number,
     sql::{
@@ -47,11 +49,16 @@ const UNRELATE_ALL: &str = "delete from child where workspace = $1 and parent_ki
 pub struct Book<'t, 'c> {
     transaction: &'t RefCell<Transaction<'c>>,
     workspace: WorkspaceId,
+    archive: &'t Archive,
 }
 
 impl<'t, 'c> Book<'t, 'c> {
-    pub fn new(transaction: &'t RefCell<Transaction<'c>>, workspace: WorkspaceId) -> Book<'t, 'c> {
-        Book { transaction, workspace }
+    pub fn new(
+        transaction: &'t RefCell<Transaction<'c>>,
+        workspace: WorkspaceId,
+        archive: &'t Archive,
+    ) -> Book<'t, 'c> {
+        Book { transaction, workspace, archive }
     }
 
     /// The transaction, for statements of one's own.
@@ -71,9 +78,22 @@ impl<'t, 'c> Book<'t, 'c> {
 
     /// How the workspace derives the ids of its records.
     pub fn ids(&self) -> Result<IdSpace, Fault> {
-        let row = self.transaction().query_opt(NAME, &[&self.workspace()])?;
-        let name: String = row.ok_or(Fault::Damaged("a workspace"))?.get(0);
-        Ok(IdSpace::new(&name))
+        Ok(IdSpace::new(&self.name()?))
+    }
+
+    /// What the workspace is called.
+    pub fn name(&self) -> Result<String, Fault> {
+        name(&mut self.transaction(), self.workspace)
+    }
+
+    /// What is known of files.
+    pub fn archive(&self) -> &'t Archive {
+        self.archive
+    }
+
+    /// The files of the workspace's history that count.
+    pub fn segments(&self) -> Result<Vec<Arc<Segment>>, Fault> {
+        self.archive.segments(&mut self.transaction(), self.workspace)
     }
 
     pub fn profile_of(&self, (kind, id): Subject) -> Result<Option<Arc<Profile>>, Fault> {
@@ -178,6 +198,12 @@ impl Records for Book<'_, '_> {
         }
         Ok(found.into_iter().collect())
     }
+}
+
+/// What a workspace is called.
+pub fn name(transaction: &mut Transaction<'_>, workspace: WorkspaceId) -> Result<String, Fault> {
+    let row = transaction.query_opt(NAME, &[&(workspace.0 as i32)])?;
+    Ok(row.ok_or(Fault::Damaged("a workspace"))?.get(0))
 }
 
 /// The profile in a column.

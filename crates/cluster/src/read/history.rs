@@ -1,17 +1,17 @@
 //! Timelines.
 //!
-//! For everyone whose tracks may belong to a record the newest few are fetched, and of all these the newest are looked at,
-//! until a page is full. Attribution decides which belong.
+//! For everyone whose tracks may belong to a record the newest few are fetched from the table, and of all these the newest are
+//! looked at, until a page is full; then files are, as far as they may change it. Attribution decides which belong.
 
 use std::collections::BTreeSet;
 
-use muster_model::{id::WorkspaceId, kind::Kind, message::Message, time::Micros};
+use muster_history::{timeline::Timeline, wanted::Wanted};
+use muster_model::{id::WorkspaceId, kind::Kind, time::Micros};
 use muster_store::{
     Answer,
-    attribution::{Attributor, Place, Subject},
-    candidates::Candidates,
+    attribution::Attributor,
     error::ReadError,
-    history::{Event, EventCursor, EventPage, EventsQuery, History},
+    history::{EventCursor, EventPage, EventsQuery, History},
     record,
 };
 use postgres::types::ToSql;
@@ -28,52 +28,57 @@ use crate::{
 
 /// Candidates that a page may cost before it ends early.
 const LOOKED_AT_MAX: usize = 100_000;
+/// How many times the rows of a scan a page may cost, of those in files, before it ends early.
+const SCANS: u64 = 10;
 /// Candidates that are fetched at a time, at least.
 const FETCHED_MIN: usize = 64;
 
 impl History for Cluster {
     fn events(&self, workspace: WorkspaceId, query: EventsQuery) -> Answer<'_, EventPage, ReadError> {
-        self.with_book(workspace, move |book| {
-            let candidates = candidates::of(book, query.subject)?;
-            let mut attributor = Attributor::new(*book, book.ids()?);
-            page(book, &candidates, &query, |message| Ok(attributor.place(Subject::of(message))?))
-        })
+        let rows_max = self.inner.options.scan_max as u64 * SCANS;
+        self.with_book(workspace, move |book| page(book, &query, rows_max))
     }
 }
 
-fn page(
-    book: &Book<'_, '_>,
-    candidates: &Candidates,
-    query: &EventsQuery,
-    mut place: impl FnMut(&Message<'_>) -> Result<Place, Fault>,
-) -> Result<EventPage, Fault> {
-    let limit = query.limit.max(1);
-    let ways = candidates::ways(candidates);
-    let (mut events, mut from, mut looked_at) = (Vec::new(), query.from, 0);
+fn page(book: &Book<'_, '_>, query: &EventsQuery, rows_max: u64) -> Result<EventPage, Fault> {
+    let mut wanted = Wanted { candidates: candidates::of(book, query.subject)?, ..Wanted::default() };
+    let ways = candidates::ways(&wanted.candidates);
     if ways.is_empty() {
-        return Ok(EventPage { events, next: None });
+        return Ok(EventPage { events: Vec::new(), next: None });
     }
-    let fetched = (limit + 1).max(FETCHED_MIN);
+    Timeline::<Book<'_, '_>>::narrow(query, &mut wanted);
+    let ids = book.ids()?;
+    let mut page = Timeline::new(query, Attributor::new(*book, ids), ids);
+    let in_table = offer_table(book, &ways, (query, &wanted), &mut page)?;
+    let segments = book.segments()?;
+    let in_files = page.offer_files(segments.iter().collect(), book.archive().footers(), &wanted, rows_max)?;
+    Ok(page.into_page(in_table.max(in_files)))
+}
+
+/// Offers what the table has. Where the page has to end early, everything after an instant was looked at; that instant.
+fn offer_table(
+    book: &Book<'_, '_>,
+    ways: &[(By, Vec<Id>)],
+    (query, wanted): (&EventsQuery, &Wanted),
+    page: &mut Timeline<'_, Book<'_, '_>>,
+) -> Result<Option<Micros>, Fault> {
+    let fetched = (query.limit.max(1) + 1).max(FETCHED_MIN);
+    let (mut from, mut looked_at) = (query.from, 0);
     loop {
-        let found = newest(book, &ways, query, from, fetched)?;
+        let found = newest(book, ways, query, from, fetched)?;
         for row in &found {
-            let message = record::decode(&row.record)?;
-            let belongs = place(&message)?;
-            if belongs.belongs_to(query.subject) {
-                if events.len() == limit {
-                    let next = events.last().map(cursor);
-                    return Ok(EventPage { events, next });
-                }
-                events.push(Event::of(&message, belongs));
-            }
+            page.offer(&record::decode(&row.record)?, wanted)?;
         }
         looked_at += found.len();
-        let Some(last) = found.last().filter(|_| found.len() == fetched) else {
-            return Ok(EventPage { events, next: None });
-        };
+        let Some(last) = found.last().filter(|_| found.len() == fetched) else { return Ok(None) };
         from = Some(last.place);
-        if looked_at >= LOOKED_AT_MAX {
-            return Ok(EventPage { events, next: from });
+        let at = last.place.timestamp;
+        if !page.may_take(at) {
+            return Ok(None);
+        }
+        // Every page gets further, however much happened at one instant.
+        if looked_at >= LOOKED_AT_MAX && query.from.is_none_or(|from| at < from.timestamp) {
+            return Ok(Some(at));
         }
     }
 }
@@ -121,8 +126,4 @@ fn newest(
     found.retain(|(place, _)| known.insert(*place));
     found.truncate(limit);
     Ok(found.into_iter().map(|(place, record)| Found { place, record }).collect())
-}
-
-fn cursor(event: &Event) -> EventCursor {
-    EventCursor { timestamp: event.timestamp, identity: event.identity }
 }

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use muster_history::{
+    statements::{self, Statements, Ties},
+    wanted::{Wanted, heads},
+};
 use muster_model::{
     association::resolve,
     id::{RecordId, WorkspaceId},
@@ -11,14 +15,15 @@ use muster_model::{
 };
 use muster_store::{
     Answer,
+    deletion::Veil,
     error::ReadError,
     history::EventCursor,
-    past::{Past, TraitPage, TraitQuery, TraitStatement, fold::Fold},
+    past::{Past, TraitPage, TraitQuery, fold::Fold},
     record,
 };
 use postgres::types::ToSql;
 
-use super::book::Book;
+use super::{book::Book, candidates};
 use crate::{
     cluster::Cluster,
     fault::Fault,
@@ -26,7 +31,7 @@ use crate::{
 };
 
 /// Messages that one page looks at before it ends early.
-const LOOKED_AT_MAX: i64 = 20_000;
+const LOOKED_AT_MAX: usize = 20_000;
 
 /// The column and the kinds of messages that tell of records of a kind.
 fn told(kind: RecordKind) -> Option<(&'static str, &'static str)> {
@@ -48,7 +53,8 @@ const _: () = assert!(
 
 impl Past for Cluster {
     fn trait_history(&self, workspace: WorkspaceId, query: TraitQuery) -> Answer<'_, TraitPage, ReadError> {
-        self.with_book(workspace, move |book| statements(book, &query))
+        let messages_max = self.inner.options.scan_max;
+        self.with_book(workspace, move |book| trait_page(book, &query, messages_max))
     }
 
     fn as_of(
@@ -61,45 +67,38 @@ impl Past for Cluster {
     }
 }
 
-fn statements(book: &Book<'_, '_>, query: &TraitQuery) -> Result<TraitPage, Fault> {
-    let (mut found, limit) = (Vec::new(), query.limit.max(1));
-    let Some((column, kinds)) = told(query.subject.0) else { return Ok(TraitPage { statements: found, next: None }) };
+fn trait_page(book: &Book<'_, '_>, query: &TraitQuery, messages_max: usize) -> Result<TraitPage, Fault> {
+    let mut page = Statements::new(query);
+    let Some((column, kinds)) = told(query.subject.0) else { return Ok(page.into_page(None)) };
     let sql = format!(
         "select record from message where workspace = $1 and {column} = $2 and {kinds} and (ordered_at, identity) < ($3, $4)
-            order by ordered_at desc, identity desc limit $5"
+            order by ordered_at desc, identity desc"
     );
     let from =
         query.from.unwrap_or(EventCursor { timestamp: Micros::MAX, identity: muster_model::id::Identity(u128::MAX) });
     let (workspace, id) = (book.workspace(), Id::from(query.subject.1));
-    let params: [&(dyn ToSql + Sync); 5] =
-        [&workspace, &id, &At(from.timestamp), &Id::from(from.identity), &LOOKED_AT_MAX];
-    let (mut looked_at, mut last) = (0, None);
-    let (mut next, mut failed) = (None, Ok(()));
+    let params: [&(dyn ToSql + Sync); 4] = [&workspace, &id, &At(from.timestamp), &Id::from(from.identity)];
+    let (mut looked_at, mut in_table) = (0, None);
     book.transaction().each(&sql, &params, |row| {
-        looked_at += 1;
-        let bytes: &[u8] = row.get(0);
-        let message = match record::decode(bytes) {
-            Ok(message) => message,
-            Err(fault) => {
-                failed = Err(fault);
-                return Ok(false);
-            }
-        };
-        last = Some(EventCursor { timestamp: message.ordered_at(), identity: message.identity });
-        if let Some(statement) = TraitStatement::of(&message, query.subject, &query.key) {
-            if found.len() == limit {
-                next = found.last().map(TraitStatement::place);
-                return Ok(false);
-            }
-            found.push(statement);
+        let message = record::decode(row.get(0))?;
+        let at = message.ordered_at();
+        if !page.may_take(at) {
+            return Ok(false);
         }
+        // Every page gets further, however much was said at one instant.
+        if looked_at >= LOOKED_AT_MAX && at < from.timestamp {
+            in_table = Some(at);
+            return Ok(false);
+        }
+        looked_at += 1;
+        page.offer(&message);
         Ok(true)
     })?;
-    failed?;
-    if next.is_none() && looked_at == LOOKED_AT_MAX {
-        next = last;
-    }
-    Ok(TraitPage { statements: found, next })
+    let (segments, ids) = (book.segments()?, book.ids()?);
+    let veil = Veil::default();
+    let footers = book.archive().footers();
+    let in_files = page.offer_files(segments.iter().collect(), footers, (ids, &veil), messages_max)?;
+    Ok(page.into_page(in_table.max(in_files)))
 }
 
 fn as_of(book: &Book<'_, '_>, (kind, id): (RecordKind, RecordId), at: Micros) -> Result<Option<Arc<Profile>>, Fault> {
@@ -121,6 +120,11 @@ fn as_of(book: &Book<'_, '_>, (kind, id): (RecordKind, RecordId), at: Micros) ->
         }
         Ok(true)
     })?;
+    let (ids, veil) = (book.ids()?, Veil::default());
+    for segment in book.segments()? {
+        let footer = book.archive().footers().of(&segment)?;
+        statements::fold(&footer, (ids, &veil), (kind, id), at, &mut fold)?;
+    }
     let seen = seen_until(book, &now, at)?;
     Ok(Some(Arc::new(fold.into_profile(&now, seen))))
 }
@@ -142,6 +146,7 @@ fn seen_until(book: &Book<'_, '_>, now: &Profile, at: Micros) -> Result<Span, Fa
             seen.take_in(at);
         }
     }
+    seen_in_files(book, now, at, &mut seen)?;
     if !user.tied {
         return Ok(seen);
     }
@@ -158,4 +163,25 @@ fn seen_until(book: &Book<'_, '_>, now: &Profile, at: Micros) -> Result<Span, Fa
         })?;
     }
     Ok(seen)
+}
+
+fn seen_in_files(book: &Book<'_, '_>, user: &Profile, at: Micros, seen: &mut Span) -> Result<(), Fault> {
+    let segments = book.segments()?;
+    if segments.is_empty() {
+        return Ok(());
+    }
+    let candidates = candidates::of(book, (RecordKind::User, user.id))?;
+    let wanted = Wanted { candidates, ..Wanted::default() };
+    let (filter, ids) = (wanted.filter(), book.ids()?);
+    let mut ties = Ties::new(*book, ids, at);
+    for segment in segments {
+        let footer = book.archive().footers().of(&segment)?;
+        heads(&footer, ids, (&wanted, &filter), |_, head| {
+            if ties.is_of(&head, user.id)? {
+                seen.take_in(head.ordered_at());
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
 }

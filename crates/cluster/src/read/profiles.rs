@@ -53,7 +53,7 @@ impl Cluster {
             let (wanted, reader) = (inner.fresh(Some(workspace)).await?, Arc::clone(&inner));
             let ask = move |connection: &mut crate::sql::connection::Connection| {
                 let transaction = RefCell::new(reader.begin_fresh(connection, Some(workspace), &wanted)?);
-                read(&Book::new(&transaction, workspace))
+                read(&Book::new(&transaction, workspace, &reader.archive))
             };
             Ok(inner.pool.ask(ask).await?)
         })

@@ -5,6 +5,7 @@
 
 use std::{cell::RefCell, sync::Arc};
 
+use muster_history::wanted::{Wanted, heads};
 use muster_model::{
     association::Statement,
     deletion::Subject,
@@ -16,6 +17,7 @@ use muster_model::{
 };
 use muster_store::{
     attribution::{self, Attributor},
+    candidates::Candidates,
     error::ReadError,
     lists::kept_seen,
     record,
@@ -66,6 +68,7 @@ fn counted(book: &Book<'_, '_>, profile: &Profile, go_on: &dyn Fn() -> bool) -> 
             looking.ahead(by, &wanted)?;
         }
     }
+    looking.files(candidates)?;
     Ok(looking.seen)
 }
 
@@ -147,6 +150,25 @@ impl Looking<'_, '_, '_> {
             }
         }
         Ok(any)
+    }
+
+    /// Looks at all tracks in files.
+    fn files(&mut self, candidates: Candidates) -> Result<(), Fault> {
+        let wanted = Wanted { candidates, ..Wanted::default() };
+        let (filter, ids) = (wanted.filter(), self.book.ids()?);
+        for segment in self.book.segments()? {
+            self.go_on()?;
+            let footer = self.book.archive().footers().of(&segment)?;
+            let (attributor, seen, record) = (&mut self.attributor, &mut self.seen, self.record);
+            heads(&footer, ids, (&wanted, &filter), |_, head| {
+                let track = head.subject();
+                if attributor.place(track)?.belongs_to(record) {
+                    seen.take_in(track.at);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// Fails once nobody waits any more.

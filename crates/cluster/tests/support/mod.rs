@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
-use muster_cluster::{Cluster, Options, migrate};
+use muster_cluster::{Cluster, FiledRows, MergedFiles, Options, migrate};
 use postgres::{Client, NoTls};
+use tempfile::TempDir;
 
 const POSTGRESQL: &str = "MUSTER_TEST_POSTGRESQL_URL";
 const NATS: &str = "MUSTER_TEST_NATS_URL";
@@ -25,7 +26,7 @@ fn aside<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
 }
 
 /// What the tables are made of.
-const TABLES: &str = include_str!("../../migrations/0001.sql");
+const TABLES: [&str; 2] = [include_str!("../../migrations/0001.sql"), include_str!("../../migrations/0002.sql")];
 /// Held while the template is made.
 const TEMPLATE_LOCK: i64 = 0x7465_6d70;
 
@@ -58,6 +59,8 @@ pub struct Place {
     nats: String,
     pub state_url: String,
     pub journal_url: String,
+    /// Where its bucket is: a folder.
+    bucket: TempDir,
 }
 
 impl Place {
@@ -83,7 +86,8 @@ impl Place {
             let make = format!("create database {database} template {template} owner muster_test");
             client.batch_execute(&make).expect("a database");
         });
-        Place { name, admin_url, nats, state_url, journal_url }
+        let bucket = tempfile::tempdir().expect("a folder");
+        Place { name, admin_url, nats, state_url, journal_url, bucket }
     }
 
     /// What the names of its streams begin with.
@@ -96,10 +100,38 @@ impl Place {
         self.nats.split(',').map(|server| server.parse().expect("a server")).collect()
     }
 
-    /// Options for tests: little patience.
+    /// Where its history goes.
+    pub fn history_url(&self) -> String {
+        format!("file://{}/bucket", self.bucket.path().display())
+    }
+
+    /// Options for tests: little patience, and files of few messages.
     pub fn options(&self) -> Options {
+        self.options_with(&self.history_url())
+    }
+
+    /// The same with another bucket.
+    pub fn options_with(&self, history_url: &str) -> Options {
         let options = Options::new(&self.state_url, &self.journal_url).expect("URLs that are right");
-        Options { readers: 2, freshness_timeout: Duration::from_secs(30), ..options }
+        let options = options.with_history(history_url, Vec::new()).expect("a bucket");
+        Options {
+            readers: 2,
+            freshness_timeout: Duration::from_secs(30),
+            directory: self.bucket.path().join("node"),
+            filed_rows: FiledRows { rows_max: 20, bytes_max: 1 << 20 },
+            merged_files: MergedFiles { files_min: 3, file_bytes_max: 96 << 20 },
+            ..options
+        }
+    }
+
+    /// Rows of a table, of all workspaces.
+    pub fn count(&self, table: &str) -> i64 {
+        let (base, _) = self.admin_url.rsplit_once('/').expect("the URL of a database");
+        let (url, count) = (format!("{base}/{}", self.name), format!("select count(*) from {table}"));
+        aside(move || {
+            let mut client = Client::connect(&url, NoTls).expect("PostgreSQL answers");
+            client.query_one(&count, &[]).expect("a table").get(0)
+        })
     }
 
     pub fn open(&self, options: Options) -> Cluster {

@@ -16,7 +16,9 @@ impl Subject for Place {
         Place::open(self, Options { queue_batches_max: 1, queue_bytes_max: 1, ..self.options() })
     }
 
-    async fn settle(&self, _: &Cluster) {}
+    async fn settle(&self, store: &Cluster) {
+        store.file_everything().await.expect("the history goes into files");
+    }
 
     async fn abandon(&self, store: Cluster) {
         drop(store);

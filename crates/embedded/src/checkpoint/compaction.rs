@@ -9,18 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use muster_history::{
+    compact::{self, Bounds, Plan},
+    manifest::{Manifest, Segment},
+};
 use muster_store::error::ReadError;
 use tracing::{error, info, warn};
 
 use super::Checkpointer;
-use crate::{
-    disk,
-    error::state_failed,
-    history::{
-        compact::{self, Plan},
-        manifest::{Manifest, Segment},
-    },
-};
+use crate::{error::state_failed, history::manifest, options::Options};
 
 /// For so long nothing comes in before the store counts as at rest.
 const REST: Duration = Duration::from_secs(30);
@@ -101,6 +98,11 @@ fn time_left((since, before): Filled, (now, filled): Filled) -> Option<Duration>
     (grown > 0.0).then(|| Duration::try_from_secs_f64(took * (1.0 - filled).max(0.0) / grown).unwrap_or(Duration::MAX))
 }
 
+/// Which files are worth merging.
+fn bounds(options: &Options) -> Bounds {
+    Bounds { files_min: options.compaction_files_min, file_bytes_max: options.compaction_file_bytes_max }
+}
+
 impl Checkpointer {
     /// Merges what waited for a time with less to do.
     pub(super) fn compact_what_waits(&mut self) {
@@ -118,7 +120,7 @@ impl Checkpointer {
             let manifest = Arc::clone(&self.views.look().manifest);
             let left = self.time_left();
             let (workspaces, at_rest) = (self.registry.workspace_ids(), self.forecast.is_at_rest());
-            let plan = |at_rest| compact::plan(&manifest, &workspaces, &self.options, at_rest);
+            let plan = |at_rest| compact::plan(&manifest, &workspaces, bounds(&self.options), at_rest);
             let Some(plan) = plan(at_rest) else {
                 self.forecast.waits = !at_rest && plan(true).is_some();
                 return;
@@ -178,8 +180,10 @@ impl Checkpointer {
     fn replace(&self, inputs: &[Arc<Segment>], outputs: Vec<Arc<Segment>>) -> Result<(), ReadError> {
         let state = &self.views.state;
         let mut batch = state.batch();
-        inputs.iter().for_each(|segment| batch.remove(&state.manifest, segment.key()));
-        outputs.iter().for_each(|segment| batch.insert(&state.manifest, segment.key(), segment.value()));
+        inputs.iter().for_each(|segment| batch.remove(&state.manifest, manifest::key(segment)));
+        outputs
+            .iter()
+            .for_each(|segment| batch.insert(&state.manifest, manifest::key(segment), manifest::value(segment)));
         batch.commit().map_err(|error| self.stop(state_failed(&error)))?;
         self.views.change(|current| {
             let mut manifest = Manifest::clone(&current.manifest);
@@ -190,7 +194,7 @@ impl Checkpointer {
         let _names = self.views.names.lock();
         for segment in inputs {
             // Whoever still reads it has it open.
-            if let Err(fault) = segment.file().and_then(|_| disk::remove_if_there(&segment.path)) {
+            if let Err(fault) = segment.remove() {
                 warn!(error = %fault, file = segment.relative_path, "a merged file could not be removed; the next start removes it");
             }
         }
@@ -202,6 +206,7 @@ impl Checkpointer {
 mod tests {
     use std::path::Path;
 
+    use muster_history::manifest::Written;
     use muster_model::{
         id::{IdSpace, WorkspaceId},
         time::Micros,
@@ -264,7 +269,8 @@ mod tests {
 
     fn recent(id: u64, bytes: u64) -> Segment {
         let span = (Micros(0), Micros(1));
-        Segment::new("history".as_ref(), WorkspaceId(1), id, id.to_string(), 1, span, None, (bytes, vec![]))
+        let written = Written { rows: 1, bytes, span, arrivals: None, checksums: vec![] };
+        Segment::on_disk("history".as_ref(), (WorkspaceId(1), id), id.to_string(), None, written)
     }
 
     /// A merge of one file of so many bytes, while so many wait.
@@ -313,11 +319,11 @@ mod tests {
         let (engine, workspace) = with_two_files(dir.path()).await;
         let options = Options { compaction_files_min: 2, ..Options::new(dir.path()) };
         let manifest = Arc::clone(&engine.views.look().manifest);
-        let plan = compact::plan(&manifest, &[workspace], &options, false).expect("two files");
+        let plan = compact::plan(&manifest, &[workspace], bounds(&options), false).expect("two files");
         assert_eq!((plan.inputs.len(), plan.waiting), (2, 2));
         let place = (&*dir.path().join("history"), "default");
         assert!(compact::merge(&plan, place, || 77, &|| false).unwrap().is_none());
-        assert!(plan.inputs.iter().all(|input| input.path.exists()));
+        assert!(plan.inputs.iter().all(|input| input.path().is_some_and(Path::exists)));
         let merged = compact::merge(&plan, place, || 78, &|| true).unwrap().expect("a file");
         assert_eq!(merged.iter().map(|segment| (segment.id, segment.rows)).collect::<Vec<_>>(), [(78, 2)]);
         engine.close().await.unwrap();
@@ -340,7 +346,7 @@ mod tests {
         let (engine, workspace) = with_files(dir.path(), &files).await;
         let options = Options { compaction_files_min: 2, ..Options::new(dir.path()) };
         let manifest = Arc::clone(&engine.views.look().manifest);
-        let plan = compact::plan(&manifest, &[workspace], &options, false).expect("two files");
+        let plan = compact::plan(&manifest, &[workspace], bounds(&options), false).expect("two files");
         let (mut ids, place) = (77.., (&*dir.path().join("history"), "default"));
         let merged = compact::merge(&plan, place, || ids.next().unwrap(), &|| true).unwrap().expect("files");
         assert_eq!(merged.len() as u64, MONTHS);
@@ -358,7 +364,7 @@ mod tests {
         let planned = |files: u64, bytes, at_rest| {
             let mut manifest = Manifest::default();
             (0..files).for_each(|id| manifest.add(Arc::new(recent(id, bytes))));
-            let plan = compact::plan(&manifest, &[WorkspaceId(1)], &Options::new("history"), at_rest);
+            let plan = compact::plan(&manifest, &[WorkspaceId(1)], bounds(&Options::new("history")), at_rest);
             plan.map(|plan| plan.inputs.len())
         };
         assert_eq!(planned(2, 20 << 20, false), None);
@@ -382,7 +388,7 @@ mod tests {
                 compaction_file_bytes_max: bytes,
                 ..Options::new(dir.path())
             };
-            let plan = Plan::new(workspace, many.clone(), &options);
+            let plan = Plan::new(workspace, many.clone(), bounds(&options));
             assert!(plan.waiting == 20 && plan.inputs.iter().zip(&many).all(|(one, other)| Arc::ptr_eq(one, other)));
             plan.inputs.len()
         };

@@ -2,6 +2,7 @@
 //!
 //! Only the writer does, and a replay. Readers see all of it or none.
 
+use muster_history::{error::not_a_record, restore};
 use muster_model::{
     change,
     deletion::Subject,
@@ -18,8 +19,6 @@ use rustc_hash::FxHashSet;
 
 use super::{apply::Ready, known::deletion};
 use crate::{
-    error::not_a_record,
-    history::restore,
     records::Standing,
     views::{Current, Views},
     writer::{apply::Places, ledger::OverlayLedger},

@@ -20,6 +20,12 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use muster_history::{
+    error::not_a_record,
+    find,
+    manifest::{Manifest, Segment},
+    rewrite::{Place, rewrite},
+};
 use muster_model::{
     id::{Identity, RecordId, WorkspaceId},
     kind::RecordKind,
@@ -36,17 +42,12 @@ use rustc_hash::FxHashMap;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use super::{
-    expiry::Expiry,
-    find, known, purge,
-    rebuild::Rebuild,
-    rewrite::{Place, rewrite},
-};
+use super::{expiry::Expiry, known, purge, rebuild::Rebuild};
 use crate::{
-    credentials, disk,
-    error::{not_a_record, state_failed},
+    credentials,
+    error::state_failed,
     follow,
-    history::manifest::{Manifest, Segment},
+    history::manifest,
     identities::make_room,
     idle::Idle,
     keys,
@@ -259,10 +260,10 @@ impl Eraser {
         let mut counts: Vec<Removed> = vec![Removed::default(); jobs.len()];
         let mut identities: Vec<(usize, Identity, Micros)> = Vec::new();
         let ids = self.views.id_space(workspace)?;
-        let rewritten = rewrite(segment, ids, deleted, &place, &mut |names, identity, received_at| {
-            let job = names.iter().filter_map(|id| because.get(id)).max().copied().unwrap_or(0);
+        let rewritten = rewrite(segment, ids, deleted, &place, &mut |row| {
+            let job = row.because.iter().filter_map(|id| because.get(id)).max().copied().unwrap_or(0);
             counts[job].messages += 1;
-            identities.push((job, identity, received_at));
+            identities.push((job, row.identity, row.received_at));
             if identities.len() == IDENTITIES_MAX {
                 self.remove_identities(workspace, &mut identities, &mut counts)?;
             }
@@ -277,8 +278,11 @@ impl Eraser {
         {
             let _committing = self.views.committing.lock();
             let mut batch = state.batch();
-            batch.remove(&state.manifest, segment.key());
-            rewritten.outputs.iter().for_each(|output| batch.insert(&state.manifest, output.key(), output.value()));
+            batch.remove(&state.manifest, manifest::key(segment));
+            rewritten
+                .outputs
+                .iter()
+                .for_each(|output| batch.insert(&state.manifest, manifest::key(output), manifest::value(output)));
             put(&mut batch, &self.views, workspace, jobs);
             batch.commit().map_err(|error| state_failed(&error))?;
             // What the disk has counted is not counted again.
@@ -297,7 +301,7 @@ impl Eraser {
             current.manifest = Arc::new(manifest);
         });
         let _names = self.views.names.lock();
-        if let Err(fault) = segment.file().and_then(|_| disk::remove_if_there(&segment.path)) {
+        if let Err(fault) = segment.remove() {
             warn!(error = %fault, file = segment.relative_path, "a file that holds what was deleted could not be removed; the next start removes it");
         }
     }

@@ -3,6 +3,7 @@
 //! Believes no receipt: state, history, journal, messages set aside and what is kept for followers are read whole and compared with every deletion
 //! that says it is finished.
 
+use muster_history::{error::not_a_record, find, manifest::Manifest};
 use muster_model::{
     deletion::Fate,
     id::{IdSpace, RecordId, WorkspaceId},
@@ -18,12 +19,11 @@ use muster_store::{
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{find, known};
+use super::known;
 use crate::{
     credentials,
-    error::{damaged, not_a_record, state_failed},
+    error::{damaged, state_failed},
     follow::{frames, letters},
-    history::manifest::Manifest,
     journal::replay,
     keys::ProfileKey,
     recovery::Layout,

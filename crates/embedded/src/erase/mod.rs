@@ -17,14 +17,8 @@ pub mod screen;
 /// Making the changes that were worked out.
 pub mod apply;
 
-/// Finding the rows that deletions concern, and what else they concern.
-pub mod find;
-
 /// Correcting records that stay, from the messages that are left.
 pub mod rebuild;
-
-/// Writing a history file anew, without what was deleted.
-pub mod rewrite;
 
 /// Making the state store let go of bytes that no key leads to any more.
 pub mod purge;

@@ -5,6 +5,12 @@
 
 use std::sync::Arc;
 
+use muster_history::{
+    error::not_a_record,
+    find,
+    manifest::{Manifest, Segment},
+    restore::{self, Rows},
+};
 use muster_model::{
     change::apply,
     id::{IdSpace, WorkspaceId},
@@ -18,15 +24,9 @@ use rustc_hash::FxHashSet;
 
 use super::{
     apply::Ready,
-    find,
     there::{BEGINNINGS_MAX, There, overtaken},
 };
 use crate::{
-    error::not_a_record,
-    history::{
-        manifest::{Manifest, Segment},
-        restore::{self, Rows},
-    },
     overlay::Overlay,
     records::{Now, Standing},
     views::{Current, Views},
@@ -112,7 +112,7 @@ impl<'v> Rebuild<'v> {
             }
             for batch in restore::batches(&segment, Some(groups))? {
                 let batch = batch?;
-                let odd = || crate::history::manifest::unreadable(&segment, &"unexpected columns");
+                let odd = || muster_history::manifest::unreadable(&segment, &"unexpected columns");
                 let rows = Rows::of(&batch).ok_or_else(odd)?;
                 for row in 0..batch.num_rows() {
                     if rows.subjects(row, self.ids).iter().flatten().any(|(_, id)| wanted.contains(id)) {

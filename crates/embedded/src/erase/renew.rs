@@ -5,6 +5,12 @@
 
 use std::sync::Arc;
 
+use muster_history::{
+    error::not_a_record,
+    find,
+    manifest::{Manifest, Segment, unreadable},
+    restore::{self, Rows},
+};
 use muster_model::{
     change,
     deletion::Subject,
@@ -22,15 +28,9 @@ use rustc_hash::FxHashSet;
 
 use super::{
     apply::Ready,
-    find,
     there::{BEGINNINGS_MAX, There, overtaken},
 };
 use crate::{
-    error::not_a_record,
-    history::{
-        manifest::{Manifest, Segment, unreadable},
-        restore::{self, Rows},
-    },
     overlay::Overlay,
     records::Standing,
     views::{Current, Views},

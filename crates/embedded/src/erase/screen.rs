@@ -3,6 +3,7 @@
 //! Runs before the duplicate check, on the records' names alone. A batch of which nothing is concerned is left as the
 //! bytes it is.
 
+use muster_history::error::not_a_record;
 use muster_model::{
     deletion::{Fate, reach},
     id::IdSpace,
@@ -15,8 +16,6 @@ use muster_store::{
     receipt::{Outcome, Receipt},
     record,
 };
-
-use crate::error::not_a_record;
 
 /// A batch without what deletions hide of it.
 pub struct Screened {

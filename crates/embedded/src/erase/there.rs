@@ -6,11 +6,11 @@
 
 use std::sync::Arc;
 
+use muster_history::manifest::Manifest;
 use muster_model::id::WorkspaceId;
 use muster_store::error::ReadError;
 
 use crate::{
-    history::manifest::Manifest,
     overlay::{Overlay, SharedRows},
     views::Views,
 };

@@ -20,8 +20,11 @@ use std::{
     time::Duration,
 };
 
-use arrow_array::BooleanArray;
-use arrow_select::filter::filter_record_batch;
+use muster_history::{
+    manifest::{Segment, unreadable},
+    restore::{self, Rows},
+    rewrite::{Place, keeping},
+};
 use muster_model::{
     deletion::Subject,
     id::{Identity, ImportId, WorkspaceId},
@@ -44,11 +47,7 @@ use super::{
 use crate::{
     credentials,
     error::{damaged, state_failed},
-    history::{
-        manifest::{Segment, unreadable},
-        restore::{self, Rows},
-        segment::SegmentWriter,
-    },
+    history::manifest,
     identities::make_room,
     imports, keys,
     writer::{
@@ -200,30 +199,22 @@ impl Eraser {
     fn write_anew(&self, job: Job, segment: &Arc<Segment>) -> Result<(), Ended> {
         let state = &self.views.state;
         let name = credentials::workspace_name(state, job.workspace)?;
-        let failed = |error: &dyn std::fmt::Display| ReadError::Failed { what: format!("history file: {error}") };
         let odd = || unreadable(segment, &"unexpected columns");
-        let number = self.next_segment.fetch_add(1, Ordering::AcqRel);
-        let place = (job.workspace, name.as_str());
-        let mut writer = SegmentWriter::create(&self.layout.history, place, number, segment.month)
-            .map_err(|error| failed(&error))?;
-        for batch in restore::batches(segment, None)? {
-            let batch = batch?;
-            let rows = Rows::of(&batch).ok_or_else(odd)?;
-            let mut keep = Vec::with_capacity(batch.num_rows());
-            for row in 0..batch.num_rows() {
-                keep.push(!self.is_taken(job, rows.identity(row).ok_or_else(odd)?)?);
-            }
-            if keep.contains(&true) {
-                let left = filter_record_batch(&batch, &BooleanArray::from(keep)).map_err(|error| failed(&error))?;
-                writer.write(&left).map_err(|error| failed(&error))?;
-            }
-        }
-        let written: Vec<Arc<Segment>> = writer.finish().map_err(|error| failed(&error))?.into_iter().collect();
+        let place = Place {
+            history_dir: &self.layout.history,
+            workspace: job.workspace,
+            name: &name,
+            next_id: &|| self.next_segment.fetch_add(1, Ordering::AcqRel),
+        };
+        let keep = &mut |rows: &Rows<'_>, row: usize| Ok(!self.is_taken(job, rows.identity(row).ok_or_else(odd)?)?);
+        let written = keeping(segment, &place, keep)?.outputs;
         {
             let _committing = self.views.committing.lock();
             let mut batch = state.batch();
-            batch.remove(&state.manifest, segment.key());
-            written.iter().for_each(|output| batch.insert(&state.manifest, output.key(), output.value()));
+            batch.remove(&state.manifest, manifest::key(segment));
+            written
+                .iter()
+                .for_each(|output| batch.insert(&state.manifest, manifest::key(output), manifest::value(output)));
             batch.commit().map_err(|error| state_failed(&error))?;
         }
         self.replaced(segment, written);

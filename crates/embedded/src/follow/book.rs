@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use muster_history::disk;
 use muster_model::id::WorkspaceId;
 use muster_store::{
     batch::Batch,
@@ -27,7 +28,6 @@ use super::{
     place::{self, Entry, Place},
 };
 use crate::{
-    disk,
     error::{OpenError, damaged, state_failed},
     state::State,
 };

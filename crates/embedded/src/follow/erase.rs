@@ -8,6 +8,7 @@ use std::{
     io::{self, BufWriter, Write},
 };
 
+use muster_history::{disk, error::not_a_record};
 use muster_model::{
     deletion::Fate,
     id::{IdSpace, WorkspaceId},
@@ -27,13 +28,7 @@ use super::{
     letters::{self, encode},
     place::letter_key,
 };
-use crate::{
-    disk,
-    erase::screen::left,
-    error::{not_a_record, state_failed},
-    journal::frame,
-    views::Views,
-};
+use crate::{erase::screen::left, error::state_failed, journal::frame, views::Views};
 
 /// What a file has appended to its name while it is written.
 const TEMPORARY: &str = "tmp";

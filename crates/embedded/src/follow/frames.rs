@@ -11,13 +11,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use muster_history::disk;
 use muster_store::{batch::Batch, error::ReadError};
 
 use super::book::Book;
-use crate::{
-    disk,
-    journal::frame::{self, FILE_HEADER_BYTES, FRAME_HEADER_BYTES},
-};
+use crate::journal::frame::{self, FILE_HEADER_BYTES, FRAME_HEADER_BYTES};
 
 /// Looks for a file that moves meanwhile.
 const LOOKS_MAX: usize = 8;

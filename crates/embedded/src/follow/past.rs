@@ -5,14 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use muster_history::{manifest::unreadable, restore};
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{error::ReadError, record};
 
 use super::place::{Past, Spot};
-use crate::{
-    history::{manifest::unreadable, restore},
-    views::Views,
-};
+use crate::views::Views;
 
 /// Messages and bytes of one piece.
 const PIECE_MESSAGES_MAX: usize = 50_000;

@@ -6,6 +6,7 @@
 
 use std::{collections::BTreeMap, io};
 
+use muster_history::error::not_a_record;
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{batch::Entry, error::ReadError, record};
 use tracing::{error, info};
@@ -15,11 +16,7 @@ use super::{
     frames::FrameFile,
     place::{Past, Place, place_key},
 };
-use crate::{
-    error::{not_a_record, state_failed},
-    room::Room,
-    views::Views,
-};
+use crate::{error::state_failed, room::Room, views::Views};
 
 /// Bytes that are to be free beside what is to stay free anyway; with less, files kept for followers go.
 const SPARE_BYTES: u64 = 256 << 20;

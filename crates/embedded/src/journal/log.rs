@@ -12,13 +12,13 @@ use std::{
     time::Duration,
 };
 
+use muster_history::disk;
 use muster_store::batch::Batch;
 
 use super::{
     frame,
     sync::{self, Synced, Syncer},
 };
-use crate::disk;
 
 /// Why nothing was appended.
 #[derive(Debug)]

@@ -10,13 +10,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use muster_history::disk;
 use muster_store::batch::Batch;
 
 use super::{
     frame::{self, FILE_HEADER_BYTES},
     log::LogFile,
 };
-use crate::{disk, error::OpenError};
+use crate::error::OpenError;
 
 /// What a replay found.
 #[derive(Debug, Default)]

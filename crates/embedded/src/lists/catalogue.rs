@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use fjall::OwnedWriteBatch;
+use muster_history::error::not_a_record;
 use muster_model::{id::WorkspaceId, kind::Kind};
 use muster_store::{
     Answer,
@@ -21,7 +22,7 @@ use rustc_hash::FxHashMap;
 use super::glance::{Fault, Glance, LOOK_RECORDS};
 use crate::{
     engine::{Embedded, Reader},
-    error::{damaged, not_a_record, state_failed},
+    error::{damaged, state_failed},
     keys,
     overlay::{Overlay, Row},
     state::State,

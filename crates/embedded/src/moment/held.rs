@@ -9,6 +9,11 @@ use std::{
 };
 
 use fjall::Readable;
+use muster_history::{
+    filescan::Ground,
+    footers::{Footer, Footers},
+    manifest::Segment,
+};
 use muster_model::{
     association::Statement,
     id::{IdSpace, RecordId, WorkspaceId},
@@ -33,7 +38,6 @@ use crate::{
     engine::{Embedded, Reader},
     error::{damaged, state_failed},
     follow::place::Place,
-    history::{footers::Footers, manifest::Segment},
     keys::{self, ProfileKey},
     overlay::{HiddenChildren, KeptRows, Overlay, StatementsKey, told_of},
     state::State,
@@ -149,7 +153,7 @@ impl Held {
     }
 
     /// All statements about a user and parents of one kind. Only for users who ever had several.
-    pub(super) fn statements(&self, parents: RecordKind, user: RecordId) -> Result<Vec<Statement>, ReadError> {
+    fn all_statements(&self, parents: RecordKind, user: RecordId) -> Result<Vec<Statement>, ReadError> {
         let key = (self.workspace, parents, user);
         let mut statements = self.live.statements.get(&key).cloned().unwrap_or_default();
         if self.live.gone.contains(&told_of(key)) {
@@ -162,27 +166,6 @@ impl Held {
             statements.extend(below.into_iter().filter(|statement| !hidden.contains(&statement.parent)));
         }
         Ok(statements)
-    }
-
-    /// Shows the names of all children, until it is told to stop.
-    pub(super) fn names_of_children(
-        &self,
-        children: Children,
-        mut show: impl FnMut(Box<str>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, ReadError> {
-        let mut next = Some(children);
-        while let Some(children) = next {
-            let page = self.next_children(children, CHILDREN_AT_ONCE)?;
-            for id in &page {
-                if let Some(name) = self.name(children.kind, *id)?
-                    && show(name).is_break()
-                {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            next = children.behind(&page, CHILDREN_AT_ONCE);
-        }
-        Ok(ControlFlow::Continue(()))
     }
 
     fn next_children(&self, children: Children, limit: usize) -> Result<Vec<RecordId>, ReadError> {
@@ -215,7 +198,7 @@ impl Held {
         }
     }
 
-    pub(super) fn find(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ReadError> {
+    fn record(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ReadError> {
         let key = ProfileKey::new(self.workspace, kind, id);
         match self.live.profiles.get(&key) {
             Some(profile) => Ok(Some(Arc::clone(profile))),
@@ -319,6 +302,53 @@ impl Live {
     }
 }
 
+impl Ground for Held {
+    fn ids(&self) -> IdSpace {
+        self.ids
+    }
+
+    fn veil(&self) -> &Veil {
+        &self.veil
+    }
+
+    fn footer(&self, segment: &Arc<Segment>) -> Result<Arc<Footer>, ReadError> {
+        self.footers.of(segment)
+    }
+
+    fn find(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ReadError> {
+        self.record(kind, id)
+    }
+
+    fn statements(&self, parents: RecordKind, about: RecordId) -> Result<Vec<Statement>, ReadError> {
+        self.all_statements(parents, about)
+    }
+
+    fn names_of_children(
+        &self,
+        children: Children,
+        show: &mut dyn FnMut(Box<str>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ReadError> {
+        let mut next = Some(children);
+        while let Some(children) = next {
+            let page = self.next_children(children, CHILDREN_AT_ONCE)?;
+            for id in &page {
+                if let Some(name) = self.name(children.kind, *id)?
+                    && show(name).is_break()
+                {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            next = children.behind(&page, CHILDREN_AT_ONCE);
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn looked_at(&self, rows: u64, passed_over: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.rows_skipped.fetch_add(passed_over, Ordering::Relaxed);
+    }
+}
+
 impl Moment for Held {
     fn place(&self) -> Vec<u8> {
         Place::at(self.applied + 1).encode()
@@ -326,7 +356,7 @@ impl Moment for Held {
 
     fn profile(&self, kind: RecordKind, id: RecordId) -> Result<Option<Arc<Profile>>, ReadError> {
         self.profiles.fetch_add(1, Ordering::Relaxed);
-        self.find(kind, id)
+        self.record(kind, id)
     }
 
     fn profiles(

@@ -7,24 +7,6 @@
 /// What is held, and looking records up in it.
 mod held;
 
-/// Where tracks belong, as of the moment.
-mod places;
-
-/// Which names rows must carry to be looked at at all.
-mod candidates;
-
-/// Rows of a file, column by column.
-mod columns;
-
-/// Which rows of a file may be wanted, by its directory.
-mod pruned;
-
-/// What deletions leave of stored rows.
-mod fates;
-
-/// Reading one file.
-mod segment;
-
 /// Reading everything, piece by piece.
 mod scan;
 

@@ -1,7 +1,14 @@
 //! Reading everything, piece by piece: live rows, frozen rows, then the files.
 
-use std::sync::atomic::Ordering;
-
+use muster_history::{
+    error::not_a_record,
+    filescan::{
+        Ground,
+        candidates::{Candidates, NAMES_MAX},
+        file::{FileScan, Plan},
+        places::{Places, Track, belongs},
+    },
+};
 use muster_model::{deletion::Fate, kind::Kind, message::Message};
 use muster_store::{
     error::ReadError,
@@ -9,13 +16,8 @@ use muster_store::{
     scan::{SCAN_ROWS_MAX, Wanted},
 };
 
-use super::{
-    candidates::{Candidates, NAMES_MAX},
-    held::Held,
-    places::{Places, Track, belongs},
-    segment::{FileScan, Plan},
-};
-use crate::{error::not_a_record, overlay::KeptRows};
+use super::held::Held;
+use crate::overlay::KeptRows;
 
 /// Rows of one source are numbered from here on; a source has fewer.
 const SOURCE_ROWS: u64 = 1 << 31;
@@ -59,7 +61,7 @@ impl Everything {
                     let outside = self.plan.wanted.first.is_some_and(|first| segment.last < first)
                         || self.plan.wanted.last.is_some_and(|last| segment.first > last);
                     if outside {
-                        held.rows_skipped.fetch_add(segment.rows, Ordering::Relaxed);
+                        held.looked_at(0, segment.rows);
                         false
                     } else {
                         let base = self.source as u64 * SOURCE_ROWS;
@@ -84,7 +86,7 @@ impl Everything {
             let message = rows.message(row).map_err(not_a_record("an overlay"))?;
             self.look_at(held, self.source as u64 * SOURCE_ROWS + row as u64, &message, batch)?;
         }
-        held.rows.fetch_add((end - self.next_row) as u64, Ordering::Relaxed);
+        held.looked_at((end - self.next_row) as u64, 0);
         self.next_row = end;
         Ok(end < rows.count())
     }

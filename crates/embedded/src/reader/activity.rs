@@ -1,12 +1,18 @@
 //! How much happened: names of events, and what was done by whom on which day.
 //!
-//! Files have counted their own rows while they were written ([`crate::history::daily`]); what is in memory is counted
+//! Files have counted their own rows while they were written ([`muster_history::daily`]); what is in memory is counted
 //! here. Whatever names an account belongs there. Whatever does not follows its user, whose account on that day is
 //! looked up once; on a day within which it changed, the user's few rows of that day are counted one by one.
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
 use fjall::Readable;
+use muster_history::{
+    counted::{Counted, Subject},
+    daily::Tally,
+    error::not_a_record,
+    veiled,
+};
 use muster_model::{
     day::Day,
     id::{RecordId, WorkspaceId},
@@ -20,14 +26,9 @@ use muster_store::{
     record,
 };
 
-use super::{
-    counted::{Counted, Subject},
-    veiled,
-};
 use crate::{
     engine::{Embedded, Reader},
-    error::{damaged, not_a_record, state_failed},
-    history::daily::Tally,
+    error::{damaged, state_failed},
     keys::{self, ProfileKey},
     overlay::{Row, SharedRows},
     records::{Attributor, Now},

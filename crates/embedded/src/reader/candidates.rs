@@ -4,6 +4,11 @@
 
 use std::sync::Arc;
 
+use muster_history::{
+    footers::Footer,
+    manifest::{Manifest, Segment},
+    wanted::Wanted,
+};
 use muster_model::{
     id::{IdSpace, RecordId, WorkspaceId},
     kind::RecordKind,
@@ -13,11 +18,6 @@ use muster_store::{candidates::Candidates, deletion::Veil, error::ReadError};
 use crate::{
     engine::Reader,
     error::damaged,
-    history::{
-        footers::Footer,
-        manifest::{Manifest, Segment},
-        wanted::Wanted,
-    },
     keys::ProfileKey,
     overlay::{Row, SharedRows},
     records::{Attributor, Now},

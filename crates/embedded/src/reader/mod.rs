@@ -6,20 +6,11 @@ pub mod profiles;
 /// What may belong to a record, and where to look for it.
 pub mod candidates;
 
-/// The newest few of many.
-pub mod newest;
-
 /// Timelines.
 pub mod events;
 
 /// What was said of a trait, and what was true of a record at an instant.
 pub mod past;
-
-/// Counting what belongs to one record.
-pub mod counted;
-
-/// Counting in files that hold what was deleted and not removed yet.
-pub mod veiled;
 
 /// How much happened.
 pub mod activity;

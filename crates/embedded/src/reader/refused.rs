@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 
 use fjall::Readable;
+use muster_history::error::not_a_record;
 use muster_model::{id::WorkspaceId, time::Micros};
 use muster_store::{
     Answer,
@@ -14,7 +15,7 @@ use rustc_hash::FxHashSet;
 
 use crate::{
     engine::{Embedded, Reader},
-    error::{damaged, not_a_record, state_failed},
+    error::{damaged, state_failed},
     keys,
     overlay::Overlay,
 };

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use muster_history::error::not_a_record;
 use muster_model::{
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
@@ -22,7 +23,6 @@ use muster_store::{
 use rustc_hash::FxHashMap;
 
 use crate::{
-    error::not_a_record,
     keys::ProfileKey,
     lists::entries::Listed,
     overlay::Overlay,

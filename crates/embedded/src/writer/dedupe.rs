@@ -7,6 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use fjall::Keyspace;
+use muster_history::error::not_a_record;
 use muster_model::{
     id::{Identity, ImportId, WorkspaceId},
     message::same_content,
@@ -28,7 +29,6 @@ use super::{
 };
 use crate::{
     erase::screen::{is_gone, screen},
-    error::not_a_record,
     options::Options,
     touch::touch,
     views::Views,

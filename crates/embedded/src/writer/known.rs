@@ -2,6 +2,7 @@
 
 use fjall::Keyspace;
 use hashbrown::hash_table::{Entry, HashTable};
+use muster_history::error::not_a_record;
 use muster_model::{
     id::{Identity, ImportId, WorkspaceId},
     time::Micros,
@@ -13,7 +14,7 @@ use muster_store::{
 };
 
 use crate::{
-    error::{damaged, not_a_record, state_failed},
+    error::{damaged, state_failed},
     keys,
 };
 

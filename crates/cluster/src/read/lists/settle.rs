@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 use tracing::debug;
 
 use crate::{
+    archive::Archive,
     cluster::Inner,
     fault::Fault,
     fold::{
@@ -87,7 +88,8 @@ async fn settle(inner: Arc<Inner>, whose: Whose) {
     rest(&inner, whose, DELAY).await;
     while !inner.closing.load(Ordering::Acquire) {
         let started = Instant::now();
-        match inner.pool.ask(move |connection| settle_some(connection, whose)).await {
+        let archive = Arc::clone(&inner.archive);
+        match inner.pool.ask(move |connection| settle_some(connection, &archive, whose)).await {
             Ok(true) => rest(&inner, whose, started.elapsed() * RESTS).await,
             Ok(false) => break,
             Err(fault) => {
@@ -110,12 +112,12 @@ async fn rest(inner: &Inner, whose: Whose, unasked: Duration) {
 }
 
 /// Makes some records certain; whether there may be more.
-fn settle_some(connection: &mut Connection, (workspace, kind): Whose) -> Result<bool, Fault> {
+fn settle_some(connection: &mut Connection, archive: &Archive, (workspace, kind): Whose) -> Result<bool, Fault> {
     let transaction = RefCell::new(connection.begin(Mode::Write, Some(workspace))?);
     let mut census = Census::hold(&mut transaction.borrow_mut(), workspace)?;
     let rows = transaction.borrow_mut().query(STALE, &[&census.workspace, &number(kind), &RECORDS_MAX])?;
     let subjects: Vec<Subject> = rows.iter().map(|row| (kind, row.get::<_, Id>(0).record())).collect();
-    let mut sheet = Sheet::new(&transaction, workspace);
+    let mut sheet = Sheet::new(&transaction, workspace, archive);
     sheet.fetch(subjects.iter().copied())?;
     let (started, mut settled_some) = (Instant::now(), 0);
     for (kind, id) in &subjects {

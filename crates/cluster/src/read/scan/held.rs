@@ -23,6 +23,7 @@ use muster_store::{
 
 use super::reading::Reading;
 use crate::{
+    archive::Archive,
     cluster::{self, Cluster, Inner},
     fault::Fault,
     fold::{census::Census, write::number},
@@ -49,9 +50,11 @@ pub struct Held {
     /// Messages that had arrived.
     arrived: i64,
     aside: Aside,
+    archive: Arc<Archive>,
     /// Questions that were opened, so that each has a name of its own.
     questions: AtomicU64,
     pub(super) rows: AtomicU64,
+    pub(super) rows_skipped: AtomicU64,
     profiles: AtomicU64,
 }
 
@@ -106,13 +109,14 @@ impl Held {
         };
         let aside = Aside::start("muster-moment", open, end)?;
         // The first question decides which instant it is.
+        let (archive, of_question) = (Arc::clone(&inner.archive), Arc::clone(&inner.archive));
         let (arrived, ids) = aside.ask(move |connection| {
             let transaction = RefCell::new(connection.go_on());
             let census = Census::look(&mut transaction.borrow_mut(), workspace)?;
-            Ok((census.unwrap_or_default().arrived, Book::new(&transaction, workspace).ids()?))
+            Ok((census.unwrap_or_default().arrived, Book::new(&transaction, workspace, &of_question).ids()?))
         })?;
-        let (questions, rows, profiles) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Held { workspace, ids, arrived, aside, questions, rows, profiles })
+        let [questions, rows, rows_skipped, profiles] = std::array::from_fn(|_| AtomicU64::new(0));
+        Ok(Held { workspace, ids, arrived, aside, archive, questions, rows, rows_skipped, profiles })
     }
 
     /// Asks with the records at hand, and waits.
@@ -120,15 +124,15 @@ impl Held {
         &self,
         read: impl FnOnce(&Book<'_, '_>) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        let workspace = self.workspace;
-        self.aside.ask(move |connection| with_book(connection, workspace, read))
+        let (workspace, archive) = (self.workspace, Arc::clone(&self.archive));
+        self.aside.ask(move |connection| with_book(connection, workspace, &archive, read))
     }
 
     /// Asks, and does not wait.
     pub(super) fn tell(&self, act: impl FnOnce(&Book<'_, '_>) -> Result<(), Fault> + Send + 'static) {
-        let workspace = self.workspace;
+        let (workspace, archive) = (self.workspace, Arc::clone(&self.archive));
         // A thread that is gone has nothing left to do.
-        drop(self.aside.begin(move |connection| with_book(connection, workspace, act)));
+        drop(self.aside.begin(move |connection| with_book(connection, workspace, &archive, act)));
     }
 
     /// A name for a question.
@@ -159,10 +163,11 @@ fn begun(inner: &Inner, workspace: WorkspaceId, wanted: &[(u32, u64)]) -> Result
 fn with_book<T>(
     connection: &mut Connection,
     workspace: WorkspaceId,
+    archive: &Archive,
     read: impl FnOnce(&Book<'_, '_>) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let transaction = RefCell::new(connection.go_on());
-    read(&Book::new(&transaction, workspace))
+    read(&Book::new(&transaction, workspace, archive))
 }
 
 impl Moment for Held {
@@ -193,9 +198,9 @@ impl Moment for Held {
 
     fn seen(&self, profile: &Profile, go_on: &dyn Fn() -> bool) -> Result<Span, ReadError> {
         let (workspace, profile, wanted) = (self.workspace, profile.clone(), Arc::new(AtomicBool::new(true)));
-        let still = Arc::clone(&wanted);
+        let (still, archive) = (Arc::clone(&wanted), Arc::clone(&self.archive));
         let answer = self.aside.begin(move |connection| {
-            with_book(connection, workspace, |book| {
+            with_book(connection, workspace, &archive, |book| {
                 seen::while_wanted(book, &profile, &|| still.load(Ordering::Relaxed))
             })
         })?;
@@ -219,7 +224,7 @@ impl Moment for Held {
 
     fn work(&self) -> Work {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        // What an index rules out is never counted.
-        Work { rows: read(&self.rows), rows_skipped: 0, profiles: read(&self.profiles) }
+        // What an index rules out is never counted; what a file's directory does is.
+        Work { rows: read(&self.rows), rows_skipped: read(&self.rows_skipped), profiles: read(&self.profiles) }
     }
 }

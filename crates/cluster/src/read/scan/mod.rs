@@ -12,5 +12,8 @@ mod question;
 /// Where tracks belong, for many of them.
 mod places;
 
+/// Messages in files.
+mod filed;
+
 /// Messages being read.
 mod reading;

@@ -15,6 +15,7 @@ use muster_store::{
 };
 
 use super::{
+    filed::Filed,
     held::Held,
     places::{self, Known},
     question::{self, Left},
@@ -37,17 +38,22 @@ pub struct Reading {
 struct Open {
     wanted: Wanted,
     ids: IdSpace,
-    cursor: Cursor,
+    /// Nothing once the table is at its end.
+    cursor: Option<Cursor>,
     left: Left,
     known: RefCell<Known>,
+    /// Nothing once files are, too.
+    filed: Option<Filed>,
 }
 
 impl Reading {
     pub(super) fn begin(held: Arc<Held>, wanted: Wanted) -> Result<Reading, Fault> {
         let (name, ids) = (held.question(), held.ids);
+        let moment = Arc::clone(&held);
         let open = held.ask(move |book| {
-            let asked = question::ask(book, &name, &wanted)?;
-            Ok(asked.map(|(cursor, left)| Open { wanted, ids, cursor, left, known: RefCell::default() }))
+            let Some((cursor, left)) = question::ask(book, &name, &wanted)? else { return Ok(None) };
+            let filed = Filed::new(&moment, book, &wanted)?;
+            Ok(Some(Open { wanted, ids, cursor: Some(cursor), left, known: RefCell::default(), filed }))
         })?;
         Ok(Reading { held, open, failed: false })
     }
@@ -60,23 +66,22 @@ impl Scan for Reading {
             return Err(ReadError::Failed { what: "the scan failed before".to_owned() });
         }
         let Some(mut open) = self.open.take() else { return Ok(false) };
-        let mut rows = std::mem::take(batch);
+        let (mut rows, held) = (std::mem::take(batch), Arc::clone(&self.held));
         let read = self.held.ask(move |book| {
-            let looked_at = open.read(book, &mut rows)?;
-            Ok((open, rows, looked_at))
+            let more = open.next(&held, book, &mut rows)?;
+            Ok((open, rows, more))
         });
-        let (open, rows, looked_at) = read.inspect_err(|_| self.failed = true)?;
+        let (open, rows, more) = read.inspect_err(|_| self.failed = true)?;
         *batch = rows;
-        self.held.rows.fetch_add(looked_at as u64, Ordering::Relaxed);
         self.open = Some(open);
-        Ok(looked_at > 0)
+        Ok(more)
     }
 }
 
 impl Drop for Reading {
     fn drop(&mut self) {
-        if let Some(open) = self.open.take() {
-            self.held.tell(move |book| open.cursor.close(&mut book.transaction()));
+        if let Some(cursor) = self.open.take().and_then(|open| open.cursor) {
+            self.held.tell(move |book| cursor.close(&mut book.transaction()));
         }
     }
 }
@@ -86,12 +91,30 @@ fn name(parent: &Option<Parent>) -> Option<&str> {
 }
 
 impl Open {
-    /// Puts the next rows into a batch; how many were looked at.
-    fn read(&mut self, book: &Book<'_, '_>, batch: &mut RowBatch) -> Result<usize, Fault> {
-        if self.left == Left::Nothing {
-            return self.copy(book, batch);
+    /// Puts the next rows into a batch, which may be none; `false` at the end.
+    fn next(&mut self, held: &Held, book: &Book<'_, '_>, batch: &mut RowBatch) -> Result<bool, Fault> {
+        if let Some(mut cursor) = self.cursor.take() {
+            let looked_at = self.read(&mut cursor, book, batch)?;
+            held.rows.fetch_add(looked_at as u64, Ordering::Relaxed);
+            match looked_at {
+                0 => cursor.close(&mut book.transaction())?,
+                _ => self.cursor = Some(cursor),
+            }
+            return Ok(true);
         }
-        let records = self.cursor.records(&mut book.transaction(), book.of())?;
+        let more = self.filed.as_mut().map_or(Ok(false), |filed| filed.read(held, book, batch))?;
+        if !more {
+            self.filed = None;
+        }
+        Ok(more)
+    }
+
+    /// Puts the next rows of the table into a batch; how many were looked at.
+    fn read(&self, cursor: &mut Cursor, book: &Book<'_, '_>, batch: &mut RowBatch) -> Result<usize, Fault> {
+        if self.left == Left::Nothing {
+            return self.copy(cursor, book, batch);
+        }
+        let records = cursor.records(&mut book.transaction(), book.of())?;
         let messages = records.iter().map(|(_, bytes)| record::decode(bytes)).collect::<Result<Vec<_>, _>>()?;
         let numbered = records.iter().map(|(arrived, _)| *arrived as u64).zip(&messages);
         let columns = &self.wanted.columns;
@@ -117,8 +140,8 @@ impl Open {
     }
 
     /// The same without a look at messages.
-    fn copy(&self, book: &Book<'_, '_>, batch: &mut RowBatch) -> Result<usize, Fault> {
-        let rows = self.cursor.rows(&mut book.transaction(), SCAN_ROWS_MAX)?;
+    fn copy(&self, cursor: &Cursor, book: &Book<'_, '_>, batch: &mut RowBatch) -> Result<usize, Fault> {
+        let rows = cursor.rows(&mut book.transaction(), SCAN_ROWS_MAX)?;
         let events = self.wanted.columns.contains(&Column::Event);
         for row in &rows {
             let kind = Kind::from_number(row.get::<_, i16>(1) as u8).ok_or(Fault::Damaged("the kind of a message"))?;

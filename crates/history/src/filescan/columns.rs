@@ -3,6 +3,7 @@
 //! Columns whose values repeat come as dictionaries; a question about a value is then answered once a batch. `None`
 //! stands for a column that is not what the schema says, which a caller turns into an error about the file.
 
+use crate::schema;
 use arrow_array::{
     Array, BooleanArray, DictionaryArray, FixedSizeBinaryArray, RecordBatch, StringArray, TimestampMicrosecondArray,
     types::Int32Type,
@@ -15,8 +16,6 @@ use muster_model::{
 };
 
 use muster_store::record::external_kind;
-
-use crate::history::schema;
 
 /// A text column in either form.
 pub enum Texts<'a> {

@@ -21,11 +21,11 @@ use muster_store::{
 use parquet::arrow::{ProjectionMask, arrow_reader::ParquetRecordBatchReaderBuilder};
 use rustc_hash::FxHashSet;
 
-use crate::history::{
+use super::{
+    columns::BATCH_ROWS,
     directory::{By, Key},
     footers::Footer,
     manifest::{Segment, unreadable},
-    rows::BATCH_ROWS,
     scan::{self, Filter},
     schema,
     verified::VerifiedFile,

@@ -18,13 +18,13 @@ use parquet::{
 };
 
 use super::{
+    columns::BATCH_ROWS,
+    error::not_written,
     manifest::{Manifest, Segment, unreadable},
-    rows::BATCH_ROWS,
-    schema,
+    schema::{self, Layout},
     segment::SegmentWriter,
     verified::VerifiedFile,
 };
-use crate::{error::not_written, options::Options};
 
 /// What is merged at once, in files that are not small any more. Whoever waits for it should not wait long; and it should be much, since
 /// what comes of it may be merged again.
@@ -40,6 +40,15 @@ const MONTHS_MAX: usize = 16;
 /// keeps one of each input.
 const BATCHES_MAX: usize = 128;
 
+/// Which files are worth merging.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// As many small ones as this.
+    pub files_min: usize,
+    /// Files of a month that have more bytes are small no more.
+    pub file_bytes_max: u64,
+}
+
 /// Files to merge, all of one workspace.
 #[derive(Debug)]
 pub struct Plan {
@@ -52,18 +61,23 @@ pub struct Plan {
 
 impl Plan {
     /// A merge of the oldest of these.
-    pub fn new(workspace: WorkspaceId, mut inputs: Vec<Arc<Segment>>, options: &Options) -> Plan {
-        let (waiting, most) = (inputs.len(), options.compaction_file_bytes_max.saturating_mul(LARGE_FILES));
+    pub fn new(workspace: WorkspaceId, mut inputs: Vec<Arc<Segment>>, bounds: Bounds) -> Plan {
+        let (waiting, most) = (inputs.len(), bounds.file_bytes_max.saturating_mul(LARGE_FILES));
         let mut bytes = 0u64;
         let fitting = inputs.iter().take_while(|segment| {
             bytes = bytes.saturating_add(segment.bytes);
             bytes <= most
         });
         // Each input keeps some batches of rows in memory.
-        let least = options.compaction_files_min.max(2);
+        let least = bounds.files_min.max(2);
         let count = fitting.count().clamp(least, least.saturating_mul(2));
         inputs.truncate(count);
         Plan { workspace, inputs, waiting }
+    }
+
+    /// Which columns its files have.
+    fn layout(&self) -> Layout {
+        self.inputs.first().map_or(Layout::Plain, |segment| segment.layout())
     }
 
     /// The bytes of its files.
@@ -74,16 +88,16 @@ impl Plan {
 
 /// What to merge next: a workspace's checkpoint files once there are enough of them, at rest also fewer, else a month's small
 /// files.
-pub fn plan(manifest: &Manifest, workspaces: &[WorkspaceId], options: &Options, at_rest: bool) -> Option<Plan> {
+pub fn plan(manifest: &Manifest, workspaces: &[WorkspaceId], bounds: Bounds, at_rest: bool) -> Option<Plan> {
     let enough = |inputs: &Vec<Arc<Segment>>| {
         let recent = inputs.iter().filter(|segment| segment.month.is_none());
-        inputs.len() >= options.compaction_files_min.max(2)
+        inputs.len() >= bounds.files_min.max(2)
             || at_rest && recent.map(|segment| segment.bytes).sum::<u64>() >= RESTED_BYTES_MIN
     };
     for workspace in workspaces {
         let of_month = |month: Option<Micros>| -> Vec<Arc<Segment>> {
             let small = |segment: &&Arc<Segment>| {
-                segment.month == month && (month.is_none() || segment.bytes < options.compaction_file_bytes_max)
+                segment.month == month && (month.is_none() || segment.bytes < bounds.file_bytes_max)
             };
             manifest.of(*workspace).filter(small).cloned().collect()
         };
@@ -92,7 +106,7 @@ pub fn plan(manifest: &Manifest, workspaces: &[WorkspaceId], options: &Options, 
         months.dedup();
         let mut groups = std::iter::once(None).chain(months.into_iter().map(Some)).map(of_month);
         if let Some(inputs) = groups.find(enough) {
-            return Some(Plan::new(*workspace, inputs, options));
+            return Some(Plan::new(*workspace, inputs, bounds));
         }
     }
     None
@@ -106,7 +120,8 @@ pub fn merge(
     goes_on: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<Arc<Segment>>>, ReadError> {
     let place = (plan.workspace, workspace_name);
-    let mut create = |month| SegmentWriter::create(history_dir, place, next_id(), Some(month));
+    let layout = plan.layout();
+    let mut create = |month| SegmentWriter::create(history_dir, place, next_id(), (Some(month), layout));
     let (inputs, open, done) = (plan.inputs.len(), Vec::new(), Vec::new());
     let mut months = Months { create: &mut create, inputs, open, last: 0, done, left_out: true };
     let mut outputs = Vec::new();
@@ -329,13 +344,13 @@ impl Cursor {
     fn open(segment: &Arc<Segment>) -> Result<Cursor, ReadError> {
         let fail = |error: &dyn std::fmt::Display| unreadable(segment, error);
         let file = VerifiedFile::new(Arc::clone(segment));
-        let options = ArrowReaderOptions::new().with_schema(schema::WRITTEN.clone());
+        let options = ArrowReaderOptions::new().with_schema(segment.layout().written().clone());
         let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| fail(&error))?;
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
             .with_batch_size(BATCH_ROWS)
             .build()
             .map_err(|error| fail(&error))?;
-        let batch = RecordBatch::new_empty(schema::WRITTEN.clone());
+        let batch = RecordBatch::new_empty(segment.layout().written().clone());
         let columns = SortColumns::of(&batch).ok_or_else(|| fail(&"unexpected columns"))?;
         Ok(Cursor { segment: Arc::clone(segment), reader, batch, columns, number: 0, row: 0 })
     }
@@ -372,7 +387,6 @@ impl Cursor {
 }
 
 /// Whether a file's rows are sorted.
-#[cfg(test)]
 pub fn is_in_order(segment: &Arc<Segment>) -> Result<bool, ReadError> {
     let key = |cursor: &Cursor| {
         let (account, user, at) = cursor.key();

@@ -6,10 +6,11 @@ use muster_model::{
     deletion::{Fate, reach},
     id::{IdSpace, RecordId},
     kind::{Kind, RecordKind},
-    message::{Message, ordered_at},
+    message::{Message, Named, ordered_at},
     time::Micros,
 };
 use muster_store::{
+    attribution::Subject,
     candidates::{Candidates, TrackNames},
     deletion::Veil,
     error::ReadError,
@@ -49,7 +50,28 @@ pub struct TrackHead<'a> {
     pub organization: Option<&'a str>,
 }
 
-impl TrackHead<'_> {
+impl<'a> TrackHead<'a> {
+    /// What of a message in memory does.
+    pub fn of(message: &'a Message<'_>) -> TrackHead<'a> {
+        fn text<'m>(named: &'m Option<Named<'_>>) -> Option<&'m str> {
+            named.as_ref().map(|named| named.external_id.as_ref())
+        }
+        TrackHead {
+            timestamp: message.timestamp,
+            received_at: message.received_at,
+            user: text(&message.user),
+            anonymous: text(&message.anonymous),
+            account: text(&message.account),
+            organization: text(&message.organization),
+        }
+    }
+
+    /// The same as attribution asks for it.
+    pub fn subject(&self) -> Subject<'a> {
+        let TrackHead { user, anonymous, account, organization, .. } = *self;
+        Subject { user, anonymous, account, organization, at: self.ordered_at() }
+    }
+
     /// The instant in the order of statements.
     pub fn ordered_at(&self) -> Micros {
         ordered_at(self.timestamp, self.received_at)

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use muster_model::{id::IdSpace, kind::RecordKind};
-
-use super::segment::Plan;
-use crate::history::{
+use crate::{
     chunks::Chunks,
     directory::{By, Key},
     footers::Footer,
 };
+use muster_model::{id::IdSpace, kind::RecordKind};
+
+use super::file::Plan;
 
 type NameSet = BTreeSet<Box<str>>;
 

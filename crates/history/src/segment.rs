@@ -28,12 +28,12 @@ use parquet::{
 use xxhash_rust::xxh3::Xxh3;
 
 use super::{
-    daily, directory,
-    manifest::{BLOCK_BYTES, Segment},
+    daily, directory, disk,
+    manifest::{BLOCK_BYTES, Segment, Written},
     notes::Notes,
-    schema,
+    restore,
+    schema::{self, Layout},
 };
-use crate::disk;
 
 /// Rows of one row group. Who reads a few of them has to read the dictionaries of the whole group, of which that of the users
 /// grows with it; the file does not grow by having more of them.
@@ -56,6 +56,7 @@ pub struct SegmentWriter {
     month: Option<Micros>,
     rows: u64,
     span: Option<(Micros, Micros)>,
+    arrivals: Option<(u64, u64)>,
     notes: Notes,
     writer: ArrowWriter<ChecksummedFile>,
 }
@@ -66,7 +67,7 @@ impl SegmentWriter {
         history_dir: &Path,
         (workspace, workspace_name): (WorkspaceId, &str),
         id: u64,
-        month: Option<Micros>,
+        (month, layout): (Option<Micros>, Layout),
     ) -> Result<Self, ParquetError> {
         let period = month.map_or_else(|| "recent".to_owned(), |month| month.to_millis_text()[..7].to_owned());
         let relative_path = format!("workspace={workspace_name}/month={period}/{id:012}.parquet");
@@ -77,12 +78,27 @@ impl SegmentWriter {
         disk::make_dir(dir)?;
         let temporary = path.with_extension(TEMPORARY_SUFFIX);
         let file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
-        let writer =
-            ArrowWriter::try_new(ChecksummedFile::new(file), schema::WRITTEN.clone(), Some(properties(month)))?;
+        let writer = ArrowWriter::try_new(
+            ChecksummedFile::new(file),
+            layout.written().clone(),
+            Some(properties(month, layout)),
+        )?;
         let history_dir = history_dir.to_owned();
         let notes = Notes::new(IdSpace::new(workspace_name));
-        let (rows, span) = (0, None);
-        Ok(SegmentWriter { history_dir, relative_path, temporary, workspace, id, month, rows, span, notes, writer })
+        let (rows, span, arrivals) = (0, None, None);
+        Ok(SegmentWriter {
+            history_dir,
+            relative_path,
+            temporary,
+            workspace,
+            id,
+            month,
+            rows,
+            span,
+            arrivals,
+            notes,
+            writer,
+        })
     }
 
     /// Adds rows; they must be sorted as the file is.
@@ -90,6 +106,12 @@ impl SegmentWriter {
         let timestamps = rows.column(schema::TIMESTAMP).as_any().downcast_ref::<TimestampMicrosecondArray>();
         for at in timestamps.iter().flat_map(|array| array.values()).map(|at| Micros(*at)) {
             self.span = Some(self.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        }
+        if let Some(numbers) = restore::arrivals(rows) {
+            for number in numbers.values().iter().map(|number| *number as u64) {
+                let known = self.arrivals.unwrap_or((number, number));
+                self.arrivals = Some((known.0.min(number), known.1.max(number)));
+            }
         }
         self.rows += rows.num_rows() as u64;
         self.notes.take(rows).ok_or_else(|| ParquetError::General("unexpected columns".to_owned()))?;
@@ -107,16 +129,9 @@ impl SegmentWriter {
         let (bytes, checksums) = self.writer.into_inner()?.finish()?;
         let path = self.history_dir.join(&self.relative_path);
         disk::rename_durably(&self.temporary, &path)?;
-        Ok(Some(Arc::new(Segment::new(
-            &self.history_dir,
-            self.workspace,
-            self.id,
-            self.relative_path,
-            self.rows,
-            span,
-            self.month,
-            (bytes, checksums),
-        ))))
+        let written = Written { rows: self.rows, bytes, span, arrivals: self.arrivals, checksums };
+        let id = (self.workspace, self.id);
+        Ok(Some(Arc::new(Segment::on_disk(&self.history_dir, id, self.relative_path, self.month, written))))
     }
 }
 
@@ -139,14 +154,14 @@ fn put_notes(notes: Notes, writer: &mut ArrowWriter<ChecksummedFile>) -> Result<
     Ok(())
 }
 
-fn properties(month: Option<Micros>) -> WriterProperties {
+fn properties(month: Option<Micros>, layout: Layout) -> WriterProperties {
     let zstd = |level| Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default());
     // A checkpoint's file is merged soon, and intake waits for it.
     let (compression, of_random) = match month {
         Some(_) => (zstd(ZSTD_LEVEL), zstd(ZSTD_LEVEL_RANDOM)),
         None => (Compression::SNAPPY, Compression::UNCOMPRESSED),
     };
-    let column = |at: usize| ColumnPath::from(schema::WRITTEN.field(at).name().as_str());
+    let column = |at: usize| ColumnPath::from(layout.written().field(at).name().as_str());
     let mut properties = WriterProperties::builder()
         .set_created_by("muster".to_owned())
         .set_compression(compression)
@@ -155,10 +170,11 @@ fn properties(month: Option<Micros>) -> WriterProperties {
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_statistics_truncate_length(Some(64))
         .set_key_value_metadata(Some(vec![KeyValue::new(schema::VERSION_KEY.to_owned(), schema::VERSION.to_owned())]));
-    for instant in [schema::TIMESTAMP, schema::RECEIVED_AT] {
+    let numbers = [schema::TIMESTAMP, schema::RECEIVED_AT, schema::ARRIVED];
+    for number in numbers.into_iter().filter(|at| *at < layout.written().fields().len()) {
         properties = properties
-            .set_column_dictionary_enabled(column(instant), false)
-            .set_column_encoding(column(instant), Encoding::DELTA_BINARY_PACKED);
+            .set_column_dictionary_enabled(column(number), false)
+            .set_column_encoding(column(number), Encoding::DELTA_BINARY_PACKED);
     }
     // Nearly every value is its own; a dictionary would only cost.
     for unique in [schema::MESSAGE_ID, schema::PROPERTIES, schema::TRAITS, schema::OTHER, schema::IDENTITY] {

@@ -10,20 +10,19 @@ use arrow_select::filter::filter_record_batch;
 use muster_model::{
     deletion::Fate,
     id::{IdSpace, Identity, RecordId, WorkspaceId},
-    kind::RecordKind,
+    kind::{Kind, RecordKind},
+    message::ordered_at,
     time::Micros,
 };
 use muster_store::{deletion::Instants, error::ReadError};
 
-use crate::{
+use super::{
+    columns::{BATCH_ROWS, Columns},
     error::not_written,
-    history::{
-        manifest::{Segment, unreadable},
-        restore::{self, Rows},
-        rows::{BATCH_ROWS, Columns},
-        schema,
-        segment::SegmentWriter,
-    },
+    manifest::{Segment, unreadable},
+    restore::{self, Rows},
+    schema,
+    segment::SegmentWriter,
 };
 
 /// What became of a file.
@@ -43,8 +42,19 @@ pub struct Place<'a> {
     pub next_id: &'a dyn Fn() -> u64,
 }
 
-/// Told of a message that goes: the deleted records that it names, its identity and its receipt.
-pub type Dropped<'a> = dyn FnMut(&[RecordId], Identity, Micros) -> Result<(), ReadError> + 'a;
+/// A message that goes.
+pub struct Dropped<'r> {
+    /// The deleted records that it names.
+    pub because: &'r [RecordId],
+    pub identity: Identity,
+    pub received_at: Micros,
+    /// Its name if it is a track, and its instant in the order of statements.
+    pub event: Option<&'r str>,
+    pub ordered_at: Micros,
+}
+
+/// Told of every message that goes.
+pub type Drop<'a> = dyn FnMut(&Dropped<'_>) -> Result<(), ReadError> + 'a;
 
 /// Writes what is left of a file; nothing counts before the manifest is changed. `drop` is told of every message
 /// that goes.
@@ -53,12 +63,13 @@ pub fn rewrite(
     ids: IdSpace,
     deleted: &Instants,
     place: &Place<'_>,
-    drop: &mut Dropped<'_>,
+    drop: &mut Drop<'_>,
 ) -> Result<Rewritten, ReadError> {
     let odd = || unreadable(segment, &"unexpected columns");
+    let layout = segment.layout();
     let create = || {
         let id = (place.next_id)();
-        SegmentWriter::create(place.history_dir, (place.workspace, place.name), id, segment.month)
+        SegmentWriter::create(place.history_dir, (place.workspace, place.name), id, (segment.month, layout))
     };
     let mut writer = create().map_err(|error| not_written(&error))?;
     let mut rewritten = Rewritten::default();
@@ -88,7 +99,13 @@ pub fn rewrite(
                 }
                 Fate::Drop => {
                     rewritten.removed += 1;
-                    drop(&because, rows.identity(row).ok_or_else(odd)?, rows.received_at(row))?;
+                    drop(&Dropped {
+                        because: &because,
+                        identity: rows.identity(row).ok_or_else(odd)?,
+                        received_at: rows.received_at(row),
+                        event: rows.text(schema::EVENT, row).filter(|_| kind == Kind::Track),
+                        ordered_at: ordered_at(rows.timestamp(row), rows.received_at(row)),
+                    })?;
                 }
             }
         }
@@ -102,6 +119,31 @@ pub fn rewrite(
     }
     rewritten.outputs.extend(aside.write(&create).map_err(|error| not_written(&error))?);
     rewritten.outputs.extend(writer.finish().map_err(|error| not_written(&error))?);
+    Ok(rewritten)
+}
+
+/// Told of each row whether it is kept.
+pub type Keep<'a> = dyn FnMut(&Rows<'_>, usize) -> Result<bool, ReadError> + 'a;
+
+/// Writes those rows of a file that are to be kept; nothing counts before the manifest is changed.
+pub fn keeping(segment: &Arc<Segment>, place: &Place<'_>, keep: &mut Keep<'_>) -> Result<Rewritten, ReadError> {
+    let failed = |error: &dyn std::fmt::Display| not_written(error);
+    let odd = || unreadable(segment, &"unexpected columns");
+    let (id, layout) = ((place.next_id)(), (segment.month, segment.layout()));
+    let mut writer = SegmentWriter::create(place.history_dir, (place.workspace, place.name), id, layout)
+        .map_err(|error| failed(&error))?;
+    let mut rewritten = Rewritten::default();
+    for batch in restore::batches(segment, None)? {
+        let batch = batch?;
+        let rows = Rows::of(&batch).ok_or_else(odd)?;
+        let kept = (0..batch.num_rows()).map(|row| keep(&rows, row)).collect::<Result<Vec<bool>, ReadError>>()?;
+        rewritten.removed += kept.iter().filter(|kept| !**kept).count() as u64;
+        if kept.contains(&true) {
+            let left = filter_record_batch(&batch, &BooleanArray::from(kept)).map_err(|error| failed(&error))?;
+            writer.write(&left).map_err(|error| failed(&error))?;
+        }
+    }
+    rewritten.outputs.extend(writer.finish().map_err(|error| failed(&error))?);
     Ok(rewritten)
 }
 
@@ -131,8 +173,8 @@ impl Aside {
         let filed = filed.filter(|name| deleted.deleted_at(ids.record(RecordKind::Account, name)).is_none());
         let user = message.user.as_ref().map(|user| user.external_id.clone().into_owned());
         let key = (filed.map(str::to_owned), user, message.timestamp.0);
-        let mut columns = Columns::new(1);
-        let written = columns.push(&message, filed).and_then(|()| columns.finish());
+        let mut columns = Columns::new(1, rows.layout());
+        let written = columns.push(&message, filed, rows.arrived(row)).and_then(|()| columns.finish());
         Some(written.map(|batch| {
             self.rows += 1;
             self.batches.push((key, batch));
@@ -148,11 +190,12 @@ impl Aside {
         }
         let mut batches = std::mem::take(&mut self.batches);
         self.rows = 0;
+        let Some(schema) = batches.first().map(|(_, batch)| batch.schema()) else { return Ok(None) };
         batches.sort_by(|(one, _), (other, _)| one.cmp(other));
         let mut writer = create()?;
         for part in batches.chunks(BATCH_ROWS) {
             let part = part.iter().map(|(_, batch)| batch);
-            writer.write(&arrow_select::concat::concat_batches(&schema::WRITTEN, part)?)?;
+            writer.write(&arrow_select::concat::concat_batches(&schema, part)?)?;
         }
         writer.finish()
     }

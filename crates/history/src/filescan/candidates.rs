@@ -13,7 +13,7 @@ use muster_store::{
     scan::{Wanted, among},
 };
 
-use super::held::Held;
+use super::Ground;
 
 type NameSet = BTreeSet<Box<str>>;
 
@@ -44,7 +44,7 @@ pub struct Belonging {
 
 impl Candidates {
     /// For what is wanted, with at most so many names of each kind that are found; where there are more, every row is looked at.
-    pub fn of(held: &Held, wanted: &Wanted, names_max: usize) -> Result<Candidates, ReadError> {
+    pub fn of(ground: &dyn Ground, wanted: &Wanted, names_max: usize) -> Result<Candidates, ReadError> {
         let (users, events) = (wanted.users.clone(), wanted.events.clone());
         if !wanted.attributed {
             let (organizations, accounts) = (wanted.organizations.clone(), wanted.accounts.clone());
@@ -52,15 +52,15 @@ impl Candidates {
             return Ok(Candidates { organizations, accounts, users, anonymous, events, belonging: None });
         }
         let belonging = match (&wanted.accounts, &wanted.organizations) {
-            (Some(accounts), _) => Belonging::to_accounts(held, accounts, names_max)?,
-            (None, Some(organizations)) => Belonging::to_organizations(held, organizations, names_max)?,
+            (Some(accounts), _) => Belonging::to_accounts(ground, accounts, names_max)?,
+            (None, Some(organizations)) => Belonging::to_organizations(ground, organizations, names_max)?,
             (None, None) => None,
         };
         let (mut users, mut anonymous) = (users, NameSet::new());
         for user in wanted.users.iter().flatten() {
-            let id = (RecordKind::User, held.ids.record(RecordKind::User, user));
+            let id = (RecordKind::User, ground.ids().record(RecordKind::User, user));
             let children = Children::of(id, RecordKind::Anonymous);
-            if held.names_of_children(children, |name| add(name, &mut anonymous, names_max))?.is_break() {
+            if ground.names_of_children(children, &mut |name| add(name, &mut anonymous, names_max))?.is_break() {
                 (users, anonymous) = (None, NameSet::new());
                 break;
             }
@@ -101,10 +101,10 @@ impl Candidates {
 
 impl Belonging {
     /// `None` when there are too many names.
-    fn to_accounts(held: &Held, accounts: &NameSet, names_max: usize) -> Result<Option<Belonging>, ReadError> {
+    fn to_accounts(ground: &dyn Ground, accounts: &NameSet, names_max: usize) -> Result<Option<Belonging>, ReadError> {
         let mut belonging = Belonging { accounts: accounts.clone(), ..Belonging::default() };
         for account in accounts {
-            if belonging.add_users(held, RecordKind::Account, account, names_max)?.is_break() {
+            if belonging.add_users(ground, RecordKind::Account, account, names_max)?.is_break() {
                 return Ok(None);
             }
         }
@@ -112,21 +112,21 @@ impl Belonging {
     }
 
     fn to_organizations(
-        held: &Held,
+        ground: &dyn Ground,
         organizations: &NameSet,
         names_max: usize,
     ) -> Result<Option<Belonging>, ReadError> {
         let mut belonging = Belonging { organizations: organizations.clone(), ..Belonging::default() };
         for organization in organizations {
-            let id = (RecordKind::Organization, held.ids.record(RecordKind::Organization, organization));
+            let id = (RecordKind::Organization, ground.ids().record(RecordKind::Organization, organization));
             let mut accounts = NameSet::new();
             let children = Children::of(id, RecordKind::Account);
-            let whole = held.names_of_children(children, |name| add(name, &mut accounts, names_max))?;
-            if whole.is_break() || belonging.add_users(held, id.0, organization, names_max)?.is_break() {
+            let whole = ground.names_of_children(children, &mut |name| add(name, &mut accounts, names_max))?;
+            if whole.is_break() || belonging.add_users(ground, id.0, organization, names_max)?.is_break() {
                 return Ok(None);
             }
             for account in accounts {
-                if belonging.add_users(held, RecordKind::Account, &account, names_max)?.is_break() {
+                if belonging.add_users(ground, RecordKind::Account, &account, names_max)?.is_break() {
                     return Ok(None);
                 }
                 belonging.accounts.insert(account);
@@ -138,15 +138,15 @@ impl Belonging {
     /// Adds the users of a record, and their anonymous ids; stops when there are too many.
     fn add_users(
         &mut self,
-        held: &Held,
+        ground: &dyn Ground,
         kind: RecordKind,
         name: &str,
         names_max: usize,
     ) -> Result<ControlFlow<()>, ReadError> {
-        let parent = (kind, held.ids.record(kind, name));
+        let parent = (kind, ground.ids().record(kind, name));
         for (children, names) in [(RecordKind::User, &mut self.users), (RecordKind::Anonymous, &mut self.anonymous)] {
             let children = Children::of(parent, children);
-            if held.names_of_children(children, |name| add(name, names, names_max))?.is_break() {
+            if ground.names_of_children(children, &mut |name| add(name, names, names_max))?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

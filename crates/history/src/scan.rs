@@ -7,7 +7,8 @@
 use std::{ops::Range, sync::Arc};
 
 use arrow_array::{
-    Array, DictionaryArray, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array, types::Int32Type,
+    Array, DictionaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray, new_null_array,
+    types::Int32Type,
 };
 use arrow_schema::{ArrowError, FieldRef, Schema};
 use muster_model::{
@@ -23,10 +24,10 @@ use parquet::arrow::{
 
 use super::{
     chunks::Chunks,
+    columns::BATCH_ROWS,
     directory::{By, Key},
     footers::Footer,
     manifest::unreadable,
-    rows::BATCH_ROWS,
     schema,
     verified::VerifiedFile,
 };
@@ -204,6 +205,11 @@ pub fn of_kind(batch: &RecordBatch, kind: Kind) -> Option<Vec<bool>> {
 /// A column of instants.
 pub fn times(batch: &RecordBatch, column: usize) -> Option<&TimestampMicrosecondArray> {
     batch.column_by_name(schema::WRITTEN.field(column).name())?.as_any().downcast_ref()
+}
+
+/// How many messages had arrived with each row, in files that have that.
+pub fn arrivals(batch: &RecordBatch) -> Option<&Int64Array> {
+    batch.column_by_name(schema::Layout::Numbered.written().field(schema::ARRIVED).name())?.as_any().downcast_ref()
 }
 
 /// A text column whose values are mostly different.

@@ -10,21 +10,19 @@ use muster_model::{
 };
 use muster_store::{
     activity::{DayActivity, EventActivity},
-    attribution::{self, Steady},
+    attribution::{self, Attributor, Steady},
     error::ReadError,
+    records::Records,
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::veiled;
-use crate::{
-    history::{
-        daily::{Cell, UserKey},
-        footers::Footer,
-        messages,
-        scan::{self, Filter},
-        wanted::{Wanted, heads},
-    },
-    records::Attributor,
+use super::{
+    daily::{Cell, UserKey},
+    footers::Footer,
+    messages,
+    scan::{self, Filter},
+    veiled,
+    wanted::{Wanted, heads},
 };
 
 /// Entries of users that one answer may count at the most.
@@ -81,7 +79,7 @@ impl Counted {
     }
 
     /// Counts a message in memory, if it belongs.
-    pub fn row(&mut self, message: &Message<'_>, attributor: &mut Attributor<'_>) -> Result<(), ReadError> {
+    pub fn row<R: Records>(&mut self, message: &Message<'_>, attributor: &mut Attributor<R>) -> Result<(), ReadError> {
         let day = Day::of(message.ordered_at());
         if message.kind != Kind::Track || !self.in_days(day) || !self.subject.wanted.matches(message) {
             return Ok(());
@@ -95,7 +93,7 @@ impl Counted {
     }
 
     /// Counts what a file has.
-    pub fn file(&mut self, footer: &Footer, attributor: &mut Attributor<'_>) -> Result<(), ReadError> {
+    pub fn file<R: Records>(&mut self, footer: &Footer, attributor: &mut Attributor<R>) -> Result<(), ReadError> {
         let index = footer.daily()?;
         let Some((first, last)) = index.seen().bounds() else { return Ok(()) };
         if Day::of(last) < self.days.0 || Day::of(first) > self.days.1 {
@@ -130,7 +128,7 @@ impl Counted {
     }
 
     /// Counts the rows of a file one by one, whose cells count what was deleted.
-    fn all_rows(&mut self, footer: &Footer, attributor: &mut Attributor<'_>) -> Result<(), ReadError> {
+    fn all_rows<R: Records>(&mut self, footer: &Footer, attributor: &mut Attributor<R>) -> Result<(), ReadError> {
         let mut numbers = Vec::new();
         heads(footer, self.ids, (&self.subject.wanted, &self.subject.filter), |number, head| {
             numbers.extend(self.in_days(Day::of(head.ordered_at())).then_some(number));
@@ -144,7 +142,7 @@ impl Counted {
         Ok(())
     }
 
-    fn cell(&self, cell: &Cell, attributor: &mut Attributor<'_>) -> Result<Belongs, ReadError> {
+    fn cell<R: Records>(&self, cell: &Cell, attributor: &mut Attributor<R>) -> Result<Belongs, ReadError> {
         let (kind, id) = self.subject.record;
         let known = || self.subject.users.get(&cell.user?).copied();
         let user = known().or_else(|| Some(cell.user?.whole(cell.user_rest?)));
@@ -190,12 +188,12 @@ impl Counted {
 
     /// Counts the rows of a user or an anonymous id on a day whose cells could not tell: exactly those that
     /// [`Counted::cell`] left out.
-    fn rows_of(
+    fn rows_of<R: Records>(
         &mut self,
         footer: &Footer,
         whose: (RecordKind, RecordId),
         day: Day,
-        attributor: &mut Attributor<'_>,
+        attributor: &mut Attributor<R>,
     ) -> Result<(), ReadError> {
         let mut wanted = Wanted { first: Some(day.start()), ..Wanted::default() };
         let names = &mut wanted.candidates;

@@ -19,7 +19,6 @@ use super::{
     daily::{self, DailyIndex},
     directory::{self, Directory},
     manifest::{Segment, unreadable},
-    schema,
     verified::VerifiedFile,
 };
 
@@ -79,7 +78,6 @@ impl Footers {
     }
 
     /// Whether a file's footer and the index of its days are kept.
-    #[cfg(test)]
     pub fn has(&self, segment: &Segment) -> bool {
         let kept = self.cache.get(&(segment.workspace, segment.id));
         kept.is_some_and(|footer| footer.daily.get().is_some())
@@ -97,7 +95,7 @@ impl Footer {
     pub fn read(segment: &Arc<Segment>) -> Result<Footer, ReadError> {
         let fail = |error: &dyn std::fmt::Display| unreadable(segment, error);
         let options = ArrowReaderOptions::new()
-            .with_schema(schema::READ.clone())
+            .with_schema(segment.layout().read().clone())
             .with_offset_index_policy(PageIndexPolicy::Required);
         let file = VerifiedFile::new(Arc::clone(segment));
         let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| fail(&error))?;

@@ -5,7 +5,9 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use arrow_array::{Array, BooleanArray, FixedSizeBinaryArray, RecordBatch, StringArray, TimestampMicrosecondArray};
+use arrow_array::{
+    Array, BooleanArray, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
 use muster_model::{
     deletion::{Reach, Subject, reach},
     id::{IdSpace, Identity, IdentityParts},
@@ -15,14 +17,18 @@ use muster_model::{
     time::Micros,
 };
 use muster_store::{error::ReadError, record::external_kind};
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+use parquet::{
+    arrow::arrow_reader::{
+        ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+        RowSelection,
+    },
+    file::metadata::PageIndexPolicy,
 };
 
 use super::{
+    columns::BATCH_ROWS,
     manifest::{Segment, unreadable},
-    rows::BATCH_ROWS,
-    schema,
+    schema::{self, Layout},
     verified::VerifiedFile,
 };
 
@@ -32,13 +38,34 @@ pub fn batches(
     row_groups: Option<Vec<usize>>,
 ) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
     let file = VerifiedFile::new(Arc::clone(segment));
-    let options = ArrowReaderOptions::new().with_schema(schema::WRITTEN.clone());
+    let options = ArrowReaderOptions::new().with_schema(segment.layout().written().clone());
     let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| unreadable(segment, &error))?;
     let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_batch_size(BATCH_ROWS);
     if let Some(row_groups) = row_groups {
         builder = builder.with_row_groups(row_groups);
     }
     let reader: ParquetRecordBatchReader = builder.build().map_err(|error| unreadable(segment, &error))?;
+    let segment = Arc::clone(segment);
+    Ok(reader.map(move |batch| batch.map_err(|error| unreadable(&segment, &error))))
+}
+
+/// Reads some rows of a file, given as sorted numbers, in batches and in its order.
+pub fn some(
+    segment: &Arc<Segment>,
+    numbers: &[u64],
+) -> Result<impl Iterator<Item = Result<RecordBatch, ReadError>> + use<>, ReadError> {
+    let file = VerifiedFile::new(Arc::clone(segment));
+    let options = ArrowReaderOptions::new()
+        .with_schema(segment.layout().written().clone())
+        .with_offset_index_policy(PageIndexPolicy::Required);
+    let metadata = ArrowReaderMetadata::load(&file, options).map_err(|error| unreadable(segment, &error))?;
+    let ranges = numbers.iter().map(|number| *number as usize..*number as usize + 1);
+    let selection = RowSelection::from_consecutive_ranges(ranges, segment.rows as usize);
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+        .with_batch_size(BATCH_ROWS)
+        .with_row_selection(selection)
+        .build()
+        .map_err(|error| unreadable(segment, &error))?;
     let segment = Arc::clone(segment);
     Ok(reader.map(move |batch| batch.map_err(|error| unreadable(&segment, &error))))
 }
@@ -60,6 +87,11 @@ pub fn messages(
     Ok(())
 }
 
+/// How many messages had arrived with each row, in files that have that.
+pub fn arrivals(batch: &RecordBatch) -> Option<&Int64Array> {
+    batch.columns().get(schema::ARRIVED)?.as_any().downcast_ref()
+}
+
 /// The columns of one batch.
 pub struct Rows<'a> {
     texts: [&'a StringArray; TEXTS],
@@ -68,6 +100,7 @@ pub struct Rows<'a> {
     receipts: &'a TimestampMicrosecondArray,
     timestamps_given: &'a BooleanArray,
     identities: &'a FixedSizeBinaryArray,
+    arrivals: Option<&'a Int64Array>,
 }
 
 const TEXTS: usize = schema::OTHER - schema::ATTRIBUTED_ACCOUNT_ID + 1;
@@ -90,6 +123,7 @@ impl<'a> Rows<'a> {
             receipts: column(batch, schema::RECEIVED_AT)?,
             timestamps_given: column(batch, schema::TIMESTAMP_GIVEN)?,
             identities: column(batch, schema::IDENTITY)?,
+            arrivals: arrivals(batch),
         })
     }
 
@@ -97,6 +131,16 @@ impl<'a> Rows<'a> {
     pub fn text(&self, column: usize, row: usize) -> Option<&'a str> {
         let texts = self.texts[column - schema::ATTRIBUTED_ACCOUNT_ID];
         (!texts.is_null(row)).then(|| texts.value(row))
+    }
+
+    /// Which columns there are.
+    pub fn layout(&self) -> Layout {
+        if self.arrivals.is_some() { Layout::Numbered } else { Layout::Plain }
+    }
+
+    /// How many messages had arrived with a row, if the file has that.
+    pub fn arrived(&self, row: usize) -> Option<u64> {
+        self.arrivals.map(|numbers| numbers.value(row) as u64)
     }
 
     /// The kind of a row's message.

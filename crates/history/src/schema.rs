@@ -29,23 +29,61 @@ pub const PROPERTIES: usize = 13;
 pub const TRAITS: usize = 14;
 pub const OTHER: usize = 15;
 pub const IDENTITY: usize = 16;
+/// Only in files of [`Layout::Numbered`].
+pub const ARRIVED: usize = 17;
 
 /// Columns whose values repeat: read as dictionaries, so that a value is looked at once a batch.
 const REPEATING: [usize; 9] =
     [KIND, ATTRIBUTED_ACCOUNT_ID, ORGANIZATION_ID, ACCOUNT_ID, USER_ID, EXTERNAL_ID, CUSTOM_OBJECT_ID, EVENT, NAME];
 
+/// Which columns a file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Those of every file.
+    Plain,
+    /// One more, behind them: how many messages of the workspace had arrived with a row.
+    Numbered,
+}
+
+impl Layout {
+    /// The schema as written.
+    pub fn written(self) -> &'static SchemaRef {
+        match self {
+            Layout::Plain => &WRITTEN,
+            Layout::Numbered => &WRITTEN_NUMBERED,
+        }
+    }
+
+    /// The schema as it is read.
+    pub fn read(self) -> &'static SchemaRef {
+        match self {
+            Layout::Plain => &READ,
+            Layout::Numbered => &READ_NUMBERED,
+        }
+    }
+}
+
 /// The schema as written: plain types that every reader knows.
 pub static WRITTEN: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(fields())));
 
-/// The schema as this engine reads it.
-pub static READ: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let mut fields = fields();
+/// The schema as engines read it.
+pub static READ: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(repeating(fields()))));
+
+static WRITTEN_NUMBERED: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(numbered(fields()))));
+static READ_NUMBERED: LazyLock<SchemaRef> = LazyLock::new(|| Arc::new(Schema::new(numbered(repeating(fields())))));
+
+fn repeating(mut fields: Vec<Field>) -> Vec<Field> {
     for at in REPEATING {
         let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
         fields[at] = fields[at].clone().with_data_type(dictionary);
     }
-    Arc::new(Schema::new(fields))
-});
+    fields
+}
+
+fn numbered(mut fields: Vec<Field>) -> Vec<Field> {
+    fields.push(Field::new("arrived", DataType::Int64, false));
+    fields
+}
 
 fn fields() -> Vec<Field> {
     let instant = || DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));

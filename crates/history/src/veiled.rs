@@ -12,7 +12,7 @@ use muster_model::{
 };
 use muster_store::{deletion::Veil, error::ReadError};
 
-use crate::history::{
+use super::{
     directory::{By, Key},
     footers::Footer,
     manifest::unreadable,

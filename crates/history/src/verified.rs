@@ -5,7 +5,6 @@
 
 use std::{
     io::{self, Read},
-    os::unix::fs::FileExt,
     sync::Arc,
 };
 
@@ -50,11 +49,11 @@ impl VerifiedFile {
     }
 
     /// Blocks `from` (included) to `until` (excluded), checked.
-    fn read_blocks(&self, from: usize, until: usize) -> io::Result<Vec<u8>> {
+    fn read_blocks(&self, from: usize, until: usize) -> io::Result<Bytes> {
         let start = from as u64 * BLOCK_BYTES as u64;
         let end = (until as u64 * BLOCK_BYTES as u64).min(self.segment.bytes);
-        let mut bytes = vec![0; usize::try_from(end.saturating_sub(start)).map_err(io::Error::other)?];
-        self.segment.file()?.read_exact_at(&mut bytes, start)?;
+        let length = usize::try_from(end.saturating_sub(start)).map_err(io::Error::other)?;
+        let bytes = self.segment.read(start, length)?;
         for (offset, block) in bytes.chunks(BLOCK_BYTES).enumerate() {
             let number = from + offset;
             if self.segment.checksums.get(number) != Some(&xxh3_64(block)) {
@@ -79,7 +78,7 @@ impl VerifiedFile {
         });
         let (first, bytes) = match known {
             Some(blocks) => (blocks.first, blocks.bytes.clone()),
-            None => (from, Bytes::from(self.read_blocks(from, until)?)),
+            None => (from, self.read_blocks(from, until)?),
         };
         let skipped = usize::try_from(start - (first * BLOCK_BYTES) as u64).map_err(io::Error::other)?;
         *last = Some(Blocks { first, bytes: bytes.clone() });

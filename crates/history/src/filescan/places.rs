@@ -20,7 +20,7 @@ use muster_store::{
 };
 use rustc_hash::FxHashMap;
 
-use super::held::Held;
+use super::Ground;
 
 /// Records kept of each kind; when there are more, all are forgotten and looked up anew.
 const KEPT_MAX: usize = 200_000;
@@ -49,17 +49,17 @@ impl Places {
     /// Calls `with` with where a track belongs; unless `attributes`, with its user and the names in it.
     pub fn of<T>(
         &mut self,
-        held: &Held,
+        ground: &dyn Ground,
         track: Track<'_>,
         attributes: bool,
         with: impl FnOnce(Whereabouts<'_>) -> T,
     ) -> Result<T, ReadError> {
         let anonymous = match track.anonymous.filter(|_| track.user.is_none()) {
-            Some(name) => self.record(held, RecordKind::Anonymous, name)?,
+            Some(name) => self.record(ground, RecordKind::Anonymous, name)?,
             None => None,
         };
         let tied = match &anonymous {
-            Some(anonymous) => self.parent_of(held, anonymous, RecordKind::User, track.at)?,
+            Some(anonymous) => self.parent_of(ground, anonymous, RecordKind::User, track.at)?,
             None => None,
         };
         let whose = track.user.or_else(|| name_in(anonymous.as_deref(), RecordKind::User, tied?));
@@ -69,35 +69,35 @@ impl Places {
         }
         let user = match whose {
             Some(name) if track.account.is_none() || track.organization.is_none() => {
-                self.record(held, RecordKind::User, name)?
+                self.record(ground, RecordKind::User, name)?
             }
             _ => None,
         };
         let linked = match (&user, track.account) {
-            (Some(user), None) => self.parent_of(held, user, RecordKind::Account, track.at)?,
+            (Some(user), None) => self.parent_of(ground, user, RecordKind::Account, track.at)?,
             _ => None,
         };
         let account = track.account.or_else(|| name_in(user.as_deref(), RecordKind::Account, linked?));
         let profile = match account {
-            Some(name) => self.record(held, RecordKind::Account, name)?,
+            Some(name) => self.record(ground, RecordKind::Account, name)?,
             None => None,
         };
         let joined = profile.as_ref().and_then(|profile| profile.as_account()?.parent());
         let stated = joined.map(|organization| &*organization.external_id).or(track.organization);
         let loose = match (&user, stated) {
-            (Some(user), None) => self.parent_of(held, user, RecordKind::Organization, track.at)?,
+            (Some(user), None) => self.parent_of(ground, user, RecordKind::Organization, track.at)?,
             _ => None,
         };
         let organization = stated.or_else(|| name_in(user.as_deref(), RecordKind::Organization, loose?));
         Ok(with(Whereabouts { user: whose, account, organization }))
     }
 
-    fn record(&mut self, held: &Held, kind: RecordKind, name: &str) -> Result<Option<Arc<Profile>>, ReadError> {
+    fn record(&mut self, ground: &dyn Ground, kind: RecordKind, name: &str) -> Result<Option<Arc<Profile>>, ReadError> {
         let at = self.last.iter().position(|(last, ..)| *last == kind);
         if let Some((_, _, known)) = at.map(|at| &self.last[at]).filter(|(_, last, _)| **last == *name) {
             return Ok(known.clone());
         }
-        let found = self.look_up(held, kind, name)?;
+        let found = self.look_up(ground, kind, name)?;
         let last = (kind, Box::from(name), found.clone());
         match at {
             Some(at) => self.last[at] = last,
@@ -106,7 +106,12 @@ impl Places {
         Ok(found)
     }
 
-    fn look_up(&mut self, held: &Held, kind: RecordKind, name: &str) -> Result<Option<Arc<Profile>>, ReadError> {
+    fn look_up(
+        &mut self,
+        ground: &dyn Ground,
+        kind: RecordKind,
+        name: &str,
+    ) -> Result<Option<Arc<Profile>>, ReadError> {
         // The look-up by a borrowed name would need a key made of it; a name is short.
         let key = (kind, Box::from(name));
         if let Some(known) = self.records.get(&key) {
@@ -115,14 +120,14 @@ impl Places {
         if self.records.len() >= KEPT_MAX {
             self.records.clear();
         }
-        let found = held.find(kind, held.ids.record(kind, name))?;
+        let found = ground.find(kind, ground.ids().record(kind, name))?;
         self.records.insert(key, found.clone());
         Ok(found)
     }
 
     fn parent_of(
         &mut self,
-        held: &Held,
+        ground: &dyn Ground,
         user: &Profile,
         parents: RecordKind,
         at: Micros,
@@ -138,7 +143,7 @@ impl Places {
                 if self.statements.len() >= KEPT_MAX {
                     self.statements.clear();
                 }
-                let found = Arc::new(held.statements(parents, user.id)?);
+                let found = Arc::new(ground.statements(parents, user.id)?);
                 self.statements.insert(key, Arc::clone(&found));
                 Ok(resolve(&found, at))
             }

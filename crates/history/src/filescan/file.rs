@@ -3,11 +3,15 @@
 //! Rows that the file's directory rules out, and row groups that statistics do, are not read. When names are wanted, a first pass reads only the columns that
 //! decide; a second one reads the wanted columns of the rows that are left.
 
-use std::{
-    ops::Range,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{ops::Range, sync::Arc};
 
+use crate::{
+    columns::BATCH_ROWS,
+    footers::Footer,
+    manifest::{Segment, unreadable},
+    schema,
+    verified::VerifiedFile,
+};
 use arrow_array::RecordBatch;
 use muster_model::{deletion::Fate, message::ordered_at};
 use muster_store::{
@@ -24,19 +28,12 @@ use parquet::{
 };
 
 use super::{
+    Ground,
     candidates::Candidates,
     columns::{Kinds, Texts, instants, message},
     fates::{fates, redacted, shows},
-    held::Held,
     places::{Places, Track, belongs},
     pruned,
-};
-use crate::history::{
-    footers::Footer,
-    manifest::{Segment, unreadable},
-    rows::BATCH_ROWS,
-    schema,
-    verified::VerifiedFile,
 };
 
 use muster_model::time::Micros;
@@ -220,16 +217,16 @@ struct GroupRows {
 }
 
 impl FileScan {
-    pub fn new(held: &Held, plan: &Plan, segment: &Arc<Segment>, base: u64) -> Result<FileScan, ReadError> {
-        let footer = held.footers.of(segment)?;
-        let candidates = pruned::rows(&footer, held.ids, plan);
+    pub fn new(ground: &dyn Ground, plan: &Plan, segment: &Arc<Segment>, base: u64) -> Result<FileScan, ReadError> {
+        let footer = ground.footer(segment)?;
+        let candidates = pruned::rows(&footer, ground.ids(), plan);
         Ok(FileScan { segment: Arc::clone(segment), footer, candidates, base, group: 0, group_start: 0, rows: None })
     }
 
     /// Adds the next rows to `batch`; `false` at the end of the file.
     pub fn read(
         &mut self,
-        held: &Held,
+        ground: &dyn Ground,
         plan: &Plan,
         places: &mut Places,
         batch: &mut RowBatch,
@@ -243,9 +240,9 @@ impl FileScan {
         let Some(rows) = &mut self.rows else {
             let rows = pruned::within(&self.candidates, &(self.group_start..self.group_start + in_group));
             if plan.may_hold(group) && !rows.is_empty() {
-                self.rows = self.open(held, plan, rows, in_group as usize)?;
+                self.rows = self.open(ground, plan, rows, in_group as usize)?;
             } else {
-                held.rows_skipped.fetch_add(in_group, Ordering::Relaxed);
+                ground.looked_at(0, in_group);
             }
             if self.rows.is_none() {
                 (self.group, self.group_start) = (self.group + 1, self.group_start + in_group);
@@ -260,9 +257,9 @@ impl FileScan {
                     let place = rows.places.as_ref().map_or(at as u64, |places| u64::from(places[at]));
                     self.base + self.group_start + place
                 };
-                copy(held, plan, places, &stored, number, batch)?.ok_or_else(|| fail(&"unexpected columns"))?;
+                copy(ground, plan, places, &stored, number, batch)?.ok_or_else(|| fail(&"unexpected columns"))?;
                 if rows.places.is_none() {
-                    held.rows.fetch_add(stored.num_rows() as u64, Ordering::Relaxed);
+                    ground.looked_at(stored.num_rows() as u64, 0);
                 }
                 rows.read += stored.num_rows();
             }
@@ -280,7 +277,7 @@ impl FileScan {
     /// Decides which of these rows of the group to read; `None` when there are none.
     fn open(
         &self,
-        held: &Held,
+        ground: &dyn Ground,
         plan: &Plan,
         rows: Vec<Range<usize>>,
         in_group: usize,
@@ -303,8 +300,8 @@ impl FileScan {
                 places.extend(may.iter().zip(&mut numbers).filter(|(may, _)| **may).map(|(_, row)| row));
             }
         }
-        held.rows.fetch_add(count as u64, Ordering::Relaxed);
-        held.rows_skipped.fetch_add((in_group - count) as u64, Ordering::Relaxed);
+        ground.looked_at(count as u64, 0);
+        ground.looked_at(0, (in_group - count) as u64);
         if places.is_empty() {
             return Ok(None);
         }
@@ -336,7 +333,7 @@ impl FileScan {
 
 /// Copies what is wanted of stored rows. `None` when the columns are not what they should be.
 fn copy(
-    held: &Held,
+    ground: &dyn Ground,
     plan: &Plan,
     places: &mut Places,
     stored_rows: &RecordBatch,
@@ -354,10 +351,10 @@ fn copy(
     let mut chosen: Vec<u32> = (0..rows as u32)
         .filter(|row| of_kind[*row as usize] && wanted.in_time(Micros(times.value(*row as usize))))
         .collect();
-    let Some(fates) = fates(held, stored_rows, &kinds, times, receipts) else { return Ok(None) };
+    let Some(fates) = fates(ground, stored_rows, &kinds, times, receipts) else { return Ok(None) };
     chosen.retain(|row| fates.get(*row as usize) != Some(&Fate::Drop));
     if plan.placed {
-        match placed(held, plan, places, stored_rows, chosen, batch)? {
+        match placed(ground, plan, places, stored_rows, chosen, batch)? {
             Some(kept) => chosen = kept,
             None => return Ok(None),
         }
@@ -375,7 +372,7 @@ fn copy(
             (Column::User | Column::Account | Column::Organization, _) if plan.placed && !wanted.shown_as_named => {}
             (_, Some(at)) => {
                 let Some(texts) = Texts::of(stored_rows, at) else { return Ok(None) };
-                let shown = |row: usize, text: &str| shows(held, *column, (kinds.get(row), fates.get(row)), text);
+                let shown = |row: usize, text: &str| shows(ground, *column, (kinds.get(row), fates.get(row)), text);
                 for row in chosen.iter().map(|row| *row as usize) {
                     out.push(texts.get(row).filter(|text| shown(row, text)));
                 }
@@ -384,7 +381,7 @@ fn copy(
                 for row in &chosen {
                     let Some(mut message) = message(stored_rows, *row as usize) else { return Ok(None) };
                     if fates.get(*row as usize) == Some(&Fate::Redact) {
-                        message = redacted(held, message);
+                        message = redacted(ground, message);
                     }
                     match column {
                         Column::Identity => out.push(identity_of_its_own(&message).as_deref()),
@@ -400,7 +397,7 @@ fn copy(
 /// Of rows that may be wanted those that are, by where they belong; and where that is, as far as it is asked for. `None`
 /// when the columns are not what they should be.
 fn placed(
-    held: &Held,
+    ground: &dyn Ground,
     plan: &Plan,
     places: &mut Places,
     stored_rows: &RecordBatch,
@@ -422,7 +419,7 @@ fn placed(
         let ordered = ordered_at(Micros(times.value(at)), Micros(receipts.value(at)));
         let (organization, account, user) = (organizations.get(at), accounts.get(at), users.get(at));
         let track = Track { organization, account, user, anonymous: anonymous.get(at), at: ordered };
-        let keeps = places.of(held, track, plan.attributes, |place| {
+        let keeps = places.of(ground, track, plan.attributes, |place| {
             let keeps = belongs(wanted, &place);
             let shows = keeps && !wanted.shown_as_named;
             let texts = [
