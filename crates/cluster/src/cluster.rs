@@ -331,10 +331,7 @@ async fn listen(inner: std::sync::Weak<Inner>, mut heard: futures_util::stream::
     while let Some(bytes) = heard.next().await {
         let Some(inner) = inner.upgrade() else { return };
         match Told::decode(&bytes) {
-            Ok(Told::Applied { lane, sequence }) => {
-                inner.lanes.note(lane, sequence);
-                inner.counters.stale();
-            }
+            Ok(Told::Applied { lane, sequence }) => inner.lanes.note(lane, sequence),
             Ok(Told::Woken { follower }) => inner.bells.ring_if_there(FollowerId(follower)),
             Ok(Told::Receipt { request, receipt }) => inner.waiters.answer(request, receipt),
             Ok(Told::Registry) => {

@@ -33,8 +33,6 @@ const CLOSE_LOOK: Duration = Duration::from_millis(5);
 pub struct Counters {
     counted: Mutex<Counted>,
     census: Mutex<FxHashMap<WorkspaceId, Census>>,
-    /// Another node has changed it.
-    stale: AtomicBool,
     unreachable: AtomicBool,
     /// Lanes that cannot be folded in, and why.
     hindered: Mutex<FxHashMap<u32, String>>,
@@ -63,7 +61,6 @@ impl Counters {
         for census in all {
             known.insert(WorkspaceId(census.workspace as u32), census);
         }
-        self.stale.store(false, Ordering::Release);
         Ok(())
     }
 
@@ -76,11 +73,6 @@ impl Counters {
     /// What a workspace comes to, as far as this node knows.
     pub fn census(&self, workspace: WorkspaceId) -> Census {
         self.census.lock().get(&workspace).copied().unwrap_or_default()
-    }
-
-    /// Another node has folded something in.
-    pub fn stale(&self) {
-        self.stale.store(true, Ordering::Release);
     }
 
     /// Whether PostgreSQL answers.
