@@ -112,7 +112,7 @@ impl Cluster {
             let stream = Stream::connect(&address).await?;
             stream.make(lanes, &address).await?;
             Ok::<_, Fault>(stream)
-        })?;
+        })??;
         let (teller, tells) = (stream.clone(), handle.clone());
         let changed = Box::new(move || {
             let teller = teller.clone();
@@ -142,7 +142,7 @@ impl Cluster {
         });
         let node = inner.node;
         let listener = inner.stream.clone();
-        let heard = elsewhere(&handle, async move { listener.listen(node).await })?;
+        let heard = elsewhere(&handle, async move { listener.listen(node).await })??;
         handle.spawn(listen(Arc::downgrade(&inner), heard));
         handle.spawn(look_again(Arc::downgrade(&inner)));
         inner.refresh(&mut connection)?;
@@ -283,25 +283,21 @@ impl Inner {
         Ok(self.pool.ask(ask).await?)
     }
 
-    /// Waits for a future where waiting for one is not possible otherwise: on any thread, inside a runtime or not.
+    /// Waits for a future, by [`elsewhere`].
     pub fn wait_for<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Result<T, Fault> {
-        let (reply, answer) = crossbeam_channel::bounded(1);
-        self.handle.spawn(async move {
-            // Whoever waits may have gone.
-            let _ = reply.send(future.await);
-        });
-        answer.recv().map_err(|_| Fault::Closing)
+        elsewhere(&self.handle, future)
     }
 }
 
-/// Runs something on the engine's threads and waits for it.
-fn elsewhere<T: Send + 'static>(
-    handle: &Handle,
-    future: impl Future<Output = Result<T, Fault>> + Send + 'static,
-) -> Result<T, Fault> {
+/// Has a future run on the engine's threads and waits for it where waiting is not possible otherwise: on any thread, inside a
+/// runtime or not.
+fn elsewhere<T: Send + 'static>(handle: &Handle, future: impl Future<Output = T> + Send + 'static) -> Result<T, Fault> {
     let (reply, answer) = crossbeam_channel::bounded(1);
-    handle.spawn(async move { reply.send(future.await) });
-    answer.recv().map_err(|_| Fault::Closing)?
+    handle.spawn(async move {
+        // Whoever waits may have gone.
+        let _ = reply.send(future.await);
+    });
+    answer.recv().map_err(|_| Fault::Closing)
 }
 
 fn check_version(connection: &mut Connection) -> Result<(), OpenError> {
