@@ -1,8 +1,8 @@
 //! Folding batches in: what is new of a workspace's messages becomes identities, history rows, profiles, links and places in lists,
 //! in the transaction that moves the stream's position.
 //!
-//! Whoever folds holds the workspace's row of the census, so a workspace's batches are decided one after the other, whichever
-//! lanes they came by.
+//! A workspace's batches come by one lane, and whoever changes anything in it holds its row of the census meanwhile: they are
+//! decided one after the other, also where a node has lost the lane and does not know it yet.
 
 /// A batch, decoded before any transaction begins.
 pub mod opened;
