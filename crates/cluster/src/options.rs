@@ -40,8 +40,14 @@ pub struct Options {
     pub freshness_timeout: Duration,
     /// How long what is folded in stays in the stream, so that a replica of PostgreSQL that lags behind by less can take over.
     pub stream_retention: Duration,
-    /// Messages set aside that a workspace keeps.
+    /// How long the identity of a message is remembered, in whole days; for ever when `None`.
+    pub identity_retention: Option<Duration>,
+    /// Messages set aside that a workspace keeps; the oldest go first.
     pub refused_max: usize,
+    /// How long a message set aside is kept, counted from the newest one of its workspace.
+    pub refused_retention: Duration,
+    /// Between two times that what is kept for a while is looked through for what goes.
+    pub trim_interval: Duration,
     /// Dead letters that a follower keeps.
     pub letters_max: usize,
     /// Names of events that are told one by one.
@@ -66,7 +72,10 @@ impl Options {
             moments_max: 16,
             freshness_timeout: Duration::from_secs(10),
             stream_retention: Duration::from_secs(600),
-            refused_max: 1_000_000,
+            identity_retention: None,
+            refused_max: 100_000,
+            refused_retention: Duration::from_secs(30 * 86_400),
+            trim_interval: Duration::from_secs(30),
             letters_max: 100_000,
             event_names_max: 1_000,
         })

@@ -7,6 +7,9 @@
 /// A batch, decoded before any transaction begins.
 pub mod opened;
 
+/// How long the duplicate check remembers.
+pub mod memory;
+
 /// What becomes of each message.
 pub mod plan;
 
@@ -42,6 +45,7 @@ use muster_store::receipt::Receipt;
 
 use crate::{erase, fault::Fault, sql::connection::Transaction};
 use census::Census;
+use memory::Remembers;
 use opened::Opened;
 use plan::{Counts, Plan};
 use sheet::Sheet;
@@ -51,10 +55,11 @@ pub fn fold(
     transaction: &RefCell<Transaction<'_>>,
     workspace: WorkspaceId,
     ids: IdSpace,
+    remembers: Remembers,
     batches: &[&Opened<'_>],
 ) -> Result<(Vec<Receipt>, Counts, Census), Fault> {
     let mut census = Census::hold(&mut transaction.borrow_mut(), workspace)?;
-    let plan = Plan::make(&mut transaction.borrow_mut(), workspace, ids, &census, batches)?;
+    let plan = Plan::make(&mut transaction.borrow_mut(), (workspace, ids), remembers, &census, batches)?;
     let mut sheet = Sheet::new(transaction, workspace);
     let messages = || plan.kept.iter().map(|kept| &kept.message);
     sheet.fetch(messages().flat_map(|message| named(message).map(|(kind, id, _)| (kind, id)).collect::<Vec<_>>()))?;
