@@ -247,7 +247,7 @@ impl Inner {
     /// Takes in all that other nodes may have changed.
     pub fn refresh(&self, connection: &mut Connection) -> Result<(), Fault> {
         // Whatever is known before a transaction begins it sees as well, unless PostgreSQL has gone back.
-        let (known, version) = (self.lanes.all(), self.registry.held().version);
+        let (known, version, censuses) = (self.lanes.all(), self.registry.held().version, self.counters.known());
         let (mut transaction, positions) = connection.begin_with_lanes(None)?;
         for (lane, sequence) in positions {
             if known.get(lane as usize).is_some_and(|known| sequence < *known) {
@@ -256,7 +256,7 @@ impl Inner {
             }
             self.lanes.note(lane, sequence);
         }
-        self.counters.take_census(&mut transaction)?;
+        self.counters.take_census(&mut transaction, &censuses)?;
         self.registry.refresh(&mut transaction, version)
     }
 

@@ -54,12 +54,25 @@ impl Counters {
         counted.busy += took;
     }
 
-    /// Takes in what all workspaces come to.
-    pub fn take_census(&self, transaction: &mut Transaction<'_>) -> Result<(), Fault> {
+    /// What is known of all workspaces, for [`Counters::take_census`] by a transaction that begins afterwards.
+    pub fn known(&self) -> FxHashMap<WorkspaceId, Census> {
+        self.census.lock().clone()
+    }
+
+    /// Takes in what all workspaces come to. What this node has folded in since before is news that the transaction does not see.
+    pub fn take_census(
+        &self,
+        transaction: &mut Transaction<'_>,
+        before: &FxHashMap<WorkspaceId, Census>,
+    ) -> Result<(), Fault> {
         let all = Census::all(transaction)?;
         let mut known = self.census.lock();
         for census in all {
-            known.insert(WorkspaceId(census.workspace as u32), census);
+            let workspace = WorkspaceId(census.workspace as u32);
+            let held = known.get(&workspace);
+            if held == before.get(&workspace) || held.is_none_or(|held| held.arrived < census.arrived) {
+                known.insert(workspace, census);
+            }
         }
         Ok(())
     }
