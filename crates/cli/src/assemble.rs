@@ -156,6 +156,7 @@ fn cluster_options(
         refused_max: engine.refused_max,
         refused_retention: engine.refused_retention,
         letters_max: engine.letters_max,
+        letters_retention: engine.letters_retention,
         event_names_max: engine.event_names_max,
         ..options
     })

@@ -48,8 +48,10 @@ pub struct Options {
     pub refused_retention: Duration,
     /// Between two times that what is kept for a while is looked through for what goes.
     pub trim_interval: Duration,
-    /// Dead letters that a follower keeps.
+    /// Dead letters that a follower keeps; the oldest go first.
     pub letters_max: usize,
+    /// How long a dead letter is kept, counted from the newest one of its follower.
+    pub letters_retention: Duration,
     /// Names of events that are told one by one.
     pub event_names_max: usize,
 }
@@ -77,6 +79,7 @@ impl Options {
             refused_retention: Duration::from_secs(30 * 86_400),
             trim_interval: Duration::from_secs(30),
             letters_max: 100_000,
+            letters_retention: Duration::from_secs(30 * 86_400),
             event_names_max: 1_000,
         })
     }

@@ -10,8 +10,10 @@ use muster_store::{
     batch::BatchBuilder,
     clock::{Clock, SystemClock},
     credentials::Workspace,
+    follow::{Followers, Letter, NewFollower, PageLimit, Start},
     journal::Journal,
     receipt::Outcome::{self, Conflict, Duplicate, Stored},
+    record,
     refused::Refusals,
     status::Status,
     suite::{
@@ -132,6 +134,28 @@ async fn identities_are_forgotten_when_their_time_is_over() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(send(&store, &workspace, &[("m3", "g", at(6))]).await, [Duplicate], "what is remembered is left");
+}
+
+/// Dead letters that are much older than the newest one go, with it or later.
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_kept_for_a_while() {
+    let place = Place::new();
+    let store = place.open(Options { letters_retention: 10 * DAY, ..place.options() });
+    let workspace = workspace_named(&store, "default", START).await;
+    let (name, settings, created_at) = ("theirs".to_owned(), b"{}".to_vec(), START);
+    let new = NewFollower { workspace: workspace.id, name, settings, start: Start::Now, created_at };
+    let id = store.add_follower(new).await.expect("a follower").id;
+    let mut following = store.follow(id).expect("it is there");
+    let kept_on = [0, 1, 10, 11, 12];
+    let ids: Vec<String> = kept_on.iter().map(|day| format!("m{day}")).collect();
+    let messages: Vec<(&str, &str, Micros)> = ids.iter().map(|id| (id.as_str(), "e", START)).collect();
+    send(&store, &workspace, &messages).await;
+    for (day, wanted) in kept_on.into_iter().zip([1, 2, 3, 3, 3]) {
+        let record = following.read(PageLimit { messages: 1, bytes: 1 << 20 }).expect("a page").records.remove(0);
+        let identity = record::peek(&record).expect("a message").identity;
+        following.settle(1, vec![Letter::new(record, identity, "no", days(day))], false).expect("the place moves");
+        assert_eq!(store.letter_count(id), wanted, "on day {day}");
+    }
 }
 
 /// How many identities there are.
