@@ -169,8 +169,11 @@ fn cluster_options(
         },
         queue_batches_max: engine.queue_batches_max,
         queue_bytes_max: engine.queue_bytes_max,
+        identity_retention: engine.identity_retention,
         refused_max: engine.refused_max,
+        refused_retention: engine.refused_retention,
         letters_max: engine.letters_max,
+        letters_retention: engine.letters_retention,
         event_names_max: engine.event_names_max,
         ..options
     })

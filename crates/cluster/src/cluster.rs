@@ -115,7 +115,7 @@ impl Cluster {
             let stream = Stream::connect(&address).await?;
             stream.make(lanes, &address).await?;
             Ok::<_, Fault>(stream)
-        })?;
+        })??;
         let (teller, tells) = (stream.clone(), handle.clone());
         let changed = Box::new(move || {
             let teller = teller.clone();
@@ -148,7 +148,7 @@ impl Cluster {
         });
         let node = inner.node;
         let listener = inner.stream.clone();
-        let heard = elsewhere(&handle, async move { listener.listen(node).await })?;
+        let heard = elsewhere(&handle, async move { listener.listen(node).await })??;
         handle.spawn(listen(Arc::downgrade(&inner), heard));
         handle.spawn(look_again(Arc::downgrade(&inner)));
         inner.refresh(&mut connection)?;
@@ -260,7 +260,7 @@ impl Inner {
     /// Takes in all that other nodes may have changed.
     pub fn refresh(&self, connection: &mut Connection) -> Result<(), Fault> {
         // Whatever is known before a transaction begins it sees as well, unless PostgreSQL has gone back.
-        let (known, version) = (self.lanes.all(), self.registry.held().version);
+        let (known, version, censuses) = (self.lanes.all(), self.registry.held().version, self.counters.known());
         let (mut transaction, positions) = connection.begin_with_lanes(None)?;
         for (lane, sequence) in positions {
             if known.get(lane as usize).is_some_and(|known| sequence < *known) {
@@ -269,7 +269,7 @@ impl Inner {
             }
             self.lanes.note(lane, sequence);
         }
-        self.counters.take_census(&mut transaction)?;
+        self.counters.take_census(&mut transaction, &censuses)?;
         self.registry.refresh(&mut transaction, version)
     }
 
@@ -296,25 +296,24 @@ impl Inner {
         Ok(self.pool.ask(ask).await?)
     }
 
-    /// Waits for a future where waiting for one is not possible otherwise: on any thread, inside a runtime or not.
+    /// Waits for a future, by [`elsewhere`].
     pub fn wait_for<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Result<T, Fault> {
-        let (reply, answer) = crossbeam_channel::bounded(1);
-        self.handle.spawn(async move {
-            // Whoever waits may have gone.
-            let _ = reply.send(future.await);
-        });
-        answer.recv().map_err(|_| Fault::Closing)
+        elsewhere(&self.handle, future)
     }
 }
 
-/// Runs something on the engine's threads and waits for it.
+/// Has a future run on the engine's threads and waits for it where waiting is not possible otherwise: on any thread, inside a
+/// runtime or not.
 pub(crate) fn elsewhere<T: Send + 'static>(
     handle: &Handle,
-    future: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    future: impl Future<Output = T> + Send + 'static,
 ) -> Result<T, Fault> {
     let (reply, answer) = crossbeam_channel::bounded(1);
-    handle.spawn(async move { reply.send(future.await) });
-    answer.recv().map_err(|_| Fault::Closing)?
+    handle.spawn(async move {
+        // Whoever waits may have gone.
+        let _ = reply.send(future.await);
+    });
+    answer.recv().map_err(|_| Fault::Closing)
 }
 
 fn check_version(connection: &mut Connection) -> Result<(), OpenError> {
@@ -344,10 +343,7 @@ async fn listen(inner: std::sync::Weak<Inner>, mut heard: futures_util::stream::
     while let Some(bytes) = heard.next().await {
         let Some(inner) = inner.upgrade() else { return };
         match Told::decode(&bytes) {
-            Ok(Told::Applied { lane, sequence }) => {
-                inner.lanes.note(lane, sequence);
-                inner.counters.stale();
-            }
+            Ok(Told::Applied { lane, sequence }) => inner.lanes.note(lane, sequence),
             Ok(Told::Woken { follower }) => inner.bells.ring_if_there(FollowerId(follower)),
             Ok(Told::Receipt { request, receipt }) => inner.waiters.answer(request, receipt),
             Ok(Told::Registry) => {

@@ -3,7 +3,7 @@
 //! A batch is durable once the stream's replicas have it. Lanes divide the stream; of each lane one node at a time takes
 //! batches out, in order, and folds them in: what is new, what follows from it and the lane's position change in one
 //! transaction of PostgreSQL, so that each batch counts once however often it is delivered. A read first asks the stream how
-//! far its lanes reach and waits until all of that is folded in.
+//! far its workspace's lane reaches and waits until all of that is folded in.
 //!
 //! Implements [`muster_store::Store`]; knows nothing of HTTP. `docs/scale.md` is for whoever operates it.
 

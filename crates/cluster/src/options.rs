@@ -58,10 +58,18 @@ pub struct Options {
     pub footers_bytes_max: u64,
     /// Rows of files that a page of a timeline looks at before it ends early.
     pub scan_max: usize,
-    /// Messages set aside that a workspace keeps.
+    /// How long the identity of a message is remembered, in whole days; for ever when `None`.
+    pub identity_retention: Option<Duration>,
+    /// Messages set aside that a workspace keeps; the oldest go first.
     pub refused_max: usize,
-    /// Dead letters that a follower keeps.
+    /// How long a message set aside is kept, counted from the newest one of its workspace.
+    pub refused_retention: Duration,
+    /// Between two times that what is kept for a while is looked through for what goes.
+    pub trim_interval: Duration,
+    /// Dead letters that a follower keeps; the oldest go first.
     pub letters_max: usize,
+    /// How long a dead letter is kept, counted from the newest one of its follower.
+    pub letters_retention: Duration,
     /// Names of events that are told one by one.
     pub event_names_max: usize,
 }
@@ -103,8 +111,12 @@ impl Options {
             pieces_bytes_max: 256 << 20,
             footers_bytes_max: 64 << 20,
             scan_max: 20_000,
-            refused_max: 1_000_000,
+            identity_retention: None,
+            refused_max: 100_000,
+            refused_retention: Duration::from_secs(30 * 86_400),
+            trim_interval: Duration::from_secs(30),
             letters_max: 100_000,
+            letters_retention: Duration::from_secs(30 * 86_400),
             event_names_max: 1_000,
         })
     }

@@ -35,8 +35,6 @@ const CLOSE_LOOK: Duration = Duration::from_millis(5);
 pub struct Counters {
     counted: Mutex<Counted>,
     census: Mutex<FxHashMap<WorkspaceId, Census>>,
-    /// Another node has changed it.
-    stale: AtomicBool,
     unreachable: AtomicBool,
     /// Lanes that cannot be folded in, and why.
     hindered: Mutex<FxHashMap<u32, String>>,
@@ -58,14 +56,26 @@ impl Counters {
         counted.busy += took;
     }
 
-    /// Takes in what all workspaces come to.
-    pub fn take_census(&self, transaction: &mut Transaction<'_>) -> Result<(), Fault> {
+    /// What is known of all workspaces, for [`Counters::take_census`] by a transaction that begins afterwards.
+    pub fn known(&self) -> FxHashMap<WorkspaceId, Census> {
+        self.census.lock().clone()
+    }
+
+    /// Takes in what all workspaces come to. What this node has folded in since before is news that the transaction does not see.
+    pub fn take_census(
+        &self,
+        transaction: &mut Transaction<'_>,
+        before: &FxHashMap<WorkspaceId, Census>,
+    ) -> Result<(), Fault> {
         let all = Census::all(transaction)?;
         let mut known = self.census.lock();
         for census in all {
-            known.insert(WorkspaceId(census.workspace as u32), census);
+            let workspace = WorkspaceId(census.workspace as u32);
+            let held = known.get(&workspace);
+            if held == before.get(&workspace) || held.is_none_or(|held| held.arrived < census.arrived) {
+                known.insert(workspace, census);
+            }
         }
-        self.stale.store(false, Ordering::Release);
         Ok(())
     }
 
@@ -78,11 +88,6 @@ impl Counters {
     /// What a workspace comes to, as far as this node knows.
     pub fn census(&self, workspace: WorkspaceId) -> Census {
         self.census.lock().get(&workspace).copied().unwrap_or_default()
-    }
-
-    /// Another node has folded something in.
-    pub fn stale(&self) {
-        self.stale.store(true, Ordering::Release);
     }
 
     /// Whether PostgreSQL answers.

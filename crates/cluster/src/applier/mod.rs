@@ -9,6 +9,9 @@ mod group;
 /// The transaction of a group.
 mod transaction;
 
+/// Letting go of what is kept for a while.
+mod trim;
+
 use std::{
     sync::{Arc, atomic::Ordering},
     thread,
@@ -29,6 +32,7 @@ use crate::{
     },
 };
 use group::Group;
+use trim::Trim;
 
 /// Between two tries to get a lane that another node holds, or that could not be worked on.
 const RETRY_SOON: Duration = Duration::from_millis(50);
@@ -136,11 +140,12 @@ impl Applier {
             self.told.clear();
         }
         self.inner.counters.hinder(self.lane, None);
+        let mut trim = Trim::begin(&self.inner, &mut connection, self.lane)?;
         let (mut reached, mut let_go, mut came) = (Reached::default(), Instant::now(), Instant::now());
         let mut waits = false;
         while !self.is_closing() {
             if let Some(group) = Group::collect(&mut ready, &self.inner, position)? {
-                position = transaction::fold_in(&self.inner, &mut connection, self.lane, position, group)?;
+                position = transaction::fold_in(&self.inner, &mut connection, (self.lane, position), group, &mut trim)?;
                 reached.note(position);
                 (came, waits) = (Instant::now(), false);
             } else if came.elapsed() >= STALLED {
@@ -159,6 +164,7 @@ impl Applier {
                 let_go = Instant::now();
                 self.let_go(&mut connection, &mut reached)?;
             }
+            trim.go_on(&self.inner, &mut connection, self.lane)?;
         }
         Ok(())
     }

@@ -16,11 +16,12 @@ use tracing::error;
 use super::{
     group::{Group, Item},
     tell,
+    trim::Trim,
 };
 use crate::{
     cluster::Inner,
     fault::Fault,
-    fold::{self, opened::Opened, plan::Counts},
+    fold::{self, memory::Remembers, opened::Opened, plan::Counts},
     read::lists::settle,
     sql::{
         connection::{Connection, Mode, Transaction},
@@ -50,16 +51,16 @@ struct Unpacked {
 pub fn fold_in(
     inner: &Arc<Inner>,
     connection: &mut Connection,
-    lane: u32,
-    mut position: u64,
+    (lane, mut position): (u32, u64),
     group: Group,
+    trim: &mut Trim,
 ) -> Result<u64, Fault> {
     let unpacked: Vec<Unpacked> =
         group.items.into_iter().map(|item| unpack(connection, item)).collect::<Result<_, Fault>>()?;
     for part in unpacked.chunk_by(|one, next| !is_alone(one) && !is_alone(next)) {
         let mut tries = 0;
         position = loop {
-            match fold_part(inner, connection, lane, position, part) {
+            match fold_part(inner, connection, (lane, position), part, trim) {
                 Err(fault) if fault.passes() && !fault.breaks_connection() && tries < TRIES_MAX => tries += 1,
                 other => break other?,
             }
@@ -110,12 +111,12 @@ const UNPACKED: &str = "delete from parcel where id = any($1)";
 fn fold_part(
     inner: &Arc<Inner>,
     connection: &mut Connection,
-    lane: u32,
-    position: u64,
+    (lane, position): (u32, u64),
     part: &[Unpacked],
+    trim: &mut Trim,
 ) -> Result<u64, Fault> {
     let Some(last) = part.last().map(|last| last.sequence) else { return Ok(position) };
-    let started = Instant::now();
+    let (started, remembers) = (Instant::now(), Remembers::within(inner.options.identity_retention));
     let mut opened: BTreeMap<WorkspaceId, Vec<(u64, Opened<'_>)>> = BTreeMap::new();
     let mut unreadable: Vec<(u64, &[u8], &str)> = Vec::new();
     for one in part {
@@ -140,7 +141,7 @@ fn fold_part(
         let ids = inner.registry.ids(&mut transaction.borrow_mut(), *workspace);
         // Whether there is a workspace is found out before anything changes.
         let (found, counted, census) =
-            match ids.and_then(|ids| fold::fold(&transaction, (*workspace, ids), &inner.archive, &only)) {
+            match ids.and_then(|ids| fold::fold(&transaction, (*workspace, ids), (&inner.archive, remembers), &only)) {
                 Err(Fault::NoWorkspace) => {
                     let of = part.iter().filter_map(|one| Some((one.sequence, one.batch.as_ref().ok()?)));
                     let of = of.filter(|(_, batch)| batch.workspace() == *workspace);
@@ -150,13 +151,12 @@ fn fold_part(
                 folded => folded?,
             };
         counts.add(counted);
+        trim.note(*workspace, counted);
         censuses.push(census);
         receipts.extend(batches.iter().map(|(sequence, _)| *sequence).zip(found));
     }
     let mut transaction = transaction.into_inner();
-    let awaited: BTreeSet<u64> = part.iter().filter(|one| one.sender.is_some()).map(|one| one.sequence).collect();
-    receipts.retain(|sequence, _| awaited.contains(sequence));
-    keep_outcomes(&mut transaction, lane_number, &receipts)?;
+    keep_outcomes(&mut transaction, lane_number, part, &mut receipts)?;
     for (sequence, body, reason) in &unreadable {
         transaction.execute(UNREADABLE, &[&lane_number, &(*sequence as i64), body, reason])?;
     }
@@ -178,7 +178,15 @@ fn fold_part(
     Ok(last)
 }
 
-fn keep_outcomes(transaction: &mut Transaction<'_>, lane: i32, receipts: &BTreeMap<u64, Receipt>) -> Result<(), Fault> {
+/// Keeps what became of batches for whoever waits for it, and forgets what nobody waits for.
+fn keep_outcomes(
+    transaction: &mut Transaction<'_>,
+    lane: i32,
+    part: &[Unpacked],
+    receipts: &mut BTreeMap<u64, Receipt>,
+) -> Result<(), Fault> {
+    let awaited: BTreeSet<u64> = part.iter().filter(|one| one.sender.is_some()).map(|one| one.sequence).collect();
+    receipts.retain(|sequence, _| awaited.contains(sequence));
     if receipts.is_empty() {
         return Ok(());
     }

@@ -58,6 +58,13 @@ impl Bucket {
         Bucket { store, handle, pieces: Cache::with_weighter(PIECES, kept_bytes_max, Weigh) }
     }
 
+    fn wait<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = Result<T, Fault>> + Send + 'static,
+    ) -> Result<T, Fault> {
+        elsewhere(&self.handle, future)?
+    }
+
     /// Puts a file of this machine into the bucket.
     pub fn put_file(&self, path: &str, file: &FilePath) -> Result<(), Fault> {
         let (store, to) = (Arc::clone(&self.store), Path::from(path));
@@ -67,13 +74,13 @@ impl Bucket {
             io::Read::read_to_end(&mut io::Read::take(&mut file, PART_BYTES as u64), &mut part)?;
             Ok(Bytes::from(part))
         };
-        elsewhere(&self.handle, async move { send(&*store, &to, next).await })
+        self.wait(async move { send(&*store, &to, next).await })
     }
 
     /// Puts a few bytes under a name that nothing has yet; `false` when something has it.
     pub fn put_new(&self, path: &str, bytes: Vec<u8>) -> Result<bool, Fault> {
         let (store, to) = (Arc::clone(&self.store), Path::from(path));
-        elsewhere(&self.handle, async move {
+        self.wait(async move {
             let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
             match store.put_opts(&to, PutPayload::from(bytes), options).await {
                 Ok(_) => Ok(true),
@@ -86,7 +93,7 @@ impl Bucket {
     /// All of a small file.
     pub fn get(&self, path: &str) -> Result<Bytes, Fault> {
         let (store, from) = (Arc::clone(&self.store), Path::from(path));
-        elsewhere(&self.handle, async move {
+        self.wait(async move {
             let found = store.get(&from).await.map_err(fault)?;
             found.bytes().await.map_err(fault)
         })
@@ -97,7 +104,7 @@ impl Bucket {
         let (store, from) = (Arc::clone(&self.store), Path::from(path));
         let disk = |error: io::Error| Fault::Disk(error.to_string());
         let mut file = std::fs::File::create(to).map_err(disk)?;
-        elsewhere(&self.handle, async move {
+        self.wait(async move {
             let mut parts = store.get(&from).await.map_err(fault)?.into_stream();
             while let Some(part) = parts.try_next().await.map_err(fault)? {
                 // A part is small, and the disk is this machine's.
@@ -110,7 +117,7 @@ impl Bucket {
     /// Removes a file; one that is gone is gone.
     pub fn remove(&self, path: &str) -> Result<(), Fault> {
         let (store, what) = (Arc::clone(&self.store), Path::from(path));
-        elsewhere(&self.handle, async move {
+        self.wait(async move {
             match store.delete(&what).await {
                 Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
                 Err(error) => Err(fault(error)),
@@ -121,7 +128,7 @@ impl Bucket {
     /// Everything below a name.
     pub fn list(&self, below: &str) -> Result<Vec<Lying>, Fault> {
         let (store, below) = (Arc::clone(&self.store), Path::from(below));
-        elsewhere(&self.handle, async move {
+        self.wait(async move {
             let found: Vec<_> = store.list(Some(&below)).try_collect().await.map_err(fault)?;
             let now = std::time::SystemTime::now();
             let age = |at: std::time::SystemTime| now.duration_since(at).unwrap_or_default();
@@ -139,7 +146,7 @@ impl Bucket {
             let (store, from) = (Arc::clone(&self.store), Path::from(segment.relative_path.as_str()));
             let start = piece * PIECE_BYTES;
             let range = start..(start + PIECE_BYTES).min(segment.bytes);
-            let got = elsewhere(&self.handle, async move { store.get_range(&from, range).await.map_err(fault) });
+            let got = self.wait(async move { store.get_range(&from, range).await.map_err(fault) });
             got.map_err(|fault| io::Error::other(format!("{NOT_FETCHED}: {fault}")))
         })
     }

@@ -27,15 +27,20 @@ pub struct Census {
 /// The kinds, in the order of the table's columns.
 const KINDS: [RecordKind; 7] = RecordKind::ALL;
 
-const HOLD: &str =
-    "select workspace, arrived, messages, organizations, accounts, users, instances, custom_objects, responses,
-    anonymous, deleted, filed, erasures from census where workspace = $1 for update";
-const ALL: &str =
-    "select workspace, arrived, messages, organizations, accounts, users, instances, custom_objects, responses,
-    anonymous, deleted, filed, erasures from census";
-const ONE: &str =
-    "select workspace, arrived, messages, organizations, accounts, users, instances, custom_objects, responses,
-    anonymous, deleted, filed, erasures from census where workspace = $1";
+/// What [`read`] reads, in its order.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "select workspace, arrived, messages, organizations, accounts, users, instances, custom_objects, responses,
+            anonymous, deleted, filed, erasures from census",
+            $rest
+        )
+    };
+}
+
+const HOLD: &str = select!(" where workspace = $1 for update");
+const ALL: &str = select!("");
+const ONE: &str = select!(" where workspace = $1");
 const KEEP: &str =
     "update census set arrived = $2, messages = $3, organizations = $4, accounts = $5, users = $6, instances = $7,
     custom_objects = $8, responses = $9, anonymous = $10, deleted = $11, filed = $12, erasures = $13 where workspace = $1";

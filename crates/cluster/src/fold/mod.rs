@@ -1,11 +1,14 @@
 //! Folding batches in: what is new of a workspace's messages becomes identities, history rows, profiles, links and places in lists,
 //! in the transaction that moves the stream's position.
 //!
-//! Whoever folds holds the workspace's row of the census, so a workspace's batches are decided one after the other, whichever
-//! lanes they came by.
+//! A workspace's batches come by one lane, and whoever changes anything in it holds its row of the census meanwhile: they are
+//! decided one after the other, also where a node has lost the lane and does not know it yet.
 
 /// A batch, decoded before any transaction begins.
 pub mod opened;
+
+/// How long the duplicate check remembers.
+pub mod memory;
 
 /// What becomes of each message.
 pub mod plan;
@@ -42,6 +45,7 @@ use muster_store::receipt::Receipt;
 
 use crate::{archive::Archive, erase, fault::Fault, sql::connection::Transaction};
 use census::Census;
+use memory::Remembers;
 use opened::Opened;
 use plan::{Counts, Plan};
 use sheet::Sheet;
@@ -50,11 +54,11 @@ use sheet::Sheet;
 pub fn fold(
     transaction: &RefCell<Transaction<'_>>,
     (workspace, ids): (WorkspaceId, IdSpace),
-    archive: &Archive,
+    (archive, remembers): (&Archive, Remembers),
     batches: &[&Opened<'_>],
 ) -> Result<(Vec<Receipt>, Counts, Census), Fault> {
     let mut census = Census::hold(&mut transaction.borrow_mut(), workspace)?;
-    let plan = Plan::make(&mut transaction.borrow_mut(), workspace, ids, &census, batches)?;
+    let plan = Plan::make(&mut transaction.borrow_mut(), (workspace, ids), remembers, &census, batches)?;
     let mut sheet = Sheet::new(transaction, workspace, archive);
     let messages = || plan.kept.iter().map(|kept| &kept.message);
     sheet.fetch(messages().flat_map(|message| named(message).map(|(kind, id, _)| (kind, id)).collect::<Vec<_>>()))?;

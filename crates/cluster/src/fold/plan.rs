@@ -8,6 +8,7 @@ use muster_model::{
     id::{IdSpace, Identity, ImportId, WorkspaceId},
     kinds::fields::named,
     message::{Message, same_content},
+    time::Micros,
 };
 use muster_store::{
     deletion::{Decree, mentions},
@@ -20,6 +21,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     census::Census,
+    memory::Remembers,
     opened::{Item, Opened},
     refusals::Refusals,
 };
@@ -38,6 +40,8 @@ pub struct Kept<'b> {
     pub message: Message<'b>,
     pub bytes: Cow<'b, [u8]>,
     pub owners: Owners,
+    /// The duplicate check has forgotten it already: one with its identity came so much later.
+    pub is_forgotten: bool,
 }
 
 /// What batches change.
@@ -51,22 +55,27 @@ pub struct Plan<'b> {
     /// Imports that were told of, as they are now; those that are to be taken back among them.
     pub imports: FxHashMap<ImportId, Option<Import>>,
     pub undone: Vec<ImportId>,
+    /// Identities of messages stored before that the duplicate check has forgotten.
+    pub forgotten: Vec<Identity>,
     /// Messages stored before whose owners change.
     owners: FxHashMap<Identity, Owners>,
     /// Messages that were refused before they got here.
     pub refused: u64,
+    remembers: Remembers,
 }
 
 /// What is known of a message's identity.
 #[derive(Clone, Copy)]
 struct Known {
     content: u64,
+    received_at: Micros,
     owners: Owners,
     /// The place among those kept, if it came with these batches.
     kept: Option<usize>,
 }
 
-const IDENTITIES: &str = "select identity, content, owners from identity where workspace = $1 and identity = any($2)";
+const IDENTITIES: &str =
+    "select identity, content, owners, received_at from identity where workspace = $1 and identity = any($2)";
 const OWNERS: &str =
     "update identity set owners = new.owners from unnest($2::uuid[], $3::int8[]) as new (identity, owners)
     where identity.workspace = $1 and identity.identity = new.identity";
@@ -75,8 +84,8 @@ impl<'b> Plan<'b> {
     /// Decides about batches, one after the other.
     pub fn make(
         transaction: &mut Transaction<'_>,
-        workspace: WorkspaceId,
-        ids: IdSpace,
+        (workspace, ids): (WorkspaceId, IdSpace),
+        remembers: Remembers,
         census: &Census,
         batches: &[&Opened<'b>],
     ) -> Result<Plan<'b>, Fault> {
@@ -91,7 +100,7 @@ impl<'b> Plan<'b> {
         };
         let wanted: FxHashSet<Identity> = messages().map(|message| message.identity).collect();
         let mut known = identities(transaction, workspace, wanted)?;
-        let mut plan = Plan::default();
+        let mut plan = Plan { remembers, ..Plan::default() };
         for batch in batches {
             for id in batch.items.iter().filter_map(|item| match item {
                 Item::Import(note) => Some(note.id()),
@@ -168,12 +177,20 @@ impl<'b> Plan<'b> {
             (message.clone(), Cow::Borrowed(bytes))
         };
         let identity = message.identity;
+        if let Entry::Occupied(stands) = known.entry(identity)
+            && !self.remembers.keeps(stands.get().received_at, message.received_at)
+        {
+            match stands.remove().kept {
+                Some(place) => self.kept[place].is_forgotten = true,
+                None => self.forgotten.push(identity),
+            }
+        }
         match known.get_mut(&identity) {
             None => {
-                let owners = Owners::of(batch.import);
-                let new = Known { content: message.content, owners, kept: Some(self.kept.len()) };
+                let (content, received_at, owners) = (message.content, message.received_at, Owners::of(batch.import));
+                let new = Known { content, received_at, owners, kept: Some(self.kept.len()) };
                 known.insert(identity, new);
-                self.kept.push(Kept { message, bytes, owners });
+                self.kept.push(Kept { message, bytes, owners, is_forgotten: false });
                 Outcome::Stored
             }
             Some(stands) if same_content(stands.content, message.content) => {
@@ -262,24 +279,31 @@ fn identities(
     let rows = transaction.query(IDENTITIES, &[&(workspace.0 as i32), &wanted])?;
     let known = |row: &postgres::Row| {
         let (content, owners) = (row.get::<_, i64>(1) as u64, owners(row.get(2)));
-        (row.get::<_, Id>(0).identity(), Known { content, owners, kept: None })
+        let known = Known { content, received_at: row.get::<_, At>(3).0, owners, kept: None };
+        (row.get::<_, Id>(0).identity(), known)
     };
     Ok(rows.iter().map(known).collect())
 }
 
+const FORGET_IDENTITIES: &str = "delete from identity where workspace = $1 and identity = any($2)";
 const KEEP_IDENTITIES: &str = "insert into identity (workspace, identity, content, received_at, owners)
     select $1, * from unnest($2::uuid[], $3::int8[], $4::int8[], $5::int8[])";
 
-/// Keeps the identities of messages that are stored now.
+/// Keeps the identities of messages that are stored now, in place of those that were forgotten.
 pub fn keep_identities(
     transaction: &mut Transaction<'_>,
     workspace: WorkspaceId,
-    kept: &[Kept<'_>],
+    plan: &Plan<'_>,
 ) -> Result<(), Fault> {
-    let ids: Vec<Id> = kept.iter().map(|kept| Id::from(kept.message.identity)).collect();
-    let contents: Vec<i64> = kept.iter().map(|kept| kept.message.content as i64).collect();
-    let received: Vec<At> = kept.iter().map(|kept| At(kept.message.received_at)).collect();
-    let owners: Vec<Option<i64>> = kept.iter().map(|kept| number(kept.owners)).collect();
+    if !plan.forgotten.is_empty() {
+        let forgotten: Vec<Id> = plan.forgotten.iter().map(|identity| Id::from(*identity)).collect();
+        transaction.execute(FORGET_IDENTITIES, &[&(workspace.0 as i32), &forgotten])?;
+    }
+    let kept = || plan.kept.iter().filter(|kept| !kept.is_forgotten);
+    let ids: Vec<Id> = kept().map(|kept| Id::from(kept.message.identity)).collect();
+    let contents: Vec<i64> = kept().map(|kept| kept.message.content as i64).collect();
+    let received: Vec<At> = kept().map(|kept| At(kept.message.received_at)).collect();
+    let owners: Vec<Option<i64>> = kept().map(|kept| number(kept.owners)).collect();
     transaction.execute(KEEP_IDENTITIES, &[&(workspace.0 as i32), &ids, &contents, &received, &owners])?;
     Ok(())
 }

@@ -50,7 +50,7 @@ pub fn write(
     if plan.kept.is_empty() {
         return Ok(());
     }
-    keep_identities(transaction, workspace, &plan.kept)?;
+    keep_identities(transaction, workspace, plan)?;
     let mut rows = Rows::default();
     let (mut days, mut stated) = (EventDays::default(), Stated::default());
     for kept in &plan.kept {

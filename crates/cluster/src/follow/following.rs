@@ -183,7 +183,8 @@ impl Follow {
             Some(_) => Some(letters_max - letters_max / 16),
             None => Some(letters_max),
         };
-        let settled = Settled { from: self.kept, to, ended, kept, trims_to };
+        let retention = self.inner.options.letters_retention;
+        let settled = Settled { from: self.kept, to, ended, kept, trims_to, retention };
         let follower = self.follower.clone();
         let keep = move |connection: &mut Connection| {
             let mut transaction = connection.begin(Mode::Write, Some(follower.workspace))?;

@@ -4,9 +4,12 @@
 //! letters holds the follower's row and shares the workspace's row of the census: nothing is deleted meanwhile, and nothing
 //! that was deleted gets in.
 
+use std::time::Duration;
+
 use muster_model::{
     deletion::{Fate, Reach},
     id::{RecordId, WorkspaceId},
+    time::Micros,
 };
 use muster_store::{
     deletion::Instants,
@@ -42,6 +45,7 @@ const TRIM: &str = "delete from letter where workspace = $1 and follower = $2 an
         select kept_at, identity from letter where workspace = $1 and follower = $2
         order by kept_at desc, identity desc offset $3 limit 1
     )";
+const AGE: &str = "delete from letter where workspace = $1 and follower = $2 and kept_at < $3";
 const COUNT: &str = "select count(*) from letter where workspace = $1 and follower = $2";
 /// Bytes are summed up before any of them are fetched; one letter comes in any case.
 const PAGE: &str = "select kept_at, identity, reason, due, record, found from (
@@ -87,6 +91,8 @@ pub struct Settled {
     pub kept: Vec<Letter>,
     /// How many letters are left, if those are dropped that are too many: oldest first.
     pub trims_to: Option<usize>,
+    /// How long a letter is kept, counted from the newest one.
+    pub retention: Duration,
 }
 
 /// What settling came to.
@@ -124,8 +130,17 @@ pub fn settle(transaction: &mut Transaction<'_>, follower: &Follower, settled: &
         transaction.execute(END, &[&workspace, &id, &at, &by])?;
     }
     keep(transaction, follower, &settled.kept)?;
-    let Some(letters_max) = settled.trims_to else { return Ok(Came::Settled(None)) };
-    transaction.execute(TRIM, &[&workspace, &id, &(letters_max as i64)])?;
+    let mut aged = 0;
+    if let Some(newest) = settled.kept.iter().map(|letter| letter.id.kept_at).max() {
+        let retention = i64::try_from(settled.retention.as_micros()).unwrap_or(i64::MAX);
+        let oldest = At(Micros(newest.0.saturating_sub(retention)));
+        aged = transaction.execute(AGE, &[&workspace, &id, &oldest])?;
+    }
+    if let Some(letters_max) = settled.trims_to {
+        transaction.execute(TRIM, &[&workspace, &id, &(letters_max as i64)])?;
+    } else if aged == 0 {
+        return Ok(Came::Settled(None));
+    }
     Ok(Came::Settled(Some(count(transaction, follower)?)))
 }
 

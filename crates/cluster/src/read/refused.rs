@@ -22,6 +22,10 @@ const PAGE: &str =
     order by received_at desc, id desc limit $4";
 const ONE: &str = "select body from refused where workspace = $1 and id = $2";
 
+fn decode(row: &postgres::Row) -> Result<Refused<'static>, Fault> {
+    Ok(decode_refused(row.get(0)).map_err(|_| Fault::Damaged("a message set aside"))?.into_owned())
+}
+
 fn page(
     transaction: &mut Transaction<'_>,
     workspace: WorkspaceId,
@@ -31,10 +35,7 @@ fn page(
     let limit = limit.max(1);
     let (at, id) = (from.map(|from| At(from.received_at)), from.map(|from| Id(from.id.0)));
     let rows = transaction.query(PAGE, &[&(workspace.0 as i32), &at, &id, &(limit as i64 + 1)])?;
-    let mut refused = rows
-        .iter()
-        .map(|row| Ok(decode_refused(row.get(0)).map_err(|_| Fault::Damaged("a message set aside"))?.into_owned()))
-        .collect::<Result<Vec<Refused<'static>>, Fault>>()?;
+    let mut refused = rows.iter().map(decode).collect::<Result<Vec<_>, Fault>>()?;
     let more = refused.len() > limit;
     refused.truncate(limit);
     let next = refused.last().filter(|_| more);
@@ -71,10 +72,7 @@ impl Refusals for Cluster {
     ) -> Answer<'_, Option<Refused<'static>>, ReadError> {
         self.with_book(workspace, move |book| {
             let row = book.transaction().query_opt(ONE, &[&(workspace.0 as i32), &Id(id.0)])?;
-            let decoded = |row: postgres::Row| {
-                Ok(decode_refused(row.get(0)).map_err(|_| Fault::Damaged("a message set aside"))?.into_owned())
-            };
-            row.map(decoded).transpose()
+            row.as_ref().map(decode).transpose()
         })
     }
 }

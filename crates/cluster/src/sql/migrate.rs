@@ -9,7 +9,11 @@ use super::connection::{Connection, Mode};
 use crate::fault::Fault;
 
 /// Every step: its number is its place, from 1.
-const STEPS: [&str; 2] = [include_str!("../../migrations/0001.sql"), include_str!("../../migrations/0002.sql")];
+const STEPS: [&str; 3] = [
+    include_str!("../../migrations/0001.sql"),
+    include_str!("../../migrations/0002.sql"),
+    include_str!("../../migrations/0003.sql"),
+];
 
 /// The version that this program works with.
 pub const VERSION: i32 = STEPS.len() as i32;
