@@ -4,7 +4,7 @@
 
 use std::{ffi::OsString, path::Path, sync::Arc};
 
-use muster_cluster::{Cluster, InvalidUrl, MergedFiles, Standing};
+use muster_cluster::{Cluster, FiledRows, InvalidUrl, MergedFiles, Standing};
 use muster_embedded::{Apart, Embedded, Layout, OpenError, Options, Recovery, Severity};
 use muster_store::{
     Store,
@@ -72,6 +72,9 @@ impl NotOpened {
         }
     }
 }
+
+/// Intervals of checkpoints that anything waits for a file of the bucket at the most: merging small ones there costs more.
+const FILED_INTERVALS: u32 = 60;
 
 /// Where a node keeps files while it writes them, before they go to the bucket.
 const PARTS_DIR: &str = "history-parts";
@@ -163,6 +166,11 @@ fn cluster_options(
         footers_bytes_max: engine.history_cache_bytes,
         pieces_bytes_max: engine.history_cache_bytes,
         scan_max: engine.scan_max,
+        filed_rows: FiledRows {
+            rows_max: engine.checkpoint_rows_max.min(options.filed_rows.rows_max),
+            ..options.filed_rows
+        },
+        filed_after: engine.checkpoint_interval * FILED_INTERVALS,
         merged_files: MergedFiles {
             files_min: engine.compaction_files_min,
             file_bytes_max: engine.compaction_file_bytes_max,

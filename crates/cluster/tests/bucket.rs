@@ -187,3 +187,44 @@ async fn a_deletion_waits_for_the_bucket_and_leaves_nothing_in_files_that_count(
     assert_eq!(names(&store, workspace.id).await, left);
     assert!(place.count("segment_gone") > 0, "files that were written anew are to be removed");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_count_no_more_go_once_nobody_can_read_them() {
+    let place = Place::new();
+    let options = Options { stream_retention: Duration::ZERO, ..place.options() };
+    let store = Arc::new(place.open(options));
+    let workspace = workspace_named(&*store, "default", START).await;
+    send(&store, &workspace, 0..100).await;
+    store.file_everything().await.expect("it is filed");
+    let (holder, id) = (Arc::clone(&store), workspace.id);
+    let moment = tokio::task::spawn_blocking(move || holder.moment(id)).await.unwrap().expect("a moment");
+    delete(&store, &workspace, (RecordKind::User, IdSpace::new("default").record(RecordKind::User, "u3"))).await;
+    store.file_everything().await.expect("it is filed");
+    assert!(place.files() > place.count("segment") as usize, "the moment reads what was deleted since");
+    let read = move || {
+        let rows = moments::scan(&moment, Wanted { columns: vec![Column::Event], ..Wanted::everything() });
+        drop(moment);
+        rows.len()
+    };
+    assert_eq!(tokio::task::spawn_blocking(read).await.expect("it does not panic"), 100);
+    store.file_everything().await.expect("it is filed");
+    assert_eq!((place.files() as i64, place.count("segment_gone")), (place.count("segment"), 0));
+    assert_eq!(names(&store, workspace.id).await.len(), 86);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_belongs_to_one_cluster_and_is_needed_from_then_on() {
+    let (place, other) = (Place::new(), Place::new());
+    let store = place.open(place.options());
+    let workspace = workspace_named(&store, "default", START).await;
+    send(&store, &workspace, 0..10).await;
+    store.file_everything().await.expect("it is filed");
+    for (options, says) in [
+        (other.options_with(&place.history_url()), "another cluster"),
+        (Options { history: None, ..place.options() }, "say which one"),
+    ] {
+        let opened = tokio::task::spawn_blocking(move || Cluster::open(options).map(drop)).await.unwrap();
+        let refused = opened.expect_err("it is refused").to_string();
+        assert!(refused.contains(says), "{refused}");
+    }
+}

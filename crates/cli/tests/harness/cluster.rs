@@ -54,6 +54,7 @@ pub fn join(command: &mut Command, directory: &Path) {
     let place = places.entry(directory.to_owned()).or_insert_with(|| Place::make(command.get_program().as_ref()));
     command.env("MUSTER_CLUSTER__STATE_URL", place.state_url());
     command.env("MUSTER_CLUSTER__JOURNAL_URL", place.journal_url());
+    command.env("MUSTER_CLUSTER__HISTORY_URL", place.history_url());
 }
 
 /// Removes the clusters of a directory and of those below it.
@@ -110,8 +111,18 @@ impl Place {
         format!("{}?stream={}&lanes={LANES}&replicas=1&bytes_max={STREAM_BYTES}", server(NATS), self.name)
     }
 
+    /// A folder; what lies in a bucket behind S3 is tested with the engine.
+    fn history_url(&self) -> String {
+        format!("file://{}", self.bucket().display())
+    }
+
+    fn bucket(&self) -> PathBuf {
+        std::env::temp_dir().join(format!("muster-bucket-{}", self.name))
+    }
+
     /// What cannot be removed goes with the servers.
     fn remove(self) {
+        let _ = std::fs::remove_dir_all(self.bucket());
         let _ = administrator().batch_execute(&format!("drop database if exists {} with (force)", self.name));
         for lane in 0..LANES {
             let _ = delete_stream(&format!("{}_{lane}", self.name));

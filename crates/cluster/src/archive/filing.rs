@@ -69,6 +69,9 @@ pub fn file(
 ) -> Result<Filed, Fault> {
     let transaction = RefCell::new(connection.begin(Mode::Read, Some(workspace))?);
     let seen = Census::look(&mut transaction.borrow_mut(), workspace)?.ok_or(Fault::NoWorkspace)?;
+    if seen.arrived == seen.filed {
+        return Ok(Filed::Nothing);
+    }
     let book = Book::new(&transaction, workspace, archive);
     let taken = take(&book, bounds)?;
     let last = taken.last().map_or(seen.arrived, |(arrived, _)| *arrived);

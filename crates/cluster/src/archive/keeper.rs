@@ -200,8 +200,8 @@ fn with_lock<T>(
 }
 
 impl Cluster {
-    /// Brings everything that is folded in into the bucket now, in files that are merged as far as they can be: for whoever reads
-    /// the files in place and does not want to wait. Does nothing without a bucket.
+    /// Brings everything that is folded in into the bucket now, in files that are merged as far as they can be, and removes those that
+    /// nobody can read any more: for whoever reads the files in place and does not want to wait. Does nothing without a bucket.
     pub async fn file_everything(&self) -> Result<(), ReadError> {
         if !self.inner.archive.is_there() {
             return Ok(());
@@ -224,5 +224,8 @@ fn file_all(inner: &Arc<Inner>) -> Result<(), Fault> {
             Ok(())
         })?;
     }
+    with_lock(&mut connection, REMOVAL, HOLD, |connection| {
+        removal::remove(&inner.archive, connection, inner.options.stream_retention * GONE_AFTER)
+    })?;
     inner.refresh(&mut connection)
 }

@@ -104,6 +104,20 @@ impl Place {
         self.nats.split(',').map(|server| server.parse().expect("a server")).collect()
     }
 
+    /// Files of its history, whether they count or not.
+    pub fn files(&self) -> usize {
+        let (mut files, mut directories) = (0, vec![self.bucket.path().join("bucket")]);
+        while let Some(directory) = directories.pop() {
+            for entry in std::fs::read_dir(directory).expect("a directory").flatten() {
+                match entry.path().is_dir() {
+                    true => directories.push(entry.path()),
+                    false => files += usize::from(entry.path().extension().is_some_and(|kind| kind == "parquet")),
+                }
+            }
+        }
+        files
+    }
+
     /// Where its history goes.
     pub fn history_url(&self) -> String {
         format!("file://{}/bucket", self.bucket.path().display())
