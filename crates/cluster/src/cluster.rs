@@ -124,7 +124,7 @@ impl Cluster {
         let archive = Archive::open(&options, &handle, &mut connection)?;
         let registry = Arc::new(Registry::load(&mut connection, changed)?);
         let failed = |error: std::io::Error| OpenError::Failed(error.to_string());
-        let pool = Pool::start(Arc::clone(&config), options.readers, options.reads_waiting_max).map_err(failed)?;
+        let pool = Pool::start(Arc::clone(&config), &options).map_err(failed)?;
         let inner = Arc::new(Inner {
             intake: Intake::new(&options),
             waiters: Waiters::default(),
@@ -209,7 +209,10 @@ impl Inner {
                     let what = "what was accepted before is not folded in yet; try again".to_owned();
                     return Err(ReadError::Failed { what });
                 }
-                self.look_at_lanes().await?;
+                // One that finds nobody to ask takes no longer than any other.
+                if let Ok(looked) = tokio::time::timeout_at(until.into(), self.look_at_lanes()).await {
+                    looked?;
+                }
             }
         }
         Ok(wanted)

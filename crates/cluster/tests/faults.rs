@@ -8,46 +8,31 @@
 
 mod support;
 
+#[path = "support/audit.rs"]
+mod audit;
 #[path = "support/servers.rs"]
 mod servers;
 #[path = "support/traffic.rs"]
 mod traffic;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     process::{Child, Command, Stdio},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use muster_cluster::{Cluster, FiledRows, Options};
-use muster_model::kind::{Kind, RecordKind};
-use muster_store::{
-    rows::Column,
-    scan::{Scans, Wanted},
-    status::Status,
-    suite::{
-        Pace,
-        arbitrary::{Shape, sample},
-        desk::{Desk, START, workspace_named},
-        moments,
-        order::{deliver, same_reads},
-        reads::Times,
-        subject::Twin,
-    },
-};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use servers::Servers;
 use support::Place;
-use tokio::sync::watch;
-use traffic::{DELIVERY_MAX, NUMBERED, World};
+use traffic::World;
 
+const ENGINES: usize = 3;
 const SENDERS: usize = 4;
 const READERS: usize = 2;
 /// How long things fail in the gate.
 const SECONDS: u64 = 12;
-const COMPARED: u64 = 3;
-const COMPARED_MESSAGES: usize = 60;
 /// What a process of its own is told its servers by.
 const NODE: &str = "MUSTER_TEST_NODE";
 
@@ -127,25 +112,6 @@ struct Stage {
     rng: StdRng,
 }
 
-fn options(place: &Place) -> Options {
-    // The first one told is the first one asked, and each of them is killed some time.
-    Options { freshness_timeout: Duration::from_secs(10), ..place.options() }
-}
-
-/// Opens an engine as soon as servers let it.
-async fn open(place: &Arc<Place>, slot: usize) -> Arc<Cluster> {
-    let began = Instant::now();
-    loop {
-        let options = Options { applies: slot != 2, ..options(place) };
-        let opened = tokio::task::spawn_blocking(move || Cluster::open(options)).await.expect("it does not panic");
-        match opened {
-            Ok(engine) => return Arc::new(engine),
-            Err(error) => assert!(began.elapsed() < DELIVERY_MAX, "no engine opens: {error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-}
-
 impl Stage {
     async fn on_servers(&self, act: impl FnOnce(&Servers) + Send + 'static) {
         let servers = Arc::clone(&self.servers);
@@ -181,7 +147,7 @@ impl Stage {
                 let slot = self.rng.random_range(0..self.world.slots.len());
                 self.world.put(slot, None);
                 self.pause(0..400).await;
-                let engine = open(&self.place, slot).await;
+                let engine = audit::open(audit::options(&self.place, slot)).await;
                 self.world.put(slot, Some(engine));
             }
             What::ProcessIsKilled => {
@@ -227,34 +193,6 @@ impl Stage {
     }
 }
 
-async fn world(place: &Arc<Place>, seed: u64) -> Arc<World> {
-    let mut slots = Vec::new();
-    for slot in 0..3 {
-        slots.push(watch::Sender::new(Some(open(place, slot).await)));
-    }
-    let first = slots[0].borrow().clone().expect("the first engine");
-    let numbered = workspace_named(&*first, NUMBERED, START).await.id;
-    let mut compared = Vec::new();
-    for number in 0..COMPARED {
-        let name = format!("compared-{number}");
-        let workspace = workspace_named(&*first, &name, START).await.id;
-        let arrival = sample(seed.wrapping_add(number), COMPARED_MESSAGES, Shape::TIMELESS);
-        compared.push((workspace, name, arrival.plain()));
-    }
-    Arc::new(World {
-        slots,
-        numbered,
-        compared,
-        acknowledged: (0..SENDERS).map(|_| Default::default()).collect(),
-        conflicts: Default::default(),
-        stop: Default::default(),
-        refusals: Default::default(),
-        reads: Default::default(),
-        reads_failed: Default::default(),
-        slowest: Default::default(),
-    })
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn nothing_acknowledged_is_lost_or_counts_twice() {
     let seed = number("MUSTER_TEST_SEED").unwrap_or_else(rand::random);
@@ -263,7 +201,7 @@ async fn nothing_acknowledged_is_lost_or_counts_twice() {
     let servers = Arc::new(tokio::task::spawn_blocking(Servers::start).await.expect("servers"));
     let place = Arc::new(Place::on(&servers.postgresql, &servers.nats, 3));
     let mut rng = StdRng::seed_from_u64(seed);
-    let world = world(&place, seed).await;
+    let world = audit::begin(&place, ENGINES, SENDERS, seed).await;
     let mut tasks = tokio::task::JoinSet::new();
     for task in 0..SENDERS {
         tasks.spawn(Arc::clone(&world).send(task, StdRng::seed_from_u64(rng.random())));
@@ -292,65 +230,8 @@ async fn nothing_acknowledged_is_lost_or_counts_twice() {
     println!("{:>7.3} s: all sent; {happened:?}", began.elapsed().as_secs_f32());
     let Stage { node, mut rng, .. } = stage;
     drop(node);
-    audit(&world, &place, &mut rng).await;
+    audit::audit(&world, &place, &mut rng).await;
     println!("{:>7.3} s: audited", began.elapsed().as_secs_f32());
-    let sent: usize = world.acknowledged.iter().map(|sent| sent.load(Ordering::Relaxed)).sum();
-    println!(
-        "{sent} messages, {} conflicts, {} appends refused; {} reads, {} failed; slowest append and read: {:?}",
-        world.conflicts.lock().len(),
-        world.refusals.load(Ordering::Relaxed),
-        world.reads.load(Ordering::Relaxed),
-        world.reads_failed.load(Ordering::Relaxed),
-        world.slowest.lock(),
-    );
+    println!("{}", world.told());
     (0..world.slots.len()).for_each(|slot| world.put(slot, None));
-}
-
-/// Everything is there once, and nothing else.
-async fn audit(world: &Arc<World>, place: &Arc<Place>, rng: &mut StdRng) {
-    world.send_all_again(rng).await;
-    let engine = open(place, 1).await;
-    let (asked, numbered) = (Arc::clone(&engine), world.numbered);
-    let rows = tokio::task::spawn_blocking(move || {
-        let moment = asked.moment(numbered).expect("a moment");
-        let wanted = Wanted { columns: vec![Column::MessageId, Column::Event], ..Wanted::everything() };
-        moments::scan(&moment, wanted)
-    });
-    let rows = rows.await.expect("it does not panic");
-    let mut found: Vec<(String, String)> = Vec::new();
-    for row in &rows {
-        assert_eq!(row.kind, Kind::Track);
-        let text = |column| row.text(column).expect("it is there").to_owned();
-        found.push((text(Column::MessageId), text(Column::Event)));
-    }
-    found.sort_unstable();
-    let mut wanted: Vec<(String, String)> = Vec::new();
-    for (task, acknowledged) in world.acknowledged.iter().enumerate() {
-        let numbers = 0..acknowledged.load(Ordering::Acquire);
-        wanted.extend(numbers.map(|number| (format!("m{task}-{number}"), format!("e{number}"))));
-    }
-    wanted.sort_unstable();
-    let (there, sent): (BTreeSet<_>, BTreeSet<_>) = (found.iter().collect(), wanted.iter().collect());
-    let (lost, made_up) = (sent.difference(&there).take(5), there.difference(&sent).take(5));
-    assert_eq!(
-        found.len(),
-        wanted.len(),
-        "lost: {:?}; made up: {:?}",
-        lost.collect::<Vec<_>>(),
-        made_up.collect::<Vec<_>>()
-    );
-    assert_eq!(found, wanted);
-    let twin = Twin::new();
-    for (workspace, name, arrival) in &world.compared {
-        let mut desk = Desk::open(&twin, Pace::Straight).await;
-        desk.enter(name).await;
-        deliver(&mut desk, arrival).await;
-        let same = same_reads((&*engine, *workspace), (desk.store(), desk.workspace().id), Times::Shown).await;
-        same.unwrap_or_else(|difference| panic!("{name}: {difference}"));
-    }
-    let census = engine.records(world.numbered).expect("it is counted");
-    let users: usize =
-        world.acknowledged.iter().map(|sent| sent.load(Ordering::Relaxed).div_ceil(traffic::MESSAGES_A_USER)).sum();
-    assert_eq!(census.of(RecordKind::User), Some(users as u64));
-    drop(tokio::task::spawn_blocking(move || drop(engine)).await);
 }

@@ -14,14 +14,15 @@ use crate::fault::Fault;
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A machine at the other end that is gone says nothing; it is asked after so long, so often, and given up for gone.
-const PEER_QUIET: Duration = Duration::from_secs(10);
-const PEER_ASKED: Duration = Duration::from_secs(5);
-const PEER_ASKED_MAX: u32 = 3;
-const PEER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A machine at the other end that is gone says nothing; it is asked after so long, so often, and given up for gone. Whoever reads
+/// waits for that.
+const PEER_QUIET: Duration = Duration::from_secs(4);
+const PEER_ASKED: Duration = Duration::from_secs(2);
+const PEER_ASKED_MAX: u32 = 2;
+const PEER_TIMEOUT: Duration = Duration::from_secs(8);
 /// The same at the other end: what a node held that is gone, others have to get.
-const NOTICE: &str = "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3;
-    set tcp_user_timeout = '30s'";
+const NOTICE: &str = "set tcp_keepalives_idle = 4; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 2;
+    set tcp_user_timeout = '8s'";
 
 /// Rows that are fetched at a time.
 const FETCHED_MAX: usize = 5_000;

@@ -1,25 +1,33 @@
 //! Threads that answer reads, each with a connection of its own.
 //!
-//! Bounded twice: by the number of threads, and by how many reads may wait for one; a read that finds no place fails at
-//! once and says so.
+//! Bounded three times: by the number of threads, by how many reads may wait for one, and by how long. A read that finds no place
+//! fails at once and says so, and one that nobody waits for any more is not begun.
 
-use std::{sync::Arc, thread};
+use std::{
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use futures_util::future::BoxFuture;
 use muster_model::id::WorkspaceId;
 use muster_store::error::ReadError;
 use postgres::Config;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::connection::{Connection, Mode, Transaction};
-use crate::fault::Fault;
+use crate::{fault::Fault, options::Options};
+
+/// A connection that had died before it was used says so within this.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 type Job = Box<dyn FnOnce(&mut Worker) + Send>;
 
 /// Threads and their queue; they end with it.
 pub struct Pool {
     jobs: Sender<Job>,
+    wait_max: Duration,
 }
 
 /// What a thread works with.
@@ -29,16 +37,17 @@ pub struct Worker {
 }
 
 impl Pool {
-    /// Starts so many threads, for whom so many jobs may wait.
-    pub fn start(config: Arc<Config>, threads: usize, waiting_max: usize) -> std::io::Result<Pool> {
-        let (jobs, queue) = bounded::<Job>(waiting_max);
+    /// Starts as many threads as there are to be readers. Jobs wait for one no longer than a read waits for what was accepted before
+    /// it: all of them may be waiting for a server that says nothing.
+    pub fn start(config: Arc<Config>, options: &Options) -> std::io::Result<Pool> {
+        let (jobs, queue) = bounded::<Job>(options.reads_waiting_max);
         let start = |number: usize| {
             let (queue, config) = (queue.clone(), Arc::clone(&config));
             let work = move || work(&queue, Worker { config, connection: None });
             thread::Builder::new().name(format!("muster-sql-{number}")).spawn(work).map(drop)
         };
-        (0..threads).try_for_each(start)?;
-        Ok(Pool { jobs })
+        (0..options.readers).try_for_each(start)?;
+        Ok(Pool { jobs, wait_max: options.freshness_timeout })
     }
 
     /// Has a thread do something with a connection; the future is the answer.
@@ -47,7 +56,11 @@ impl Pool {
         mut act: impl FnMut(&mut Connection) -> Result<T, Fault> + Send + 'static,
     ) -> BoxFuture<'static, Result<T, Fault>> {
         let (reply, answer) = oneshot::channel();
+        let (begins, begun) = oneshot::channel();
         let job = Box::new(move |worker: &mut Worker| {
+            if begins.send(()).is_err() {
+                return;
+            }
             // Whoever asked may have gone.
             let _ = reply.send(worker.try_twice(&mut act));
         });
@@ -57,8 +70,11 @@ impl Pool {
             }
             TrySendError::Disconnected(_) => Fault::Closing,
         });
+        let wait_max = self.wait_max;
         Box::pin(async move {
             sent?;
+            let late = |_| Fault::Read(ReadError::Failed { what: "PostgreSQL is too busy; try again".to_owned() });
+            timeout(wait_max, begun).await.map_err(late)?.map_err(|_| Fault::Closing)?;
             answer.await.map_err(|_| Fault::Closing)?
         })
     }
@@ -77,11 +93,11 @@ impl Pool {
 }
 
 impl Worker {
-    /// Does it, and once more with a new connection if the one at hand had died meanwhile.
+    /// Does it, and once more with a new connection if the one at hand had died meanwhile, which is not waited for twice.
     fn try_twice<T>(&mut self, act: &mut impl FnMut(&mut Connection) -> Result<T, Fault>) -> Result<T, Fault> {
-        let had_one = self.connection.is_some();
+        let (had_one, began) = (self.connection.is_some(), Instant::now());
         match self.try_once(act) {
-            Err(fault) if had_one && fault.breaks_connection() => self.try_once(act),
+            Err(fault) if had_one && fault.breaks_connection() && began.elapsed() < AT_ONCE => self.try_once(act),
             other => other,
         }
     }

@@ -13,12 +13,15 @@ pub mod parcel;
 /// What nodes tell each other, and nobody keeps.
 pub mod told;
 
+/// Turning from a server of which nothing comes.
+mod turn;
+
 use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_nats::{
@@ -26,9 +29,9 @@ use async_nats::{
     jetstream::{
         self, Context,
         consumer::{DeliverPolicy, pull::OrderedConfig},
-        context::{ContextBuilder, PublishErrorKind},
+        context::{ContextBuilder, PublishError, PublishErrorKind},
         message::PublishMessage,
-        stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
+        stream::{Config, DiscardPolicy, PeerInfo, RetentionPolicy, StorageType},
     },
 };
 use bytes::Bytes;
@@ -37,9 +40,14 @@ use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::fault::Fault;
 use address::Address;
+use turn::Trouble;
 
 /// How long an answer of the stream is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two questions to a server whether it is there. One that leaves two of them without an answer is given up for another.
+const ASKED_EVERY: Duration = Duration::from_secs(2);
+/// A leader that has heard of a majority within this is the only one: elections begin after four seconds.
+const LED_WITHIN: Duration = Duration::from_secs(3);
 /// Appends that wait for the stream's acknowledgement at once; how many may is bounded before that.
 const IN_FLIGHT_MAX: usize = 65_536;
 /// Bytes of a message that are not its payload, at the most.
@@ -62,6 +70,7 @@ pub struct Stream {
     name: String,
     /// The last number that each lane gave for a publication of this node.
     given: Arc<[AtomicU64]>,
+    trouble: Arc<Trouble>,
 }
 
 /// A message out of a lane.
@@ -79,6 +88,7 @@ impl Stream {
             .name("muster")
             .connection_timeout(PATIENCE)
             .request_timeout(Some(PATIENCE))
+            .ping_interval(ASKED_EVERY)
             .retain_servers_order();
         if let Some((user, password)) = &address.credentials {
             options = options.user_and_password(user.clone(), password.clone());
@@ -87,7 +97,7 @@ impl Stream {
             options.connect(address.servers.clone()).await.map_err(|error| Fault::Stream(error.to_string()))?;
         let context = ContextBuilder::new().timeout(PATIENCE).max_ack_inflight(IN_FLIGHT_MAX).build(client.clone());
         let given = (0..address::LANES_MAX).map(|_| AtomicU64::new(0)).collect();
-        Ok(Stream { client, context, name: address.stream.clone(), given })
+        Ok(Stream { client, context, name: address.stream.clone(), given, trouble: Arc::default() })
     }
 
     /// Makes the streams of so many lanes, those that there are left as they are.
@@ -120,10 +130,13 @@ impl Stream {
     pub async fn publish<T>(&self, lane: u32, id: u128, payload: Bytes, turn: T) -> Result<u64, NotPublished> {
         let message = PublishMessage::build().payload(payload).message_id(format!("{id:032x}"));
         let unreachable = |error: &dyn std::fmt::Display| NotPublished::Unreachable(error.to_string());
+        let asked_at = Instant::now();
         // The client takes it at once, unless it keeps as much as it may for a server that is away.
         let sent = timeout(PATIENCE, self.context.send_publish(self.lane_subject(lane), message)).await;
         drop(turn);
         let ack = sent.map_err(|error| unreachable(&error))?.map_err(|error| unreachable(&error))?.await;
+        let is_full = |error: &PublishError| error.kind() == PublishErrorKind::Other && is_full(error);
+        self.trouble.note(&self.client, asked_at, ack.as_ref().map_or_else(is_full, |_| true));
         match ack {
             Ok(ack) => {
                 if let Some(given) = self.given.get(lane as usize) {
@@ -131,17 +144,29 @@ impl Stream {
                 }
                 Ok(ack.sequence)
             }
-            Err(error) if error.kind() == PublishErrorKind::Other && is_full(&error) => Err(NotPublished::Full),
+            Err(error) if is_full(&error) => Err(NotPublished::Full),
             Err(error) => Err(unreachable(&error)),
         }
     }
 
-    /// The number of the last message of a lane, as a node of the stream tells it. One that has just become its leader may be
-    /// behind; see [`Stream::given`].
+    /// The number of the last message of a lane, as its leader tells it. One that has just become that may be behind; see
+    /// [`Stream::given`].
     pub async fn last_sequence(&self, lane: u32) -> Result<u64, Fault> {
+        let asked_at = Instant::now();
+        let asked = self.ask_leader(lane).await;
+        self.trouble.note(&self.client, asked_at, asked.is_ok());
+        asked
+    }
+
+    async fn ask_leader(&self, lane: u32) -> Result<u64, Fault> {
         let fail = |error: &dyn std::fmt::Display| Fault::Stream(error.to_string());
         let stream = self.context.get_stream_no_info(self.lane_name(lane)).await.map_err(|error| fail(&error))?;
-        Ok(stream.get_info().await.map_err(|error| fail(&error))?.state.last_sequence)
+        let info = stream.get_info().await.map_err(|error| fail(&error))?;
+        // One that is cut off from the others believes for a while that it leads, and does not know of what they have taken since.
+        if !info.cluster.is_none_or(|cluster| leads(&cluster.replicas)) {
+            return Err(Fault::Stream("whoever leads the lane hears of no majority".to_owned()));
+        }
+        Ok(info.state.last_sequence)
     }
 
     /// The last number that a lane gave for a publication of this node.
@@ -201,8 +226,13 @@ impl Stream {
     }
 }
 
+/// Whether a leader has heard of so many others that none of them can lead instead.
+fn leads(others: &[PeerInfo]) -> bool {
+    others.iter().filter(|other| other.active < LED_WITHIN).count() >= others.len() / 2
+}
+
 /// The stream refuses what would make it hold more than it may.
-fn is_full(error: &jetstream::context::PublishError) -> bool {
+fn is_full(error: &PublishError) -> bool {
     use std::error::Error;
     let mut source = error.source();
     while let Some(cause) = source {

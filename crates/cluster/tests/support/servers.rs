@@ -17,7 +17,7 @@ pub struct Servers {
     pub nats: String,
 }
 
-fn script(directory: &Path, args: &[&str]) -> Output {
+fn script(directory: &Path, network: Option<&str>, args: &[&str]) -> Output {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/servers");
     let output = Command::new(script)
         .args(args)
@@ -25,6 +25,7 @@ fn script(directory: &Path, args: &[&str]) -> Output {
         .env("MUSTER_SERVERS_WITHOUT_S3", "1")
         // Processes are killed here, never the machine.
         .env("MUSTER_SERVERS_FSYNC", "off")
+        .env("MUSTER_SERVERS_NETWORK", network.unwrap_or_default())
         .output()
         .expect("scripts/servers runs");
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -34,8 +35,17 @@ fn script(directory: &Path, args: &[&str]) -> Output {
 impl Servers {
     /// Starts them.
     pub fn start() -> Servers {
+        Servers::start_at(None)
+    }
+
+    /// Starts them, each in the namespace that a network has for it.
+    pub fn start_in(network: &str) -> Servers {
+        Servers::start_at(Some(network))
+    }
+
+    fn start_at(network: Option<&str>) -> Servers {
         let directory = std::env::temp_dir().join(format!("muster-faults-{:016x}", rand::random::<u64>()));
-        let started = script(&directory, &["start"]);
+        let started = script(&directory, network, &["start"]);
         let printed = String::from_utf8(started.stdout).expect("text");
         let value = |name: &str| {
             let line = printed.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")));
@@ -47,17 +57,17 @@ impl Servers {
 
     /// Kills one, as a fault would.
     pub fn kill(&self, name: &str) {
-        script(&self.directory, &["kill", name]);
+        script(&self.directory, None, &["kill", name]);
     }
 
     /// Starts one again with what it had on disk.
     pub fn restart(&self, name: &str) {
-        script(&self.directory, &["restart", name]);
+        script(&self.directory, None, &["restart", name]);
     }
 
     /// Starts all that were killed again.
     pub fn start_again(&self) {
-        script(&self.directory, &["start"]);
+        script(&self.directory, None, &["start"]);
     }
 
     /// Has PostgreSQL end at once, with a word to nobody.
@@ -93,9 +103,9 @@ impl Drop for Servers {
     fn drop(&mut self) {
         // What fails here is the directory of a test that failed.
         if !std::thread::panicking() {
-            script(&self.directory, &["stop"]);
+            script(&self.directory, None, &["stop"]);
         } else {
-            let _ = std::panic::catch_unwind(|| script(&self.directory, &["stop"]));
+            let _ = std::panic::catch_unwind(|| script(&self.directory, None, &["stop"]));
         }
     }
 }

@@ -245,6 +245,19 @@ impl World {
         }
     }
 
+    /// What came of it, for whoever watches.
+    pub fn told(&self) -> String {
+        let sent: usize = self.acknowledged.iter().map(|sent| sent.load(Ordering::Relaxed)).sum();
+        format!(
+            "{sent} messages, {} conflicts, {} appends refused; {} reads, {} failed; slowest append and read: {:?}",
+            self.conflicts.lock().len(),
+            self.refusals.load(Ordering::Relaxed),
+            self.reads.load(Ordering::Relaxed),
+            self.reads_failed.load(Ordering::Relaxed),
+            self.slowest.lock(),
+        )
+    }
+
     /// Puts an engine in a place, or takes it away as a crash would.
     pub fn put(&self, slot: usize, engine: Option<Arc<Cluster>>) {
         let gone = self.slots[slot].send_replace(engine);
