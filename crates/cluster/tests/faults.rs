@@ -22,7 +22,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use muster_cluster::{Cluster, FiledRows, Options};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use servers::Servers;
 use support::Place;
@@ -71,14 +70,7 @@ fn number(variable: &str) -> Option<u64> {
 #[ignore = "another test runs it"]
 fn a_node() {
     let Ok(urls) = std::env::var(NODE) else { return };
-    let [state, journal, history] = urls.split(' ').collect::<Vec<_>>().try_into().expect("three URLs");
-    let options = Options::new(state, journal).and_then(|options| options.with_history(history, Vec::new()));
-    // It files often, so that it is killed while it does.
-    let filed_rows = FiledRows { rows_max: 20, bytes_max: 1 << 20 };
-    let options = Options { filed_rows, ..options.expect("URLs") };
-    let _node = Cluster::open(options).expect("the engine opens");
-    // Until whoever started it is gone, if it was not killed before.
-    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    support::run_node(&urls);
 }
 
 struct Node(Child);
@@ -87,7 +79,7 @@ impl Node {
     fn start(place: &Place) -> Node {
         let child = Command::new(std::env::current_exe().expect("this program"))
             .args(["--ignored", "--exact", "a_node"])
-            .env(NODE, format!("{} {} {}", place.state_url, place.journal_url, place.history_url()))
+            .env(NODE, place.urls())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

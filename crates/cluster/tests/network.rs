@@ -93,10 +93,7 @@ fn run(test: &str) {
 #[ignore = "another test runs it"]
 fn a_node() {
     let Ok(urls) = std::env::var(NODE) else { return };
-    let (state, journal) = urls.split_once(' ').expect("two URLs");
-    let _node = Cluster::open(Options::new(state, journal).expect("URLs")).expect("the engine opens");
-    // Until whoever started it is gone, if it was not killed before.
-    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    support::run_node(&urls);
 }
 
 struct Node(Child);
@@ -104,9 +101,7 @@ struct Node(Child);
 impl Node {
     fn start(network: &Network, place: &Place) -> Node {
         let mut command: Command = network.command("node", std::env::current_exe().expect("this program"));
-        command
-            .args(["--ignored", "--exact", "a_node"])
-            .env(NODE, format!("{} {}", place.state_url, place.journal_url));
+        command.args(["--ignored", "--exact", "a_node"]).env(NODE, place.urls());
         Node(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a process"))
     }
 }
@@ -381,6 +376,7 @@ async fn inside_with_a_leader_alone() {
     let options = |nats: &str| {
         let journal_url = place.journal_url.replace(&servers.nats, nats);
         let options = Options::new(&place.state_url, &journal_url).expect("URLs that are right");
+        let options = options.with_history(&place.history_url(), Vec::new()).expect("a folder");
         Options { applies: false, freshness_timeout: Duration::from_secs(1), ..options }
     };
     let (alone, others) = (audit::open(options(&alone)).await, audit::open(options(&others)).await);

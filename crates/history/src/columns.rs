@@ -1,4 +1,4 @@
-//! Messages as columns.
+//! Messages as columns, as they are written. Which messages, and in which order, is the business of whoever fills them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What goes wrong with a file, as readers are told.
+//! What goes wrong with a file, as readers are told. What they are told of one that cannot be read stands beside the manifest
+//! ([`crate::manifest::unreadable`]).
 
 use std::fmt;
 

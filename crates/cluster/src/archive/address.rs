@@ -1,7 +1,8 @@
 //! Where the bucket is: `s3://bucket/prefix?region=…`, `gs://`, `az://`, or `file:///a/shared/folder`.
 //!
 //! What a service needs besides stands behind the question mark, or in the environment under the names that its own tools use
-//! (`AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_KEY`, …). Nothing of it is ever shown.
+//! (`AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_KEY`, …). Nothing of it is ever shown, and
+//! nothing is asked of the service here.
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 

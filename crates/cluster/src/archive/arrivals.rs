@@ -1,7 +1,7 @@
 //! Messages after a number of arrival, in its order, as followers read them.
 //!
 //! Files are sorted by what else is looked for, so a piece of the history costs a look at the numbers of each file that may hold
-//! some of them; the messages of the piece alone are read whole.
+//! some of them; the messages of the piece alone are read whole. Knows nothing of what lies in the table.
 
 use std::{
     collections::{BTreeMap, BinaryHeap},

@@ -3,11 +3,12 @@
 //! The file is written from a snapshot while messages go on coming in; the transaction that makes it count finds out whether
 //! anything in the table was removed or changed meanwhile, and then the file is given up.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, path::Path, sync::Arc};
 
 use muster_history::{
     columns::{BATCH_ROWS, Columns},
     error::not_written,
+    manifest::Segment,
     schema::Layout,
     segment::SegmentWriter,
 };
@@ -15,13 +16,12 @@ use muster_model::{
     association::Answer,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
-    message::Message,
+    message::{Message, Named},
     profile::Profile,
     time::Micros,
 };
 use muster_store::record;
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::sync::Arc;
 
 use super::{Archive, manifest};
 use crate::{
@@ -120,25 +120,19 @@ fn take(book: &Book<'_, '_>, bounds: Bounds) -> Result<Taken, Fault> {
 }
 
 /// Writes messages as a file is sorted: by account, user and time.
-fn write(
-    book: &Book<'_, '_>,
-    taken: &Taken,
-    directory: &std::path::Path,
-) -> Result<Option<Arc<muster_history::manifest::Segment>>, Fault> {
+fn write(book: &Book<'_, '_>, taken: &Taken, directory: &Path) -> Result<Option<Arc<Segment>>, Fault> {
     let messages = taken.iter().map(|(_, bytes)| record::decode(bytes)).collect::<Result<Vec<Message<'_>>, _>>()?;
     let users = users(book, &messages)?;
-    let named = |named: &Option<muster_model::message::Named<'_>>| {
-        named.as_ref().map(|named| named.external_id.clone().into_owned())
-    };
+    let text = |named: &Named<'_>| named.external_id.clone().into_owned();
     let account = |message: &Message<'_>| match (&message.account, &message.user) {
-        (Some(account), _) => Some(account.external_id.clone().into_owned()),
+        (Some(account), _) => Some(text(account)),
         (None, Some(user)) => users.get(&user.id).and_then(|user| account_at(user, message.ordered_at())),
         (None, None) => None,
     };
     let mut order: Vec<((Option<String>, Option<String>, Micros), usize)> = messages
         .iter()
         .enumerate()
-        .map(|(place, message)| ((account(message), named(&message.user), message.timestamp), place))
+        .map(|(place, message)| ((account(message), message.user.as_ref().map(text), message.timestamp), place))
         .collect();
     order.sort_unstable();
     let failed = |error: &dyn std::fmt::Display| Fault::Read(not_written(error));

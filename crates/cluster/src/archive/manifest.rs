@@ -1,4 +1,5 @@
-//! Which files count, as PostgreSQL has it.
+//! Which files count, as PostgreSQL has it. A row is never changed: a file is added when it is in the bucket, and removed for
+//! good. Never touches the bucket.
 
 use std::sync::Arc;
 

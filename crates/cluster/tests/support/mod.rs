@@ -123,6 +123,11 @@ impl Place {
         format!("file://{}/bucket", self.bucket.path().display())
     }
 
+    /// Where all of it is, for a process of its own.
+    pub fn urls(&self) -> String {
+        format!("{} {} {}", self.state_url, self.journal_url, self.history_url())
+    }
+
     /// Options for tests: little patience, and files of few messages.
     pub fn options(&self) -> Options {
         self.options_with(&self.history_url())
@@ -136,7 +141,7 @@ impl Place {
             readers: 2,
             freshness_timeout: Duration::from_secs(30),
             directory: self.bucket.path().join("node"),
-            filed_rows: FiledRows { rows_max: 20, bytes_max: 1 << 20 },
+            filed_rows: FILED_ROWS,
             merged_files: MergedFiles { files_min: 3, file_bytes_max: 96 << 20 },
             ..options
         }
@@ -155,6 +160,18 @@ impl Place {
     pub fn open(&self, options: Options) -> Cluster {
         aside(move || Cluster::open(options)).expect("the engine opens")
     }
+}
+
+/// Files of few messages, so that there are many, and somebody is killed who writes one.
+const FILED_ROWS: FiledRows = FiledRows { rows_max: 20, bytes_max: 1 << 20 };
+
+/// Runs a node on what [`Place::urls`] said until whoever started this process is gone, if it was not killed before.
+pub fn run_node(urls: &str) {
+    let [state, journal, history] = urls.split(' ').collect::<Vec<_>>().try_into().expect("three URLs");
+    let options = Options::new(state, journal).and_then(|options| options.with_history(history, Vec::new()));
+    let options = Options { filed_rows: FILED_ROWS, ..options.expect("URLs that are right") };
+    let _node = Cluster::open(options).expect("the engine opens");
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
 }
 
 impl Drop for Place {

@@ -1,4 +1,5 @@
-//! Messages in files, after those of the table.
+//! Messages in files, after those of the table: how the history's files are read is [`muster_history::filescan`]; what it asks of
+//! the workspace, the moment's transaction answers.
 
 use std::{
     collections::VecDeque,
