@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::harness::files::of_tests;
@@ -52,12 +52,17 @@ pub struct Plan {
 impl Plan {
     /// Compiles the shim and makes a plan in which nothing fails.
     pub fn new(home: &Home) -> Plan {
-        let shim = home.path().join("faults.so");
+        Plan::named(home, "plan")
+    }
+
+    /// The same, where one home has several.
+    pub fn named(home: &Home, name: &str) -> Plan {
+        let shim = home.path().join(format!("{name}.so"));
         let source = of_tests("faults/shim.c");
         let mut cc = Command::new("cc");
         cc.args(["-std=c11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"]).arg(&shim).arg(source);
         assert!(cc.status().expect("a C compiler, named cc").success(), "the shim compiles");
-        let path = home.file("plan", vec![0; PLAN_BYTES]);
+        let path = home.file(&format!("{name}.faults"), vec![0; PLAN_BYTES]);
         let file = File::options().read(true).write(true).open(&path).unwrap();
         Plan { file, path, shim }
     }
@@ -65,7 +70,12 @@ impl Plan {
     /// A server over the home's data directory, under this plan.
     pub fn launch(&self, home: &Home) -> Launch {
         let root = fs::canonicalize(home.path()).unwrap().join("data");
-        Launch::at(&root, &home.log())
+        self.under(Launch::at(&root, &home.log()), &root)
+    }
+
+    /// A server over a data directory, under this plan.
+    pub fn under(&self, launch: Launch, root: &Path) -> Launch {
+        launch
             .set("LD_PRELOAD", self.shim.display())
             .set("FAULTS_ROOT", root.display())
             .set("FAULTS_PLAN", self.path.display())
