@@ -174,7 +174,7 @@ fn choose_moment(views: &Views, layout: &Layout, staging: &Path) -> Result<Momen
     let mut segments = Vec::new();
     for segment in manifest::entries(snapshot.iter(&views.state.manifest), &layout.history)? {
         let link = staging.join(format!("{}-{}", segment.workspace.0, segment.id));
-        fs::hard_link(&layout.history.join(&segment.relative_path), &link)?;
+        fs::hard_link(layout.history.join(&segment.relative_path), &link)?;
         segments.push(Arc::new(segment.at(link)));
     }
     let journal = link_frames(&layout.journal, &staging.join("journal"))?;

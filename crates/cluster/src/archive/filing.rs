@@ -57,6 +57,9 @@ pub enum Filed {
     Overtaken,
 }
 
+/// What a file is sorted by: account, user and time.
+type SortKey = (Option<String>, Option<String>, Micros);
+
 /// Messages as they lie in the table, each with its number of arrival.
 type Taken = Vec<(i64, Vec<u8>)>;
 
@@ -129,7 +132,7 @@ fn write(book: &Book<'_, '_>, taken: &Taken, directory: &Path) -> Result<Option<
         (None, Some(user)) => users.get(&user.id).and_then(|user| account_at(user, message.ordered_at())),
         (None, None) => None,
     };
-    let mut order: Vec<((Option<String>, Option<String>, Micros), usize)> = messages
+    let mut order: Vec<(SortKey, usize)> = messages
         .iter()
         .enumerate()
         .map(|(place, message)| ((account(message), message.user.as_ref().map(text), message.timestamp), place))

@@ -1,4 +1,4 @@
-//! Where records stand in lists, as the database keeps it: [a field](Field) by a number of ours, and
+//! Where records stand in lists, as the database keeps it: [a field](muster_store::lists::index::Field) by a number of ours, and
 //! [a value](muster_store::lists::values).
 
 use muster_model::profile::Profile;
