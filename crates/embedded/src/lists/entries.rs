@@ -1,6 +1,6 @@
 //! The entries of a record in the index of fields, as they are kept on disk.
 //!
-//! An entry is [a field](Field) by a number of ours, [a value](muster_store::lists::values) and the record.
+//! An entry is [a field](muster_store::lists::index::Field) by a number of ours, [a value](muster_store::lists::values) and the record.
 
 use std::sync::Arc;
 
