@@ -4,7 +4,7 @@
 //! A reader of a few rows decodes the chunks that may hold them and no others. The answer is always a superset: keys are
 //! kept shortened, and what lies nearly everywhere is only said to. The directory is part of the Parquet file, between
 //! its last row group and its footer, where other readers do not look; the footer's metadata says where
-//! ([its place](crate::history::directory::PLACE_KEY)). The layout is described in `docs/storage-format.md`.
+//! ([its place](crate::directory::PLACE_KEY)). The layout is described in `docs/storage-format.md`.
 
 use bytes::Bytes;
 use muster_model::{id::RecordId, kind::RecordKind, time::Micros};

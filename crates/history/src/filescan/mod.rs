@@ -1,6 +1,6 @@
 //! Reading much of a file, as of one moment: what a scan wants of its rows, and no others.
 //!
-//! Row groups and rows that cannot hold what is wanted are not read. Where tracks belong is asked of a [`Ground`], the workspace as
+//! Row groups and rows that cannot hold what is wanted are not read. Where tracks belong is asked of a [`Ground`](crate::filescan::Ground), the workspace as
 //! it was at that moment, which each engine has in its own way.
 
 /// Where tracks belong.
