@@ -29,12 +29,6 @@ mod removal;
 /// The thread that does all this.
 pub mod keeper;
 
-/// What deletions and imports that are taken back change in files.
-pub mod erasing;
-
-/// Messages after a number of arrival.
-pub mod arrivals;
-
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -177,21 +171,21 @@ impl Archive {
     }
 
     /// A directory for files that are being written; it goes with whoever writes them.
-    fn room(&self) -> Result<TempDir, Fault> {
+    pub fn room(&self) -> Result<TempDir, Fault> {
         let disk = |error: std::io::Error| Fault::Disk(error.to_string());
         std::fs::create_dir_all(&self.directory).map_err(disk)?;
         tempfile::tempdir_in(&self.directory).map_err(disk)
     }
 
     /// Puts a file that was written here into the bucket. It counts once the manifest names it.
-    fn send(&self, segment: &Segment) -> Result<(), Fault> {
+    pub fn send(&self, segment: &Segment) -> Result<(), Fault> {
         self.check()?;
         let path = segment.path().ok_or(Fault::Damaged("a file that was written"))?;
         self.bucket()?.put_file(&segment.relative_path, path)
     }
 
     /// A copy of a file on this machine, for whoever reads all of it.
-    fn fetch(&self, segment: &Arc<Segment>, room: &TempDir) -> Result<Arc<Segment>, Fault> {
+    pub fn fetch(&self, segment: &Arc<Segment>, room: &TempDir) -> Result<Arc<Segment>, Fault> {
         let to = room.path().join(format!("{}.fetched", segment.id));
         self.bucket()?.copy(&segment.relative_path, &to)?;
         Ok(Arc::new(segment.copied_to(to)))

@@ -16,9 +16,9 @@ use muster_store::{
 };
 use rustc_hash::FxHashSet;
 
-use super::{rows, tombstones};
+use super::{files::Files, rows, tombstones};
 use crate::{
-    archive::{Archive, erasing::Files},
+    archive::Archive,
     fault::Fault,
     fold::{census::Census, sheet::Sheet, write},
     follow,

@@ -1,13 +1,17 @@
 //! Deletions, and imports that are taken back.
 //!
 //! What a deletion covers goes in the transaction that takes it in: rows, records, what others say of them. Whoever reads
-//! after it sees nothing of it, and nothing is left to remove. The workspace waits meanwhile; others do not.
+//! after it sees nothing of it, and nothing is left to remove: files that hold some of it are written anew before. The workspace and
+//! those of its lane wait meanwhile; others do not.
 
 /// What was deleted, and when.
 pub mod tombstones;
 
 /// Rows of the history that name records.
 pub mod rows;
+
+/// The same in files.
+mod files;
 
 /// Deletions: asked for, scheduled, called off, carried out.
 mod decree;

@@ -17,8 +17,8 @@ use muster_store::{
 use postgres::types::ToSql;
 use rustc_hash::FxHashSet;
 
+use super::files::Files;
 use crate::{
-    archive::erasing::Files,
     fault::Fault,
     fold::{census::Census, rows::named},
     sql::{

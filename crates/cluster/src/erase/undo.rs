@@ -21,9 +21,12 @@ use muster_store::{
 };
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::rows::{self, Gone};
+use super::{
+    files::Files,
+    rows::{self, Gone},
+};
 use crate::{
-    archive::{Archive, erasing::Files},
+    archive::Archive,
     fault::Fault,
     fold::{
         census::Census,

@@ -16,6 +16,9 @@ mod following;
 /// What comes after a place.
 mod page;
 
+/// The same of files.
+mod filed;
+
 /// Messages that followers could do nothing with.
 mod letters;
 

@@ -11,14 +11,8 @@ use parking_lot::Mutex;
 use postgres::types::ToSql;
 use tokio::time::timeout;
 
-use crate::{
-    archive::arrivals::{self, Piece},
-    cluster::Inner,
-    fault::Fault,
-    fold::census::Census,
-    read::book::Book,
-    sql::connection::Transaction,
-};
+use super::filed::{self, Piece};
+use crate::{cluster::Inner, fault::Fault, fold::census::Census, read::book::Book, sql::connection::Transaction};
 
 /// Between two looks whether something has arrived that another node folded in.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -60,7 +54,7 @@ pub fn read(book: &Book<'_, '_>, place: i64, limit: PageLimit, kept: &mut KeptPi
         let there = |(erasures, piece): &(i64, Piece)| *erasures == census.erasures && piece.covers(page.end);
         let piece = match kept.take().filter(there) {
             Some((_, piece)) => piece,
-            None => arrivals::read(book, page.end, census.filed)?,
+            None => filed::read(book, page.end, census.filed)?,
         };
         page.more = !add(&mut page, &piece, limit);
         *kept = Some((census.erasures, piece));
@@ -142,7 +136,7 @@ pub fn pending(book: &Book<'_, '_>, place: i64) -> Result<(u64, i64), Fault> {
     }
     let params: [&(dyn ToSql + Sync); 3] = [&book.workspace(), &place, &COUNTED_MAX];
     let in_table: i64 = book.transaction().query_one(COUNT, &params)?.get(0);
-    let in_files = if place < filed { arrivals::count(book, place)? } else { 0 };
+    let in_files = if place < filed { filed::count(book, place)? } else { 0 };
     Ok((in_table as u64 + in_files, arrived))
 }
 

@@ -1,16 +1,13 @@
 //! What is held, and looking records up in it.
 
-use std::{
-    ops::ControlFlow,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
 };
 
 use fjall::Readable;
 use muster_history::{
-    filescan::Ground,
+    filescan::{Ground, NamedChildren},
     footers::{Footer, Footers},
     manifest::Segment,
 };
@@ -43,9 +40,6 @@ use crate::{
     state::State,
     views::{Below, children_below, first_children},
 };
-
-/// Children that are held at a time while their names are read.
-const CHILDREN_AT_ONCE: usize = 1_000;
 
 /// A workspace at one instant.
 pub struct Held {
@@ -323,24 +317,11 @@ impl Ground for Held {
         self.all_statements(parents, about)
     }
 
-    fn names_of_children(
-        &self,
-        children: Children,
-        show: &mut dyn FnMut(Box<str>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, ReadError> {
-        let mut next = Some(children);
-        while let Some(children) = next {
-            let page = self.next_children(children, CHILDREN_AT_ONCE)?;
-            for id in &page {
-                if let Some(name) = self.name(children.kind, *id)?
-                    && show(name).is_break()
-                {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            next = children.behind(&page, CHILDREN_AT_ONCE);
-        }
-        Ok(ControlFlow::Continue(()))
+    fn named_children(&self, children: Children, limit: usize) -> Result<NamedChildren, ReadError> {
+        let page = self.next_children(children, limit)?;
+        let names = page.iter().filter_map(|id| self.name(children.kind, *id).transpose());
+        let names = names.collect::<Result<_, ReadError>>()?;
+        Ok((page, names))
     }
 
     fn looked_at(&self, rows: u64, passed_over: u64) {

@@ -60,7 +60,7 @@ impl Candidates {
         for user in wanted.users.iter().flatten() {
             let id = (RecordKind::User, ground.ids().record(RecordKind::User, user));
             let children = Children::of(id, RecordKind::Anonymous);
-            if ground.names_of_children(children, &mut |name| add(name, &mut anonymous, names_max))?.is_break() {
+            if names_of_children(ground, children, &mut |name| add(name, &mut anonymous, names_max))?.is_break() {
                 (users, anonymous) = (None, NameSet::new());
                 break;
             }
@@ -121,7 +121,7 @@ impl Belonging {
             let id = (RecordKind::Organization, ground.ids().record(RecordKind::Organization, organization));
             let mut accounts = NameSet::new();
             let children = Children::of(id, RecordKind::Account);
-            let whole = ground.names_of_children(children, &mut |name| add(name, &mut accounts, names_max))?;
+            let whole = names_of_children(ground, children, &mut |name| add(name, &mut accounts, names_max))?;
             if whole.is_break() || belonging.add_users(ground, id.0, organization, names_max)?.is_break() {
                 return Ok(None);
             }
@@ -146,12 +146,32 @@ impl Belonging {
         let parent = (kind, ground.ids().record(kind, name));
         for (children, names) in [(RecordKind::User, &mut self.users), (RecordKind::Anonymous, &mut self.anonymous)] {
             let children = Children::of(parent, children);
-            if ground.names_of_children(children, &mut |name| add(name, names, names_max))?.is_break() {
+            if names_of_children(ground, children, &mut |name| add(name, names, names_max))?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
     }
+}
+
+/// Children whose names are looked up together.
+const CHILDREN_AT_ONCE: usize = 1_000;
+
+/// Shows the names of all children, until it is told to stop.
+fn names_of_children(
+    ground: &dyn Ground,
+    children: Children,
+    show: &mut dyn FnMut(Box<str>) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, ReadError> {
+    let mut next = Some(children);
+    while let Some(children) = next {
+        let (page, names) = ground.named_children(children, CHILDREN_AT_ONCE)?;
+        if names.into_iter().any(|name| show(name).is_break()) {
+            return Ok(ControlFlow::Break(()));
+        }
+        next = children.behind(&page, CHILDREN_AT_ONCE);
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Adds a name to those there are, unless they are too many.

@@ -21,7 +21,7 @@ mod fates;
 /// Reading one file.
 pub mod file;
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::sync::Arc;
 
 use muster_model::{
     association::Statement,
@@ -32,6 +32,9 @@ use muster_model::{
 use muster_store::{deletion::Veil, error::ReadError, profiles::Children};
 
 use crate::{footers::Footer, manifest::Segment};
+
+/// Children by their ids, and the names of those that there are.
+pub type NamedChildren = (Vec<RecordId>, Vec<Box<str>>);
 
 /// A workspace at one moment.
 pub trait Ground {
@@ -50,12 +53,8 @@ pub trait Ground {
     /// All statements about a record and parents of one kind. Only asked of those that ever had several.
     fn statements(&self, parents: RecordKind, about: RecordId) -> Result<Vec<Statement>, ReadError>;
 
-    /// Shows the names of all children, until it is told to stop.
-    fn names_of_children(
-        &self,
-        children: Children,
-        show: &mut dyn FnMut(Box<str>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, ReadError>;
+    /// The next children of a record, and what senders call those that there are.
+    fn named_children(&self, children: Children, limit: usize) -> Result<NamedChildren, ReadError>;
 
     /// So many rows were looked at, and so many passed over.
     fn looked_at(&self, rows: u64, passed_over: u64);

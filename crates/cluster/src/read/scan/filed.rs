@@ -3,13 +3,12 @@
 
 use std::{
     collections::VecDeque,
-    ops::ControlFlow,
     sync::{Arc, atomic::Ordering},
 };
 
 use muster_history::{
     filescan::{
-        Ground,
+        Ground, NamedChildren,
         candidates::{Candidates, NAMES_MAX},
         file::{FileScan, Plan},
         places::Places,
@@ -31,8 +30,6 @@ use crate::{
     read::{book::Book, profiles},
 };
 
-/// Children whose names are looked up together.
-const CHILDREN_AT_ONCE: usize = 1_000;
 /// Rows of a file are numbered from a multiple of this on; a workspace has fewer messages in its table.
 const FILE_ROWS: u64 = 1 << 40;
 
@@ -65,23 +62,11 @@ impl Ground for Floor<'_, '_, '_> {
         Ok(self.book.statements_about(about, parents)?)
     }
 
-    fn names_of_children(
-        &self,
-        children: Children,
-        show: &mut dyn FnMut(Box<str>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, ReadError> {
-        let mut next = Some(children);
-        while let Some(children) = next {
-            let page = profiles::children(&mut self.book.transaction(), self.book.of(), children, CHILDREN_AT_ONCE)?;
-            let subjects: Vec<(RecordKind, RecordId)> = page.iter().map(|id| (children.kind, *id)).collect();
-            for profile in self.book.profiles(&subjects)? {
-                if show(profile.external_id.clone()).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            next = children.behind(&page, CHILDREN_AT_ONCE);
-        }
-        Ok(ControlFlow::Continue(()))
+    fn named_children(&self, children: Children, limit: usize) -> Result<NamedChildren, ReadError> {
+        let page = profiles::children(&mut self.book.transaction(), self.book.of(), children, limit)?;
+        let subjects: Vec<(RecordKind, RecordId)> = page.iter().map(|id| (children.kind, *id)).collect();
+        let found = self.book.profiles(&subjects)?;
+        Ok((page, found.iter().map(|profile| profile.external_id.clone()).collect()))
     }
 
     fn looked_at(&self, rows: u64, passed_over: u64) {

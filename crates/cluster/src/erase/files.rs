@@ -28,8 +28,14 @@ use muster_store::{
 };
 use rustc_hash::FxHashSet;
 
-use super::{Archive, manifest};
-use crate::{erase::rows::Gone, fault::Fault, fold::rows::EventDays, read::book, sql::connection::Transaction};
+use super::rows::Gone;
+use crate::{
+    archive::{Archive, manifest},
+    fault::Fault,
+    fold::rows::EventDays,
+    read::book,
+    sql::connection::Transaction,
+};
 
 /// A workspace's files in a transaction that changes them.
 pub struct Files<'t, 'c> {
