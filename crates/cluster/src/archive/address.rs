@@ -185,7 +185,7 @@ mod tests {
             ("ftp://secret", "ftp is no bucket"),
             ("s3://?region=x", "name of the bucket"),
             ("s3://bucket?regoin=secret", "regoin is no setting"),
-            ("file:///", "whole path"),
+            ("file:///", "whole/path"),
         ] {
             let error = Address::parse(url, none()).unwrap_err();
             assert!(error.contains(says) && !error.contains("secret"), "{url}: {error}");
