@@ -31,7 +31,7 @@ use crate::{
 
 const NAME: &str = "select name from workspace where id = $1";
 const ONE: &str = "select body from profile where workspace = $1 and kind = $2 and id = $3";
-// One kind at a time: so it is a look into the index for each, whatever is known of the table.
+// One kind at a time: so it is a look into the index for each, as soon as PostgreSQL knows how large the table is.
 const SEVERAL: &str = "select body from profile where workspace = $1 and kind = $2 and id = any($3)";
 const CHILDREN: &str = "select id from child where workspace = $1 and parent_kind = $2 and parent = $3 and kind = $4";
 const CHILDREN_OF_SEVERAL: &str =
