@@ -56,6 +56,13 @@ fn template(client: &mut Client, state_url: &str) -> String {
     name
 }
 
+/// Memory that looks like a disk. No test takes the power away, and files are synced often.
+const QUICK: &str = "/dev/shm";
+
+fn folder() -> TempDir {
+    tempfile::tempdir_in(QUICK).or_else(|_| tempfile::tempdir()).expect("a folder")
+}
+
 /// A database and streams that last as long as a test.
 pub struct Place {
     name: String,
@@ -90,7 +97,7 @@ impl Place {
             let make = format!("create database {database} template {template} owner muster_test");
             client.batch_execute(&make).expect("a database");
         });
-        let bucket = tempfile::tempdir().expect("a folder");
+        let bucket = folder();
         Place { name, admin_url, nats, state_url, journal_url, bucket }
     }
 
