@@ -13,7 +13,10 @@ use muster_model::id::WorkspaceId;
 use muster_store::{error::ReadError, follow::FollowerId};
 use parking_lot::Mutex;
 use postgres::Config;
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    time::timeout,
+};
 use tracing::{debug, warn};
 
 use crate::{
@@ -32,13 +35,18 @@ use crate::{
         pool::Pool,
     },
     status::Counters,
-    stream::{Stream, told::Told},
+    stream::{
+        Stream,
+        told::{Told, Whom},
+    },
 };
 
 /// Threads of the engine's own that speak to the stream.
 const STREAM_THREADS: usize = 2;
 /// Between two looks for what was not told.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Longest wait until NATS has what other nodes are told: a node that ends at once, as a command does, tells it all the same.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 /// A read that waits looks at the table itself so often.
 const LOOK_WHILE_WAITING: Duration = Duration::from_millis(100);
 
@@ -119,7 +127,9 @@ impl Cluster {
         let (teller, tells) = (stream.clone(), handle.clone());
         let changed = Box::new(move || {
             let teller = teller.clone();
-            tells.spawn(async move { teller.tell(crate::stream::told::Whom::All, Told::Registry.encode()).await });
+            let told = async move { timeout(TOLD_WITHIN, teller.tell_now(Whom::All, Told::Registry.encode())).await };
+            // Whoever does not hear it looks again within seconds.
+            drop(elsewhere(&tells, told));
         });
         let archive = Archive::open(&options, &handle, &mut connection)?;
         let registry = Arc::new(Registry::load(&mut connection, changed)?);

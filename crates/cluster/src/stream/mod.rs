@@ -202,6 +202,12 @@ impl Stream {
         self.client.publish(subject, what).await.map_err(|error| Fault::Stream(error.to_string()))
     }
 
+    /// The same, and waits until the server at hand has it.
+    pub async fn tell_now(&self, whom: told::Whom, what: Bytes) -> Result<(), Fault> {
+        self.tell(whom, what).await?;
+        self.client.flush().await.map_err(|error| Fault::Stream(error.to_string()))
+    }
+
     /// What is told to all nodes and to this one.
     pub async fn listen(&self, node: u64) -> Result<BoxStream<'static, Bytes>, Fault> {
         let fail = |error: &dyn std::fmt::Display| Fault::Stream(error.to_string());
