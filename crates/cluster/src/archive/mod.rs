@@ -158,7 +158,9 @@ impl Archive {
         for segment in manifest::segments(transaction, workspace, &missing, bucket)? {
             found.insert(segment.id, segment);
         }
-        let segments: Vec<Arc<Segment>> = ids.iter().filter_map(|id| found.get(id).cloned()).collect();
+        // One that is listed and not there must not be passed over.
+        let listed = |id: &u64| found.get(id).cloned().ok_or(Fault::Damaged("the manifest of the history"));
+        let segments: Vec<Arc<Segment>> = ids.iter().map(listed).collect::<Result<_, Fault>>()?;
         let now = segments.iter().map(|segment| (segment.id, Arc::clone(segment))).collect();
         self.known.lock().insert(workspace, now);
         Ok(segments)
