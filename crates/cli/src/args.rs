@@ -84,12 +84,25 @@ pub enum Command {
     Doctor(Doctor),
     /// Bring the tables of a cluster's PostgreSQL to the version of this program, making them if there are none
     Migrate,
+    /// Move everything that a data directory holds into the cluster of the settings, or from there into a new directory
+    Move(Move),
     /// Show every setting and where it comes from
     Config(Config),
     /// Fill a workspace with a year of a made-up product, to have something to look at
     Demo(Demo),
     /// Measure this machine: messages a second, latency, bytes on disk, memory
     Bench(Box<Bench>),
+}
+
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Move {
+    /// The data directory whose data the cluster takes over; the cluster has to hold none
+    #[arg(long, value_name = "DIRECTORY")]
+    pub from: Option<PathBuf>,
+    /// The data directory to make of what the cluster holds; it must not be there, or be empty
+    #[arg(long, value_name = "DIRECTORY")]
+    pub into: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Default, Args)]

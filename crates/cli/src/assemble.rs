@@ -9,6 +9,8 @@ use muster_embedded::{Apart, Embedded, Layout, OpenError, Options, Recovery, Sev
 use muster_store::{
     Store,
     clock::{Clock, SystemClock},
+    status::Status,
+    transfer::{Handed, TransferError},
 };
 
 use crate::{
@@ -130,6 +132,85 @@ fn clustered(cluster: &cluster::Cluster, settings: &Settings, roles: Roles) -> R
     let store = Cluster::open(options).map_err(|error| failed(anyhow::Error::new(error)))?;
     let recovery = "joined the cluster".to_owned();
     Ok(Opened { store: Arc::new(store), recovery, dropped: false, _apart: None })
+}
+
+/// Why a move came to nothing.
+pub enum NotMoved {
+    /// It may work another time: somebody uses what is to be moved, or something is under way in it.
+    InUse(String),
+    Failed(anyhow::Error),
+}
+
+impl From<TransferError> for NotMoved {
+    fn from(error: TransferError) -> NotMoved {
+        match error {
+            TransferError::Busy(says) => NotMoved::InUse(says),
+            other => NotMoved::Failed(anyhow::Error::new(other)),
+        }
+    }
+}
+
+/// Has a cluster that holds nothing take over all that a data directory holds. `progress` hears how far it has come.
+pub fn move_from(
+    (cluster, settings): (&cluster::Cluster, &Settings),
+    directory: &Path,
+    progress: &dyn Fn(&Handed),
+) -> Result<Handed, NotMoved> {
+    let failed = |error: anyhow::Error| NotMoved::Failed(error);
+    if !holds_data(directory) {
+        return Err(failed(anyhow::Error::new(OpenError::NoData { dir: directory.to_owned() })));
+    }
+    let cluster_options = cluster_options(cluster, settings, Roles::ALL).map_err(|error| failed(misconfigured(error)))?;
+    let opened = Embedded::open(options(&settings.engine, directory), SystemClock.now()).map_err(NotOpened::from);
+    let (engine, _) = opened.map_err(|error| match error {
+        NotOpened::InUse => NotMoved::InUse(error.into_error(directory).to_string()),
+        NotOpened::Failed(error) => NotMoved::Failed(error),
+    })?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| failed(error.into()))?;
+    runtime.block_on(engine.checkpoint());
+    let moved = hand_over(&engine, cluster_options, progress);
+    let closed = runtime.block_on(engine.close());
+    let handed = moved?;
+    closed.map_err(|error| failed(error.into()))?;
+    Ok(handed)
+}
+
+fn hand_over(
+    engine: &Embedded,
+    cluster_options: muster_cluster::Options,
+    progress: &dyn Fn(&Handed),
+) -> Result<Handed, TransferError> {
+    let source = engine.everything()?;
+    let mut target = muster_cluster::transfer::target::Target::begin(cluster_options)?;
+    source.each(&mut |piece| {
+        target.take(piece)?;
+        progress(target.handed());
+        Ok(())
+    })?;
+    let handed = target.finish()?;
+    engine.leave()?;
+    Ok(handed)
+}
+
+/// Makes a data directory of all that a cluster holds.
+pub fn move_into(
+    (cluster, settings): (&cluster::Cluster, &Settings),
+    directory: &Path,
+    progress: &dyn Fn(&Handed),
+) -> Result<Handed, NotMoved> {
+    let options = cluster_options(cluster, settings, Roles::ALL);
+    let options = options.map_err(|error| NotMoved::Failed(misconfigured(error)))?;
+    let mut target = muster_embedded::transfer::target::Target::begin(directory)?;
+    let mut source = muster_cluster::transfer::source::Source::open(options)?;
+    source.each(&mut |piece| {
+        target.take(piece)?;
+        progress(target.handed());
+        Ok(())
+    })?;
+    source.check()?;
+    let handed = target.finish()?;
+    source.leave()?;
+    Ok(handed)
 }
 
 /// Makes the tables of a cluster or brings them to the version of this program; what that came to.

@@ -44,8 +44,8 @@ use clap::{Parser, error::ErrorKind};
 
 use args::{Cli, Command};
 use commands::{
-    backup, bench, config as show_config, delete, demo, destinations, doctor, export, import, keys, migrate, query,
-    send, serve, team,
+    backup, bench, config as show_config, delete, demo, destinations, doctor, export, import, keys, migrate, moving,
+    query, send, serve, team,
 };
 use config::{layers::Sources, settings::Settings};
 use exit::Exit;
@@ -92,6 +92,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Some(Command::Receipts(args)) => delete::receipts(&settings, args),
         Some(Command::Doctor(args)) => doctor::run(&settings, args),
         Some(Command::Migrate) => migrate::run(&settings),
+        Some(Command::Move(args)) => moving::run(&settings, args),
         Some(Command::Config(args)) => show_config::run(&settings, args),
         Some(Command::Demo(args)) => demo::run(&settings, args),
         Some(Command::Bench(args)) => bench::run::run(&settings, cli.config.as_deref(), args),

@@ -39,6 +39,7 @@ use crate::{
         Stream,
         told::{Told, Whom},
     },
+    transfer::{self, Mark},
 };
 
 /// Threads of the engine's own that speak to the stream.
@@ -59,6 +60,8 @@ pub enum OpenError {
         "the database is at version {found} of the tables and this program works with {known}; run `muster migrate`"
     )]
     OtherVersion { found: i32, known: i32 },
+    #[error("{0}")]
+    Moved(String),
     #[error("{0}")]
     Failed(String),
 }
@@ -106,7 +109,19 @@ pub(crate) struct Inner {
 
 impl Cluster {
     /// Opens an engine; waits for both servers.
+    ///
+    /// # Errors
+    /// Also of a cluster that is being moved, or was.
     pub fn open(options: Options) -> Result<Cluster, OpenError> {
+        Self::open_if(options, |mark| mark.is_none())
+    }
+
+    /// The same of a cluster that takes everything over, perhaps not for the first time.
+    pub(crate) fn open_to_fill(options: Options) -> Result<Cluster, OpenError> {
+        Self::open_if(options, |mark| mark != Some(Mark::Left))
+    }
+
+    fn open_if(options: Options, opens: impl Fn(Option<Mark>) -> bool) -> Result<Cluster, OpenError> {
         let config = Arc::new(options.state.clone());
         let runtime = Builder::new_multi_thread()
             .worker_threads(STREAM_THREADS)
@@ -116,6 +131,9 @@ impl Cluster {
             .map_err(|error| OpenError::Failed(error.to_string()))?;
         let mut connection = Connection::open(&config)?;
         check_version(&mut connection)?;
+        if let Some(mark) = transfer::mark(&mut connection)?.filter(|mark| !opens(Some(*mark))) {
+            return Err(OpenError::Moved(mark.says()));
+        }
         let lanes = lanes(&mut connection, options.journal.lanes)?;
         let handle = runtime.handle().clone();
         let address = options.journal.clone();

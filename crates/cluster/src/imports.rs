@@ -50,7 +50,8 @@ pub fn write(
     Ok(())
 }
 
-fn decoded(bytes: &[u8]) -> Result<Import, Fault> {
+/// Reads an import back.
+pub fn decoded(bytes: &[u8]) -> Result<Import, Fault> {
     codec::import::decode(bytes).map_err(|_| Fault::Damaged("an import"))
 }
 

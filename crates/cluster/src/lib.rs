@@ -49,6 +49,9 @@ mod read;
 /// Followers.
 mod follow;
 
+/// Moving everything to another store, and from another one.
+pub mod transfer;
+
 /// The engine.
 mod cluster;
 

@@ -168,7 +168,7 @@ impl Status for Cluster {
 }
 
 /// Takes nothing more, waits for what is on its way, and ends the threads.
-async fn end(inner: &Arc<Inner>) {
+pub async fn end(inner: &Arc<Inner>) {
     let already = inner.intake.close();
     let until = tokio::time::Instant::now() + CLOSE_TIMEOUT;
     while inner.intake.waiting().0 > 0 && tokio::time::Instant::now() < until {

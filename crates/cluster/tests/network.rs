@@ -217,6 +217,10 @@ impl Probe {
             };
             match done {
                 Ok(_) => break,
+                Err(ref error) => println!("{:?} {error}", began.elapsed()),
+            }
+            match done {
+                Ok(_) => break,
                 Err(error) => assert!(began.elapsed() < BACK_MAX, "{why}: {error}"),
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -295,6 +299,7 @@ async fn inside() {
     let Ok(prefix) = std::env::var(NETWORK) else { return };
     let seed = number("MUSTER_TEST_SEED").unwrap_or_else(rand::random);
     println!("MUSTER_TEST_SEED={seed}");
+    tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::INFO).with_writer(std::io::stdout).init();
     let mut rng = StdRng::seed_from_u64(seed);
     let network = Network::of(&prefix);
     let servers = tokio::task::spawn_blocking(move || Servers::start_in(&prefix)).await.expect("servers");

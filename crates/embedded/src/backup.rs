@@ -20,7 +20,7 @@ use muster_store::{
     backup::{Backup, Backups},
     error::{AdminError, ReadError},
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     Embedded,
@@ -33,9 +33,9 @@ use crate::{
 };
 
 /// Within the data directory: links to what a backup under way copies. A start removes what a crash left of it.
-const STAGING: &str = "backup.tmp";
+pub const STAGING: &str = "backup.tmp";
 /// Appended to the name of a backup that is not finished.
-const UNFINISHED: &str = ".unfinished";
+pub const UNFINISHED: &str = ".unfinished";
 const STATE_CACHE_BYTES: u64 = 8 << 20;
 
 /// One backup at a time.
@@ -56,10 +56,14 @@ pub fn clear_staging(layout: &Layout) -> io::Result<()> {
     remove_tree(&layout.root.join(STAGING))
 }
 
+/// Keeps others from choosing a moment in this process.
+pub fn alone() -> Result<MutexGuard<'static, ()>, AdminError> {
+    let says = "another backup is being taken; wait until it is done";
+    ONE_AT_A_TIME.try_lock().ok_or_else(|| AdminError::Exists(says.to_owned()))
+}
+
 fn take(views: &Views, layout: &Layout, into: &Path) -> Result<Backup, AdminError> {
-    let _one = ONE_AT_A_TIME
-        .try_lock()
-        .ok_or_else(|| AdminError::Exists("another backup is being taken; wait until it is done".to_owned()))?;
+    let _one = alone()?;
     check_place(layout, into)?;
     let failed = |error: Fault| AdminError::Failed(error.0);
     let unfinished = with_suffix(into, UNFINISHED);
@@ -81,7 +85,7 @@ fn take(views: &Views, layout: &Layout, into: &Path) -> Result<Backup, AdminErro
 }
 
 /// Why a backup could not be taken, in a sentence.
-struct Fault(String);
+pub struct Fault(pub String);
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
@@ -157,16 +161,16 @@ fn copy(views: &Views, layout: &Layout, staging: &Path, target: &Path) -> Result
 
 /// A snapshot of the state, and links to everything that belongs to it; the paths are those of the links, those of the
 /// journal oldest first.
-struct Moment {
-    snapshot: Snapshot,
-    segments: Vec<Arc<Segment>>,
-    journal: Vec<PathBuf>,
+pub struct Moment {
+    pub snapshot: Snapshot,
+    pub segments: Vec<Arc<Segment>>,
+    pub journal: Vec<PathBuf>,
     /// What is kept for followers.
-    forward: Vec<PathBuf>,
+    pub forward: Vec<PathBuf>,
 }
 
 /// Chooses the moment that the backup is of.
-fn choose_moment(views: &Views, layout: &Layout, staging: &Path) -> Result<Moment, Fault> {
+pub fn choose_moment(views: &Views, layout: &Layout, staging: &Path) -> Result<Moment, Fault> {
     remove_tree(staging)?;
     fs::create_dir(staging)?;
     let _names_stay = views.names.lock();
@@ -246,7 +250,7 @@ fn copy_state(views: &Views, snapshot: &Snapshot, dir: &Path) -> Result<u64, Fau
 }
 
 /// Gives a finished backup its name.
-fn finish(unfinished: &Path, into: &Path) -> Result<(), Fault> {
+pub fn finish(unfinished: &Path, into: &Path) -> Result<(), Fault> {
     match fs::remove_dir(into) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
@@ -255,7 +259,7 @@ fn finish(unfinished: &Path, into: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
-fn sync_tree(dir: &Path) -> io::Result<()> {
+pub fn sync_tree(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() { sync_tree(&entry.path())? } else { File::open(entry.path())?.sync_all()? }
@@ -263,14 +267,14 @@ fn sync_tree(dir: &Path) -> io::Result<()> {
     disk::sync_dir(dir)
 }
 
-fn remove_tree(dir: &Path) -> io::Result<()> {
+pub fn remove_tree(dir: &Path) -> io::Result<()> {
     match fs::remove_dir_all(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(suffix);
     path.with_file_name(name)

@@ -88,6 +88,11 @@ impl Registry {
         self.known.read().keys.iter().map(|(key, _)| Arc::clone(key)).collect()
     }
 
+    /// The same with the hashes of their tokens.
+    pub fn keys_with_hashes(&self) -> Vec<(Arc<Key>, TokenHash)> {
+        self.known.read().keys.clone()
+    }
+
     pub fn workspaces(&self) -> Vec<Workspace> {
         self.known.read().workspaces.clone()
     }
@@ -159,13 +164,11 @@ impl Registry {
 
     fn write(&self, key: &Key, hash: &TokenHash, with_workspace: bool) -> Result<(), AdminError> {
         let mut batch = self.state.batch();
-        let mut value = Vec::new();
-        encode_key(key, hash, &mut value);
-        batch.insert(&self.state.credentials, entry_key(KEY_PREFIX, key.id), value);
+        let (entry, value) = key_entry(key, hash);
+        batch.insert(&self.state.credentials, entry, value);
         if with_workspace {
-            let mut value = Vec::new();
-            encode_workspace(&key.workspace, &mut value);
-            batch.insert(&self.state.credentials, entry_key(WORKSPACE_PREFIX, u64::from(key.workspace.id.0)), value);
+            let (entry, value) = workspace_entry(&key.workspace);
+            batch.insert(&self.state.credentials, entry, value);
         }
         batch.commit().map_err(|error| AdminError::Failed(error.to_string()))
     }
@@ -178,6 +181,20 @@ impl Known {
         }
         self.keys.push((key, hash));
     }
+}
+
+/// The entry of a key.
+pub fn key_entry(key: &Key, hash: &TokenHash) -> ([u8; 9], Vec<u8>) {
+    let mut value = Vec::new();
+    encode_key(key, hash, &mut value);
+    (entry_key(KEY_PREFIX, key.id), value)
+}
+
+/// The entry of a workspace.
+pub fn workspace_entry(workspace: &Workspace) -> ([u8; 9], Vec<u8>) {
+    let mut value = Vec::new();
+    encode_workspace(workspace, &mut value);
+    (entry_key(WORKSPACE_PREFIX, u64::from(workspace.id.0)), value)
 }
 
 fn entry_key(prefix: u8, id: u64) -> [u8; 9] {

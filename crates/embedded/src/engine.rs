@@ -90,6 +90,7 @@ impl Embedded {
     pub fn open(options: Options, _now: Micros) -> Result<(Embedded, Recovery), OpenError> {
         let layout = Layout::new(&options.data_dir);
         let lock = layout.lock()?;
+        layout.check_not_left()?;
         let counters = Arc::new(Counters::default());
         let (registry, teams, shelf, recovered) = recover(&layout, &options, &counters)?;
         backup::clear_staging(&layout)?;

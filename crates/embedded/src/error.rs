@@ -17,6 +17,12 @@ pub enum OpenError {
     /// It is a directory of something else, or of nothing.
     #[error("{dir} is no data directory of muster: it has no state; check the path, or start a server to make one")]
     NoData { dir: PathBuf },
+    /// What it holds is used elsewhere.
+    #[error(
+        "what {dir} holds was moved into a cluster and is used there; start the server with the cluster's settings, or, to use the \
+         directory as it was then all the same, remove the file {note}"
+    )]
+    Moved { dir: PathBuf, note: PathBuf },
     /// It was written by a version that this one does not know.
     #[error(
         "the data directory has format {found}, this version reads format {known}; use a matching version of muster"

@@ -141,7 +141,8 @@ impl Reader {
     }
 }
 
-fn decode(value: &[u8]) -> Result<Import, ReadError> {
+/// Reads a stored import.
+pub fn decode(value: &[u8]) -> Result<Import, ReadError> {
     codec::import::decode(value).map_err(|_| damaged("an import"))
 }
 

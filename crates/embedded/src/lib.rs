@@ -100,6 +100,9 @@ pub mod apart;
 /// A copy of the whole data directory, taken while the engine works.
 pub mod backup;
 
+/// Moving everything to another store, and from another one.
+pub mod transfer;
+
 /// Looking at a data directory that no server uses.
 pub mod examine;
 

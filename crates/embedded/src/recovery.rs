@@ -50,7 +50,13 @@ pub struct Layout {
     /// Journal files that the state covers and some follower has not had.
     pub forward: PathBuf,
     pub lock: PathBuf,
+    /// There once everything was moved to another store.
+    pub moved: PathBuf,
 }
+
+/// What is written there, for whoever comes across it.
+const MOVED: &str = "What this directory holds was moved into a cluster, and is used there. No server starts on it any more; to use it \
+                     all the same, as it was then, remove this file.\n";
 
 impl Layout {
     pub fn new(root: &Path) -> Self {
@@ -61,6 +67,7 @@ impl Layout {
             state: root.join("state"),
             forward: root.join("forward"),
             lock: root.join("lock"),
+            moved: root.join("moved"),
         }
     }
 
@@ -101,6 +108,23 @@ impl Layout {
     #[must_use]
     pub fn holds_data(&self) -> bool {
         state::is_born(&self.state)
+    }
+
+    /// Notes, durably, that everything was moved to another store.
+    pub(crate) fn leave(&self) -> io::Result<()> {
+        let mut file = File::create(&self.moved)?;
+        io::Write::write_all(&mut file, MOVED.as_bytes())?;
+        file.sync_all()?;
+        disk::sync_dir(&self.root)
+    }
+
+    /// Refuses a directory from which everything was moved: what comes in here would be missing there.
+    pub(crate) fn check_not_left(&self) -> Result<(), OpenError> {
+        match self.moved.try_exists() {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(OpenError::Moved { dir: self.root.clone(), note: self.moved.clone() }),
+            Err(error) => Err(OpenError::at(&self.moved)(error)),
+        }
     }
 
     /// Refuses a directory that has lost its state: a new one would know nothing of the history and the journal that are left.

@@ -66,10 +66,16 @@ impl Shelf {
         Ok(Shelf { state: state.clone(), held: RwLock::new(held), changing: Mutex::new(()) })
     }
 
-    fn saved(&self, workspace: WorkspaceId) -> Vec<Saved> {
+    /// What a workspace keeps.
+    pub fn saved(&self, workspace: WorkspaceId) -> Vec<Saved> {
         let held = self.held.read();
         let of = held.saved.iter().filter(|(owner, _)| *owner == workspace);
         in_order(of.map(|(_, one)| one.clone()).collect())
+    }
+
+    /// The last number that was given in a workspace.
+    pub fn last(&self, workspace: WorkspaceId) -> u64 {
+        self.held.read().last(workspace)
     }
 
     /// Keeps one more. Writes to the disk.
@@ -81,8 +87,9 @@ impl Shelf {
         let NewSaved { kind, name, text, saved_by, saved_at } = new;
         let saved = Saved { id, kind, name, text, saved_by, saved_at };
         let mut batch = self.state.batch();
-        batch.insert(&self.state.credentials, key(workspace, id), encode(&saved));
-        batch.insert(&self.state.credentials, key(workspace, LAST), encode_last(id));
+        for (key, value) in [entry(workspace, &saved), last_entry(workspace, id)] {
+            batch.insert(&self.state.credentials, key, value);
+        }
         batch.commit().map_err(|error| AdminError::Failed(error.to_string()))?;
         let mut held = self.held.write();
         held.last.retain(|(owner, _)| *owner != workspace);
@@ -135,6 +142,16 @@ impl SavedViews for Embedded {
         let shelf = Arc::clone(&self.shelf);
         self.admin(move |_| shelf.remove(workspace, id))
     }
+}
+
+/// The entry of one.
+pub fn entry(workspace: WorkspaceId, saved: &Saved) -> ([u8; 13], Vec<u8>) {
+    (key(workspace, saved.id), encode(saved))
+}
+
+/// The entry of the last number that was given in a workspace.
+pub fn last_entry(workspace: WorkspaceId, last: u64) -> ([u8; 13], Vec<u8>) {
+    (key(workspace, LAST), encode_last(last))
 }
 
 fn key(workspace: WorkspaceId, id: u64) -> [u8; 13] {

@@ -6,7 +6,8 @@
 use std::{path::Path, sync::Arc};
 
 use fjall::{
-    AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, SeqNo, compaction::Leveled,
+    AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, SeqNo, Snapshot,
+    compaction::Leveled,
 };
 
 use muster_history::disk;
@@ -172,6 +173,13 @@ impl State {
     /// The number of the last journal frame whose effects are in here.
     pub fn position(&self) -> Result<u64, OpenError> {
         self.number("position")?.ok_or_else(|| OpenError::damaged("the state store has no journal position"))
+    }
+
+    /// The same as of a snapshot.
+    pub fn position_in(&self, snapshot: &Snapshot) -> Result<u64, OpenError> {
+        let value = snapshot.get(&self.meta, "position")?;
+        let bytes = value.as_deref().and_then(|value| value.try_into().ok());
+        bytes.map(u64::from_be_bytes).ok_or_else(|| OpenError::damaged("the state store has no journal position"))
     }
 
     /// Adds the journal position to a commit.

@@ -91,6 +91,11 @@ impl OnDisk {
         Ok(OnDisk { is_written: first.is_some(), first, ..OnDisk::default() })
     }
 
+    /// None, of a directory that is being made.
+    pub fn none() -> OnDisk {
+        OnDisk { first: Some(Tally::default()), ..OnDisk::default() }
+    }
+
     /// Whether records are still to be counted.
     pub fn is_counting(&self) -> bool {
         self.first.is_none()

@@ -60,7 +60,8 @@ impl Teams {
         let id = IdSpace::new(&workspace.name).team_member(&new.email);
         let member = Member { id, name: new.name, email: new.email, added_at: new.added_at, sign_in: None };
         let mut batch = self.state.batch();
-        batch.insert(&self.state.credentials, key(workspace.id, id), encode(&member));
+        let (key, value) = entry(workspace.id, &member);
+        batch.insert(&self.state.credentials, key, value);
         batch.commit().map_err(|error| AdminError::Failed(error.to_string()))?;
         self.members.write().push((workspace.id, member.clone()));
         Ok(member)
@@ -77,7 +78,8 @@ impl Teams {
         let known = self.team(workspace).into_iter().find(|member| member.id == id).ok_or_else(unknown)?;
         let changed = Member { sign_in, ..known };
         let mut batch = self.state.batch();
-        batch.insert(&self.state.credentials, key(workspace, id), encode(&changed));
+        let (key, value) = entry(workspace, &changed);
+        batch.insert(&self.state.credentials, key, value);
         batch.commit().map_err(|error| AdminError::Failed(error.to_string()))?;
         let mut members = self.members.write();
         let of = members.iter_mut().filter(|(owner, member)| *owner == workspace && member.id == id);
@@ -95,6 +97,11 @@ impl Teams {
         self.members.write().retain(|(owner, member)| *owner != workspace || member.id != id);
         Ok(member)
     }
+}
+
+/// The entry of a member.
+pub fn entry(workspace: WorkspaceId, member: &Member) -> ([u8; 21], Vec<u8>) {
+    (key(workspace, member.id), encode(member))
 }
 
 fn key(workspace: WorkspaceId, id: RecordId) -> [u8; 21] {

@@ -401,7 +401,8 @@ pub fn statement_value(statement: &Statement) -> [u8; 17] {
     value
 }
 
-fn parse_statement(key: &[u8], value: &[u8]) -> Result<Statement, ReadError> {
+/// The statement of a key and a value.
+pub fn parse_statement(key: &[u8], value: &[u8]) -> Result<Statement, ReadError> {
     let stamp = keys::parse_statement_key(key);
     let parent = value.get(..16).and_then(|bytes| bytes.try_into().ok()).map(u128::from_be_bytes);
     match (stamp, parent, value.get(16)) {

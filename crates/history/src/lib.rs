@@ -29,6 +29,9 @@ pub mod columns;
 /// Writing one file, durably and with checksums.
 pub mod segment;
 
+/// A file of messages as they came.
+pub mod filed;
+
 /// Reading a file's bytes, checked.
 pub mod verified;
 

@@ -92,6 +92,9 @@ pub mod status;
 /// A copy of everything a store keeps, taken while it works.
 pub mod backup;
 
+/// Everything a store keeps, piece by piece, for another one to take over.
+pub mod transfer;
+
 /// The in-memory twin: a store that answers every read by definition.
 pub mod memory;
 

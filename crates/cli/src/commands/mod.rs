@@ -42,6 +42,9 @@ pub mod doctor;
 /// Making the tables of a cluster, or changing them for a newer program.
 pub mod migrate;
 
+/// Moving everything between a directory and a cluster.
+pub mod moving;
+
 /// Showing every setting and where it comes from.
 pub mod config;
 

@@ -27,7 +27,7 @@ use crate::{
     fault::Fault,
     sql::connection::Connection,
     stream::{
-        Taken,
+        Stream, Taken,
         told::{Told, Whom},
     },
 };
@@ -45,11 +45,13 @@ const READY_MAX: usize = 1_024;
 const READY_KIBIBYTES_MAX: usize = 32 << 10;
 /// After so long without a message it is asked whether there are any. Twice in a row is too long.
 const STALLED: Duration = Duration::from_secs(1);
+/// How long a lane's messages are asked for one by one before somebody is looked for again who hands them out.
+const TAKEN_FOR: Duration = Duration::from_secs(10);
 /// Between two times that what is folded in is let go of.
 const LET_GO_EVERY: Duration = Duration::from_secs(30);
 
 /// The class of the locks that lanes are held by.
-const LOCK_CLASS: i32 = 0x6d6c;
+pub const LOCK_CLASS: i32 = 0x6d6c;
 
 /// The threads of this node.
 pub struct Appliers(Vec<thread::JoinHandle<()>>);
@@ -133,7 +135,7 @@ impl Applier {
         }
         let mut position = self.position(&mut connection)?;
         self.check_end(position)?;
-        let mut ready = self.read_from(position)?;
+        let mut ready = self.read_from(position);
         self.inner.lanes.note(self.lane, position);
         if !self.told.is_empty() {
             info!(lane = self.lane, "what was accepted is folded in again");
@@ -193,28 +195,12 @@ impl Applier {
     }
 
     /// Has the messages after a position come in, a bounded number and a bounded number of bytes ahead.
-    fn read_from(&self, position: u64) -> Result<mpsc::Receiver<Result<Taken, Fault>>, Fault> {
+    fn read_from(&self, position: u64) -> mpsc::Receiver<Result<Taken, Fault>> {
         let (ready, taken) = mpsc::channel(READY_MAX);
         let (stream, lane) = (self.inner.stream.clone(), self.lane);
-        let messages = self.inner.wait_for(async move { stream.after(lane, position).await })?;
-        let mut messages = messages?;
-        let room = Arc::new(Semaphore::new(READY_KIBIBYTES_MAX));
-        self.inner.handle.spawn(async move {
-            while let Some(mut message) = messages.next().await {
-                let failed = message.is_err();
-                if let Ok(taken) = &mut message {
-                    let wanted = (taken.payload.len() >> 10).min(READY_KIBIBYTES_MAX) as u32;
-                    taken.room = tokio::select! {
-                        room = Arc::clone(&room).acquire_many_owned(wanted) => room.ok(),
-                        () = ready.closed() => return,
-                    };
-                }
-                if ready.send(message).await.is_err() || failed {
-                    return;
-                }
-            }
-        });
-        Ok(taken)
+        let feed = Feed { ready, room: Arc::new(Semaphore::new(READY_KIBIBYTES_MAX)) };
+        self.inner.handle.spawn(async move { feed.run(&stream, lane, position).await });
+        taken
     }
 
     /// Lets go of what was folded in long enough ago.
@@ -230,6 +216,67 @@ impl Applier {
             warn!(lane, error = %fault, "what is folded in could not be taken off the stream; this is tried again");
         }
         Ok(())
+    }
+}
+
+/// Has a lane's messages come in.
+struct Feed {
+    ready: mpsc::Sender<Result<Taken, Fault>>,
+    room: Arc<Semaphore>,
+}
+
+impl Feed {
+    /// Until nobody wants them any more, or something goes wrong.
+    async fn run(self, stream: &Stream, lane: u32, mut position: u64) {
+        loop {
+            match stream.after(lane, position).await {
+                Ok(mut messages) => {
+                    while let Some(message) = messages.next().await {
+                        if !self.put(message).await {
+                            return;
+                        }
+                    }
+                    return;
+                }
+                // Nobody hands them out for now; whoever leads the lane can be asked for them.
+                Err(_) => {
+                    let until = Instant::now() + TAKEN_FOR;
+                    while Instant::now() < until {
+                        match stream.some_after(lane, position).await {
+                            Ok(some) if some.is_empty() => tokio::time::sleep(LOOK_UP).await,
+                            Ok(some) => {
+                                for taken in some {
+                                    position = taken.sequence;
+                                    if !self.put(Ok(taken)).await {
+                                        return;
+                                    }
+                                }
+                            }
+                            Err(fault) => {
+                                self.put(Err(fault)).await;
+                                return;
+                            }
+                        }
+                        if self.ready.is_closed() {
+                            return;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts one where it is taken from, as soon as there is room for it; whether more is wanted.
+    async fn put(&self, mut message: Result<Taken, Fault>) -> bool {
+        let failed = message.is_err();
+        if let Ok(taken) = &mut message {
+            let wanted = (taken.payload.len() >> 10).min(READY_KIBIBYTES_MAX) as u32;
+            taken.room = tokio::select! {
+                room = Arc::clone(&self.room).acquire_many_owned(wanted) => room.ok(),
+                () = self.ready.closed() => return false,
+            };
+        }
+        self.ready.send(message).await.is_ok() && !failed
     }
 }
 

@@ -5,20 +5,12 @@
 
 use std::{cell::RefCell, path::Path, sync::Arc};
 
-use muster_history::{
-    columns::{BATCH_ROWS, Columns},
-    error::not_written,
-    manifest::Segment,
-    schema::Layout,
-    segment::SegmentWriter,
-};
+use muster_history::{filed, manifest::Segment, schema::Layout};
 use muster_model::{
-    association::Answer,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
-    message::{Message, Named},
+    message::Message,
     profile::Profile,
-    time::Micros,
 };
 use muster_store::record;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -57,11 +49,8 @@ pub enum Filed {
     Overtaken,
 }
 
-/// What a file is sorted by: account, user and time.
-type SortKey = (Option<String>, Option<String>, Micros);
-
 /// Messages as they lie in the table, each with its number of arrival.
-type Taken = Vec<(i64, Vec<u8>)>;
+pub type Taken = Vec<(i64, Vec<u8>)>;
 
 /// Writes the messages of a workspace that arrived first into a file.
 pub fn file(
@@ -122,37 +111,19 @@ fn take(book: &Book<'_, '_>, bounds: Bounds) -> Result<Taken, Fault> {
     Ok(taken)
 }
 
-/// Writes messages as a file is sorted: by account, user and time.
-fn write(book: &Book<'_, '_>, taken: &Taken, directory: &Path) -> Result<Option<Arc<Segment>>, Fault> {
+/// Writes messages into a file, each filed under an account.
+pub fn write(book: &Book<'_, '_>, taken: &Taken, directory: &Path) -> Result<Option<Arc<Segment>>, Fault> {
     let messages = taken.iter().map(|(_, bytes)| record::decode(bytes)).collect::<Result<Vec<Message<'_>>, _>>()?;
     let users = users(book, &messages)?;
-    let text = |named: &Named<'_>| named.external_id.clone().into_owned();
-    let account = |message: &Message<'_>| match (&message.account, &message.user) {
-        (Some(account), _) => Some(text(account)),
-        (None, Some(user)) => users.get(&user.id).and_then(|user| account_at(user, message.ordered_at())),
-        (None, None) => None,
-    };
-    let mut order: Vec<(SortKey, usize)> = messages
-        .iter()
-        .enumerate()
-        .map(|(place, message)| ((account(message), message.user.as_ref().map(text), message.timestamp), place))
-        .collect();
-    order.sort_unstable();
-    let failed = |error: &dyn std::fmt::Display| Fault::Read(not_written(error));
-    let name = book.name()?;
-    let id = manifest::new_id();
-    let mut writer = SegmentWriter::create(directory, (book.of(), &name), id, (None, Layout::Numbered))
-        .map_err(|error| failed(&error))?;
-    for some in order.chunks(BATCH_ROWS) {
-        let mut columns = Columns::new(some.len(), Layout::Numbered);
-        for ((account, _, _), place) in some {
-            let arrived = taken[*place].0 as u64;
-            columns.push(&messages[*place], account.as_deref(), Some(arrived)).map_err(|error| failed(&error))?;
-        }
-        let batch = columns.finish().map_err(|error| failed(&error))?;
-        writer.write(&batch).map_err(|error| failed(&error))?;
+    let mut rows = Vec::with_capacity(taken.len());
+    for ((arrived, _), message) in taken.iter().zip(messages) {
+        let user = message.user.as_ref().and_then(|user| users.get(&user.id));
+        let account = filed::account(&message, user.map(|user| &**user));
+        rows.push((Some(*arrived as u64), message, account));
     }
-    writer.finish().map_err(|error| failed(&error))
+    let name = book.name()?;
+    let layout = (manifest::new_id(), Layout::Numbered);
+    filed::write(directory, (book.of(), &name), layout, &rows).map_err(Fault::Read)
 }
 
 /// The users of messages that name no account.
@@ -165,15 +136,4 @@ fn users(book: &Book<'_, '_>, messages: &[Message<'_>]) -> Result<FxHashMap<Reco
         found.extend(book.profiles(some)?.into_iter().map(|profile| (profile.id, profile)));
     }
     Ok(found)
-}
-
-/// The account that a user belonged to, as far as is known; readers trust it for no more than where to look.
-fn account_at(user: &Profile, at: Micros) -> Option<String> {
-    let accounts = &user.as_user()?.accounts;
-    let known = match accounts.at(at) {
-        Answer::Known(known) => known,
-        Answer::NeedsStatements => accounts.current(),
-    };
-    let link = accounts.links().iter().find(|link| Some(link.parent) == known)?;
-    Some(link.external_id.to_string())
 }

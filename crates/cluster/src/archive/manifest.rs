@@ -87,6 +87,13 @@ pub fn add(transaction: &mut Transaction<'_>, segment: &Segment) -> Result<(), F
     Ok(())
 }
 
+/// Has all files of a workspace count no more.
+pub fn remove_all(transaction: &mut Transaction<'_>, workspace: WorkspaceId) -> Result<(), Fault> {
+    let all = ids(transaction, workspace)?.into_iter().map(|id| id as i64).collect::<Vec<i64>>();
+    transaction.execute(REMOVE, &[&(workspace.0 as i32), &all])?;
+    Ok(())
+}
+
 /// Has some files count no more; how many of them did.
 pub fn remove(
     transaction: &mut Transaction<'_>,

@@ -53,13 +53,18 @@ pub fn carry_out(
         let last = row.map(|row| decoded(row.get(0))).transpose()?;
         deletion.finish(chain_end(&last), SystemClock.now().max(delete.at));
     }
+    keep(&mut transaction.borrow_mut(), census.workspace, &deletion)
+}
+
+/// Keeps a deletion as it is now.
+pub fn keep(transaction: &mut Transaction<'_>, workspace: i32, deletion: &Deletion) -> Result<(), Fault> {
     let mut bytes = Vec::new();
-    codec::deletion::encode(&deletion, &mut bytes);
+    codec::deletion::encode(deletion, &mut bytes);
     let scheduled = deletion.stage == Stage::Scheduled;
     let number = deletion.seal().map(|seal| seal.number as i64);
     let params: [&(dyn postgres::types::ToSql + Sync); 5] =
-        [&census.workspace, &Id(deletion.id.0), &scheduled, &number, &bytes];
-    transaction.borrow_mut().execute(KEEP, &params)?;
+        [&workspace, &Id(deletion.id.0), &scheduled, &number, &bytes];
+    transaction.execute(KEEP, &params)?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ pub mod rows;
 mod files;
 
 /// Deletions: asked for, scheduled, called off, carried out.
-mod decree;
+pub mod decree;
 
 /// Taking an import back.
 mod undo;

@@ -12,7 +12,7 @@ use muster_model::{
 };
 use muster_store::{
     deletion::{Decree, mentions},
-    import::{Import, Note, Owners},
+    import::{Import, Note, Owned, Owners},
     receipt::{Outcome, Receipt},
     record,
     refused::Refused,
@@ -299,11 +299,27 @@ pub fn keep_identities(
         let forgotten: Vec<Id> = plan.forgotten.iter().map(|identity| Id::from(*identity)).collect();
         transaction.execute(FORGET_IDENTITIES, &[&(workspace.0 as i32), &forgotten])?;
     }
-    let kept = || plan.kept.iter().filter(|kept| !kept.is_forgotten);
-    let ids: Vec<Id> = kept().map(|kept| Id::from(kept.message.identity)).collect();
-    let contents: Vec<i64> = kept().map(|kept| kept.message.content as i64).collect();
-    let received: Vec<At> = kept().map(|kept| At(kept.message.received_at)).collect();
-    let owners: Vec<Option<i64>> = kept().map(|kept| number(kept.owners)).collect();
+    let kept = plan.kept.iter().filter(|kept| !kept.is_forgotten);
+    let owned = |kept: &Kept<'_>| {
+        let Message { identity, content, received_at, .. } = kept.message;
+        Owned { identity, content, received_at, owners: kept.owners }
+    };
+    insert_identities(transaction, workspace, &kept.map(owned).collect::<Vec<Owned>>())
+}
+
+/// Keeps what the duplicate check is to remember of messages that it knows nothing of.
+pub fn insert_identities(
+    transaction: &mut Transaction<'_>,
+    workspace: WorkspaceId,
+    kept: &[Owned],
+) -> Result<(), Fault> {
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<Id> = kept.iter().map(|owned| Id::from(owned.identity)).collect();
+    let contents: Vec<i64> = kept.iter().map(|owned| owned.content as i64).collect();
+    let received: Vec<At> = kept.iter().map(|owned| At(owned.received_at)).collect();
+    let owners: Vec<Option<i64>> = kept.iter().map(|owned| number(owned.owners)).collect();
     transaction.execute(KEEP_IDENTITIES, &[&(workspace.0 as i32), &ids, &contents, &received, &owners])?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use muster_model::{
     profile::Span,
     time::Micros,
 };
-use muster_store::catalogue::Stated;
+use muster_store::catalogue::{KnownTrait, Model, Stated};
 
 use super::{
     census::Census,
@@ -62,7 +62,19 @@ pub fn write(
     census.messages += plan.kept.len() as i64;
     rows.insert(transaction, workspace)?;
     days.insert(transaction, workspace)?;
-    insert_stated(transaction, workspace, &stated)
+    let all = stated.models().into_iter().flat_map(|model| stated.of(model).into_iter().map(move |known| (model, known)));
+    insert_stated(transaction, workspace, all)
+}
+
+/// Puts messages into the table, each with how many had arrived with it and its byte form.
+pub fn insert_rows<'m>(
+    transaction: &mut Transaction<'_>,
+    workspace: WorkspaceId,
+    messages: impl Iterator<Item = (i64, &'m Message<'m>, &'m [u8])>,
+) -> Result<(), Fault> {
+    let mut rows = Rows::default();
+    messages.for_each(|(arrived, message, bytes)| rows.add(arrived, message, bytes));
+    rows.insert(transaction, workspace)
 }
 
 /// Rows, column by column.
@@ -166,16 +178,19 @@ impl EventDays {
     }
 }
 
-fn insert_stated(transaction: &mut Transaction<'_>, workspace: WorkspaceId, stated: &Stated) -> Result<(), Fault> {
+/// Adds traits to the catalogue.
+pub fn insert_stated(
+    transaction: &mut Transaction<'_>,
+    workspace: WorkspaceId,
+    stated: impl Iterator<Item = (Model, KnownTrait)>,
+) -> Result<(), Fault> {
     let (mut kinds, mut objects, mut keys, mut created, mut types) = (vec![], vec![], vec![], vec![], vec![]);
-    for model in stated.models() {
-        for known in stated.of(model) {
-            kinds.push(i16::from(model.kind as u8));
-            objects.push(model.object.map_or(NO_OBJECT, Id::from));
-            created.push(At(known.created_at));
-            types.push(i16::from(known.types.bits()));
-            keys.push(known.key.as_bytes().to_vec());
-        }
+    for (model, known) in stated {
+        kinds.push(i16::from(model.kind as u8));
+        objects.push(model.object.map_or(NO_OBJECT, Id::from));
+        created.push(At(known.created_at));
+        types.push(i16::from(known.types.bits()));
+        keys.push(known.key.as_bytes().to_vec());
     }
     if !keys.is_empty() {
         transaction.execute(STATED, &[&(workspace.0 as i32), &kinds, &objects, &keys, &created, &types])?;

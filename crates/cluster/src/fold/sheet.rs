@@ -45,6 +45,21 @@ impl<'t, 'c> Sheet<'t, 'c> {
         Sheet { book, slots: RefCell::default(), said: FxHashMap::default(), related: FxHashSet::default() }
     }
 
+    /// Puts in what is not in the tables, where nothing of it is yet.
+    pub fn fill(
+        &mut self,
+        profiles: Vec<Profile>,
+        children: Vec<(Subject, Subject)>,
+        statements: Vec<(About, Statement)>,
+    ) {
+        let slots = self.slots.get_mut();
+        for profile in profiles {
+            slots.insert((profile.kind(), profile.id), Slot { before: None, now: Some(Arc::new(profile)) });
+        }
+        self.related.extend(children);
+        statements.into_iter().for_each(|(about, said)| self.said.entry(about).or_default().push(said));
+    }
+
     /// Fetches records that will be asked for.
     pub fn fetch(&mut self, subjects: impl IntoIterator<Item = Subject>) -> Result<(), Fault> {
         let slots = self.slots.get_mut();

@@ -144,17 +144,28 @@ pub fn settle(transaction: &mut Transaction<'_>, follower: &Follower, settled: &
     Ok(Came::Settled(Some(count(transaction, follower)?)))
 }
 
+/// Keeps a letter as it is.
+pub fn insert(
+    transaction: &mut Transaction<'_>,
+    (workspace, follower): (WorkspaceId, FollowerId),
+    letter: &Letter,
+) -> Result<(), Fault> {
+    let Letter { id, reason, due, record } = letter;
+    let (workspace, number) = (workspace.0 as i32, follower.0 as i64);
+    let (at, by) = (At(id.kept_at), Id::from(id.identity));
+    transaction.execute(KEEP, &[&workspace, &number, &at, &by, &reason.as_bytes(), due, record])?;
+    Ok(())
+}
+
 fn keep(transaction: &mut Transaction<'_>, follower: &Follower, kept: &[Letter]) -> Result<(), Fault> {
     let mut named = FxHashSet::default();
     for letter in kept {
         named.extend(record::names(&letter.record)?.subjects.into_iter().flatten().map(|(_, id)| id));
     }
     let deleted = tombstones::of(transaction, follower.workspace, Some(named))?;
-    for Letter { id, reason, due, record } in kept {
-        let Some(record) = left(record, |id, reach| deleted.hides(id, reach))? else { continue };
-        let (workspace, number) = (follower.workspace.0 as i32, follower.id.0 as i64);
-        let (at, by) = (At(id.kept_at), Id::from(id.identity));
-        transaction.execute(KEEP, &[&workspace, &number, &at, &by, &reason.as_bytes(), due, &record])?;
+    for letter in kept {
+        let Some(record) = left(&letter.record, |id, reach| deleted.hides(id, reach))? else { continue };
+        insert(transaction, (follower.workspace, follower.id), &Letter { record, ..letter.clone() })?;
     }
     Ok(())
 }

@@ -17,10 +17,10 @@ mod following;
 mod page;
 
 /// The same of files.
-mod filed;
+pub mod filed;
 
 /// Messages that followers could do nothing with.
-mod letters;
+pub mod letters;
 
 use std::sync::Arc;
 

@@ -30,7 +30,7 @@ use async_nats::{
         self, Context,
         consumer::{DeliverPolicy, pull::OrderedConfig},
         context::{ContextBuilder, PublishError, PublishErrorKind},
-        message::PublishMessage,
+        message::{PublishMessage, StreamMessage},
         stream::{Config, DiscardPolicy, PeerInfo, RetentionPolicy, StorageType},
     },
 };
@@ -50,6 +50,11 @@ const ASKED_EVERY: Duration = Duration::from_secs(2);
 const LED_WITHIN: Duration = Duration::from_secs(3);
 /// Appends that wait for the stream's acknowledgement at once; how many may is bounded before that.
 const IN_FLIGHT_MAX: usize = 65_536;
+/// How long is waited for somebody who hands out a lane's messages.
+const HANDED_OUT_WITHIN: Duration = Duration::from_secs(2);
+/// Messages that are taken one after the other before anybody looks for more, and how many of them are on their way at once.
+const TAKEN_MAX: u64 = 256;
+const TAKEN_AT_ONCE: usize = 32;
 /// Bytes of a message that are not its payload, at the most.
 const OVERHEAD_BYTES: usize = 1_024;
 
@@ -174,8 +179,34 @@ impl Stream {
         self.given.get(lane as usize).map_or(0, |given| given.load(Ordering::Acquire))
     }
 
-    /// The messages of a lane after one, in order, those included that are still to come.
+    /// The messages of a lane after one, in order, those included that are still to come. Whoever hands them out is chosen by the
+    /// node that leads all of JetStream, so that it takes a while where there is none.
     pub async fn after(&self, lane: u32, sequence: u64) -> Result<BoxStream<'static, Result<Taken, Fault>>, Fault> {
+        let handed_out = timeout(HANDED_OUT_WITHIN, self.handed_out(lane, sequence)).await;
+        handed_out.unwrap_or_else(|_| Err(Fault::Stream("nobody hands out the messages of a lane".to_owned())))
+    }
+
+    /// Those that there are, some at a time, one after the other: it takes nobody but the lane's leader.
+    pub async fn some_after(&self, lane: u32, sequence: u64) -> Result<Vec<Taken>, Fault> {
+        let fail = |error: &dyn std::fmt::Display| Fault::Stream(error.to_string());
+        let last = self.last_sequence(lane).await?;
+        let stream = self.context.get_stream_no_info(self.lane_name(lane)).await.map_err(|error| fail(&error))?;
+        let numbers = sequence + 1..=last.min(sequence + TAKEN_MAX);
+        let got = numbers.map(|sequence| stream.get_raw_message(sequence));
+        let mut got = futures_util::stream::iter(got).buffered(TAKEN_AT_ONCE);
+        let mut taken = Vec::new();
+        while let Some(message) = got.next().await {
+            let StreamMessage { sequence, payload, .. } = message.map_err(|error| fail(&error))?;
+            taken.push(Taken { sequence, payload, room: None });
+        }
+        Ok(taken)
+    }
+
+    async fn handed_out(
+        &self,
+        lane: u32,
+        sequence: u64,
+    ) -> Result<BoxStream<'static, Result<Taken, Fault>>, Fault> {
         let fail = |error: &dyn std::fmt::Display| Fault::Stream(error.to_string());
         let stream = self.context.get_stream_no_info(self.lane_name(lane)).await.map_err(|error| fail(&error))?;
         let start_sequence = sequence + 1;

@@ -18,7 +18,9 @@ pub struct Servers {
 }
 
 fn script(directory: &Path, network: Option<&str>, args: &[&str]) -> Output {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/servers");
+    // Where it runs: what was built in another checkout with these sources may be taken from the cache.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let script = Path::new(&here).join("../../scripts/servers");
     let output = Command::new(script)
         .args(args)
         .env("MUSTER_SERVERS_DIR", directory)

@@ -174,7 +174,7 @@ impl Follow {
 }
 
 /// The entries of a frame, as a place counts them.
-fn entries(batches: &[Batch]) -> impl Iterator<Item = (WorkspaceId, Entry<'_>)> {
+pub fn entries(batches: &[Batch]) -> impl Iterator<Item = (WorkspaceId, Entry<'_>)> {
     batches.iter().flat_map(|batch| batch.entries().map(|entry| (batch.workspace(), entry)))
 }
 

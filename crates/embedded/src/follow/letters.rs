@@ -219,7 +219,8 @@ pub fn encode(letter: &Letter) -> Vec<u8> {
     value
 }
 
-fn decode(id: LetterId, value: &[u8]) -> Result<Letter, Malformed> {
+/// Reads it back.
+pub fn decode(id: LetterId, value: &[u8]) -> Result<Letter, Malformed> {
     let mut input = Input::new(value);
     if input.u8()? != VERSION {
         return Err(Malformed);

@@ -165,7 +165,8 @@ fn on_disk(
     Ok(known)
 }
 
-fn encode(known: &KnownTrait) -> Vec<u8> {
+/// The value of a trait.
+pub fn encode(known: &KnownTrait) -> Vec<u8> {
     let mut value = Vec::with_capacity(10);
     value.put_u8(VERSION);
     value.put_u8(known.types.bits());
@@ -173,7 +174,8 @@ fn encode(known: &KnownTrait) -> Vec<u8> {
     value
 }
 
-fn decode(key: &str, value: &[u8]) -> Result<KnownTrait, Malformed> {
+/// Reads it back.
+pub fn decode(key: &str, value: &[u8]) -> Result<KnownTrait, Malformed> {
     let mut input = Input::new(value);
     if input.u8()? != VERSION {
         return Err(Malformed);

@@ -111,6 +111,14 @@ async fn rest(inner: &Inner, whose: Whose, unasked: Duration) {
     }
 }
 
+/// Makes all records of a workspace certain, where nobody else changes any.
+pub fn all(connection: &mut Connection, archive: &Archive, workspace: WorkspaceId) -> Result<(), Fault> {
+    for kind in RecordKind::ALL {
+        while settle_some(connection, archive, (workspace, kind))? {}
+    }
+    Ok(())
+}
+
 /// Makes some records certain; whether there may be more.
 fn settle_some(connection: &mut Connection, archive: &Archive, (workspace, kind): Whose) -> Result<bool, Fault> {
     let transaction = RefCell::new(connection.begin(Mode::Write, Some(workspace))?);

@@ -1,0 +1,597 @@
+//! Taking everything over, into a cluster that holds nothing yet.
+//!
+//! Messages that some follower has not had get numbers of arrival after all others, in the order in which followers get them, and
+//! lie in the table; the others go into files, where there is a bucket. Where a follower has still to read part of the history,
+//! what was received after that part's beginning has higher numbers than what was received before.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use muster_model::{
+    association::Statement,
+    deletion::Subject,
+    id::WorkspaceId,
+    message::Message,
+    profile::Profile,
+    time::Micros,
+};
+use muster_store::{
+    catalogue::{KnownTrait, Model},
+    deletion::{Delete, Deletion},
+    follow::{Follower, FollowerId, Letter},
+    import::{Import, Owned},
+    record,
+    refused::Refused,
+    transfer::{About, Handed, Piece, Place, Receipt, TransferError},
+};
+use rustc_hash::FxHashMap;
+
+use super::{Mark, hold_lanes, mark, put_mark, target_failed};
+use crate::{
+    archive::{filing, manifest},
+    cluster::{Cluster, OpenError},
+    erase::{decree, tombstones},
+    fault::Fault,
+    fold::{
+        census::Census,
+        plan::insert_identities,
+        refusals::Refusals,
+        rows::{EventDays, insert_rows, insert_stated},
+        sheet::Sheet,
+        write,
+    },
+    follow::letters,
+    imports,
+    options::Options,
+    read::book::Book,
+    sql::{
+        connection::{Connection, Mode, Transaction},
+        values::{At, Id},
+    },
+};
+
+/// Records, with what was said of them, that are written together; and anything else that is small.
+const RECORDS_AT_ONCE: usize = 2_000;
+const IDENTITIES_AT_ONCE: usize = 10_000;
+/// Messages, and their bytes, that go into the table together.
+const ROWS_AT_ONCE: usize = 2_000;
+const ROWS_BYTES: usize = 16 << 20;
+/// Messages, and their bytes, that go into one file.
+const FILE_ROWS: usize = 200_000;
+const FILE_BYTES: usize = 64 << 20;
+/// Numbers of arrival between two parts of the history.
+const PART_NUMBERS: i64 = 1 << 40;
+
+const WORKSPACE: &str = "insert into workspace (id, name, created_at) values ($1, $2, $3)";
+const CENSUS: &str = "insert into census (workspace) values ($1)";
+const KEY: &str = "insert into access_key (id, workspace, name, scopes, token_hash, created_at, revoked_at)
+    values ($1, $2, $3, $4, $5, $6, $7)";
+const MEMBER: &str = "insert into member (workspace, id, name, email, added_at, password, scopes)
+    values ($1, $2, $3, $4, $5, $6, $7)";
+const SAVED: &str = "insert into saved (workspace, id, kind, name, body, saved_by, saved_at)
+    values ($1, $2, $3, $4, $5, $6, $7)";
+const COUNTER: &str = "insert into counter (workspace, name, last) values ($1, $2, $3)
+    on conflict (workspace, name) do update set last = greatest(counter.last, excluded.last)";
+const FOLLOWER: &str = "insert into follower (id, workspace, name, settings, created_at, place)
+    values ($1, $2, $3, $4, $5, $6)";
+const CHANGED: &str = "update registry set version = version + 1";
+/// Everything but the version of the tables, the lanes and the settings.
+const EMPTY: &str = "truncate letter, follower, saved, member, access_key, census, workspace, counter, identity, message, profile,
+    place, searchable, child, statement, refused, stated, event_day, deletion, tombstone, tombstone_part, import, segment, outcome,
+    parcel, unreadable";
+
+/// A cluster that takes everything over.
+pub struct Target {
+    cluster: Cluster,
+    /// Holds the locks of all lanes.
+    _lanes: Connection,
+    connection: Connection,
+    of: Option<Workspace>,
+    follower_max: u64,
+    handed: Handed,
+}
+
+/// What was taken of one workspace and is not written yet.
+struct Workspace {
+    id: WorkspaceId,
+    census: Census,
+    profiles: Vec<Profile>,
+    children: Vec<(Subject, Subject)>,
+    statements: Vec<(About, Statement)>,
+    stated: Vec<(Model, KnownTrait)>,
+    identities: Vec<Owned>,
+    refused: Refusals,
+    refused_count: usize,
+    days: EventDays,
+    followers: Vec<(Follower, Place)>,
+    numbers: Numbers,
+    /// Messages for a file or the table, and those that followers have not had, which go into the table.
+    history: Rows,
+    pending: Rows,
+}
+
+#[derive(Default)]
+struct Rows {
+    messages: Vec<(i64, Vec<u8>)>,
+    bytes: usize,
+}
+
+impl Rows {
+    fn put(&mut self, arrived: i64, message: Vec<u8>) {
+        self.bytes += message.len();
+        self.messages.push((arrived, message));
+    }
+
+    fn exceeds(&self, messages: usize, bytes: usize) -> bool {
+        self.messages.len() >= messages || self.bytes >= bytes
+    }
+
+    fn take(&mut self) -> Vec<(i64, Vec<u8>)> {
+        self.bytes = 0;
+        std::mem::take(&mut self.messages)
+    }
+}
+
+/// Which number of arrival each message gets.
+#[derive(Default)]
+struct Numbers {
+    /// Where parts of the history begin: after these, in order.
+    parts: Vec<Receipt>,
+    /// How many messages there are in each part so far; of none before the first number is given.
+    given: Vec<i64>,
+    /// What followers have not had, by the order in which they get it.
+    pending: FxHashMap<Receipt, i64>,
+}
+
+impl Numbers {
+    fn begin(&mut self) {
+        if self.given.is_empty() {
+            self.parts.sort_unstable();
+            self.parts.dedup();
+            self.given = vec![0; self.parts.len() + 1];
+        }
+    }
+
+    /// The last number before a part, in which all is received after an instant.
+    fn before(&self, after: Receipt) -> i64 {
+        self.parts.partition_point(|begins| *begins <= after) as i64 * PART_NUMBERS
+    }
+
+    /// The last number before what followers have not had.
+    fn before_pending(&self) -> i64 {
+        (self.parts.len() as i64 + 1) * PART_NUMBERS
+    }
+
+    /// The number of a message, and whether followers have not had it.
+    fn of(&mut self, receipt: Receipt) -> (i64, bool) {
+        self.begin();
+        if let Some(place) = self.pending.remove(&receipt) {
+            return (self.before_pending() + 1 + place, true);
+        }
+        let part = self.parts.partition_point(|begins| *begins < receipt);
+        self.given[part] += 1;
+        (part as i64 * PART_NUMBERS + self.given[part], false)
+    }
+
+    /// The last number that was given outside of what is pending.
+    fn last(&self) -> i64 {
+        let last = self.given.iter().rposition(|given| *given > 0);
+        last.map_or(0, |part| part as i64 * PART_NUMBERS + self.given[part])
+    }
+}
+
+impl Target {
+    /// Begins; what an earlier attempt has left is removed.
+    ///
+    /// # Errors
+    /// When the cluster holds anything, or any of its nodes runs.
+    pub fn begin(options: Options) -> Result<Target, TransferError> {
+        let failed = |error: OpenError| TransferError::Target(error.to_string());
+        let cluster = Cluster::open_to_fill(Options { takes: false, applies: false, ..options }).map_err(failed)?;
+        let mut lanes = Connection::open(&cluster.inner.config).map_err(target_failed)?;
+        hold_lanes(&mut lanes, cluster.inner.lanes.count())?;
+        let mut connection = Connection::open(&cluster.inner.config).map_err(target_failed)?;
+        let was_cut = mark(&mut connection).map_err(target_failed)? == Some(Mark::Arriving);
+        let workspaces = cluster.inner.registry.held().workspaces.len();
+        if workspaces > 0 && !was_cut {
+            let says = format!("the cluster holds {workspaces} workspaces already; give one that holds none");
+            return Err(TransferError::Taken(says));
+        }
+        empty(&cluster, &mut connection).map_err(target_failed)?;
+        let (of, follower_max, handed) = (None, 0, Handed::default());
+        Ok(Target { cluster, _lanes: lanes, connection, of, follower_max, handed })
+    }
+
+    /// How much was taken over so far.
+    pub fn handed(&self) -> &Handed {
+        &self.handed
+    }
+
+    /// Takes a piece over.
+    pub fn take(&mut self, piece: Piece) -> Result<(), TransferError> {
+        self.handed.count(&piece);
+        match piece {
+            Piece::Workspace(_) | Piece::Key(..) | Piece::Member(..) | Piece::Saved(..) | Piece::LastSaved(..) => {
+                self.registered(&piece)
+            }
+            Piece::Follower(follower, place) => {
+                self.follower_max = self.follower_max.max(follower.id.0);
+                self.add_follower(&follower)?;
+                let of = self.enter(follower.workspace)?;
+                if let Some((after, _)) = place.past.filter(|(after, _)| after.0 > Micros(i64::MIN)) {
+                    of.numbers.parts.push(after);
+                }
+                of.followers.push((follower, place));
+                Ok(())
+            }
+            Piece::Letter(of, follower, letter) => self.letter(of, follower, letter),
+            Piece::Pending(of, message) => {
+                let head = record::peek(&message).map_err(|_| unreadable())?;
+                let pending = &mut self.enter(of)?.numbers.pending;
+                let place = pending.len() as i64;
+                pending.entry((head.received_at, head.identity)).or_insert(place);
+                Ok(())
+            }
+            Piece::Deletion(of, deletion) => self.deletion(of, &deletion),
+            Piece::Import(of, import) => self.import(of, import),
+            Piece::Profile(of, profile) => self.record(of, |of| of.profiles.push(profile)),
+            Piece::Child(of, parent, child) => self.record(of, |of| of.children.push((parent, child))),
+            Piece::Statement(of, about, said) => self.record(of, |of| of.statements.push((about, said))),
+            Piece::Stated(of, model, known) => self.record(of, |of| of.stated.push((model, known))),
+            Piece::Identity(of, owned) => {
+                let of = self.enter(of)?;
+                of.identities.push(owned);
+                if of.identities.len() >= IDENTITIES_AT_ONCE { self.write_records() } else { Ok(()) }
+            }
+            Piece::Refused(of, refused) => self.refused(of, refused),
+            Piece::Message(of, message) => self.message(of, message),
+        }
+    }
+
+    /// Ends it; the cluster is one as any other from now on.
+    pub fn finish(mut self) -> Result<Handed, TransferError> {
+        self.end_workspace()?;
+        let last = self.follower_max as i64;
+        self.change(None, |transaction| {
+            if last > 0 {
+                transaction.execute(COUNTER, &[&0_i32, &"follower", &last])?;
+            }
+            transaction.execute(CHANGED, &[])?;
+            put_mark(transaction, None)
+        })?;
+        // Plans are made by what PostgreSQL knows of its tables, which it finds out by itself only later.
+        self.change(None, |transaction| transaction.run("analyze"))?;
+        Ok(self.handed)
+    }
+
+    fn change<T>(
+        &mut self,
+        of: Option<WorkspaceId>,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T, Fault>,
+    ) -> Result<T, TransferError> {
+        let change = move |connection: &mut Connection| {
+            let mut transaction = connection.begin(Mode::Write, of)?;
+            let changed = change(&mut transaction)?;
+            transaction.commit()?;
+            Ok(changed)
+        };
+        change(&mut self.connection).map_err(target_failed)
+    }
+
+    fn registered(&mut self, piece: &Piece) -> Result<(), TransferError> {
+        self.change(None, |transaction| {
+            match piece {
+                Piece::Workspace(workspace) => {
+                    let id = workspace.id.0 as i32;
+                    transaction.execute(WORKSPACE, &[&id, &workspace.name, &At(workspace.created_at)])?;
+                    transaction.execute(CENSUS, &[&id])?;
+                }
+                Piece::Key(key, hash) => {
+                    let (id, of, scopes) =
+                        (key.id as i64, key.workspace.id.0 as i32, i16::from(key.scopes.bits()));
+                    let (name, revoked_at) = (key.name.as_bytes(), key.revoked_at.map(At));
+                    let params: [&(dyn postgres::types::ToSql + Sync); 7] =
+                        [&id, &of, &name, &scopes, &hash.as_slice(), &At(key.created_at), &revoked_at];
+                    transaction.execute(KEY, &params)?;
+                }
+                Piece::Member(of, member) => {
+                    let sign_in = member.sign_in.as_ref();
+                    let password = sign_in.map(|sign_in| sign_in.password.0.as_bytes());
+                    let scopes = sign_in.map(|sign_in| i16::from(sign_in.scopes.bits()));
+                    let params: [&(dyn postgres::types::ToSql + Sync); 7] = [
+                        &(of.0 as i32),
+                        &Id::from(member.id),
+                        &member.name.as_bytes(),
+                        &member.email.as_bytes(),
+                        &At(member.added_at),
+                        &password,
+                        &scopes,
+                    ];
+                    transaction.execute(MEMBER, &params)?;
+                }
+                Piece::Saved(of, saved) => {
+                    let (id, kind, by) = (saved.id as i64, i16::from(saved.kind as u8), saved.saved_by as i64);
+                    let params: [&(dyn postgres::types::ToSql + Sync); 7] = [
+                        &(of.0 as i32),
+                        &id,
+                        &kind,
+                        &saved.name.as_bytes(),
+                        &saved.text.as_bytes(),
+                        &by,
+                        &At(saved.saved_at),
+                    ];
+                    transaction.execute(SAVED, &params)?;
+                }
+                Piece::LastSaved(of, last) if *last > 0 => {
+                    transaction.execute(COUNTER, &[&(of.0 as i32), &"saved", &(*last as i64)])?;
+                }
+                _ => {}
+            }
+            Ok(())
+        })
+    }
+
+    /// What is gathered of a workspace; that of another one is written first.
+    fn enter(&mut self, id: WorkspaceId) -> Result<&mut Workspace, TransferError> {
+        if self.of.as_ref().is_none_or(|of| of.id != id) {
+            self.end_workspace()?;
+            self.of = Some(Workspace {
+                id,
+                census: Census { workspace: id.0 as i32, ..Census::default() },
+                profiles: Vec::new(),
+                children: Vec::new(),
+                statements: Vec::new(),
+                stated: Vec::new(),
+                identities: Vec::new(),
+                refused: Refusals::default(),
+                refused_count: 0,
+                days: EventDays::default(),
+                followers: Vec::new(),
+                numbers: Numbers::default(),
+                history: Rows::default(),
+                pending: Rows::default(),
+            });
+        }
+        self.of.as_mut().ok_or_else(unreadable)
+    }
+
+    fn record(&mut self, of: WorkspaceId, put: impl FnOnce(&mut Workspace)) -> Result<(), TransferError> {
+        let of = self.enter(of)?;
+        put(of);
+        let waiting = of.profiles.len() + of.children.len() + of.statements.len() + of.stated.len();
+        if waiting >= RECORDS_AT_ONCE { self.write_records() } else { Ok(()) }
+    }
+
+    fn refused(&mut self, of: WorkspaceId, refused: Refused<'static>) -> Result<(), TransferError> {
+        let of = self.enter(of)?;
+        of.refused.set_aside(refused);
+        of.refused_count += 1;
+        if of.refused_count >= RECORDS_AT_ONCE { self.write_records() } else { Ok(()) }
+    }
+
+    fn add_follower(&mut self, follower: &Follower) -> Result<(), TransferError> {
+        let Follower { id, workspace, name, settings, created_at } = follower.clone();
+        self.change(None, |transaction| {
+            let params: [&(dyn postgres::types::ToSql + Sync); 6] =
+                [&(id.0 as i64), &(workspace.0 as i32), &name, &settings, &At(created_at), &0_i64];
+            transaction.execute(FOLLOWER, &params)?;
+            Ok(())
+        })
+    }
+
+    fn letter(&mut self, of: WorkspaceId, follower: FollowerId, letter: Letter) -> Result<(), TransferError> {
+        self.change(Some(of), |transaction| letters::insert(transaction, (of, follower), &letter))
+    }
+
+    fn deletion(&mut self, of: WorkspaceId, deletion: &Deletion) -> Result<(), TransferError> {
+        let erased = deletion.erasure().map(|erasure| Delete {
+            id: deletion.id,
+            root: deletion.root,
+            requested_at: deletion.requested_at,
+            key_id: deletion.key_id,
+            at: erasure.at,
+            subjects: erasure.subjects.clone(),
+            parts: erasure.parts.clone(),
+        });
+        self.enter(of)?.census.deleted |= erased.is_some();
+        self.change(Some(of), |transaction| {
+            if let Some(delete) = &erased {
+                tombstones::note(transaction, of.0 as i32, delete)?;
+            }
+            decree::keep(transaction, of.0 as i32, deletion)
+        })
+    }
+
+    fn import(&mut self, of: WorkspaceId, import: Import) -> Result<(), TransferError> {
+        self.change(Some(of), |transaction| {
+            imports::write(transaction, of, &[(import.id, Some(import))].into_iter().collect())
+        })
+    }
+
+    fn message(&mut self, of: WorkspaceId, message: Vec<u8>) -> Result<(), TransferError> {
+        let head = record::peek(&message).map_err(|_| unreadable())?;
+        let files = self.cluster.inner.archive.is_there();
+        let of = self.enter(of)?;
+        let (arrived, pending) = of.numbers.of((head.received_at, head.identity));
+        let rows = if pending { &mut of.pending } else { &mut of.history };
+        rows.put(arrived, message);
+        of.census.messages += 1;
+        of.census.arrived = of.census.arrived.max(arrived);
+        if of.pending.exceeds(ROWS_AT_ONCE, ROWS_BYTES) {
+            self.write_pending()?;
+        }
+        let Some(of) = &self.of else { return Ok(()) };
+        let full = if files {
+            of.history.exceeds(FILE_ROWS, FILE_BYTES)
+        } else {
+            of.history.exceeds(ROWS_AT_ONCE, ROWS_BYTES)
+        };
+        if full { self.write_history() } else { Ok(()) }
+    }
+
+    /// Writes what waits of records and of what belongs to them.
+    fn write_records(&mut self) -> Result<(), TransferError> {
+        let Target { cluster, connection, of: Some(of), .. } = self else { return Ok(()) };
+        let mut write = || {
+            let workspace = of.id;
+            let transaction = RefCell::new(connection.begin(Mode::Write, Some(workspace))?);
+            let mut sheet = Sheet::new(&transaction, workspace, &cluster.inner.archive);
+            let (profiles, children) = (std::mem::take(&mut of.profiles), std::mem::take(&mut of.children));
+            sheet.fill(profiles, children, std::mem::take(&mut of.statements));
+            write::write(sheet, &mut of.census)?;
+            let mut transaction = transaction.into_inner();
+            insert_stated(&mut transaction, workspace, std::mem::take(&mut of.stated).into_iter())?;
+            insert_identities(&mut transaction, workspace, &std::mem::take(&mut of.identities))?;
+            std::mem::take(&mut of.refused).write(&mut transaction, workspace)?;
+            of.refused_count = 0;
+            transaction.commit()
+        };
+        write().map_err(target_failed)
+    }
+
+    /// Writes the messages that wait into a file, or into the table where there is no bucket.
+    fn write_history(&mut self) -> Result<(), TransferError> {
+        // Whom a message is filed under is told by records.
+        self.write_records()?;
+        let Target { cluster, connection, of: Some(of), .. } = self else { return Ok(()) };
+        let (archive, workspace, taken) = (&cluster.inner.archive, of.id, of.history.take());
+        if taken.is_empty() {
+            return Ok(());
+        }
+        if !archive.is_there() {
+            return insert(connection, workspace, &mut of.days, &taken).map_err(target_failed);
+        }
+        let mut file = || {
+            let transaction = RefCell::new(connection.begin(Mode::Read, Some(workspace))?);
+            let room = archive.room()?;
+            let book = Book::new(&transaction, workspace, archive);
+            let segment = filing::write(&book, &taken, room.path())?;
+            drop(transaction);
+            for (_, bytes) in &taken {
+                of.days.add(&record::decode(bytes)?);
+            }
+            let Some(segment) = segment else { return Ok(()) };
+            archive.send(&segment)?;
+            let mut transaction = connection.begin(Mode::Write, Some(workspace))?;
+            manifest::add(&mut transaction, &segment)?;
+            std::mem::take(&mut of.days).insert(&mut transaction, workspace)?;
+            transaction.commit()
+        };
+        file().map_err(target_failed)
+    }
+
+    /// Writes messages that followers have not had.
+    fn write_pending(&mut self) -> Result<(), TransferError> {
+        let Target { connection, of: Some(of), .. } = self else { return Ok(()) };
+        let taken = of.pending.take();
+        insert(connection, of.id, &mut of.days, &taken).map_err(target_failed)
+    }
+
+    /// Writes all that is left of the workspace at hand.
+    fn end_workspace(&mut self) -> Result<(), TransferError> {
+        if self.of.is_none() {
+            return Ok(());
+        }
+        self.write_records()?;
+        self.write_history()?;
+        self.write_pending()?;
+        let filed = self.cluster.inner.archive.is_there();
+        let Some(mut of) = self.of.take() else { return Ok(()) };
+        of.numbers.begin();
+        let pending = !of.numbers.pending.is_empty() || of.census.arrived > of.numbers.before_pending();
+        if filed {
+            of.census.filed = of.numbers.last();
+        }
+        // Whoever has had everything stands behind what was handed out last, whether that is still there or not.
+        let end = of.census.arrived;
+        let places: BTreeMap<FollowerId, i64> = of
+            .followers
+            .iter()
+            .map(|(follower, place)| {
+                let at = match place.past {
+                    Some((after, _)) if after.0 == Micros(i64::MIN) => 0,
+                    Some((after, _)) => of.numbers.before(after),
+                    None if pending => of.numbers.before_pending() + place.had as i64,
+                    None => end,
+                };
+                (follower.id, at)
+            })
+            .collect();
+        of.census.arrived = of.census.arrived.max(places.values().copied().max().unwrap_or_default());
+        self.change(Some(of.id), |transaction| {
+            for (follower, place) in &places {
+                let stands = "update follower set place = $2 where id = $1";
+                transaction.execute(stands, &[&(follower.0 as i64), place])?;
+            }
+            of.census.keep(transaction)
+        })
+    }
+}
+
+fn unreadable() -> TransferError {
+    TransferError::Target("a message that was handed over is no message".to_owned())
+}
+
+/// Puts messages into the table, and counts them.
+fn insert(
+    connection: &mut Connection,
+    workspace: WorkspaceId,
+    days: &mut EventDays,
+    taken: &[(i64, Vec<u8>)],
+) -> Result<(), Fault> {
+    let decoded: Vec<Message<'_>> =
+        taken.iter().map(|(_, bytes)| record::decode(bytes)).collect::<Result<_, _>>()?;
+    decoded.iter().for_each(|message| days.add(message));
+    let rows = taken.iter().zip(&decoded).map(|((arrived, bytes), message)| (*arrived, message, bytes.as_slice()));
+    let mut transaction = connection.begin(Mode::Write, Some(workspace))?;
+    insert_rows(&mut transaction, workspace, rows)?;
+    std::mem::take(days).insert(&mut transaction, workspace)?;
+    transaction.commit()
+}
+
+/// Removes all that an attempt which was cut has left, and notes that there is another one.
+fn empty(cluster: &Cluster, connection: &mut Connection) -> Result<(), Fault> {
+    let workspaces: Vec<WorkspaceId> =
+        cluster.inner.registry.held().workspaces.iter().map(|workspace| workspace.id).collect();
+    let mut transaction = connection.begin(Mode::Write, None)?;
+    put_mark(&mut transaction, Some(Mark::Arriving))?;
+    for workspace in workspaces {
+        transaction.enter(workspace)?;
+        // What lies in the bucket is removed as files are that count no more.
+        manifest::remove_all(&mut transaction, workspace)?;
+    }
+    transaction.run(EMPTY)?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use muster_model::id::Identity;
+
+    use super::*;
+
+    fn receipt(at: i64) -> Receipt {
+        (Micros(at), Identity(1))
+    }
+
+    #[test]
+    fn numbers_are_one_after_the_other_where_nobody_lags() {
+        let mut numbers = Numbers::default();
+        assert_eq!([5, 3, 9].map(|at| numbers.of(receipt(at))), [(1, false), (2, false), (3, false)]);
+        assert_eq!(numbers.last(), 3);
+    }
+
+    #[test]
+    fn what_a_follower_has_not_had_is_numbered_after_what_it_has_had() {
+        let mut numbers = Numbers { parts: vec![receipt(7), receipt(4), receipt(7)], ..Numbers::default() };
+        numbers.pending = [(receipt(3), 1), (receipt(20), 0)].into_iter().collect();
+        let given = [1, 4, 5, 8, 3, 20, 7].map(|at| numbers.of(receipt(at)));
+        let (history, pending) = given.split_at(4);
+        assert!(history.iter().all(|(_, pending)| !pending));
+        assert_eq!(pending[..2], [(3 * PART_NUMBERS + 2, true), (3 * PART_NUMBERS + 1, true)]);
+        let before = |at| numbers.before(receipt(at));
+        // Of what was received at 1 and 4 nobody is told again who has had everything up to 4; then come 5 and 7, and 8.
+        assert!(given[0].0 <= before(4) && given[1].0 <= before(4) && given[2].0 > before(4));
+        assert!(given[2].0 <= before(7) && given[6].0 <= before(7) && given[3].0 > before(7));
+        assert!(before(7) < numbers.last() && numbers.last() < numbers.before_pending());
+    }
+}
