@@ -42,6 +42,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use servers::Servers;
 use support::Place;
 use tokio::task::JoinSet;
+use tracing_subscriber::filter::LevelFilter;
 use traffic::World;
 
 const ENGINES: usize = 2;
@@ -217,10 +218,6 @@ impl Probe {
             };
             match done {
                 Ok(_) => break,
-                Err(ref error) => println!("{:?} {error}", began.elapsed()),
-            }
-            match done {
-                Ok(_) => break,
                 Err(error) => assert!(began.elapsed() < BACK_MAX, "{why}: {error}"),
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -299,7 +296,7 @@ async fn inside() {
     let Ok(prefix) = std::env::var(NETWORK) else { return };
     let seed = number("MUSTER_TEST_SEED").unwrap_or_else(rand::random);
     println!("MUSTER_TEST_SEED={seed}");
-    tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::INFO).with_writer(std::io::stdout).init();
+    tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_ansi(false).with_writer(std::io::stdout).init();
     let mut rng = StdRng::seed_from_u64(seed);
     let network = Network::of(&prefix);
     let servers = tokio::task::spawn_blocking(move || Servers::start_in(&prefix)).await.expect("servers");

@@ -6,7 +6,7 @@
 //! servers are those of `scripts/servers`. Tests that mean nothing on a cluster are named in `.config/nextest.toml`, with
 //! the reasons.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -30,6 +30,18 @@ static PLACES: Mutex<BTreeMap<PathBuf, Place>> = Mutex::new(BTreeMap::new());
 /// Set by tests that are about a cluster alone.
 static WANTED: AtomicBool = AtomicBool::new(false);
 
+/// Directories whose programs run on a cluster although others do not.
+static WANTED_IN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// Has every program that runs in a directory run on a cluster.
+pub fn wanted_in(directory: &Path) {
+    WANTED_IN.lock().unwrap_or_else(PoisonError::into_inner).insert(directory.to_owned());
+}
+
+fn is_on_in(directory: &Path) -> bool {
+    is_on() || WANTED_IN.lock().unwrap_or_else(PoisonError::into_inner).contains(directory)
+}
+
 /// Whether tests run on a cluster.
 pub fn is_on() -> bool {
     WANTED.load(Ordering::Relaxed) || std::env::var_os("MUSTER_TEST_CLUSTER").is_some_and(|value| !value.is_empty())
@@ -47,7 +59,7 @@ struct Place {
 
 /// Says to a program that runs in `directory` which cluster it belongs to, if tests run on one.
 pub fn join(command: &mut Command, directory: &Path) {
-    if !is_on() {
+    if !is_on_in(directory) {
         return;
     }
     let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@ use std::{
 
 use fjall::{Keyspace, OwnedWriteBatch, PersistMode};
 use muster_history::{disk, filed, schema::Layout as Columns};
-use muster_model::{id::WorkspaceId, kind::RecordKind, profile::Profile};
+use muster_model::{id::WorkspaceId, kind::RecordKind, profile::Profile, time::Micros};
 use muster_store::{
     batch::{BatchBuilder, encode_refused},
     codec,
@@ -62,6 +62,8 @@ pub struct Target {
     followers: Vec<(Follower, Place)>,
     pending: Pending,
     rows: Rows,
+    /// When the last message of each workspace was received.
+    received: BTreeMap<WorkspaceId, Micros>,
     handed: Handed,
 }
 
@@ -126,6 +128,7 @@ impl Target {
             followers: Vec::new(),
             pending: Pending { log, frames: BTreeMap::new(), waiting: Vec::new(), bytes: 0, of: none },
             rows: Rows { of: none, waiting: Vec::new(), bytes: 0, next_file: 1 },
+            received: BTreeMap::new(),
             handed: Handed::default(),
         })
     }
@@ -273,6 +276,8 @@ impl Target {
         let mut messages = Vec::with_capacity(waiting.len());
         for bytes in &waiting {
             let message = record::decode(bytes).map_err(|_| failed("a message of the history is no message"))?;
+            let received = self.received.entry(of).or_insert(message.received_at);
+            *received = message.received_at.max(*received);
             let user = message.user.as_ref().filter(|_| message.account.is_none()).map(|user| user.id);
             if let Some(id) = user.filter(|id| !users.contains_key(id)) {
                 let key = ProfileKey::new(of, RecordKind::User, id);
@@ -300,7 +305,9 @@ impl Target {
         let position = last.max(1);
         for (follower, place) in std::mem::take(&mut self.followers) {
             let (of, id) = (follower.workspace, follower.id);
-            let past = place.past.map(|(after, until)| Past { after, until });
+            // What comes from now on lies in the journal, and is not to be read of the history as well.
+            let last = self.received.get(&of).copied();
+            let past = place.past.map(|(after, until)| Past { after, until: until.or(last) });
             let place = place::Place { past, ..self.pending.place(of, place.had, position) };
             self.put(|state| &state.followers, place::follower_key(of, id), place::encode_follower(&follower))?;
             self.put(|state| &state.followers, place::place_key(of, id), place.encode())?;
