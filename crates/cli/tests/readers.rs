@@ -1,4 +1,5 @@
-//! Others read the history as it lies: DuckDB and PyArrow, from their package registry, count what `POST /query` counts.
+//! Others read the history as it lies: DuckDB and PyArrow, from their package registry, count what `POST /query` counts,
+//! in a data directory, an export and a cluster's bucket.
 //!
 //! The versions are pinned in `readers/requirements.txt`. The statements and the program that `docs/sql.md` shows under
 //! "Heavy analysis" are run as they stand there, with the path of the test's own directory.
@@ -17,6 +18,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use harness::cluster;
 use harness::command::run;
 use harness::files::{all_files, of_tests};
 use harness::home::Home;
@@ -127,6 +129,7 @@ const PROGRAM_ON_THE_PAGE: &str =
     "select event, count(distinct user_id), count(*) from messages where kind = 'track' group by 1 order by 1";
 
 /// What Muster answers to all of them.
+#[derive(Default)]
 struct Answers {
     duckdb: Vec<Value>,
     pyarrow: Value,
@@ -190,6 +193,7 @@ fn duckdb_and_pyarrow_count_what_queries_count() {
     let python = packages::python("requirements.txt");
     let home = Home::new();
     let launch = Launch::new(&home).restless(60);
+    let mut answers = Answers::default();
     for round in 0..3 {
         let server = launch.start();
         let mut client = server.client();
@@ -199,7 +203,7 @@ fn duckdb_and_pyarrow_count_what_queries_count() {
         }
         // What is sent again is not counted again, whatever file it lies in.
         client.batch(&story[..100]).unwrap().expect_success();
-        let answers = Answers::of(&mut client);
+        answers = Answers::of(&mut client);
         assert!(answers.pyarrow.as_array().is_some_and(|kinds| kinds.len() == 5), "{}", answers.pyarrow);
         server.stop();
         answers.check(&home, &home.data_dir().join("history/workspace=default"), &python);
@@ -213,4 +217,11 @@ fn duckdb_and_pyarrow_count_what_queries_count() {
     let lies_in = |month: &str| files.iter().any(|file| file.to_string_lossy().contains(month));
     assert!(lies_in("month=2024-01") && lies_in("month=2024-03"), "some of it was merged into months: {files:?}");
     run(home.path(), &["doctor", "--data-dir", home.data_dir().to_str().unwrap()]).succeeded();
+    // And in the bucket of a cluster.
+    let directory = home.path().join("cluster");
+    fs::create_dir(&directory).expect("a fresh directory");
+    cluster::wanted_in(&directory);
+    run(&directory, &["move", "--from", home.data_dir().to_str().unwrap()]).succeeded();
+    let bucket = cluster::bucket_of(&directory).expect("the command is on a cluster");
+    answers.check(&home, &bucket.join("workspace=default"), &python);
 }

@@ -69,6 +69,11 @@ pub fn join(command: &mut Command, directory: &Path) {
     command.env("MUSTER_CLUSTER__HISTORY_URL", place.history_url());
 }
 
+/// The folder in which the cluster of a directory has its history; none if nothing was started there yet.
+pub fn bucket_of(directory: &Path) -> Option<PathBuf> {
+    PLACES.lock().unwrap_or_else(PoisonError::into_inner).get(directory).map(Place::bucket)
+}
+
 /// Removes the clusters of a directory and of those below it.
 pub fn remove_below(directory: &Path) {
     let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);

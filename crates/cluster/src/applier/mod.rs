@@ -43,8 +43,9 @@ const LOOK_UP: Duration = Duration::from_millis(200);
 const READY_MAX: usize = 1_024;
 /// Their bytes, in KiB; a larger one is alone.
 const READY_KIBIBYTES_MAX: usize = 32 << 10;
-/// After so long without a message it is asked whether there are any. Twice in a row is too long.
+/// After so long without a message it is asked whether there are any, and so often in a row until something is done about it.
 const STALLED: Duration = Duration::from_secs(1);
+const STALLED_MAX: u32 = 2;
 /// How long a lane's messages are asked for one by one before somebody is looked for again who hands them out.
 const TAKEN_FOR: Duration = Duration::from_secs(10);
 /// Between two times that what is folded in is let go of.
@@ -144,23 +145,26 @@ impl Applier {
         self.inner.counters.hinder(self.lane, None);
         let mut trim = Trim::begin(&self.inner, &mut connection, self.lane)?;
         let (mut reached, mut let_go, mut came) = (Reached::default(), Instant::now(), Instant::now());
-        let mut waits = false;
+        let mut stalled = 0;
         while !self.is_closing() {
             if let Some(group) = Group::collect(&mut ready, &self.inner, position)? {
                 position = transaction::fold_in(&self.inner, &mut connection, (self.lane, position), group, &mut trim)?;
                 reached.note(position);
-                (came, waits) = (Instant::now(), false);
+                (came, stalled) = (Instant::now(), 0);
             } else if came.elapsed() >= STALLED {
                 // A connection that nobody uses dies unnoticed, and a replica that takes PostgreSQL's place may be behind.
                 if self.position(&mut connection)? != position {
                     return Err(Fault::Overtaken);
                 }
-                // Whoever hands messages out may have died with a server, and nobody says so.
-                let more = self.last_sequence().is_ok_and(|last| last > position);
-                if more && waits {
+                // Whoever hands messages out may have died with a server, and nobody says so. A node that cannot even ask leaves
+                // the lane to one that can.
+                let asked = self.last_sequence();
+                stalled = if asked.as_ref().is_ok_and(|last| *last <= position) { 0 } else { stalled + 1 };
+                if stalled >= STALLED_MAX {
+                    asked?;
                     return Err(Fault::Stream("messages of the lane do not come".to_owned()));
                 }
-                (came, waits) = (Instant::now(), more);
+                came = Instant::now();
             }
             if let_go.elapsed() >= LET_GO_EVERY {
                 let_go = Instant::now();

@@ -22,7 +22,8 @@ use super::{
 use crate::{
     cluster::{Cluster, Inner},
     fault::Fault,
-    sql::connection::Connection,
+    fold::census::Census,
+    sql::connection::{Connection, Mode},
 };
 
 /// The class of the locks that workspaces' files are held by, and the lock under which files are removed.
@@ -215,8 +216,10 @@ impl Cluster {
 
 fn file_all(inner: &Arc<Inner>) -> Result<(), Fault> {
     let mut connection = Connection::open(&inner.config)?;
-    let workspaces: Vec<WorkspaceId> = inner.registry.held().workspaces.iter().map(|workspace| workspace.id).collect();
-    for workspace in workspaces {
+    let censuses = Census::all(&mut connection.begin(Mode::Read, None)?)?;
+    // Whatever lies in files alone was merged when they were written.
+    let waiting = censuses.into_iter().filter(|census| census.arrived > census.filed);
+    for workspace in waiting.map(|census| WorkspaceId(census.workspace as u32)) {
         with_lock(&mut connection, workspace.0 as i32, HOLD, |connection| {
             while filing::file(&inner.archive, connection, workspace, inner.options.filed_rows)? != Filed::Nothing {}
             let goes_on = || !inner.closing.load(Ordering::Acquire);
