@@ -160,7 +160,11 @@ pub fn move_from(
     if !holds_data(directory) {
         return Err(failed(anyhow::Error::new(OpenError::NoData { dir: directory.to_owned() })));
     }
-    let cluster_options = cluster_options(cluster, settings, Roles::ALL).map_err(|error| failed(misconfigured(error)))?;
+    let into = cluster_options(cluster, settings, Roles::ALL).map_err(|error| failed(misconfigured(error)))?;
+    let mut target = muster_cluster::transfer::target::Target::begin(into)?;
+    if target.was_cut() {
+        muster_embedded::transfer::source::come_back(directory)?;
+    }
     let opened = Embedded::open(options(&settings.engine, directory), SystemClock.now()).map_err(NotOpened::from);
     let (engine, _) = opened.map_err(|error| match error {
         NotOpened::InUse => NotMoved::InUse(error.into_error(directory).to_string()),
@@ -168,27 +172,21 @@ pub fn move_from(
     })?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| failed(error.into()))?;
     runtime.block_on(engine.checkpoint());
-    let moved = hand_over(&engine, cluster_options, progress);
+    let moved = engine.everything().and_then(|source| {
+        target.make_room()?;
+        source.each(&mut |piece| {
+            target.take(piece)?;
+            progress(target.handed());
+            Ok(())
+        })?;
+        target.finish()
+    });
     let closed = runtime.block_on(engine.close());
     let handed = moved?;
     closed.map_err(|error| failed(error.into()))?;
-    Ok(handed)
-}
-
-fn hand_over(
-    engine: &Embedded,
-    cluster_options: muster_cluster::Options,
-    progress: &dyn Fn(&Handed),
-) -> Result<Handed, TransferError> {
-    let source = engine.everything()?;
-    let mut target = muster_cluster::transfer::target::Target::begin(cluster_options)?;
-    source.each(&mut |piece| {
-        target.take(piece)?;
-        progress(target.handed());
-        Ok(())
-    })?;
-    let handed = target.finish()?;
+    // Cut in between, both say that the move is to be made again.
     engine.leave()?;
+    target.open_up()?;
     Ok(handed)
 }
 
@@ -198,19 +196,18 @@ pub fn move_into(
     directory: &Path,
     progress: &dyn Fn(&Handed),
 ) -> Result<Handed, NotMoved> {
-    let options = cluster_options(cluster, settings, Roles::ALL);
-    let options = options.map_err(|error| NotMoved::Failed(misconfigured(error)))?;
+    let from = cluster_options(cluster, settings, Roles::ALL);
+    let from = from.map_err(|error| NotMoved::Failed(misconfigured(error)))?;
     let mut target = muster_embedded::transfer::target::Target::begin(directory)?;
-    let mut source = muster_cluster::transfer::source::Source::open(options)?;
+    let mut source = muster_cluster::transfer::source::Source::open(from)?;
     source.each(&mut |piece| {
         target.take(piece)?;
         progress(target.handed());
         Ok(())
     })?;
-    source.check()?;
-    let handed = target.finish()?;
+    // Cut in between, the cluster can be moved again.
     source.leave()?;
-    Ok(handed)
+    Ok(target.finish()?)
 }
 
 /// Makes the tables of a cluster or brings them to the version of this program; what that came to.

@@ -15,6 +15,7 @@ mod receiver;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -28,8 +29,10 @@ use harness::http::{Answer, Client};
 use harness::ledger::Ledger;
 use harness::messages::track;
 use harness::reads::Snapshot;
-use harness::server::{Launch, Server, TOKEN};
+use harness::server::{Launch, Server, TOKEN, muster};
 use harness::traffic::{Sender, run_all, until_promised};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use receiver::{Receiver, Reply};
 use serde_json::{Value, json};
 
@@ -204,7 +207,8 @@ fn furnish(client: &mut Client) {
     done(client.post_json("/v1/track", &anonymous));
     let identify = json!({"type": "identify", "anonymousId": "nobody", "userId": "u", "messageId": "t2"});
     done(client.post_json("/v1/identify", &identify));
-    let gone = json!({"type": "user", "userId": "gone", "accountId": "a", "messageId": "g", "traits": {"name": "Gone"}});
+    let gone =
+        json!({"type": "user", "userId": "gone", "accountId": "a", "messageId": "g", "traits": {"name": "Gone"}});
     client.batch(&[gone, track("gone", "left", "g2")]).unwrap().expect_success();
     done(client.request("DELETE", "/resources/users/gone", &[], b""));
     let until = Instant::now() + PATIENCE;
@@ -271,7 +275,10 @@ fn all_that_is_read_is_the_same_on_the_cluster_and_back_in_a_directory() {
     let twice = |receiver: &Receiver, times: usize| {
         let mut took = receiver.took();
         took.sort_unstable();
-        took.chunk_by(|one, next| one == next).filter(|same| same.len() > times).map(|same| same[0].clone()).collect::<Vec<_>>()
+        took.chunk_by(|one, next| one == next)
+            .filter(|same| same.len() > times)
+            .map(|same| same[0].clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(twice(&taking, 1), Vec::<String>::new());
     // Three stand behind one address, in two workspaces: of one workspace one gets all and the other what came after it.
@@ -281,6 +288,65 @@ fn all_that_is_read_is_the_same_on_the_cluster_and_back_in_a_directory() {
     let missing = ledger.events().filter(|(message, _)| ledger.is_promised(&message.id) && !took.contains(&message.id));
     assert_eq!(missing.map(|(message, _)| message.id.clone()).collect::<Vec<_>>(), Vec::<String>::new());
     server.stop();
+}
+
+/// Killed at any point, it is begun anew by the same command; nobody starts on half of it, and what is there is not harmed.
+#[test]
+fn a_move_that_is_cut_is_made_again() {
+    let mut rng = StdRng::seed_from_u64(seed());
+    let places = Places::new();
+    let (ledger, mut senders) = (Mutex::new(Ledger::default()), Sender::several(3, seed()));
+    let server = places.start("first");
+    let mut client = server.client();
+    destination(&mut client, "away", "http://127.0.0.1:9", "start");
+    run_all(&mut senders, server.address, &ledger, || until_promised(3_000, Duration::from_millis(1_500), &ledger));
+    let before = everything(&mut client);
+    server.stop();
+    let mut halves = 0;
+    for _ in 0..12 {
+        let whole = cut(&places, "--from", "first", &mut rng);
+        if whole {
+            break;
+        }
+        let failure = places.launch("cluster").spawn().ready().map(Server::stop);
+        match failure {
+            Err(failure) if failure.log.contains("run `muster move` again") => halves += 1,
+            Err(failure) => panic!("{}", failure.log),
+            // It had not begun: the server is one on a cluster that holds nothing, and makes its first workspace.
+            Ok(()) => cluster::remove_below(&places.at("cluster")),
+        }
+    }
+    if !places.data("first").join("moved").exists() {
+        places.to_cluster();
+    }
+    let server = places.start("cluster");
+    assert_same(&before, &everything(&mut server.client()));
+    server.stop();
+    for _ in 0..12 {
+        if cut(&places, "--into", "second", &mut rng) {
+            break;
+        }
+        assert!(!places.data("second").exists(), "it appears when it is whole");
+    }
+    if !places.data("second").exists() {
+        places.back();
+    }
+    let server = places.start("second");
+    assert_same(&before, &everything(&mut server.client()));
+    server.stop();
+    println!("{halves} times half of it was in the cluster");
+}
+
+/// Moves, and kills it after a while; whether it was done before.
+fn cut(places: &Places, way: &str, directory: &str, rng: &mut StdRng) -> bool {
+    let mut command = muster(&places.at("cluster"));
+    command.args(["move", way]).arg(places.data(directory)).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    sleep(Duration::from_millis(rng.random_range(50..700)));
+    let done = child.try_wait().unwrap().is_some_and(|status| status.success());
+    let _ = child.kill();
+    child.wait().unwrap();
+    done
 }
 
 #[test]
@@ -296,7 +362,9 @@ fn nobody_goes_on_with_what_was_moved_away_and_nothing_is_moved_over_something()
     places.to_cluster();
 
     let again = places.try_to_move("--from", &places.data("first")).failed();
-    assert!(again.contains("was moved into a cluster"), "{again}");
+    assert!(again.contains("holds 1 workspaces already"), "{again}");
+    let examined = run(&places.at("first"), &["doctor", "--data-dir", places.data("first").to_str().unwrap()]);
+    assert!(examined.status.code() == Some(7) && examined.said().contains("was moved"), "{}", examined.said());
     let failure = places.launch("first").spawn().ready().map(|_| ()).expect_err("it does not start");
     assert!(failure.log.contains("was moved into a cluster"), "{}", failure.log);
     // A person who insists has it as it was then; that is nothing for a cluster that holds something.
@@ -304,6 +372,16 @@ fn nobody_goes_on_with_what_was_moved_away_and_nothing_is_moved_over_something()
     let taken = places.try_to_move("--from", &places.data("first")).failed();
     assert!(taken.contains("holds 1 workspaces already"), "{taken}");
     places.start("first").stop();
+    // What was left for good is not moved to yet another cluster, and that one is none the worse for the attempt.
+    fs::write(places.data("first").join("moved"), "").unwrap();
+    let elsewhere = places.at("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    cluster::wanted_in(&elsewhere);
+    for _ in 0..2 {
+        let left = run(&elsewhere, &["move", "--from", places.data("first").to_str().unwrap()]).failed();
+        assert!(left.contains("was moved into a cluster"), "{left}");
+    }
+    places.start("elsewhere").stop();
 
     let server = places.start("cluster");
     let busy = places.try_to_move("--into", &places.data("second"));

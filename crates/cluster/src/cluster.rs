@@ -116,9 +116,9 @@ impl Cluster {
         Self::open_if(options, |mark| mark.is_none())
     }
 
-    /// The same of a cluster that takes everything over, perhaps not for the first time.
-    pub(crate) fn open_to_fill(options: Options) -> Result<Cluster, OpenError> {
-        Self::open_if(options, |mark| mark != Some(Mark::Left))
+    /// The same although a move has made something of it.
+    pub(crate) fn open_marked(options: Options, allowed: Mark) -> Result<Cluster, OpenError> {
+        Self::open_if(options, |mark| mark.is_none_or(|mark| mark == allowed))
     }
 
     fn open_if(options: Options, opens: impl Fn(Option<Mark>) -> bool) -> Result<Cluster, OpenError> {

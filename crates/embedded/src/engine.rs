@@ -90,7 +90,6 @@ impl Embedded {
     pub fn open(options: Options, _now: Micros) -> Result<(Embedded, Recovery), OpenError> {
         let layout = Layout::new(&options.data_dir);
         let lock = layout.lock()?;
-        layout.check_not_left()?;
         let counters = Arc::new(Counters::default());
         let (registry, teams, shelf, recovered) = recover(&layout, &options, &counters)?;
         backup::clear_staging(&layout)?;
@@ -205,6 +204,7 @@ type Opened = (Arc<Registry>, Arc<Teams>, Arc<Shelf>, Recovered);
 /// Opens the state store and folds in what the journal has beyond it.
 fn recover(layout: &Layout, options: &Options, counters: &Counters) -> Result<Opened, OpenError> {
     let started = Instant::now();
+    layout.check_not_left()?;
     layout.check_not_bereft()?;
     let state = State::open_within(&layout.state, options.state_cache_bytes, options.state_files_max)?;
     let (registry, teams, shelf, recovered) = reading("the state store", || {

@@ -68,6 +68,13 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fi
         Err(error) => return Err(error),
     };
     let mut findings = Vec::new();
+    if let Err(error @ OpenError::Moved { .. }) = layout.check_not_left() {
+        findings.push(Finding::new(
+            Severity::Warning,
+            error.to_string(),
+            "remove the directory once nobody wants it back",
+        ));
+    }
     progress("state");
     let state = match State::open(&apart.layout().state, CACHE_BYTES) {
         Ok(state) => state,

@@ -118,6 +118,12 @@ impl Layout {
         disk::sync_dir(&self.root)
     }
 
+    /// Takes that back.
+    pub(crate) fn come_back(&self) -> io::Result<()> {
+        disk::remove_if_there(&self.moved)?;
+        disk::sync_dir(&self.root)
+    }
+
     /// Refuses a directory from which everything was moved: what comes in here would be missing there.
     pub(crate) fn check_not_left(&self) -> Result<(), OpenError> {
         match self.moved.try_exists() {

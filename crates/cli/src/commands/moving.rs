@@ -34,7 +34,8 @@ pub fn run(settings: &Settings, args: &args::Move) -> anyhow::Result<Exit> {
             output::talk(&format!("{} so far", sentence(handed)));
         }
     };
-    let whole = |directory: &PathBuf| std::path::absolute(directory).context("the directory's path cannot be made whole");
+    let whole =
+        |directory: &PathBuf| std::path::absolute(directory).context("the directory's path cannot be made whole");
     let (moved, next) = match (&args.from, &args.into) {
         (Some(from), _) => {
             let from = whole(from)?;
@@ -62,7 +63,9 @@ fn sentence(handed: &Handed) -> String {
 
 fn next_on_cluster(from: &Path) -> String {
     let from = from.display();
-    format!("start servers with the settings of the cluster; {from} stays as it was, and no server starts on it any more")
+    format!(
+        "start servers with the settings of the cluster; {from} stays as it was, and no server starts on it any more"
+    )
 }
 
 fn next_in_directory(into: &Path) -> String {

@@ -62,7 +62,8 @@ pub fn write(
     census.messages += plan.kept.len() as i64;
     rows.insert(transaction, workspace)?;
     days.insert(transaction, workspace)?;
-    let all = stated.models().into_iter().flat_map(|model| stated.of(model).into_iter().map(move |known| (model, known)));
+    let all =
+        stated.models().into_iter().flat_map(|model| stated.of(model).into_iter().map(move |known| (model, known)));
     insert_stated(transaction, workspace, all)
 }
 

@@ -202,11 +202,7 @@ impl Stream {
         Ok(taken)
     }
 
-    async fn handed_out(
-        &self,
-        lane: u32,
-        sequence: u64,
-    ) -> Result<BoxStream<'static, Result<Taken, Fault>>, Fault> {
+    async fn handed_out(&self, lane: u32, sequence: u64) -> Result<BoxStream<'static, Result<Taken, Fault>>, Fault> {
         let fail = |error: &dyn std::fmt::Display| Fault::Stream(error.to_string());
         let stream = self.context.get_stream_no_info(self.lane_name(lane)).await.map_err(|error| fail(&error))?;
         let start_sequence = sequence + 1;

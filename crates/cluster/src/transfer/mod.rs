@@ -9,6 +9,12 @@ pub mod source;
 /// Taking everything over.
 pub mod target;
 
+/// Workspaces, keys, members and saved views of it.
+mod registered;
+
+/// Which number of arrival each message gets.
+mod numbers;
+
 use muster_store::transfer::TransferError;
 
 use crate::{
@@ -75,7 +81,8 @@ fn put_mark(transaction: &mut Transaction<'_>, mark: Option<Mark>) -> Result<(),
 /// Takes the locks of all lanes, on a connection that holds them until it ends.
 fn hold_lanes(connection: &mut Connection, lanes: u32) -> Result<(), TransferError> {
     for lane in 0..lanes as i32 {
-        let held = connection.ask("select pg_try_advisory_lock($1, $2)", &[&LOCK_CLASS, &lane]).map_err(target_failed)?;
+        let held =
+            connection.ask("select pg_try_advisory_lock($1, $2)", &[&LOCK_CLASS, &lane]).map_err(target_failed)?;
         if !held[0].get::<_, bool>(0) {
             let says = "a node of the cluster is running; stop all of them, and try again";
             return Err(TransferError::Busy(says.to_owned()));

@@ -57,9 +57,11 @@ const IMPORTS: &str = "select body from import where workspace = $1";
 const PROFILES: &str = "select body from profile where workspace = $1 order by kind, id";
 const CHILDREN: &str =
     "select parent_kind, parent, kind, id from child where workspace = $1 order by parent_kind, parent, kind, id";
-const STATEMENTS: &str = "select parents, about, ordered_at, identity, parent, links from statement where workspace = $1
+const STATEMENTS: &str =
+    "select parents, about, ordered_at, identity, parent, links from statement where workspace = $1
     order by parents, about, ordered_at, identity";
-const STATED: &str = "select kind, object, key, created_at, types from stated where workspace = $1 order by kind, object, key";
+const STATED: &str =
+    "select kind, object, key, created_at, types from stated where workspace = $1 order by kind, object, key";
 const IDENTITIES: &str =
     "select identity, content, received_at, owners from identity where workspace = $1 order by identity";
 const REFUSED: &str = "select body from refused where workspace = $1";
@@ -79,7 +81,9 @@ impl Source {
     /// While any of its nodes runs.
     pub fn open(options: Options) -> Result<Source, TransferError> {
         let failed = |error: OpenError| TransferError::Source(error.to_string());
-        let cluster = Cluster::open(Options { takes: false, applies: true, ..options }).map_err(failed)?;
+        // One that was left may have been left by an attempt that was cut.
+        let options = Options { takes: false, applies: true, ..options };
+        let cluster = Cluster::open_marked(options, Mark::Left).map_err(failed)?;
         cluster.fold_in()?;
         let inner = &cluster.inner;
         let ending = Arc::clone(inner);
@@ -98,7 +102,7 @@ impl Source {
     }
 
     /// Makes sure that nothing was accepted which is not folded in.
-    pub fn check(&self) -> Result<(), TransferError> {
+    fn check(&self) -> Result<(), TransferError> {
         for (lane, position) in self.positions.iter().copied() {
             let stream = self.cluster.inner.stream.clone();
             let last = self.cluster.inner.wait_for(async move { stream.last_sequence(lane).await });
@@ -140,7 +144,7 @@ impl Source {
         Ok(handed)
     }
 
-    /// The cluster is of no use any more: what it held is elsewhere. Fails if anything was accepted meanwhile.
+    /// No node starts on the cluster any more. Fails if anything was accepted meanwhile.
     pub fn leave(mut self) -> Result<(), TransferError> {
         self.check()?;
         let mut transaction = self.connection.begin(Mode::Write, None).map_err(target_failed)?;

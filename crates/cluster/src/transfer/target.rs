@@ -6,26 +6,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use muster_model::{
-    association::Statement,
-    deletion::Subject,
-    id::WorkspaceId,
-    message::Message,
-    profile::Profile,
-    time::Micros,
-};
-use muster_store::{
-    catalogue::{KnownTrait, Model},
-    deletion::{Delete, Deletion},
-    follow::{Follower, FollowerId, Letter},
-    import::{Import, Owned},
-    record,
-    refused::Refused,
-    transfer::{About, Handed, Piece, Place, Receipt, TransferError},
-};
-use rustc_hash::FxHashMap;
-
-use super::{Mark, hold_lanes, mark, put_mark, target_failed};
+use super::{Mark, hold_lanes, mark, numbers::Numbers, put_mark, registered, target_failed};
 use crate::{
     archive::{filing, manifest},
     cluster::{Cluster, OpenError},
@@ -45,8 +26,20 @@ use crate::{
     read::book::Book,
     sql::{
         connection::{Connection, Mode, Transaction},
-        values::{At, Id},
+        values::At,
     },
+};
+use muster_model::{
+    association::Statement, deletion::Subject, id::WorkspaceId, message::Message, profile::Profile, time::Micros,
+};
+use muster_store::{
+    catalogue::{KnownTrait, Model},
+    deletion::{Delete, Deletion},
+    follow::{Follower, FollowerId, Letter},
+    import::{Import, Owned},
+    record,
+    refused::Refused,
+    transfer::{About, Handed, Piece, Place, TransferError},
 };
 
 /// Records, with what was said of them, that are written together; and anything else that is small.
@@ -58,19 +51,7 @@ const ROWS_BYTES: usize = 16 << 20;
 /// Messages, and their bytes, that go into one file.
 const FILE_ROWS: usize = 200_000;
 const FILE_BYTES: usize = 64 << 20;
-/// Numbers of arrival between two parts of the history.
-const PART_NUMBERS: i64 = 1 << 40;
 
-const WORKSPACE: &str = "insert into workspace (id, name, created_at) values ($1, $2, $3)";
-const CENSUS: &str = "insert into census (workspace) values ($1)";
-const KEY: &str = "insert into access_key (id, workspace, name, scopes, token_hash, created_at, revoked_at)
-    values ($1, $2, $3, $4, $5, $6, $7)";
-const MEMBER: &str = "insert into member (workspace, id, name, email, added_at, password, scopes)
-    values ($1, $2, $3, $4, $5, $6, $7)";
-const SAVED: &str = "insert into saved (workspace, id, kind, name, body, saved_by, saved_at)
-    values ($1, $2, $3, $4, $5, $6, $7)";
-const COUNTER: &str = "insert into counter (workspace, name, last) values ($1, $2, $3)
-    on conflict (workspace, name) do update set last = greatest(counter.last, excluded.last)";
 const FOLLOWER: &str = "insert into follower (id, workspace, name, settings, created_at, place)
     values ($1, $2, $3, $4, $5, $6)";
 const CHANGED: &str = "update registry set version = version + 1";
@@ -85,6 +66,7 @@ pub struct Target {
     /// Holds the locks of all lanes.
     _lanes: Connection,
     connection: Connection,
+    was_cut: bool,
     of: Option<Workspace>,
     follower_max: u64,
     handed: Handed,
@@ -131,62 +113,15 @@ impl Rows {
     }
 }
 
-/// Which number of arrival each message gets.
-#[derive(Default)]
-struct Numbers {
-    /// Where parts of the history begin: after these, in order.
-    parts: Vec<Receipt>,
-    /// How many messages there are in each part so far; of none before the first number is given.
-    given: Vec<i64>,
-    /// What followers have not had, by the order in which they get it.
-    pending: FxHashMap<Receipt, i64>,
-}
-
-impl Numbers {
-    fn begin(&mut self) {
-        if self.given.is_empty() {
-            self.parts.sort_unstable();
-            self.parts.dedup();
-            self.given = vec![0; self.parts.len() + 1];
-        }
-    }
-
-    /// The last number before a part, in which all is received after an instant.
-    fn before(&self, after: Receipt) -> i64 {
-        self.parts.partition_point(|begins| *begins <= after) as i64 * PART_NUMBERS
-    }
-
-    /// The last number before what followers have not had.
-    fn before_pending(&self) -> i64 {
-        (self.parts.len() as i64 + 1) * PART_NUMBERS
-    }
-
-    /// The number of a message, and whether followers have not had it.
-    fn of(&mut self, receipt: Receipt) -> (i64, bool) {
-        self.begin();
-        if let Some(place) = self.pending.remove(&receipt) {
-            return (self.before_pending() + 1 + place, true);
-        }
-        let part = self.parts.partition_point(|begins| *begins < receipt);
-        self.given[part] += 1;
-        (part as i64 * PART_NUMBERS + self.given[part], false)
-    }
-
-    /// The last number that was given outside of what is pending.
-    fn last(&self) -> i64 {
-        let last = self.given.iter().rposition(|given| *given > 0);
-        last.map_or(0, |part| part as i64 * PART_NUMBERS + self.given[part])
-    }
-}
-
 impl Target {
-    /// Begins; what an earlier attempt has left is removed.
+    /// Makes sure that the cluster can take everything over; changes nothing yet.
     ///
     /// # Errors
     /// When the cluster holds anything, or any of its nodes runs.
     pub fn begin(options: Options) -> Result<Target, TransferError> {
         let failed = |error: OpenError| TransferError::Target(error.to_string());
-        let cluster = Cluster::open_to_fill(Options { takes: false, applies: false, ..options }).map_err(failed)?;
+        let options = Options { takes: false, applies: false, ..options };
+        let cluster = Cluster::open_marked(options, Mark::Arriving).map_err(failed)?;
         let mut lanes = Connection::open(&cluster.inner.config).map_err(target_failed)?;
         hold_lanes(&mut lanes, cluster.inner.lanes.count())?;
         let mut connection = Connection::open(&cluster.inner.config).map_err(target_failed)?;
@@ -196,9 +131,18 @@ impl Target {
             let says = format!("the cluster holds {workspaces} workspaces already; give one that holds none");
             return Err(TransferError::Taken(says));
         }
-        empty(&cluster, &mut connection).map_err(target_failed)?;
         let (of, follower_max, handed) = (None, 0, Handed::default());
-        Ok(Target { cluster, _lanes: lanes, connection, of, follower_max, handed })
+        Ok(Target { cluster, _lanes: lanes, connection, was_cut, of, follower_max, handed })
+    }
+
+    /// Whether an earlier attempt was cut, perhaps after its source had been left.
+    pub fn was_cut(&self) -> bool {
+        self.was_cut
+    }
+
+    /// Says that everything is to come, and removes what an earlier attempt has left. No node starts from here on.
+    pub fn make_room(&mut self) -> Result<(), TransferError> {
+        empty(&self.cluster, &mut self.connection).map_err(target_failed)
     }
 
     /// How much was taken over so far.
@@ -247,20 +191,25 @@ impl Target {
         }
     }
 
-    /// Ends it; the cluster is one as any other from now on.
-    pub fn finish(mut self) -> Result<Handed, TransferError> {
+    /// Writes what is left. No node starts yet.
+    pub fn finish(&mut self) -> Result<Handed, TransferError> {
         self.end_workspace()?;
         let last = self.follower_max as i64;
         self.change(None, |transaction| {
             if last > 0 {
-                transaction.execute(COUNTER, &[&0_i32, &"follower", &last])?;
+                registered::count(transaction, 0, "follower", last)?;
             }
             transaction.execute(CHANGED, &[])?;
-            put_mark(transaction, None)
+            Ok(())
         })?;
         // Plans are made by what PostgreSQL knows of its tables, which it finds out by itself only later.
         self.change(None, |transaction| transaction.run("analyze"))?;
         Ok(self.handed)
+    }
+
+    /// The cluster is one as any other from now on.
+    pub fn open_up(mut self) -> Result<(), TransferError> {
+        self.change(None, |transaction| put_mark(transaction, None))
     }
 
     fn change<T>(
@@ -278,56 +227,7 @@ impl Target {
     }
 
     fn registered(&mut self, piece: &Piece) -> Result<(), TransferError> {
-        self.change(None, |transaction| {
-            match piece {
-                Piece::Workspace(workspace) => {
-                    let id = workspace.id.0 as i32;
-                    transaction.execute(WORKSPACE, &[&id, &workspace.name, &At(workspace.created_at)])?;
-                    transaction.execute(CENSUS, &[&id])?;
-                }
-                Piece::Key(key, hash) => {
-                    let (id, of, scopes) =
-                        (key.id as i64, key.workspace.id.0 as i32, i16::from(key.scopes.bits()));
-                    let (name, revoked_at) = (key.name.as_bytes(), key.revoked_at.map(At));
-                    let params: [&(dyn postgres::types::ToSql + Sync); 7] =
-                        [&id, &of, &name, &scopes, &hash.as_slice(), &At(key.created_at), &revoked_at];
-                    transaction.execute(KEY, &params)?;
-                }
-                Piece::Member(of, member) => {
-                    let sign_in = member.sign_in.as_ref();
-                    let password = sign_in.map(|sign_in| sign_in.password.0.as_bytes());
-                    let scopes = sign_in.map(|sign_in| i16::from(sign_in.scopes.bits()));
-                    let params: [&(dyn postgres::types::ToSql + Sync); 7] = [
-                        &(of.0 as i32),
-                        &Id::from(member.id),
-                        &member.name.as_bytes(),
-                        &member.email.as_bytes(),
-                        &At(member.added_at),
-                        &password,
-                        &scopes,
-                    ];
-                    transaction.execute(MEMBER, &params)?;
-                }
-                Piece::Saved(of, saved) => {
-                    let (id, kind, by) = (saved.id as i64, i16::from(saved.kind as u8), saved.saved_by as i64);
-                    let params: [&(dyn postgres::types::ToSql + Sync); 7] = [
-                        &(of.0 as i32),
-                        &id,
-                        &kind,
-                        &saved.name.as_bytes(),
-                        &saved.text.as_bytes(),
-                        &by,
-                        &At(saved.saved_at),
-                    ];
-                    transaction.execute(SAVED, &params)?;
-                }
-                Piece::LastSaved(of, last) if *last > 0 => {
-                    transaction.execute(COUNTER, &[&(of.0 as i32), &"saved", &(*last as i64)])?;
-                }
-                _ => {}
-            }
-            Ok(())
-        })
+        self.change(None, |transaction| registered::insert(transaction, piece))
     }
 
     /// What is gathered of a workspace; that of another one is written first.
@@ -538,8 +438,7 @@ fn insert(
     days: &mut EventDays,
     taken: &[(i64, Vec<u8>)],
 ) -> Result<(), Fault> {
-    let decoded: Vec<Message<'_>> =
-        taken.iter().map(|(_, bytes)| record::decode(bytes)).collect::<Result<_, _>>()?;
+    let decoded: Vec<Message<'_>> = taken.iter().map(|(_, bytes)| record::decode(bytes)).collect::<Result<_, _>>()?;
     decoded.iter().for_each(|message| days.add(message));
     let rows = taken.iter().zip(&decoded).map(|((arrived, bytes), message)| (*arrived, message, bytes.as_slice()));
     let mut transaction = connection.begin(Mode::Write, Some(workspace))?;
@@ -561,37 +460,4 @@ fn empty(cluster: &Cluster, connection: &mut Connection) -> Result<(), Fault> {
     }
     transaction.run(EMPTY)?;
     transaction.commit()
-}
-
-#[cfg(test)]
-mod tests {
-    use muster_model::id::Identity;
-
-    use super::*;
-
-    fn receipt(at: i64) -> Receipt {
-        (Micros(at), Identity(1))
-    }
-
-    #[test]
-    fn numbers_are_one_after_the_other_where_nobody_lags() {
-        let mut numbers = Numbers::default();
-        assert_eq!([5, 3, 9].map(|at| numbers.of(receipt(at))), [(1, false), (2, false), (3, false)]);
-        assert_eq!(numbers.last(), 3);
-    }
-
-    #[test]
-    fn what_a_follower_has_not_had_is_numbered_after_what_it_has_had() {
-        let mut numbers = Numbers { parts: vec![receipt(7), receipt(4), receipt(7)], ..Numbers::default() };
-        numbers.pending = [(receipt(3), 1), (receipt(20), 0)].into_iter().collect();
-        let given = [1, 4, 5, 8, 3, 20, 7].map(|at| numbers.of(receipt(at)));
-        let (history, pending) = given.split_at(4);
-        assert!(history.iter().all(|(_, pending)| !pending));
-        assert_eq!(pending[..2], [(3 * PART_NUMBERS + 2, true), (3 * PART_NUMBERS + 1, true)]);
-        let before = |at| numbers.before(receipt(at));
-        // Of what was received at 1 and 4 nobody is told again who has had everything up to 4; then come 5 and 7, and 8.
-        assert!(given[0].0 <= before(4) && given[1].0 <= before(4) && given[2].0 > before(4));
-        assert!(given[2].0 <= before(7) && given[6].0 <= before(7) && given[3].0 > before(7));
-        assert!(before(7) < numbers.last() && numbers.last() < numbers.before_pending());
-    }
 }

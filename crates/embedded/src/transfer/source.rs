@@ -38,6 +38,7 @@ use crate::{
     imports,
     keys::{self, ProfileKey},
     lists::catalogue,
+    recovery::Layout,
     saved::Shelf,
     state::State,
     team::Teams,
@@ -83,6 +84,14 @@ impl Embedded {
         self.layout().leave().map_err(|error| TransferError::Source(error.to_string()))
     }
 }
+
+/// Has a directory be one as any other, of which a move that was cut has said that it is not used any more.
+pub fn come_back(data_dir: &Path) -> Result<(), TransferError> {
+    Layout::new(data_dir).come_back().map_err(|error| TransferError::Source(error.to_string()))
+}
+
+/// Is shown messages in frames, each with where it lies.
+type Visit<'v> = dyn FnMut(Spot, &[u8]) -> Result<(), TransferError> + 'v;
 
 /// A message in a file of frames: the frame's number, and the entry's within it.
 type Spot = (u64, u32);
@@ -224,12 +233,7 @@ impl Source {
     }
 
     /// The messages of a workspace in frames from one on, up to the moment.
-    fn pending(
-        &self,
-        of: WorkspaceId,
-        first: u64,
-        visit: &mut dyn FnMut(Spot, &[u8]) -> Result<(), TransferError>,
-    ) -> Result<(), TransferError> {
+    fn pending(&self, of: WorkspaceId, first: u64, visit: &mut Visit<'_>) -> Result<(), TransferError> {
         let files = self.frames()?;
         let ends = files.iter().skip(1).map(|(next, _)| *next).chain([u64::MAX]);
         for ((_, path), end) in files.iter().zip(ends) {

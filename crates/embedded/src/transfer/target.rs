@@ -142,27 +142,8 @@ impl Target {
     pub fn take(&mut self, piece: Piece) -> Result<(), TransferError> {
         self.handed.count(&piece);
         match piece {
-            Piece::Workspace(workspace) => {
-                let (key, value) = workspace_entry(&workspace);
-                self.workspaces.push(workspace);
-                self.put(|state| &state.credentials, key, value)
-            }
-            Piece::Key(key, hash) => {
-                let (entry, value) = key_entry(&key, &hash);
-                self.put(|state| &state.credentials, entry, value)
-            }
-            Piece::Member(of, member) => {
-                let (key, value) = team::entry(of, &member);
-                self.put(|state| &state.credentials, key, value)
-            }
-            Piece::Saved(of, one) => {
-                let (key, value) = saved::entry(of, &one);
-                self.put(|state| &state.credentials, key, value)
-            }
-            Piece::LastSaved(_, 0) => Ok(()),
-            Piece::LastSaved(of, last) => {
-                let (key, value) = saved::last_entry(of, last);
-                self.put(|state| &state.credentials, key, value)
+            Piece::Workspace(_) | Piece::Key(..) | Piece::Member(..) | Piece::Saved(..) | Piece::LastSaved(..) => {
+                self.registered(piece)
             }
             Piece::Follower(follower, place) => {
                 self.followers.push((follower, place));
@@ -196,11 +177,8 @@ impl Target {
                 self.put(|state| &state.stated, key, catalogue::encode(&known))
             }
             Piece::Identity(of, owned) => {
-                let known = Known {
-                    content: owned.content,
-                    received_at: owned.received_at,
-                    whose: Whose::Owned(owned.owners),
-                };
+                let known =
+                    Known { content: owned.content, received_at: owned.received_at, whose: Whose::Owned(owned.owners) };
                 self.put(|state| &state.identities, keys::identity_key(of, owned.identity), known.to_bytes())
             }
             Piece::Refused(of, refused) => {
@@ -220,6 +198,35 @@ impl Target {
                 self.rows.waiting.push(message);
                 Ok(())
             }
+        }
+    }
+
+    /// Takes over what lies among workspaces and keys.
+    fn registered(&mut self, piece: Piece) -> Result<(), TransferError> {
+        match piece {
+            Piece::Workspace(workspace) => {
+                let (key, value) = workspace_entry(&workspace);
+                self.workspaces.push(workspace);
+                self.put(|state| &state.credentials, key, value)
+            }
+            Piece::Key(key, hash) => {
+                let (entry, value) = key_entry(&key, &hash);
+                self.put(|state| &state.credentials, entry, value)
+            }
+            Piece::Member(of, member) => {
+                let (key, value) = team::entry(of, &member);
+                self.put(|state| &state.credentials, key, value)
+            }
+            Piece::Saved(of, one) => {
+                let (key, value) = saved::entry(of, &one);
+                self.put(|state| &state.credentials, key, value)
+            }
+            Piece::LastSaved(_, 0) => Ok(()),
+            Piece::LastSaved(of, last) => {
+                let (key, value) = saved::last_entry(of, last);
+                self.put(|state| &state.credentials, key, value)
+            }
+            _ => Ok(()),
         }
     }
 
