@@ -227,11 +227,11 @@ fn all_that_is_read_is_the_same_on_the_cluster_and_back_in_a_directory() {
     let other = create_key(&places.at("first"), &places.data("first"), "other", "write,read,admin", "other");
     let mut client = server.client();
     destination(&mut client, "taking", &taking.url(), "now");
-    run_all(&mut senders, server.address, &ledger, || until_promised(1_500, Duration::from_millis(1_500), &ledger));
+    run_all(&mut senders, server.address, &ledger, || until_promised(1_500, Duration::from_millis(300), &ledger));
     // One that reads the history from its beginning, and one that only gets what comes; both are away.
     destination(&mut client, "away", &away.url(), "now");
     destination(&mut client, "behind", &away.url(), "start");
-    run_all(&mut senders, server.address, &ledger, || until_promised(1_500, Duration::from_millis(1_500), &ledger));
+    run_all(&mut senders, server.address, &ledger, || until_promised(1_500, Duration::from_millis(300), &ledger));
     furnish(&mut client);
     let mut second = server.client_of(&other);
     second.batch(&[track("u", "elsewhere", "1")]).unwrap().expect_success();
@@ -250,7 +250,7 @@ fn all_that_is_read_is_the_same_on_the_cluster_and_back_in_a_directory() {
     let again = json!({"type": "user", "userId": "u", "accountId": "a", "messageId": "twice", "traits": {"n": 1}});
     client.batch(&[again]).unwrap().expect_success();
     assert_same(&before.0, &everything(&mut client));
-    run_all(&mut senders, server.address, &ledger, || until_promised(300, Duration::from_millis(600), &ledger));
+    run_all(&mut senders, server.address, &ledger, || until_promised(300, Duration::from_millis(200), &ledger));
     wait_until_settled(&mut client, &taking, &ledger);
     let before = (everything(&mut client), everything(&mut second));
     server.stop();
@@ -260,7 +260,7 @@ fn all_that_is_read_is_the_same_on_the_cluster_and_back_in_a_directory() {
     let (mut client, mut second) = (server.client(), server.client_of(&other));
     assert_same(&before.0, &everything(&mut client));
     assert_same(&before.1, &everything(&mut second));
-    run_all(&mut senders, server.address, &ledger, || until_promised(300, Duration::from_millis(600), &ledger));
+    run_all(&mut senders, server.address, &ledger, || until_promised(300, Duration::from_millis(200), &ledger));
     // What was refused on purpose is none of the senders'.
     for refused in client.read("/resources/refused")["results"].as_array().unwrap() {
         let target = format!("/resources/refused/{}", refused["id"].as_str().unwrap());
