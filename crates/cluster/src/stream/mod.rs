@@ -52,9 +52,10 @@ const LED_WITHIN: Duration = Duration::from_secs(3);
 const IN_FLIGHT_MAX: usize = 65_536;
 /// How long is waited for somebody who hands out a lane's messages.
 const HANDED_OUT_WITHIN: Duration = Duration::from_secs(2);
-/// Messages that are taken one after the other before anybody looks for more, and how many of them are on their way at once.
+/// Messages, and their bytes, that are taken one after the other before anybody looks for more, and how many are on their way at once.
 const TAKEN_MAX: u64 = 256;
-const TAKEN_AT_ONCE: usize = 32;
+const TAKEN_BYTES_MAX: usize = 16 << 20;
+const TAKEN_AT_ONCE: usize = 8;
 /// Bytes of a message that are not its payload, at the most.
 const OVERHEAD_BYTES: usize = 1_024;
 
@@ -194,9 +195,12 @@ impl Stream {
         let numbers = sequence + 1..=last.min(sequence + TAKEN_MAX);
         let got = numbers.map(|sequence| stream.get_raw_message(sequence));
         let mut got = futures_util::stream::iter(got).buffered(TAKEN_AT_ONCE);
-        let mut taken = Vec::new();
-        while let Some(message) = got.next().await {
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        while bytes < TAKEN_BYTES_MAX
+            && let Some(message) = got.next().await
+        {
             let StreamMessage { sequence, payload, .. } = message.map_err(|error| fail(&error))?;
+            bytes += payload.len();
             taken.push(Taken { sequence, payload, room: None });
         }
         Ok(taken)

@@ -21,7 +21,7 @@ use muster_store::{
     follow::Follower,
     import::{self, Owned},
     record,
-    transfer::{Handed, Piece, Place, Take, TransferError},
+    transfer::{Piece, Place, Take, TransferError},
 };
 use postgres::Row;
 
@@ -39,6 +39,7 @@ use crate::{
         deletions,
         lists::settle,
     },
+    registry::held::Held,
     sql::{
         connection::{Connection, Mode},
         values::{At, Id},
@@ -72,6 +73,8 @@ pub struct Source {
     /// Holds the locks of all lanes.
     connection: Connection,
     positions: Vec<(u32, u64)>,
+    /// Of what every node holds in memory, as it was handed out.
+    version: i64,
 }
 
 impl Source {
@@ -96,7 +99,7 @@ impl Source {
         }
         let (transaction, positions) = connection.begin_with_lanes(None).map_err(source_failed)?;
         drop(transaction);
-        let source = Source { cluster, connection, positions };
+        let source = Source { cluster, connection, positions, version: 0 };
         source.check()?;
         Ok(source)
     }
@@ -116,15 +119,11 @@ impl Source {
     }
 
     /// Hands it all out.
-    pub fn each(&mut self, take: &mut Take<'_>) -> Result<Handed, TransferError> {
-        let mut handed = Handed::default();
-        let mut take = |piece: Piece| {
-            handed.count(&piece);
-            take(piece)
-        };
+    pub fn each(&mut self, take: &mut Take<'_>) -> Result<(), TransferError> {
         let inner = Arc::clone(&self.cluster.inner);
         let transaction = RefCell::new(self.connection.begin(Mode::Read, None).map_err(source_failed)?);
-        let held = crate::registry::held::Held::read(&mut transaction.borrow_mut()).map_err(source_failed)?;
+        let held = Held::read(&mut transaction.borrow_mut()).map_err(source_failed)?;
+        self.version = held.version;
         held.workspaces.iter().try_for_each(|workspace| take(Piece::Workspace(workspace.clone())))?;
         held.keys.iter().try_for_each(|(key, hash)| take(Piece::Key((**key).clone(), *hash)))?;
         held.members.iter().try_for_each(|(of, member)| take(Piece::Member(*of, member.clone())))?;
@@ -137,17 +136,21 @@ impl Source {
             transaction.borrow_mut().enter(*id).map_err(source_failed)?;
             let followers = held.followers.iter().filter(|follower| follower.workspace == *id).cloned().collect();
             let handing = Handing { inner: &inner, book: Book::new(&transaction, *id, &inner.archive) };
-            handing.followers(followers, &mut take)?;
-            handing.tables(&mut take)?;
-            handing.messages(&mut take)?;
+            handing.followers(followers, take)?;
+            handing.tables(take)?;
+            handing.messages(take)?;
         }
-        Ok(handed)
+        Ok(())
     }
 
-    /// No node starts on the cluster any more. Fails if anything was accepted meanwhile.
+    /// No node starts on the cluster any more. Fails if anything was accepted or changed meanwhile.
     pub fn leave(mut self) -> Result<(), TransferError> {
         self.check()?;
         let mut transaction = self.connection.begin(Mode::Write, None).map_err(target_failed)?;
+        if Held::version(&mut transaction).map_err(target_failed)? != self.version {
+            let says = "keys, members, views or destinations were changed meanwhile; stop all nodes, and try again";
+            return Err(TransferError::Busy(says.to_owned()));
+        }
         put_mark(&mut transaction, Some(Mark::Left)).map_err(target_failed)?;
         transaction.commit().map_err(target_failed)
     }

@@ -19,7 +19,7 @@ use muster_store::{
     follow::Follower,
     import::{self, Owned},
     record,
-    transfer::{Handed, Piece, Place, Take, TransferError},
+    transfer::{Piece, Place, Take, TransferError},
 };
 use parking_lot::MutexGuard;
 
@@ -69,6 +69,10 @@ impl Embedded {
     /// # Errors
     /// While something is being deleted, taken back or backed up.
     pub fn everything(&self) -> Result<Source, TransferError> {
+        if self.views.is_rewriting() {
+            let says = "something is being deleted or taken back; try again when that is done";
+            return Err(TransferError::Busy(says.to_owned()));
+        }
         let _one_at_a_time = backup::alone().map_err(|error| TransferError::Busy(error.to_string()))?;
         let (state, staging) = (self.views.state.clone(), self.layout().root.join(backup::STAGING));
         let moment = backup::choose_moment(&self.views, self.layout(), &staging);
@@ -76,9 +80,7 @@ impl Embedded {
         let position = state.position_in(&moment.snapshot).map_err(|error| TransferError::Source(error.to_string()))?;
         Ok(Source { state, moment, position, staging, _one_at_a_time })
     }
-}
 
-impl Embedded {
     /// What the directory holds is used elsewhere from now on: no engine opens it any more.
     pub fn leave(&self) -> Result<(), TransferError> {
         self.layout().leave().map_err(|error| TransferError::Source(error.to_string()))
@@ -102,12 +104,7 @@ fn read_failed(error: &ReadError) -> TransferError {
 
 impl Source {
     /// Hands it all out.
-    pub fn each(&self, take: &mut Take<'_>) -> Result<Handed, TransferError> {
-        let mut handed = Handed::default();
-        let mut take = |piece: Piece| {
-            handed.count(&piece);
-            take(piece)
-        };
+    pub fn each(&self, take: &mut Take<'_>) -> Result<(), TransferError> {
         let opened = |error: crate::OpenError| TransferError::Source(error.to_string());
         let registry = Registry::load(&self.state).map_err(opened)?;
         let (teams, shelf) = (Teams::load(&self.state).map_err(opened)?, Shelf::load(&self.state).map_err(opened)?);
@@ -122,8 +119,7 @@ impl Source {
             shelf.saved(of).into_iter().try_for_each(|saved| take(Piece::Saved(of, saved)))?;
             take(Piece::LastSaved(of, shelf.last(of)))?;
         }
-        workspaces.iter().try_for_each(|workspace| self.workspace(workspace, &mut take))?;
-        Ok(handed)
+        workspaces.iter().try_for_each(|workspace| self.workspace(workspace, take))
     }
 
     fn workspace(&self, workspace: &Workspace, take: &mut Take<'_>) -> Result<(), TransferError> {
