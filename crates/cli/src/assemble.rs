@@ -301,6 +301,25 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fo
     Ok(findings.into_iter().map(found).collect())
 }
 
+/// Reads every file that the cluster of the settings has in its bucket. What that came to; nothing where it has none.
+pub fn examine_bucket(settings: &Settings) -> Result<Option<Vec<Found>>, NotOpened> {
+    let Some(cluster) = &settings.cluster else { return Ok(None) };
+    let failed = |error: anyhow::Error| NotOpened::Failed(error);
+    let options = cluster_options(cluster, settings, LOOKS).map_err(|error| failed(misconfigured(error)))?;
+    let node = Cluster::open(options).map_err(|error| failed(error.into()))?;
+    let Some(examined) = node.examine_history().map_err(|error| failed(error.into()))? else { return Ok(None) };
+    let wrong = |what: String| Found {
+        gravity: Gravity::Fault,
+        what,
+        advice: "look whether the bucket can be reached and keeps what is put there; restore the file from a copy"
+            .to_owned(),
+    };
+    let whole = examined.files - examined.wrong.len() as u64;
+    let what = format!("{whole} files of the history are whole, of {} messages in all", examined.messages);
+    let note = Found { gravity: Gravity::Note, what, advice: String::new() };
+    Ok(Some(examined.wrong.into_iter().map(wrong).chain([note]).collect()))
+}
+
 /// Of the receipts that somebody kept, those that a data directory that nobody uses does not have.
 pub fn receipts_missing<'k>(data_dir: &Path, kept: &[&'k str]) -> Result<Vec<&'k str>, NotOpened> {
     Ok(muster_embedded::receipts_missing(data_dir, kept)?)

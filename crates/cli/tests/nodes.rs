@@ -10,10 +10,14 @@
 mod harness;
 
 use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use harness::cluster;
 use harness::command::run;
+use harness::files::{all_files, flip_bit};
 use harness::home::Home;
+use harness::messages::track;
 use harness::server::{Launch, Server};
 use serde_json::json;
 
@@ -75,6 +79,34 @@ fn another_node_takes_over_when_one_dies() {
     for n in 0..10 {
         second.client().read(&format!("/resources/users/u{n}"));
     }
+}
+
+#[test]
+fn the_doctor_reads_every_file_of_the_bucket() {
+    let home = home();
+    let launch = Launch::new(&home).restless(10);
+    let server = launch.start();
+    let messages: Vec<_> = (0..40).map(|n| track("u", "looked", &format!("m{n}"))).collect();
+    server.client().batch(&messages).unwrap().expect_success();
+    let bucket = cluster::bucket_of(home.path()).expect("a node has started");
+    let files = || all_files(&bucket).into_iter().filter(|file| file.extension().is_some_and(|kind| kind == "parquet"));
+    let until = Instant::now() + Duration::from_secs(60);
+    while files().next().is_none() {
+        assert!(Instant::now() < until, "nothing is filed");
+        sleep(Duration::from_millis(50));
+    }
+    server.stop();
+    let data = home.data_dir();
+    let doctor = || run(home.path(), &["doctor", "--data-dir", data.to_str().unwrap()]);
+    let said = doctor().succeeded();
+    assert!(said.contains("files of the history are whole"), "{said}");
+    // Of all files, as those that count no more are not looked at.
+    for file in files() {
+        flip_bit(&file, 100, 3);
+    }
+    let outcome = doctor();
+    assert_eq!(outcome.status.code(), Some(8), "{}", outcome.said());
+    assert!(outcome.said().contains("does not match its checksum"), "{}", outcome.said());
 }
 
 #[test]

@@ -26,6 +26,7 @@ use crate::{
     fault::Fault,
     follow::Bells,
     lanes::Lanes,
+    mark::{self, Mark},
     options::Options,
     read::lists::settle::Settling,
     registry::Registry,
@@ -39,7 +40,6 @@ use crate::{
         Stream,
         told::{Told, Whom},
     },
-    transfer::{self, Mark},
 };
 
 /// Threads of the engine's own that speak to the stream.
@@ -131,7 +131,7 @@ impl Cluster {
             .map_err(|error| OpenError::Failed(error.to_string()))?;
         let mut connection = Connection::open(&config)?;
         check_version(&mut connection)?;
-        if let Some(mark) = transfer::mark(&mut connection)?.filter(|mark| !opens(Some(*mark))) {
+        if let Some(mark) = mark::of(&mut connection)?.filter(|mark| !opens(Some(*mark))) {
             return Err(OpenError::Moved(mark.says()));
         }
         let lanes = lanes(&mut connection, options.journal.lanes)?;

@@ -52,6 +52,9 @@ mod follow;
 /// Moving everything to another store, and from another one.
 pub mod transfer;
 
+/// What a move has made of a cluster.
+mod mark;
+
 /// The engine.
 mod cluster;
 

@@ -26,6 +26,9 @@ mod merging;
 /// Removing files that count no more.
 mod removal;
 
+/// Looking whether they are what they should be.
+pub mod examine;
+
 /// The thread that does all this.
 pub mod keeper;
 

@@ -25,13 +25,14 @@ use muster_store::{
 };
 use postgres::Row;
 
-use super::{Mark, hold_lanes, put_mark, source_failed, target_failed};
+use super::{hold_lanes, source_failed, target_failed};
 use crate::{
     cluster::{Cluster, Inner, OpenError},
     fault::Fault,
     fold::{census::Census, plan::owners},
     follow::{filed, letters},
     imports,
+    mark::{self, Mark},
     options::Options,
     read::{
         book::{Book, decoded},
@@ -151,7 +152,7 @@ impl Source {
             let says = "keys, members, views or destinations were changed meanwhile; stop all nodes, and try again";
             return Err(TransferError::Busy(says.to_owned()));
         }
-        put_mark(&mut transaction, Some(Mark::Left)).map_err(target_failed)?;
+        mark::put(&mut transaction, Some(Mark::Left)).map_err(target_failed)?;
         transaction.commit().map_err(target_failed)
     }
 }

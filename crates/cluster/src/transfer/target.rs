@@ -6,7 +6,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use super::{Mark, hold_lanes, mark, numbers::Numbers, put_mark, registered, target_failed};
+use super::{hold_lanes, numbers::Numbers, registered, target_failed};
 use crate::{
     archive::{filing, manifest},
     cluster::{Cluster, OpenError},
@@ -22,6 +22,7 @@ use crate::{
     },
     follow::letters,
     imports,
+    mark::{self, Mark},
     options::Options,
     read::book::Book,
     sql::{
@@ -125,7 +126,7 @@ impl Target {
         let mut lanes = Connection::open(&cluster.inner.config).map_err(target_failed)?;
         hold_lanes(&mut lanes, cluster.inner.lanes.count())?;
         let mut connection = Connection::open(&cluster.inner.config).map_err(target_failed)?;
-        let was_cut = mark(&mut connection).map_err(target_failed)? == Some(Mark::Arriving);
+        let was_cut = mark::of(&mut connection).map_err(target_failed)? == Some(Mark::Arriving);
         let workspaces = cluster.inner.registry.held().workspaces.len();
         if workspaces > 0 && !was_cut {
             let says = format!("the cluster holds {workspaces} workspaces already; give one that holds none");
@@ -209,7 +210,7 @@ impl Target {
 
     /// The cluster is one as any other from now on.
     pub fn open_up(mut self) -> Result<(), TransferError> {
-        self.change(None, |transaction| put_mark(transaction, None))
+        self.change(None, |transaction| mark::put(transaction, None))
     }
 
     fn change<T>(
@@ -452,7 +453,7 @@ fn empty(cluster: &Cluster, connection: &mut Connection) -> Result<(), Fault> {
     let workspaces: Vec<WorkspaceId> =
         cluster.inner.registry.held().workspaces.iter().map(|workspace| workspace.id).collect();
     let mut transaction = connection.begin(Mode::Write, None)?;
-    put_mark(&mut transaction, Some(Mark::Arriving))?;
+    mark::put(&mut transaction, Some(Mark::Arriving))?;
     for workspace in workspaces {
         transaction.enter(workspace)?;
         // What lies in the bucket is removed as files are that count no more.
