@@ -13,8 +13,10 @@ pub struct Numbers {
     pub parts: Vec<Receipt>,
     /// How many messages there are in each part so far; of none before the first number is given.
     given: Vec<i64>,
-    /// What followers have not had, by the order in which they get it.
-    pub pending: FxHashMap<Receipt, i64>,
+    /// What followers have not had, by the order in which they get it, and how much that is: a message that was taken back and came
+    /// again with its time of receipt is counted each time.
+    pending: FxHashMap<Receipt, i64>,
+    pended: i64,
 }
 
 impl Numbers {
@@ -25,6 +27,17 @@ impl Numbers {
             self.parts.dedup();
             self.given = vec![0; self.parts.len() + 1];
         }
+    }
+
+    /// Followers get this one next, of what they have not had.
+    pub fn pend(&mut self, receipt: Receipt) {
+        self.pending.insert(receipt, self.pended);
+        self.pended += 1;
+    }
+
+    /// Whether there is anything that they have not had.
+    pub fn has_pending(&self) -> bool {
+        self.pended > 0
     }
 
     /// The last number before a part, in which all is received after an instant.
@@ -75,7 +88,7 @@ mod tests {
     #[test]
     fn what_a_follower_has_not_had_is_numbered_after_what_it_has_had() {
         let mut numbers = Numbers { parts: vec![receipt(7), receipt(4), receipt(7)], ..Numbers::default() };
-        numbers.pending = [(receipt(3), 1), (receipt(20), 0)].into_iter().collect();
+        [20, 3].into_iter().for_each(|at| numbers.pend(receipt(at)));
         let given = [1, 4, 5, 8, 3, 20, 7].map(|at| numbers.of(receipt(at)));
         let (history, pending) = given.split_at(4);
         assert!(history.iter().all(|(_, pending)| !pending));
@@ -85,5 +98,10 @@ mod tests {
         assert!(given[0].0 <= before(4) && given[1].0 <= before(4) && given[2].0 > before(4));
         assert!(given[2].0 <= before(7) && given[6].0 <= before(7) && given[3].0 > before(7));
         assert!(before(7) < numbers.last() && numbers.last() < numbers.before_pending());
+        // One that comes twice has its last place, and those after it keep theirs.
+        let mut twice = Numbers::default();
+        [1, 2, 1, 3].into_iter().for_each(|at| twice.pend(receipt(at)));
+        let places = [1, 2, 3].map(|at| twice.of(receipt(at)).0 - twice.before_pending());
+        assert_eq!((places, twice.has_pending()), ([3, 2, 4], true));
     }
 }

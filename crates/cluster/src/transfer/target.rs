@@ -171,9 +171,7 @@ impl Target {
             Piece::Letter(of, follower, letter) => self.letter(of, follower, letter),
             Piece::Pending(of, message) => {
                 let head = record::peek(&message).map_err(|_| unreadable())?;
-                let pending = &mut self.enter(of)?.numbers.pending;
-                let place = pending.len() as i64;
-                pending.entry((head.received_at, head.identity)).or_insert(place);
+                self.enter(of)?.numbers.pend((head.received_at, head.identity));
                 Ok(())
             }
             Piece::Deletion(of, deletion) => self.deletion(of, &deletion),
@@ -398,7 +396,7 @@ impl Target {
         let filed = self.cluster.inner.archive.is_there();
         let Some(mut of) = self.of.take() else { return Ok(()) };
         of.numbers.begin();
-        let pending = !of.numbers.pending.is_empty() || of.census.arrived > of.numbers.before_pending();
+        let pending = of.numbers.has_pending();
         if filed {
             of.census.filed = of.numbers.last();
         }
