@@ -9,8 +9,9 @@ use muster_embedded::{Apart, Embedded, Layout, OpenError, Options, Recovery, Sev
 use muster_store::{
     Store,
     clock::{Clock, SystemClock},
+    error::ReadError,
     status::Status,
-    transfer::{Handed, TransferError},
+    transfer::{Handed, Piece, TransferError},
 };
 
 use crate::{
@@ -30,6 +31,8 @@ pub struct Opened {
     pub recovery: String,
     /// Whether something was dropped that an earlier stop left unfinished.
     pub dropped: bool,
+    /// The same store, where it is a node of a cluster.
+    node: Option<Arc<Cluster>>,
     /// What was opened, where that is not the data directory itself. Goes last.
     _apart: Option<Apart>,
 }
@@ -37,7 +40,7 @@ pub struct Opened {
 impl Opened {
     fn new(store: Embedded, recovery: &Recovery, apart: Option<Apart>) -> Opened {
         let dropped = recovery.cut.is_some() || !recovery.removed_files.is_empty();
-        Opened { store: Arc::new(store), recovery: recovery.to_string(), dropped, _apart: apart }
+        Opened { store: Arc::new(store), recovery: recovery.to_string(), dropped, node: None, _apart: apart }
     }
 }
 
@@ -129,9 +132,9 @@ fn embedded(options: Options) -> Result<Opened, NotOpened> {
 fn clustered(cluster: &cluster::Cluster, settings: &Settings, roles: Roles) -> Result<Opened, NotOpened> {
     let failed = |error: anyhow::Error| NotOpened::Failed(error);
     let options = cluster_options(cluster, settings, roles).map_err(|error| failed(misconfigured(error)))?;
-    let store = Cluster::open(options).map_err(|error| failed(anyhow::Error::new(error)))?;
-    let recovery = "joined the cluster".to_owned();
-    Ok(Opened { store: Arc::new(store), recovery, dropped: false, _apart: None })
+    let node = Arc::new(Cluster::open(options).map_err(|error| failed(anyhow::Error::new(error)))?);
+    let (store, recovery) = (Arc::clone(&node) as Arc<dyn Store>, "joined the cluster".to_owned());
+    Ok(Opened { store, recovery, dropped: false, node: Some(node), _apart: None })
 }
 
 /// Why a move came to nothing.
@@ -172,20 +175,17 @@ pub fn move_from(
     })?;
     let runtime = tokio::runtime::Runtime::new().map_err(|error| failed(error.into()))?;
     runtime.block_on(engine.checkpoint());
+    let mut handed = Handed::default();
     let moved = engine.everything().and_then(|source| {
         target.make_room()?;
-        source.each(&mut |piece| {
-            target.take(piece)?;
-            progress(target.handed());
-            Ok(())
-        })?;
-        target.finish()
+        source.each(&mut counted(&mut handed, progress, |piece| target.take(piece)))?;
+        target.finish()?;
+        // Said while nobody else can have the directory. Cut behind it, both say that the move is to be made again.
+        engine.leave()
     });
     let closed = runtime.block_on(engine.close());
-    let handed = moved?;
+    moved?;
     closed.map_err(|error| failed(error.into()))?;
-    // Cut in between, both say that the move is to be made again.
-    engine.leave()?;
     target.open_up()?;
     Ok(handed)
 }
@@ -198,16 +198,28 @@ pub fn move_into(
 ) -> Result<Handed, NotMoved> {
     let from = cluster_options(cluster, settings, Roles::ALL);
     let from = from.map_err(|error| NotMoved::Failed(misconfigured(error)))?;
-    let mut target = muster_embedded::transfer::target::Target::begin(directory)?;
     let mut source = muster_cluster::transfer::source::Source::open(from)?;
-    source.each(&mut |piece| {
-        target.take(piece)?;
-        progress(target.handed());
-        Ok(())
-    })?;
+    let mut target = muster_embedded::transfer::target::Target::begin(directory)?;
+    let mut handed = Handed::default();
+    source.each(&mut counted(&mut handed, progress, |piece| target.take(piece)))?;
     // Cut in between, the cluster can be moved again.
     source.leave()?;
-    Ok(target.finish()?)
+    target.finish()?;
+    Ok(handed)
+}
+
+/// Counts what passes on its way to whoever takes it over.
+fn counted<'c>(
+    handed: &'c mut Handed,
+    progress: &'c dyn Fn(&Handed),
+    mut take: impl FnMut(Piece) -> Result<(), TransferError> + 'c,
+) -> impl FnMut(Piece) -> Result<(), TransferError> + 'c {
+    move |piece| {
+        handed.count(&piece);
+        take(piece)?;
+        progress(handed);
+        Ok(())
+    }
 }
 
 /// Makes the tables of a cluster or brings them to the version of this program; what that came to.
@@ -301,13 +313,10 @@ pub fn examine(data_dir: &Path, progress: &mut dyn FnMut(&str)) -> Result<Vec<Fo
     Ok(findings.into_iter().map(found).collect())
 }
 
-/// Reads every file that the cluster of the settings has in its bucket. What that came to; nothing where it has none.
-pub fn examine_bucket(settings: &Settings) -> Result<Option<Vec<Found>>, NotOpened> {
-    let Some(cluster) = &settings.cluster else { return Ok(None) };
-    let failed = |error: anyhow::Error| NotOpened::Failed(error);
-    let options = cluster_options(cluster, settings, LOOKS).map_err(|error| failed(misconfigured(error)))?;
-    let node = Cluster::open(options).map_err(|error| failed(error.into()))?;
-    let Some(examined) = node.examine_history().map_err(|error| failed(error.into()))? else { return Ok(None) };
+/// Reads every file that a cluster has in its bucket. What that came to; nothing where it has none.
+pub fn examine_bucket(opened: &Opened) -> Result<Vec<Found>, ReadError> {
+    let examined = opened.node.as_ref().map(|node| node.examine_history()).transpose()?.flatten();
+    let Some(examined) = examined else { return Ok(Vec::new()) };
     let wrong = |what: String| Found {
         gravity: Gravity::Fault,
         what,
@@ -317,7 +326,7 @@ pub fn examine_bucket(settings: &Settings) -> Result<Option<Vec<Found>>, NotOpen
     let whole = examined.files - examined.wrong.len() as u64;
     let what = format!("{whole} files of the history are whole, of {} messages in all", examined.messages);
     let note = Found { gravity: Gravity::Note, what, advice: String::new() };
-    Ok(Some(examined.wrong.into_iter().map(wrong).chain([note]).collect()))
+    Ok(examined.wrong.into_iter().map(wrong).chain([note]).collect())
 }
 
 /// Of the receipts that somebody kept, those that a data directory that nobody uses does not have.

@@ -1,4 +1,4 @@
-//! What a move has made of a cluster, which every node looks for before it starts.
+//! What a move has made of a cluster, which every node looks for before it starts. Never changes anything else.
 
 use crate::{
     fault::Fault,

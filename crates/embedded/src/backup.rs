@@ -124,6 +124,11 @@ fn check_place(layout: &Layout, into: &Path) -> Result<(), AdminError> {
             "a backup cannot lie within the data directory; give another place".to_owned(),
         ));
     }
+    check_empty(into)
+}
+
+/// Makes sure that a directory that is to be made is not there, or empty.
+pub fn check_empty(into: &Path) -> Result<(), AdminError> {
     let taken = fs::read_dir(into).map(|mut entries| entries.next().is_some());
     match taken {
         Ok(false) => Ok(()),

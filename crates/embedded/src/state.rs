@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc};
 
 use fjall::{
     AbstractTree, Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Readable, SeqNo, Snapshot,
-    compaction::Leveled,
+    UserValue, compaction::Leveled,
 };
 
 use muster_history::disk;
@@ -172,14 +172,12 @@ impl State {
 
     /// The number of the last journal frame whose effects are in here.
     pub fn position(&self) -> Result<u64, OpenError> {
-        self.number("position")?.ok_or_else(|| OpenError::damaged("the state store has no journal position"))
+        self.number("position")?.ok_or_else(no_position)
     }
 
     /// The same as of a snapshot.
     pub fn position_in(&self, snapshot: &Snapshot) -> Result<u64, OpenError> {
-        let value = snapshot.get(&self.meta, "position")?;
-        let bytes = value.as_deref().and_then(|value| value.try_into().ok());
-        bytes.map(u64::from_be_bytes).ok_or_else(|| OpenError::damaged("the state store has no journal position"))
+        number("position", snapshot.get(&self.meta, "position")?)?.ok_or_else(no_position)
     }
 
     /// Adds the journal position to a commit.
@@ -222,10 +220,18 @@ impl State {
     }
 
     fn number(&self, name: &str) -> Result<Option<u64>, OpenError> {
-        let Some(value) = self.meta.get(name)? else { return Ok(None) };
-        let bytes = value.as_ref().try_into().map_err(|_| OpenError::damaged(format!("the state store's {name}")))?;
-        Ok(Some(u64::from_be_bytes(bytes)))
+        number(name, self.meta.get(name)?)
     }
+}
+
+fn number(name: &str, value: Option<UserValue>) -> Result<Option<u64>, OpenError> {
+    let Some(value) = value else { return Ok(None) };
+    let bytes = value.as_ref().try_into().map_err(|_| OpenError::damaged(format!("the state store's {name}")))?;
+    Ok(Some(u64::from_be_bytes(bytes)))
+}
+
+fn no_position() -> OpenError {
+    OpenError::damaged("the state store has no journal position")
 }
 
 /// Removes a store whose creation was cut short: without its version the database neither opens nor creates it. The

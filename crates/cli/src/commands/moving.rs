@@ -1,4 +1,5 @@
 //! `muster move`: everything that a data directory holds, into the cluster of the settings; or back, into a new directory.
+//! Names no engine, and never says that something was moved before it is.
 
 use std::{
     cell::Cell,

@@ -1,4 +1,4 @@
-//! Looking at the files that count: each lies in the bucket, and holds what was written.
+//! Looking at the files that count: each lies in the bucket, and holds what was written. Changes nothing.
 
 use std::sync::Arc;
 

@@ -304,22 +304,25 @@ pub fn keep_identities(
         let Message { identity, content, received_at, .. } = kept.message;
         Owned { identity, content, received_at, owners: kept.owners }
     };
-    insert_identities(transaction, workspace, &kept.map(owned).collect::<Vec<Owned>>())
+    insert_identities(transaction, workspace, kept.map(owned))
 }
 
 /// Keeps what the duplicate check is to remember of messages that it knows nothing of.
 pub fn insert_identities(
     transaction: &mut Transaction<'_>,
     workspace: WorkspaceId,
-    kept: &[Owned],
+    kept: impl Iterator<Item = Owned>,
 ) -> Result<(), Fault> {
-    if kept.is_empty() {
+    let (mut ids, mut contents, mut received, mut owners) = (vec![], vec![], vec![], vec![]);
+    for owned in kept {
+        ids.push(Id::from(owned.identity));
+        contents.push(owned.content as i64);
+        received.push(At(owned.received_at));
+        owners.push(number(owned.owners));
+    }
+    if ids.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Id> = kept.iter().map(|owned| Id::from(owned.identity)).collect();
-    let contents: Vec<i64> = kept.iter().map(|owned| owned.content as i64).collect();
-    let received: Vec<At> = kept.iter().map(|owned| At(owned.received_at)).collect();
-    let owners: Vec<Option<i64>> = kept.iter().map(|owned| number(owned.owners)).collect();
     transaction.execute(KEEP_IDENTITIES, &[&(workspace.0 as i32), &ids, &contents, &received, &owners])?;
     Ok(())
 }

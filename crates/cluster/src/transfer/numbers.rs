@@ -1,4 +1,4 @@
-//! Which number of arrival a message gets that is taken over.
+//! Which number of arrival a message gets that is taken over. Knows nothing of where it lies then.
 
 use muster_store::transfer::Receipt;
 use rustc_hash::FxHashMap;

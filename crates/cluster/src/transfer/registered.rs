@@ -1,4 +1,5 @@
 //! What every node holds in memory, as it is taken over: workspaces, keys, members and saved views.
+//! Never changes what is there.
 
 use muster_store::transfer::Piece;
 

@@ -1,4 +1,4 @@
-//! Handing everything out, as one transaction sees it.
+//! Handing everything out, as one transaction sees it. Changes nothing but the cluster's last word, and what was accepted before.
 
 use std::{
     cell::RefCell,

@@ -40,7 +40,7 @@ use muster_store::{
     import::{Import, Owned},
     record,
     refused::Refused,
-    transfer::{About, Handed, Piece, Place, TransferError},
+    transfer::{About, Piece, Place, TransferError},
 };
 
 /// Records, with what was said of them, that are written together; and anything else that is small.
@@ -70,7 +70,6 @@ pub struct Target {
     was_cut: bool,
     of: Option<Workspace>,
     follower_max: u64,
-    handed: Handed,
 }
 
 /// What was taken of one workspace and is not written yet.
@@ -132,8 +131,7 @@ impl Target {
             let says = format!("the cluster holds {workspaces} workspaces already; give one that holds none");
             return Err(TransferError::Taken(says));
         }
-        let (of, follower_max, handed) = (None, 0, Handed::default());
-        Ok(Target { cluster, _lanes: lanes, connection, was_cut, of, follower_max, handed })
+        Ok(Target { cluster, _lanes: lanes, connection, was_cut, of: None, follower_max: 0 })
     }
 
     /// Whether an earlier attempt was cut, perhaps after its source had been left.
@@ -146,14 +144,8 @@ impl Target {
         empty(&self.cluster, &mut self.connection).map_err(target_failed)
     }
 
-    /// How much was taken over so far.
-    pub fn handed(&self) -> &Handed {
-        &self.handed
-    }
-
     /// Takes a piece over.
     pub fn take(&mut self, piece: Piece) -> Result<(), TransferError> {
-        self.handed.count(&piece);
         match piece {
             Piece::Workspace(_) | Piece::Key(..) | Piece::Member(..) | Piece::Saved(..) | Piece::LastSaved(..) => {
                 self.registered(&piece)
@@ -191,7 +183,7 @@ impl Target {
     }
 
     /// Writes what is left. No node starts yet.
-    pub fn finish(&mut self) -> Result<Handed, TransferError> {
+    pub fn finish(&mut self) -> Result<(), TransferError> {
         self.end_workspace()?;
         let last = self.follower_max as i64;
         self.change(None, |transaction| {
@@ -202,8 +194,7 @@ impl Target {
             Ok(())
         })?;
         // Plans are made by what PostgreSQL knows of its tables, which it finds out by itself only later.
-        self.change(None, |transaction| transaction.run("analyze"))?;
-        Ok(self.handed)
+        self.change(None, |transaction| transaction.run("analyze"))
     }
 
     /// The cluster is one as any other from now on.
@@ -339,7 +330,7 @@ impl Target {
             write::write(sheet, &mut of.census)?;
             let mut transaction = transaction.into_inner();
             insert_stated(&mut transaction, workspace, std::mem::take(&mut of.stated).into_iter())?;
-            insert_identities(&mut transaction, workspace, &std::mem::take(&mut of.identities))?;
+            insert_identities(&mut transaction, workspace, std::mem::take(&mut of.identities).into_iter())?;
             std::mem::take(&mut of.refused).write(&mut transaction, workspace)?;
             of.refused_count = 0;
             transaction.commit()

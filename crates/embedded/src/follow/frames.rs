@@ -32,10 +32,14 @@ pub struct Spot {
 /// The files of frames in a directory, by the number of their first frame.
 pub fn files(dir: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let paths = disk::files_below(dir)?.into_iter().filter(|path| disk::has_extension(path, "log"));
-    let first = |path: &PathBuf| path.file_stem()?.to_str()?.parse().ok();
     let mut files: Vec<(u64, PathBuf)> = paths.filter_map(|path| Some((first(&path)?, path))).collect();
     files.sort();
     Ok(files)
+}
+
+/// The number of a file's first frame, by which it is named.
+pub fn first(path: &Path) -> Option<u64> {
+    path.file_stem()?.to_str()?.parse().ok()
 }
 
 /// A file being read.

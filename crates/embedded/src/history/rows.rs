@@ -8,10 +8,10 @@ use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use muster_history::{
     columns::{BATCH_ROWS, Columns},
+    filed::link_at,
     schema::Layout,
 };
 use muster_model::{
-    association::Answer,
     id::{RecordId, WorkspaceId},
     kind::RecordKind,
     time::Micros,
@@ -160,12 +160,7 @@ impl<'a> Filing<'a> {
 
     fn account_at(&mut self, user: SlotNumber, at: Micros) -> u32 {
         let overlay = self.overlay;
-        let Some(user) = overlay.profiles.at(user).profile.as_user() else { return 0 };
-        let known = match user.accounts.at(at) {
-            Answer::Known(known) => known,
-            Answer::NeedsStatements => user.accounts.current(),
-        };
-        let link = known.and_then(|id| user.accounts.links().iter().find(|link| link.parent == id));
+        let link = link_at(&overlay.profiles.at(user).profile, at);
         link.map_or(0, |link| self.number(link.parent, &link.external_id))
     }
 

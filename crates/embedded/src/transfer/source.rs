@@ -1,4 +1,4 @@
-//! Handing everything out, as of one moment.
+//! Handing everything out, as of one moment. Changes nothing but the directory's last word.
 
 use std::path::{Path, PathBuf};
 
@@ -31,7 +31,7 @@ use crate::{
     error::{damaged, state_failed},
     follow::{
         following::entries,
-        frames::FrameFile,
+        frames::{FrameFile, first},
         letters,
         place::{self, Past},
     },
@@ -50,6 +50,8 @@ use crate::{
 pub struct Source {
     state: State,
     moment: Moment,
+    /// The files of frames up to the moment, in order, each with the number of its first.
+    frames: Vec<(u64, PathBuf)>,
     /// The number of the last frame of the journal that is in here.
     position: u64,
     staging: PathBuf,
@@ -78,7 +80,10 @@ impl Embedded {
         let moment = backup::choose_moment(&self.views, self.layout(), &staging);
         let moment = moment.map_err(|fault| TransferError::Source(fault.0))?;
         let position = state.position_in(&moment.snapshot).map_err(|error| TransferError::Source(error.to_string()))?;
-        Ok(Source { state, moment, position, staging, _one_at_a_time })
+        let files = moment.forward.iter().chain(&moment.journal);
+        let mut frames: Vec<(u64, PathBuf)> = files.filter_map(|path| Some((first(path)?, path.clone()))).collect();
+        frames.sort_unstable();
+        Ok(Source { state, moment, frames, position, staging, _one_at_a_time })
     }
 
     /// What the directory holds is used elsewhere from now on: no engine opens it any more.
@@ -193,7 +198,7 @@ impl Source {
         if followers.is_empty() {
             return Ok(());
         }
-        let begins = self.frames()?.first().map_or(self.position + 1, |(first, _)| *first);
+        let begins = self.frames.first().map_or(self.position + 1, |(first, _)| *first);
         for (follower, place) in &mut followers {
             let known = places.iter().find(|(id, _)| *id == follower.id);
             *place = known.ok_or(Malformed).map_err(unreadable)?.1;
@@ -217,22 +222,10 @@ impl Source {
         self.pending(of, first, &mut |_, bytes| take(Piece::Pending(of, bytes.to_vec())))
     }
 
-    /// The files of frames up to the moment, in order.
-    fn frames(&self) -> Result<Vec<(u64, &Path)>, TransferError> {
-        let mut files = Vec::new();
-        for path in self.moment.forward.iter().chain(&self.moment.journal) {
-            let file = FrameFile::open(path).map_err(|error| frame_failed(&error))?;
-            files.push((file.sequence(), path.as_path()));
-        }
-        files.sort_unstable();
-        Ok(files)
-    }
-
     /// The messages of a workspace in frames from one on, up to the moment.
     fn pending(&self, of: WorkspaceId, first: u64, visit: &mut Visit<'_>) -> Result<(), TransferError> {
-        let files = self.frames()?;
-        let ends = files.iter().skip(1).map(|(next, _)| *next).chain([u64::MAX]);
-        for ((_, path), end) in files.iter().zip(ends) {
+        let ends = self.frames.iter().skip(1).map(|(next, _)| *next).chain([u64::MAX]);
+        for ((_, path), end) in self.frames.iter().zip(ends) {
             if end <= first {
                 continue;
             }

@@ -1,8 +1,7 @@
-//! Taking everything over, into a new directory.
+//! Taking everything over, into a new directory. Never touches one that holds anything.
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +14,7 @@ use muster_store::{
     credentials::Workspace,
     follow::Follower,
     record,
-    transfer::{Handed, Piece, Place, TransferError},
+    transfer::{Piece, Place, TransferError},
 };
 
 use crate::{
@@ -64,7 +63,6 @@ pub struct Target {
     rows: Rows,
     /// When the last message of each workspace was received.
     received: BTreeMap<WorkspaceId, Micros>,
-    handed: Handed,
 }
 
 /// Messages for followers, as frames of the journal.
@@ -97,16 +95,10 @@ fn log_failed(error: LogError) -> TransferError {
 impl Target {
     /// Begins a directory, which must not be there, or empty. What an earlier attempt left beside it is removed.
     pub fn begin(into: &Path) -> Result<Target, TransferError> {
-        let says = |what: &str| TransferError::Taken(format!("{} {what}", into.display()));
         if into.file_name().is_none() {
-            return Err(says("is no name for a directory"));
+            return Err(TransferError::Taken(format!("{} is no name for a directory", into.display())));
         }
-        match fs::read_dir(into).map(|mut entries| entries.next().is_none()) {
-            Ok(true) => {}
-            Ok(false) => return Err(says("is not empty; give a new directory")),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(says(&format!("cannot be used: {error}"))),
-        }
+        backup::check_empty(into).map_err(|error| TransferError::Taken(error.to_string()))?;
         let unfinished = backup::with_suffix(into, backup::UNFINISHED);
         backup::remove_tree(&unfinished).map_err(failed)?;
         let layout = Layout::new(&unfinished);
@@ -129,18 +121,11 @@ impl Target {
             pending: Pending { log, frames: BTreeMap::new(), waiting: Vec::new(), bytes: 0, of: none },
             rows: Rows { of: none, waiting: Vec::new(), bytes: 0, next_file: 1 },
             received: BTreeMap::new(),
-            handed: Handed::default(),
         })
-    }
-
-    /// How much was taken over so far.
-    pub fn handed(&self) -> &Handed {
-        &self.handed
     }
 
     /// Takes a piece over.
     pub fn take(&mut self, piece: Piece) -> Result<(), TransferError> {
-        self.handed.count(&piece);
         match piece {
             Piece::Workspace(_) | Piece::Key(..) | Piece::Member(..) | Piece::Saved(..) | Piece::LastSaved(..) => {
                 self.registered(piece)
@@ -304,7 +289,7 @@ impl Target {
     }
 
     /// Ends the directory and gives it its name.
-    pub fn finish(mut self) -> Result<Handed, TransferError> {
+    pub fn finish(mut self) -> Result<(), TransferError> {
         self.file()?;
         self.pending.frame()?;
         let last = self.pending.log.last_sequence();
@@ -323,15 +308,14 @@ impl Target {
         OnDisk::none().put(&self.tally, &mut self.batch, &self.state, position);
         self.write()?;
         self.state.database.persist(PersistMode::SyncAll).map_err(|error| failed(state_failed(&error)))?;
-        let Target { into, layout, state, batch, pending, handed, .. } = self;
+        let Target { into, layout, state, batch, pending, .. } = self;
         drop((batch, pending, state));
         if last == 0 {
             backup::remove_tree(&layout.forward).and_then(|()| disk::make_dir(&layout.forward)).map_err(failed)?;
         }
         drop(Log::start(&layout.journal, Vec::new(), position + 1).map_err(failed)?);
         backup::sync_tree(&layout.root).map_err(failed)?;
-        backup::finish(&layout.root, &into).map_err(|fault| failed(fault.0))?;
-        Ok(handed)
+        backup::finish(&layout.root, &into).map_err(|fault| failed(fault.0))
     }
 }
 

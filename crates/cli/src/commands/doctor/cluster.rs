@@ -32,13 +32,12 @@ pub fn examine(settings: &Settings) -> anyhow::Result<Examined> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut examined = runtime.block_on(look(&opened));
-    match assemble::examine_bucket(settings) {
-        Ok(found) => examined.findings.extend(found.into_iter().flatten().map(Finding::from)),
-        Err(NotOpened::Failed(error)) => {
-            let what = format!("the history in the bucket: {error:#}");
+    match assemble::examine_bucket(&opened) {
+        Ok(found) => examined.findings.extend(found.into_iter().map(Finding::from)),
+        Err(error) => {
+            let what = format!("the history in the bucket: {error}");
             examined.findings.push(Finding::fault(what, "try again when all of it can be reached"));
         }
-        Err(error) => return Err(error.into_error(&settings.place.data_dir)),
     }
     Ok(examined)
 }
