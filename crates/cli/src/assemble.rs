@@ -91,7 +91,7 @@ const LOOKS: Roles = Roles { intake: false, apply: false, console: true };
 /// On a cluster this is one more node, which folds in what no other does.
 pub fn open(settings: &Settings) -> Result<Opened, NotOpened> {
     if let Some(cluster) = &settings.cluster {
-        return clustered(cluster, settings, Roles::ALL);
+        return clustered(cluster, settings, Roles::ALL, false);
     }
     embedded(options(&settings.engine, &settings.place.data_dir))
 }
@@ -99,7 +99,7 @@ pub fn open(settings: &Settings) -> Result<Opened, NotOpened> {
 /// The same for a server, which makes itself ready for what many will ask.
 pub fn open_to_serve(settings: &Settings) -> Result<Opened, NotOpened> {
     if let Some(cluster) = &settings.cluster {
-        return clustered(cluster, settings, settings.roles);
+        return clustered(cluster, settings, settings.roles, true);
     }
     embedded(Options { reads_ahead: true, ..options(&settings.engine, &settings.place.data_dir) })
 }
@@ -108,7 +108,7 @@ pub fn open_to_serve(settings: &Settings) -> Result<Opened, NotOpened> {
 /// folded in before it is read, here as by any of its nodes.
 pub fn open_to_read(settings: &Settings) -> Result<Opened, NotOpened> {
     if let Some(cluster) = &settings.cluster {
-        return clustered(cluster, settings, Roles::ALL);
+        return clustered(cluster, settings, Roles::ALL, false);
     }
     let options = options(&settings.engine, &settings.place.data_dir);
     let (store, recovery, apart) = Apart::open(options, SystemClock.now())?;
@@ -118,7 +118,7 @@ pub fn open_to_read(settings: &Settings) -> Result<Opened, NotOpened> {
 /// Opens the cluster of the settings as a node that only looks.
 pub fn open_to_look(settings: &Settings) -> Result<Opened, NotOpened> {
     match &settings.cluster {
-        Some(cluster) => clustered(cluster, settings, LOOKS),
+        Some(cluster) => clustered(cluster, settings, LOOKS, false),
         None => open_to_read(settings),
     }
 }
@@ -128,10 +128,16 @@ fn embedded(options: Options) -> Result<Opened, NotOpened> {
     Ok(Opened::new(store, &recovery, None))
 }
 
-/// Opens a node of a cluster.
-fn clustered(cluster: &cluster::Cluster, settings: &Settings, roles: Roles) -> Result<Opened, NotOpened> {
+/// Opens a node of a cluster, which others ask or which ends with a command.
+fn clustered(
+    cluster: &cluster::Cluster,
+    settings: &Settings,
+    roles: Roles,
+    serves: bool,
+) -> Result<Opened, NotOpened> {
     let failed = |error: anyhow::Error| NotOpened::Failed(error);
     let options = cluster_options(cluster, settings, roles).map_err(|error| failed(misconfigured(error)))?;
+    let options = muster_cluster::Options { serves, ..options };
     let node = Arc::new(Cluster::open(options).map_err(|error| failed(anyhow::Error::new(error)))?);
     let (store, recovery) = (Arc::clone(&node) as Arc<dyn Store>, "joined the cluster".to_owned());
     Ok(Opened { store, recovery, dropped: false, node: Some(node), _apart: None })

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -30,6 +30,7 @@ use crate::{
     options::Options,
     read::lists::settle::Settling,
     registry::Registry,
+    roster,
     sql::{
         connection::{Connection, Mode, Transaction},
         migrate::{self, Standing},
@@ -150,7 +151,8 @@ impl Cluster {
             drop(elsewhere(&tells, told));
         });
         let archive = Archive::open(&options, &handle, &mut connection)?;
-        let registry = Arc::new(Registry::load(&mut connection, changed)?);
+        let node = rand::random();
+        let registry = Arc::new(Registry::load(&mut connection, node, changed)?);
         let failed = |error: std::io::Error| OpenError::Failed(error.to_string());
         let pool = Pool::start(Arc::clone(&config), &options).map_err(failed)?;
         let inner = Arc::new(Inner {
@@ -165,7 +167,7 @@ impl Cluster {
             moments: Arc::default(),
             settling: Mutex::default(),
             bells: Bells::default(),
-            node: rand::random(),
+            node,
             lanes: Lanes::new(lanes),
             handle: handle.clone(),
             options,
@@ -174,12 +176,11 @@ impl Cluster {
             registry,
             stream,
         });
-        let node = inner.node;
         let listener = inner.stream.clone();
         let heard = elsewhere(&handle, async move { listener.listen(node).await })??;
         handle.spawn(listen(Arc::downgrade(&inner), heard));
         handle.spawn(look_again(Arc::downgrade(&inner)));
-        inner.refresh(&mut connection)?;
+        inner.take_in(&mut connection)?;
         if inner.options.applies {
             *inner.appliers.lock() = Some(Appliers::start(&inner).map_err(failed)?);
             if inner.archive.is_there() {
@@ -192,7 +193,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.inner.closing.store(true, std::sync::atomic::Ordering::Release);
+        self.inner.closing.store(true, Ordering::Release);
         // Threads that fold in finish their transaction or lose it; either is what a crash does.
         let appliers = self.inner.appliers.lock().take();
         if let Some(appliers) = appliers {
@@ -288,6 +289,20 @@ impl Inner {
         self.pool.ask(move |connection| inner.refresh(connection)).await
     }
 
+    /// Takes in all that other nodes may have changed, and says so.
+    pub async fn look_at_all(self: &Arc<Self>) -> Result<(), Fault> {
+        let inner = Arc::clone(self);
+        self.pool.ask(move |connection| inner.take_in(connection)).await
+    }
+
+    fn take_in(&self, connection: &mut Connection) -> Result<(), Fault> {
+        self.refresh(connection)?;
+        if self.options.serves && !self.closing.load(Ordering::Acquire) {
+            roster::say(connection, self.node, self.registry.held().version)?;
+        }
+        Ok(())
+    }
+
     /// Takes in all that other nodes may have changed.
     pub fn refresh(&self, connection: &mut Connection) -> Result<(), Fault> {
         // Whatever is known before a transaction begins it sees as well, unless PostgreSQL has gone back.
@@ -378,7 +393,7 @@ async fn listen(inner: std::sync::Weak<Inner>, mut heard: futures_util::stream::
             Ok(Told::Woken { follower }) => inner.bells.ring_if_there(FollowerId(follower)),
             Ok(Told::Receipt { request, receipt }) => inner.waiters.answer(request, receipt),
             Ok(Told::Registry) => {
-                if let Err(fault) = inner.look_at_lanes().await {
+                if let Err(fault) = inner.look_at_all().await {
                     debug!(error = %fault, "what another node changed could not be read; it is looked for again");
                 }
             }
@@ -393,7 +408,7 @@ async fn look_again(inner: std::sync::Weak<Inner>) {
     loop {
         tokio::time::sleep(LOOK_AGAIN).await;
         let Some(inner) = inner.upgrade() else { return };
-        let looked = inner.look_at_lanes().await;
+        let looked = inner.look_at_all().await;
         if let (Err(fault), true) = (&looked, reachable) {
             warn!(error = %fault, "PostgreSQL cannot be read; this is tried again");
         }

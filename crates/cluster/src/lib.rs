@@ -40,6 +40,9 @@ mod imports;
 /// What every node holds in memory.
 mod registry;
 
+/// Which nodes serve.
+mod roster;
+
 /// The history in a bucket.
 mod archive;
 

@@ -33,6 +33,8 @@ pub struct Options {
     pub takes: bool,
     /// Whether this node folds in what the stream holds.
     pub applies: bool,
+    /// Whether this node answers others, who are to find what any other node has changed.
+    pub serves: bool,
     /// Appends that may be on their way at once, and their bytes.
     pub queue_batches_max: usize,
     pub queue_bytes_max: usize,
@@ -96,6 +98,7 @@ impl Options {
             directory: std::env::temp_dir().join("muster-history-parts"),
             takes: true,
             applies: true,
+            serves: false,
             queue_batches_max: 4_096,
             queue_bytes_max: 256 << 20,
             group_batches_max: 500,

@@ -23,12 +23,14 @@ use crate::{
     cluster::{Cluster, Inner},
     fault::Fault,
     fold::{census::Census, plan::Counts},
+    roster,
     sql::connection::Transaction,
 };
 
 /// Longest wait for what is on its way when the engine closes.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 const CLOSE_LOOK: Duration = Duration::from_millis(5);
+const STRUCK_WITHIN: Duration = Duration::from_secs(1);
 
 /// What is counted, and what is known of workspaces.
 #[derive(Default)]
@@ -183,5 +185,11 @@ pub async fn end(inner: &Arc<Inner>) {
         };
         // A panic in there has been told.
         let _ = tokio::task::spawn_blocking(stop).await;
+        if inner.options.serves {
+            let node = inner.node;
+            let struck = inner.pool.ask(move |connection| roster::strike(connection, node));
+            // Without a word it counts as gone a little later.
+            let _ = tokio::time::timeout(STRUCK_WITHIN, struck).await;
+        }
     }
 }

@@ -13,12 +13,13 @@ use muster_cluster::{Cluster, Options};
 use muster_model::id::{IdSpace, WorkspaceId};
 use muster_store::{
     batch::{Batch, BatchBuilder},
-    credentials::Workspace,
+    credentials::{Credentials, NewKey, Scopes, Workspace},
     error::{AppendError, ReadError},
     follow::{FollowerId, Followers, Following, Letter, NewFollower, PageLimit, Start},
     journal::Journal,
     record,
     scan::{Moment, Scans},
+    status::Status,
     suite::{
         Sent,
         desk::{START, workspace_named},
@@ -86,6 +87,39 @@ async fn batches_are_taken_in_the_order_in_which_they_were_offered() {
     let mut following = store.follow(id).expect("it is there");
     let all = PageLimit { messages: 1_000, bytes: 1 << 20 };
     assert_eq!(read_within(&mut following, all), names);
+}
+
+/// What is changed by one node counts on every other when it is answered. A key that was just made was once unknown to the server
+/// that its holder asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_node_changes_counts_on_the_others_when_it_is_answered() {
+    let place = Place::new();
+    let serving = || place.open(Options { serves: true, ..place.options() });
+    let (one, other) = (serving(), serving());
+    let changing = place.open(place.options());
+    let workspace = workspace_named(&one, "default", START).await;
+    for round in 0..20 {
+        let (hash, node) = ([round; 32], if round % 2 == 0 { &one } else { &changing });
+        let new = NewKey {
+            workspace_name: workspace.name.clone(),
+            name: format!("key {round}"),
+            scopes: Scopes::ALL,
+            token_hash: hash,
+            created_at: START,
+        };
+        let key = node.create_key(new).await.expect("a key");
+        assert!([&one, &other].iter().all(|node| node.authenticate(&hash).is_some()), "round {round}");
+        node.revoke_key(key.id, START).await.expect("it is there");
+        assert!([&one, &other].iter().all(|node| node.authenticate(&hash).is_none()), "round {round}");
+    }
+    assert_eq!(place.count("node"), 2, "those that serve");
+    // One that ends in order is waited for no more, and one that does not only for a while.
+    other.close().await.expect("it ends");
+    assert_eq!(place.count("node"), 1);
+    drop(one);
+    let began = Instant::now();
+    changing.revoke_key(1, START).await.expect("it is there");
+    assert!(began.elapsed() < LONG, "what is gone is not waited for");
 }
 
 /// Of two nodes one hands out; when it is gone the other one goes on from the place that was kept.

@@ -9,10 +9,11 @@ use super::connection::{Connection, Mode};
 use crate::fault::Fault;
 
 /// Every step: its number is its place, from 1.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("../../migrations/0001.sql"),
     include_str!("../../migrations/0002.sql"),
     include_str!("../../migrations/0003.sql"),
+    include_str!("../../migrations/0004.sql"),
 ];
 
 /// The version that this program works with.

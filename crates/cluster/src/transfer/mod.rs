@@ -17,10 +17,17 @@ mod numbers;
 
 use muster_store::transfer::TransferError;
 
-use crate::{applier::LOCK_CLASS, fault::Fault, sql::connection::Connection};
+use crate::{applier::LOCK_CLASS, fault::Fault, roster, sql::connection::Connection};
 
-/// Takes the locks of all lanes, on a connection that holds them until it ends.
+/// Makes sure that no node serves, and takes the locks of all lanes, on a connection that holds them until it ends.
 fn hold_lanes(connection: &mut Connection, lanes: u32) -> Result<(), TransferError> {
+    if roster::alive(connection).map_err(target_failed)? > 0 {
+        let says = format!(
+            "a node of the cluster is running, or was killed less than {} seconds ago; stop all of them, and try again",
+            roster::ALIVE_SECONDS
+        );
+        return Err(TransferError::Busy(says));
+    }
     for lane in 0..lanes as i32 {
         let held =
             connection.ask("select pg_try_advisory_lock($1, $2)", &[&LOCK_CLASS, &lane]).map_err(target_failed)?;

@@ -164,13 +164,13 @@ async fn twin(workspace: &str, arrival: &Arrival, times: Times) -> String {
 }
 
 /// Of several cases those that a pace goes through: where each takes as many pauses as messages, fewer of them.
-fn chosen(cases: std::ops::Range<u64>, pace: Pace) -> impl Iterator<Item = u64> {
-    cases.step_by(if pace == Pace::Mixed { 3 } else { 1 })
+fn chosen<S: Subject>(cases: std::ops::Range<u64>, pace: Pace) -> impl Iterator<Item = u64> {
+    cases.step_by(if pace == Pace::Mixed { S::PAUSED_CASES } else { 1 })
 }
 
 async fn check_samples<S: Subject>(subject: &S, pace: Pace, seeds: std::ops::Range<u64>, shape: Shape) {
     let mut desk = Desk::open(subject, pace).await;
-    for seed in chosen(seeds, pace) {
+    for seed in chosen::<S>(seeds, pace) {
         // One store, a workspace for each.
         desk.enter(&format!("seed-{seed}")).await;
         let arrival = sample(seed, 60, shape);
@@ -183,7 +183,7 @@ async fn check_samples<S: Subject>(subject: &S, pace: Pace, seeds: std::ops::Ran
 pub async fn the_documentations_example_in_any_order<S: Subject>(subject: &S, pace: Pace) {
     let mut desk = Desk::open(subject, pace).await;
     let sent = WORLD_CUP.map(|text| Sent::new(text, START)).to_vec();
-    for number in chosen(0..24, pace).map(|number| number as usize) {
+    for number in chosen::<S>(0..24, pace).map(|number| number as usize) {
         // The digits of the number in the factorial system choose one of the 24 orders.
         let mut left = vec![0, 1, 2, 3];
         let order = [number / 6, number / 2 % 3, number % 2, 0].map(|digit| left.remove(digit));

@@ -10,6 +10,10 @@ pub trait Subject {
     /// The store.
     type Store: Store;
 
+    /// Of the cases in which every batch is followed by a pause of some kind, one in so many is gone through. More than one where
+    /// opening the store takes long.
+    const PAUSED_CASES: usize = 1;
+
     /// Opens the store. Only one is open at a time.
     fn open(&self) -> impl Future<Output = Self::Store>;
 
