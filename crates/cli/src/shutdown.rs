@@ -11,38 +11,58 @@ use std::{
     process,
 };
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
 
-/// Both signals that ask for a stop, listened to from its creation on.
+/// Whether a stop was asked for, from its creation on.
+#[derive(Clone)]
 pub struct StopSignals {
+    asked: watch::Receiver<bool>,
+}
+
+impl StopSignals {
+    /// Starts to listen. From here on a signal no longer ends the process by itself. Needs a running runtime.
+    pub fn listen() -> io::Result<StopSignals> {
+        let mut signals = Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            on_terminal: io::stderr().is_terminal(),
+        };
+        let (ask, asked) = watch::channel(false);
+        tokio::spawn(async move {
+            let name = signals.next().await.0;
+            tracing::info!(signal = name, "asked to stop; a second signal stops at once");
+            ask.send_replace(true);
+            let (name, number) = signals.next().await;
+            tracing::warn!(signal = name, "asked twice, stopping at once; what was acknowledged is on disk");
+            process::exit(128 + number);
+        });
+        Ok(StopSignals { asked })
+    }
+
+    /// Waits until a signal asks for a stop.
+    pub async fn asked(&self) {
+        // Whoever would tell lives as long as the process.
+        let _ = self.asked.clone().wait_for(|asked| *asked).await;
+    }
+
+    /// Whether one has.
+    pub fn is_asked(&self) -> bool {
+        *self.asked.borrow()
+    }
+}
+
+struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
     on_terminal: bool,
 }
 
-impl StopSignals {
-    /// Starts to listen. From here on a signal no longer ends the process by itself. Needs a running runtime.
-    pub fn listen() -> io::Result<StopSignals> {
-        Ok(StopSignals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
-            on_terminal: io::stderr().is_terminal(),
-        })
-    }
-
-    /// Waits until the first signal asks for a stop, then watches for the second one.
-    pub async fn asked(mut self) {
-        let name = self.next().await.0;
-        tracing::info!(signal = name, "asked to stop; a second signal stops at once");
-        tokio::spawn(async move {
-            let (name, number) = self.next().await;
-            tracing::warn!(signal = name, "asked twice, stopping at once; what was acknowledged is on disk");
-            process::exit(128 + number);
-        });
-    }
-
+impl Signals {
     async fn next(&mut self) -> (&'static str, i32) {
         loop {
             tokio::select! {

@@ -12,6 +12,9 @@ mod harness;
 #[allow(dead_code, reason = "each test file uses its part of this")]
 mod receiver;
 
+#[path = "moving/serving.rs"]
+mod serving;
+
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};

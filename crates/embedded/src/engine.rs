@@ -12,7 +12,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crossbeam_channel::Sender;
@@ -23,7 +23,7 @@ use muster_model::{
 };
 use muster_store::{
     Answer,
-    batch::Batch,
+    batch::{Batch, Entry},
     credentials::{Credentials, Key, NewKey, TokenHash, Workspace},
     error::{AdminError, AppendError, ReadError},
     journal::Journal,
@@ -68,6 +68,9 @@ const RENEWED_SHARE: usize = 4;
 
 /// Of as many bytes, the part that columns may take which lists have not asked for.
 const COLUMNS_SHARE: usize = 4;
+
+/// When whoever deletes or imports while everything is moved is told to come again.
+const HELD_RETRY: Duration = Duration::from_secs(10);
 
 /// The embedded engine.
 pub struct Embedded {
@@ -315,11 +318,24 @@ fn spawn(
     Ok(thread::Builder::new().name(format!("muster-{name}")).spawn(guarded)?)
 }
 
+/// Whether a batch changes what whoever takes everything over has been told of already.
+fn is_more_than_messages(batch: &Batch) -> bool {
+    batch.entries().any(|entry| match entry {
+        Entry::Message(_) | Entry::Refused(_) | Entry::Forget(_) | Entry::Owners(_) => false,
+        Entry::Decree(_) | Entry::Import(_) | Entry::TakeBack(_) => true,
+    })
+}
+
 impl Journal for Embedded {
     fn append(&self, batch: Batch) -> Answer<'_, Receipt, AppendError> {
         self.room.look(&self.health);
         let offered = match self.health.refusal() {
             Some(refusal) => Err(refusal),
+            None if self.views.book.is_held() && is_more_than_messages(&batch) => Err(AppendError::Hindered {
+                reason: "everything is being moved elsewhere; deletions and imports are taken when that is done"
+                    .to_owned(),
+                retry_after: HELD_RETRY,
+            }),
             None => self.intake.offer(batch),
         };
         Box::pin(async move {

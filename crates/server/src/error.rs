@@ -153,6 +153,7 @@ impl ApiError {
             ApiError::Admin(AdminError::Invalid(_)) => StatusCode::BAD_REQUEST,
             ApiError::Admin(AdminError::NotFound(_)) => StatusCode::NOT_FOUND,
             ApiError::Admin(AdminError::Exists(_)) => StatusCode::CONFLICT,
+            ApiError::Admin(AdminError::Busy(_)) => StatusCode::SERVICE_UNAVAILABLE,
             ApiError::Admin(AdminError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -221,9 +222,12 @@ impl ApiError {
             ApiError::OutOfScope => "notes, tasks, projects, meetings and conversations belong to a customer-success \
                  team's screens; this server keeps analytics only and will not offer them"
                 .to_owned(),
-            ApiError::Admin(AdminError::Invalid(says) | AdminError::NotFound(says) | AdminError::Exists(says)) => {
-                says.clone()
-            }
+            ApiError::Admin(
+                AdminError::Invalid(says)
+                | AdminError::NotFound(says)
+                | AdminError::Exists(says)
+                | AdminError::Busy(says),
+            ) => says.clone(),
             ApiError::Parameter(says) => says.clone(),
             ApiError::Cursor => {
                 "from is no cursor of this list; take it from `next` of the page before, with the same \

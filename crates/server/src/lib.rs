@@ -67,6 +67,9 @@ mod admin;
 /// Backups over HTTP, for the command on the same machine.
 mod backups;
 
+/// Moving everything elsewhere over HTTP, for the command on the same machine.
+pub mod moves;
+
 /// Whether the process lives, and whether it can do its work.
 mod health;
 

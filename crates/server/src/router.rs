@@ -20,7 +20,7 @@ use crate::{
     health, imports, ingest,
     keys::{Gate, pass, turn_away},
     listen::while_there,
-    metrics,
+    metrics, moves,
     observe::observe,
     openapi::{self, Words},
     query, resources, segment,
@@ -97,6 +97,7 @@ pub(crate) fn table() -> Vec<Route> {
     routes.extend(imports::routes::routes());
     routes.extend(admin::routes());
     routes.extend(backups::routes());
+    routes.extend(moves::routes());
     routes.extend(health::routes().map(|route| route.of(Part::Every)));
     routes.extend(metrics::routes().map(|route| route.of(Part::Every)));
     routes.extend(docs::routes().map(|route| route.of(Part::Every)));

@@ -20,6 +20,7 @@ use crate::{
     ingest::Budget,
     keys::{LastUsed, Limiter, Pace, password::Passwords},
     metrics::Metrics,
+    moves::Moves,
     query::tail::Seats,
     settings::ServerSettings,
     ui::{RefusedCounts, Warmed, admin::Samples},
@@ -69,6 +70,8 @@ pub struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     /// Where messages go on to.
     pub(crate) office: Arc<Office>,
+    /// Whoever can move everything elsewhere, if anybody can.
+    pub(crate) moves: OnceLock<Arc<dyn Moves>>,
     /// The API document, rendered when the router is made.
     pub(crate) pages: OnceLock<Pages>,
     /// The hash of the operator's token, if there is one.
@@ -103,6 +106,7 @@ impl AppState {
             passwords: Passwords::default(),
             feed: Arc::new(Feed::default()),
             office,
+            moves: OnceLock::new(),
             pages: OnceLock::new(),
             operator: settings.operator_token.as_ref().map(crate::keys::Token::hash),
             draining: AtomicBool::new(false),
@@ -111,6 +115,11 @@ impl AppState {
             settings,
             metrics,
         }))
+    }
+
+    /// Has everything be moved elsewhere by this when the operator asks. Counts once.
+    pub fn moved_by(&self, moves: Arc<dyn Moves>) {
+        let _ = self.moves.set(moves);
     }
 
     /// Brings the destinations of the settings file to what it says.

@@ -59,6 +59,9 @@ pub enum AdminError {
     /// It exists already.
     #[error("{0}")]
     Exists(String),
+    /// Something else is under way that has to end first.
+    #[error("{0}")]
+    Busy(String),
     /// The engine below failed.
     #[error("the store could not be changed: {0}")]
     Failed(String),

@@ -1,5 +1,7 @@
 //! Where a cluster's parts are, and what this node does in it.
 
+use std::collections::BTreeMap;
+
 use super::{origin::SettingsError, values::Values};
 
 /// A cluster, where one is set.
@@ -9,6 +11,8 @@ pub struct Cluster {
     pub journal_url: String,
     /// Empty where the history stays in PostgreSQL.
     pub history_url: String,
+    /// What the bucket's service needs besides, beyond the environment of this process.
+    pub environment: BTreeMap<String, String>,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -66,6 +70,7 @@ pub fn read(values: &Values) -> Result<(Option<Cluster>, Roles), SettingsError> 
             state_url: state_url.to_owned(),
             journal_url: journal_url.to_owned(),
             history_url: history_url.to_owned(),
+            environment: BTreeMap::new(),
         }),
         // A URL may hold a password, so it is not repeated.
         _ => {

@@ -148,7 +148,7 @@ pub fn run_all(senders: &mut [Sender], address: SocketAddr, ledger: &Mutex<Ledge
 }
 
 /// Tells senders to stop when it goes.
-struct Stop<'s>(&'s AtomicBool);
+pub struct Stop<'s>(pub &'s AtomicBool);
 
 impl Drop for Stop<'_> {
     fn drop(&mut self) {

@@ -4,7 +4,7 @@ use muster_model::{id::ImportId, message::Message};
 use muster_store::{
     batch::{Batch, Entry, decode_refused},
     deletion::Decree,
-    import::Note,
+    import::{Note, Owned},
     record::{self, NotARecord},
     refused::{Refused, RefusedId},
 };
@@ -17,6 +17,8 @@ pub enum Item<'b> {
     Forget(RefusedId),
     Decree(Decree),
     Import(Note),
+    /// As whoever decided about a message before has it.
+    Owners(Owned),
 }
 
 /// A batch.
@@ -38,8 +40,10 @@ impl<'b> Opened<'b> {
                 Entry::Forget(id) => Item::Forget(id),
                 Entry::Decree(bytes) => Item::Decree(Decree::decode(bytes)?),
                 Entry::Import(bytes) => Item::Import(Note::decode(bytes)?),
+                // Of a message that came again, in what is moved here from a directory.
+                Entry::Owners(bytes) => Item::Owners(Owned::decode(bytes)?),
                 // Only an engine that takes back in steps writes these.
-                Entry::Owners(_) | Entry::TakeBack(_) => continue,
+                Entry::TakeBack(_) => continue,
             });
         }
         Ok(Opened { key_id, import: batch.import(), items })

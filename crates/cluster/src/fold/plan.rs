@@ -142,6 +142,7 @@ impl<'b> Plan<'b> {
                 }
                 Item::Forget(id) => self.refusals.forget(*id),
                 Item::Decree(decree) => self.decrees.push(decree.clone()),
+                Item::Owners(owned) => self.own(owned, known),
                 Item::Import(note) => {
                     let note = note.clone().tallied(&receipt);
                     let id = note.id();
@@ -157,6 +158,18 @@ impl<'b> Plan<'b> {
         }
         self.receipts.push(receipt);
         Ok(())
+    }
+
+    /// Notes who owns a message.
+    fn own(&mut self, owned: &Owned, known: &mut FxHashMap<Identity, Known>) {
+        let kept = known.get_mut(&owned.identity).and_then(|stands| {
+            stands.owners = owned.owners;
+            stands.kept
+        });
+        match kept {
+            Some(place) => self.kept[place].owners = owned.owners,
+            None => drop(self.owners.insert(owned.identity, owned.owners)),
+        }
     }
 
     fn message(

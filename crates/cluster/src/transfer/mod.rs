@@ -9,6 +9,9 @@ pub mod source;
 /// Taking everything over.
 pub mod target;
 
+/// Taking over what came since.
+pub mod arrival;
+
 /// Workspaces, keys, members and saved views of it.
 mod registered;
 

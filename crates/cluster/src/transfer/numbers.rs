@@ -40,6 +40,11 @@ impl Numbers {
         self.pended > 0
     }
 
+    /// The last number that is kept for what followers have not had.
+    pub fn last_pending(&self) -> i64 {
+        if self.has_pending() { self.before_pending() + self.pended } else { 0 }
+    }
+
     /// The last number before a part, in which all is received after an instant.
     pub fn before(&self, after: Receipt) -> i64 {
         self.parts.partition_point(|begins| *begins <= after) as i64 * PART_NUMBERS

@@ -1,5 +1,5 @@
 //! What every node holds in memory, as it is taken over: workspaces, keys, members and saved views.
-//! Never changes what is there.
+//! Changes nothing else.
 
 use muster_store::transfer::Piece;
 
@@ -11,8 +11,8 @@ use crate::{
     },
 };
 
-const WORKSPACE: &str = "insert into workspace (id, name, created_at) values ($1, $2, $3)";
-const CENSUS: &str = "insert into census (workspace) values ($1)";
+const WORKSPACE: &str = "insert into workspace (id, name, created_at) values ($1, $2, $3) on conflict do nothing";
+const CENSUS: &str = "insert into census (workspace) values ($1) on conflict do nothing";
 const KEY: &str = "insert into access_key (id, workspace, name, scopes, token_hash, created_at, revoked_at)
     values ($1, $2, $3, $4, $5, $6, $7)";
 const MEMBER: &str = "insert into member (workspace, id, name, email, added_at, password, scopes)
@@ -28,7 +28,13 @@ pub fn count(transaction: &mut Transaction<'_>, workspace: i32, name: &str, last
     Ok(())
 }
 
-/// Takes a piece over.
+/// Every node is to look at it again.
+pub fn changed(transaction: &mut Transaction<'_>) -> Result<(), Fault> {
+    transaction.execute("update registry set version = version + 1", &[])?;
+    Ok(())
+}
+
+/// Takes a piece over; a workspace may be there already.
 pub fn insert(transaction: &mut Transaction<'_>, piece: &Piece) -> Result<(), Fault> {
     match piece {
         Piece::Workspace(workspace) => {

@@ -159,7 +159,7 @@ impl Source {
 
 impl Cluster {
     /// Waits until everything that was accepted is folded in.
-    fn fold_in(&self) -> Result<(), TransferError> {
+    pub(super) fn fold_in(&self) -> Result<(), TransferError> {
         let until = Instant::now() + FOLDED_WITHIN;
         loop {
             let inner = Arc::clone(&self.inner);

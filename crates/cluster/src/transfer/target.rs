@@ -55,9 +55,8 @@ const FILE_BYTES: usize = 64 << 20;
 
 const FOLLOWER: &str = "insert into follower (id, workspace, name, settings, created_at, place)
     values ($1, $2, $3, $4, $5, $6)";
-const CHANGED: &str = "update registry set version = version + 1";
 /// Everything but the version of the tables, the lanes and the settings.
-const EMPTY: &str = "truncate letter, follower, saved, member, access_key, census, workspace, counter, identity, message, profile,
+const TABLES: &str = "letter, follower, saved, member, access_key, census, workspace, counter, identity, message, profile,
     place, searchable, child, statement, refused, stated, event_day, deletion, tombstone, tombstone_part, import, segment, outcome,
     parcel, unreadable";
 
@@ -190,16 +189,20 @@ impl Target {
             if last > 0 {
                 registered::count(transaction, 0, "follower", last)?;
             }
-            transaction.execute(CHANGED, &[])?;
-            Ok(())
+            registered::changed(transaction)
         })?;
         // Plans are made by what PostgreSQL knows of its tables, which it finds out by itself only later.
-        self.change(None, |transaction| transaction.run("analyze"))
+        self.change(None, |transaction| transaction.run(&format!("analyze {TABLES}")))
     }
 
     /// The cluster is one as any other from now on.
     pub fn open_up(mut self) -> Result<(), TransferError> {
         self.change(None, |transaction| mark::put(transaction, None))
+    }
+
+    /// How the cluster is opened, and a connection to its state. Nobody holds its lanes any more.
+    pub(super) fn into_parts(self) -> (Options, Connection) {
+        (self.cluster.inner.options.clone(), self.connection)
     }
 
     fn change<T>(
@@ -406,7 +409,8 @@ impl Target {
                 (follower.id, at)
             })
             .collect();
-        of.census.arrived = of.census.arrived.max(places.values().copied().max().unwrap_or_default());
+        of.census.arrived =
+            of.census.arrived.max(of.numbers.last_pending()).max(places.values().copied().max().unwrap_or_default());
         self.change(Some(of.id), |transaction| {
             for (follower, place) in &places {
                 let stands = "update follower set place = $2 where id = $1";
@@ -441,6 +445,12 @@ fn insert(
 fn empty(cluster: &Cluster, connection: &mut Connection) -> Result<(), Fault> {
     let workspaces: Vec<WorkspaceId> =
         cluster.inner.registry.held().workspaces.iter().map(|workspace| workspace.id).collect();
+    // What it has put onto the stream is not to be folded in.
+    let lanes = (0..cluster.inner.lanes.count()).map(|lane| {
+        let stream = cluster.inner.stream.clone();
+        Ok((lane, cluster.inner.wait_for(async move { stream.last_sequence(lane).await })??))
+    });
+    let lanes: Vec<(u32, u64)> = lanes.collect::<Result<_, Fault>>()?;
     let mut transaction = connection.begin(Mode::Write, None)?;
     mark::put(&mut transaction, Some(Mark::Arriving))?;
     for workspace in workspaces {
@@ -448,6 +458,9 @@ fn empty(cluster: &Cluster, connection: &mut Connection) -> Result<(), Fault> {
         // What lies in the bucket is removed as files are that count no more.
         manifest::remove_all(&mut transaction, workspace)?;
     }
-    transaction.run(EMPTY)?;
+    transaction.run(&format!("truncate {TABLES}"))?;
+    for (lane, last) in lanes {
+        transaction.execute("update lane set sequence = $2 where lane = $1", &[&(lane as i32), &(last as i64)])?;
+    }
     transaction.commit()
 }

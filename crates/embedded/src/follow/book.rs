@@ -8,7 +8,10 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -68,6 +71,8 @@ pub struct Book {
     pub settling: Mutex<()>,
     inner: Mutex<Inner>,
     grown: Condvar,
+    /// Somebody takes everything over, frame by frame.
+    held: AtomicBool,
 }
 
 #[derive(Default)]
@@ -79,6 +84,16 @@ struct Inner {
     last: u64,
     covered: u64,
     accepted: FxHashMap<WorkspaceId, u64>,
+    /// Whoever takes everything over wants every frame from this one on.
+    held_from: Option<u64>,
+}
+
+impl Inner {
+    /// Whether somebody may still want a file that ends with a frame.
+    fn needs(&self, last: u64) -> bool {
+        self.held_from.is_some_and(|from| from <= last)
+            || self.followers.values().any(|known| known.place.sequence <= last)
+    }
 }
 
 impl Book {
@@ -112,6 +127,7 @@ impl Book {
             settling: Mutex::new(()),
             inner: Mutex::new(inner),
             grown: Condvar::new(),
+            held: AtomicBool::new(false),
         })
     }
 
@@ -157,7 +173,7 @@ impl Book {
     /// Takes over a journal file that the state covers: keeps it while somebody needs it, and removes it otherwise.
     pub fn retire(&self, path: &Path, first: u64, last: u64) -> io::Result<()> {
         let mut inner = self.inner.lock();
-        if !inner.followers.values().any(|known| known.place.sequence <= last) {
+        if !inner.needs(last) {
             return disk::remove_if_there(path);
         }
         let kept = self.dir.join(path.file_name().unwrap_or_default());
@@ -175,9 +191,8 @@ impl Book {
     /// Lets go of what no follower can come back to.
     pub fn trim(&self, names: &Mutex<()>) {
         let mut inner = self.inner.lock();
-        let needed = inner.followers.values().map(|known| known.place.sequence).min().unwrap_or(u64::MAX);
         let mut done = Vec::new();
-        while inner.kept.front().is_some_and(|kept| kept.last < needed) {
+        while inner.kept.front().is_some_and(|kept| !inner.needs(kept.last)) {
             done.extend(inner.kept.pop_front());
         }
         drop(inner);
@@ -186,6 +201,44 @@ impl Book {
             if let Err(fault) = disk::remove_if_there(&kept.path) {
                 warn!(error = %fault, "a file kept for followers could not be removed; the next start removes it");
             }
+        }
+    }
+
+    /// Keeps every frame from where the followers stand, until [`Book::release`]; `false` if somebody has that done already.
+    /// Meanwhile nothing comes that is more than messages.
+    pub fn hold(&self) -> bool {
+        let mut inner = self.inner.lock();
+        if self.held.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        let first = inner.followers.values().map(|known| known.place.sequence).min();
+        inner.held_from = Some(first.unwrap_or(u64::MAX).min(inner.last + 1));
+        true
+    }
+
+    /// Frames are kept for followers only.
+    pub fn release(&self, names: &Mutex<()>) {
+        self.inner.lock().held_from = None;
+        self.held.store(false, Ordering::Release);
+        self.trim(names);
+    }
+
+    /// Whether somebody takes everything over.
+    pub fn is_held(&self) -> bool {
+        self.held.load(Ordering::Acquire)
+    }
+
+    /// Whether every frame is kept that whoever takes everything over may want.
+    pub fn has_held(&self) -> bool {
+        self.inner.lock().held_from.is_some()
+    }
+
+    /// A file that ends with a frame cannot be kept any longer, whoever wants it.
+    pub fn lose(&self, last: u64) {
+        let mut inner = self.inner.lock();
+        if inner.held_from.is_some_and(|from| from <= last) {
+            warn!("what came in since is not kept any longer for the move that is under way");
+            inner.held_from = None;
         }
     }
 

@@ -23,6 +23,8 @@ use crate::{erase::screen::left, views::Views};
 
 /// Bytes of frames that one read looks through without finding a message of its own.
 const LOOK_BYTES_MAX: u64 = 64 << 20;
+/// Between two looks whether somebody still takes everything over.
+const HELD_LOOK: Duration = Duration::from_millis(100);
 
 /// A place, and how many messages of the workspace were passed on the way there.
 #[derive(Clone, Copy, Debug)]
@@ -208,6 +210,8 @@ impl Following for Follow {
     fn read(&mut self, limit: PageLimit) -> Result<FollowPage, ReadError> {
         self.catch_up()?;
         match self.here.place.past {
+            // A place in the history means nothing to whoever takes everything over; where it is once this is done, it goes on.
+            Some(_) if self.views.book.is_held() => Ok(FollowPage { records: Vec::new(), more: false }),
             Some(past) => self.read_past(past, limit),
             None => self.read_journal(limit),
         }
@@ -271,6 +275,8 @@ impl Following for Follow {
     fn wait(&mut self, at_most: Duration) {
         if self.here.place.past.is_none() {
             self.views.book.wait(self.follower.id, self.here.place.sequence, at_most);
+        } else if self.views.book.is_held() {
+            std::thread::sleep(at_most.min(HELD_LOOK));
         }
     }
 

@@ -186,6 +186,11 @@ impl<'b> Walk<'b> {
         Walk { book, first, next: first, last: book.last(), near, file: None }
     }
 
+    /// The same, to a frame that was the last one before.
+    pub fn up_to(self, last: u64) -> Walk<'b> {
+        Walk { last: last.min(self.last), ..self }
+    }
+
     /// The last frame that it comes to.
     pub fn last(&self) -> u64 {
         self.last

@@ -16,7 +16,7 @@ use super::{
     following::Follow,
     letters::{self, Order},
 };
-use crate::Embedded;
+use crate::{Embedded, views::Views};
 
 impl Embedded {
     fn order(&self, id: FollowerId, letter: Option<LetterId>, order: Order) -> Answer<'_, u64, AdminError> {
@@ -36,6 +36,15 @@ impl Embedded {
     }
 }
 
+/// Fails while somebody takes everything over, who has been told of the followers that there are.
+fn check_not_held(views: &Views) -> Result<(), AdminError> {
+    if views.book.is_held() {
+        let says = "everything is being moved elsewhere; destinations are changed when that is done";
+        return Err(AdminError::Busy(says.to_owned()));
+    }
+    Ok(())
+}
+
 impl Followers for Embedded {
     fn followers(&self) -> Vec<Follower> {
         self.views.book.all().iter().map(|known| Follower::clone(&known.follower)).collect()
@@ -44,6 +53,7 @@ impl Followers for Embedded {
     fn add_follower(&self, new: NewFollower) -> Answer<'_, Follower, AdminError> {
         let views = Arc::clone(&self.views);
         self.admin(move |registry| {
+            check_not_held(&views)?;
             let workspace = registry.workspace(new.workspace).map(|workspace| workspace.id);
             change::add(&views, workspace, new)
         })
@@ -51,12 +61,12 @@ impl Followers for Embedded {
 
     fn change_follower(&self, id: FollowerId, settings: Vec<u8>) -> Answer<'_, Follower, AdminError> {
         let views = Arc::clone(&self.views);
-        self.admin(move |_| change::change(&views, id, settings))
+        self.admin(move |_| check_not_held(&views).and_then(|()| change::change(&views, id, settings)))
     }
 
     fn remove_follower(&self, id: FollowerId) -> Answer<'_, (), AdminError> {
         let views = Arc::clone(&self.views);
-        self.admin(move |_| change::remove(&views, id))
+        self.admin(move |_| check_not_held(&views).and_then(|()| change::remove(&views, id)))
     }
 
     fn follow(&self, id: FollowerId) -> Result<Box<dyn Following>, ReadError> {

@@ -29,6 +29,7 @@ pub fn shed(views: &Views, room: &Room) {
         if book.kept_bytes() <= bytes_max && room.spares(SPARE_BYTES) {
             return;
         }
+        book.lose(oldest.last);
         match let_go(views, &oldest) {
             Ok(followers) => {
                 info!(

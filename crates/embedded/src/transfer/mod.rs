@@ -7,5 +7,8 @@
 /// Handing everything out.
 pub mod source;
 
+/// Handing everything out while the engine goes on.
+pub mod departure;
+
 /// Taking everything over.
 pub mod target;

@@ -16,7 +16,7 @@ use muster_store::{
     credentials::Workspace,
     deletion::Stage,
     error::ReadError,
-    follow::Follower,
+    follow::{Follower, FollowerId, Letter},
     import::{self, Owned},
     record,
     transfer::{Piece, Place, Take, TransferError},
@@ -100,6 +100,15 @@ pub fn come_back(data_dir: &Path) -> Result<(), TransferError> {
 /// Is shown messages in frames, each with where it lies.
 type Visit<'v> = dyn FnMut(Spot, &[u8]) -> Result<(), TransferError> + 'v;
 
+/// A follower and where it stands.
+type Placed = (Follower, place::Place);
+
+/// A letter and whose it is.
+type Addressed = (FollowerId, Letter);
+
+/// Where a follower of a workspace stands.
+pub type Standing = (WorkspaceId, FollowerId, place::Place);
+
 /// A message in a file of frames: the frame's number, and the entry's within it.
 type Spot = (u64, u32);
 
@@ -110,21 +119,24 @@ fn read_failed(error: &ReadError) -> TransferError {
 impl Source {
     /// Hands it all out.
     pub fn each(&self, take: &mut Take<'_>) -> Result<(), TransferError> {
-        let opened = |error: crate::OpenError| TransferError::Source(error.to_string());
-        let registry = Registry::load(&self.state).map_err(opened)?;
-        let (teams, shelf) = (Teams::load(&self.state).map_err(opened)?, Shelf::load(&self.state).map_err(opened)?);
-        let workspaces = registry.workspaces();
-        workspaces.iter().try_for_each(|workspace| take(Piece::Workspace(workspace.clone())))?;
-        for (key, hash) in registry.keys_with_hashes() {
-            take(Piece::Key((*key).clone(), hash))?;
-        }
-        for workspace in &workspaces {
-            let of = workspace.id;
-            teams.team(of).into_iter().try_for_each(|member| take(Piece::Member(of, member)))?;
-            shelf.saved(of).into_iter().try_for_each(|saved| take(Piece::Saved(of, saved)))?;
-            take(Piece::LastSaved(of, shelf.last(of)))?;
-        }
+        let workspaces = registered(&self.state, take)?;
         workspaces.iter().try_for_each(|workspace| self.workspace(workspace, take))
+    }
+
+    /// Where every follower stands.
+    pub fn places(&self) -> Result<Vec<Standing>, TransferError> {
+        let registry = Registry::load(&self.state).map_err(|error| TransferError::Source(error.to_string()))?;
+        let mut standing = Vec::new();
+        for workspace in registry.workspaces() {
+            let (followers, _) = self.listed(workspace.id)?;
+            standing.extend(followers.into_iter().map(|(follower, place)| (workspace.id, follower.id, place)));
+        }
+        Ok(standing)
+    }
+
+    /// The number of the last frame of the journal that is in here.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     fn workspace(&self, workspace: &Workspace, take: &mut Take<'_>) -> Result<(), TransferError> {
@@ -177,9 +189,9 @@ impl Source {
         entries.map(|entry| entry.into_inner().map_err(|error| state_failed(&error)))
     }
 
-    /// The followers of a workspace, their letters, and what some of them have not had.
-    fn followers(&self, of: WorkspaceId, take: &mut Take<'_>) -> Result<(), TransferError> {
-        let mut followers: Vec<(Follower, place::Place)> = Vec::new();
+    /// The followers of a workspace with their places, and their letters.
+    fn listed(&self, of: WorkspaceId) -> Result<(Vec<Placed>, Vec<Addressed>), TransferError> {
+        let mut followers: Vec<Placed> = Vec::new();
         let (mut places, mut letters) = (Vec::new(), Vec::new());
         let unreadable = |_: Malformed| read_failed(&damaged("a follower"));
         for entry in self.entries(&self.state.followers, of) {
@@ -195,9 +207,6 @@ impl Source {
                 }
             }
         }
-        if followers.is_empty() {
-            return Ok(());
-        }
         let begins = self.frames.first().map_or(self.position + 1, |(first, _)| *first);
         for (follower, place) in &mut followers {
             let known = places.iter().find(|(id, _)| *id == follower.id);
@@ -207,6 +216,16 @@ impl Source {
                 *place = place::Place { past: Some(Past::ALL), ..place::Place::at(begins) };
             }
         }
+        Ok((followers, letters))
+    }
+
+    /// The followers of a workspace, their letters, and what some of them have not had.
+    fn followers(&self, of: WorkspaceId, take: &mut Take<'_>) -> Result<(), TransferError> {
+        let (followers, letters) = self.listed(of)?;
+        if followers.is_empty() {
+            return Ok(());
+        }
+        let begins = self.position + 1;
         let first = followers.iter().map(|(_, place)| place.sequence).min().unwrap_or(begins);
         let mut had = vec![0; followers.len()];
         self.pending(of, first, &mut |spot, _| {
@@ -246,6 +265,25 @@ impl Source {
         }
         Ok(())
     }
+}
+
+/// Hands out what lies among workspaces and keys, as it is by now; which workspaces there are.
+pub fn registered(state: &State, take: &mut Take<'_>) -> Result<Vec<Workspace>, TransferError> {
+    let opened = |error: crate::OpenError| TransferError::Source(error.to_string());
+    let registry = Registry::load(state).map_err(opened)?;
+    let (teams, shelf) = (Teams::load(state).map_err(opened)?, Shelf::load(state).map_err(opened)?);
+    let workspaces = registry.workspaces();
+    workspaces.iter().try_for_each(|workspace| take(Piece::Workspace(workspace.clone())))?;
+    for (key, hash) in registry.keys_with_hashes() {
+        take(Piece::Key((*key).clone(), hash))?;
+    }
+    for workspace in &workspaces {
+        let of = workspace.id;
+        teams.team(of).into_iter().try_for_each(|member| take(Piece::Member(of, member)))?;
+        shelf.saved(of).into_iter().try_for_each(|saved| take(Piece::Saved(of, saved)))?;
+        take(Piece::LastSaved(of, shelf.last(of)))?;
+    }
+    Ok(workspaces)
 }
 
 fn frame_failed(error: &std::io::Error) -> TransferError {

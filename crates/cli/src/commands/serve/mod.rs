@@ -12,5 +12,8 @@ pub mod certificate;
 /// What a person is told at the first start.
 pub mod welcome;
 
+/// Moving to a cluster meanwhile.
+pub mod moving;
+
 /// The command: open, bind, announce, serve, close.
 pub mod run;

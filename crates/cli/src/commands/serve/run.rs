@@ -9,11 +9,16 @@ use std::{fs, io, net::SocketAddr, path::Path, sync::Arc};
 use anyhow::Context;
 use muster_server::{AppState, Tls, keys::Token};
 use muster_store::{Store, clock::SystemClock};
-use tokio::net::TcpListener;
+use parking_lot::Mutex;
+use tokio::{net::TcpListener, runtime::Runtime};
 
-use super::{certificate, first_key, handles, welcome};
+use super::{
+    certificate, first_key, handles,
+    moving::{Asked, Moving},
+    welcome,
+};
 use crate::{
-    assemble,
+    assemble::{self, Opened, moving::NotMoved},
     config::settings::Settings,
     exit::Exit,
     local::{Announcement, LocalServer},
@@ -32,29 +37,150 @@ pub fn run(mut settings: Settings) -> anyhow::Result<Exit> {
     let _inside = runtime.enter();
     let data_dir = settings.place.data_dir.clone();
     tracing::info!(checkpoint_bytes_max = settings.engine.checkpoint_bytes_max, "opening");
-    let opened = assemble::open_to_serve(&settings).map_err(|error| error.into_error(&data_dir))?;
-    let (shown, recovery) = (data_dir.display(), &opened.recovery);
-    if opened.dropped {
-        tracing::warn!(data_dir = %shown, "{recovery}");
-    } else {
-        tracing::info!(data_dir = %shown, "{recovery}");
-    }
+    let opened = open(&settings)?;
     // A data directory is ours now; whatever says that another server runs here is left over from one that crashed. Of a
     // cluster several nodes may announce themselves in one directory, and the last of them is found there.
     let is_ours = settings.cluster.is_none();
     if is_ours {
         Announcement::clear(&data_dir).with_context(|| format!("{} cannot be written", data_dir.display()))?;
     }
+    let moving = Moving::new(settings.clone(), opened.served());
     let store = opened.store;
-    let served = runtime.block_on(serve(settings, tls, Arc::clone(&store), bootstrap));
-    let closed = runtime.block_on(store.close());
+    let signals = StopSignals::listen().context("signals cannot be listened to")?;
+    let server = Server { settings, tls, bootstrap, operator: Token::mint(), signals, moving };
+    let ended = server.run(&runtime, store);
     if is_ours {
         Announcement::clear(&data_dir).context("local.json cannot be removed")?;
     }
-    served?;
-    closed.context("the store could not be closed in order; the next start goes on from what is durable")?;
+    ended?;
     tracing::info!("stopped");
     Ok(Exit::Success)
+}
+
+/// Opens the store of the settings, and says what was found.
+fn open(settings: &Settings) -> anyhow::Result<Opened> {
+    let data_dir = &settings.place.data_dir;
+    let opened = assemble::open_to_serve(settings).map_err(|error| error.into_error(data_dir))?;
+    let (shown, recovery) = (data_dir.display(), &opened.recovery);
+    if opened.dropped {
+        tracing::warn!(data_dir = %shown, "{recovery}");
+    } else {
+        tracing::info!(data_dir = %shown, "{recovery}");
+    }
+    Ok(opened)
+}
+
+/// A server, with one store or, after a move, with another.
+struct Server {
+    settings: Settings,
+    tls: Option<Tls>,
+    bootstrap: Option<Token>,
+    operator: Token,
+    signals: StopSignals,
+    moving: Arc<Moving>,
+}
+
+impl Server {
+    /// Serves until a signal asks for a stop; in between it may be moved to another store, and whoever connects meanwhile waits.
+    fn run(mut self, runtime: &Runtime, mut store: Arc<dyn Store>) -> anyhow::Result<()> {
+        let listener = runtime.block_on(bind(self.settings.place.listen)).and_then(|bound| Ok(bound.into_std()?));
+        let listening = match listener {
+            Ok(listener) => Listening(Mutex::new(Some(listener))),
+            Err(error) => {
+                // Why it cannot listen is what is to be known.
+                let _ = runtime.block_on(store.close());
+                return Err(error);
+            }
+        };
+        loop {
+            let served = runtime.block_on(self.serve(&listening, Arc::clone(&store)));
+            if served.is_err() || self.signals.is_asked() {
+                self.moving.stop();
+                let closed = runtime.block_on(store.close());
+                served?;
+                return closed.context(NOT_CLOSED);
+            }
+            // Nothing but a move ends it otherwise. If that came to nothing after all, everything goes on as it was.
+            let Some((arrived, cluster)) = self.moving.end() else { continue };
+            runtime.block_on(store.close()).context(NOT_CLOSED)?;
+            drop(store);
+            let handed = arrived.handed;
+            arrived.open_up().map_err(NotMoved::into_error)?;
+            self.settings.cluster = Some(cluster);
+            store = open(&self.settings)?.store;
+            self.moving.done(handed);
+            tracing::warn!("everything is in the cluster now; put [cluster] into the settings before the next start");
+        }
+    }
+
+    async fn serve(&self, listening: &Listening, store: Arc<dyn Store>) -> anyhow::Result<()> {
+        let Server { settings, tls, operator, .. } = self;
+        let clock = Arc::new(SystemClock);
+        let listener = listening.listener()?;
+        let address = listener.local_addr().context("the address listened on is not known")?;
+        let made = first_key::ensure(store.as_ref(), clock.as_ref(), self.bootstrap.clone()).await?;
+        let mut server = settings.server();
+        server.operator_token = Some(operator.clone());
+        let speaks_tls = tls.is_some();
+        server.tls.clone_from(tls);
+        let state = AppState::new(store, clock, server);
+        state.moved_by(Arc::new(Asked(Arc::clone(&self.moving))));
+        let configured = state.configure_destinations(settings.destinations.clone()).await;
+        configured.map_err(|says| anyhow::anyhow!(says))?;
+        let data_dir = &settings.place.data_dir;
+        let (is_ours, keeps) = match &settings.cluster {
+            None => (true, format!("in {}", data_dir.display())),
+            Some(_) => (false, "in PostgreSQL".to_owned()),
+        };
+        let url = LocalServer::url_of(address, speaks_tls);
+        let local = LocalServer { url: url.clone(), token: operator.reveal().to_owned(), pid: std::process::id() };
+        let announcement = announce(data_dir, &local, is_ours)?;
+        tracing::info!(listen = %address, data_dir = %data_dir.display(), "ready");
+        if !address.ip().is_loopback() && !speaks_tls {
+            tracing::warn!(
+                "listening beyond this machine without TLS; set [tls], or put a proxy that speaks TLS in front"
+            );
+        }
+        if let Some(token) = made
+            && output::data(&welcome::text(&url, &keeps, token.reveal())).is_err()
+        {
+            tracing::warn!(
+                "the first key could not be shown: standard output is closed; `muster keys create` makes another"
+            );
+        }
+        let stop = async {
+            tokio::select! {
+                () = self.signals.asked() => {
+                    listening.end();
+                    if let Some(Err(error)) = announcement.map(Announcement::withdraw) {
+                        tracing::warn!(%error, "local.json could not be removed");
+                    }
+                }
+                // Whoever asked for it asks again how far it is.
+                () = self.moving.ready() => tracing::info!("serving stops for a moment: the rest is moved"),
+            }
+        };
+        muster_server::serve(listener, state, stop).await.context("the server failed")
+    }
+}
+
+/// What is said of a store that did not close.
+const NOT_CLOSED: &str = "the store could not be closed in order; the next start goes on from what is durable";
+
+/// Where connections wait while nobody serves, until the server is to end.
+struct Listening(Mutex<Option<std::net::TcpListener>>);
+
+impl Listening {
+    fn listener(&self) -> anyhow::Result<TcpListener> {
+        let listener = self.0.lock().as_ref().map(std::net::TcpListener::try_clone);
+        let listener = listener.context("the server is to end")?.context("the listening socket cannot be shared")?;
+        TcpListener::from_std(listener).context("the listening socket cannot be used")
+    }
+
+    /// Nobody gets to wait any more.
+    fn end(&self) {
+        *self.0.lock() = None;
+    }
 }
 
 /// Has the server and the store get along with the file handles that there are.
@@ -72,52 +198,6 @@ fn share_out_handles(settings: &mut Settings) {
     settings.server.connections_max = shares.connections;
     settings.server.turned_away_max = shares.turned_away;
     settings.engine.state_files_max = shares.state_files;
-}
-
-async fn serve(
-    settings: Settings,
-    tls: Option<Tls>,
-    store: Arc<dyn Store>,
-    bootstrap: Option<Token>,
-) -> anyhow::Result<()> {
-    let clock = Arc::new(SystemClock);
-    let signals = StopSignals::listen().context("signals cannot be listened to")?;
-    let listener = bind(settings.place.listen).await?;
-    let address = listener.local_addr().context("the address listened on is not known")?;
-    let made = first_key::ensure(store.as_ref(), clock.as_ref(), bootstrap).await?;
-    let operator = Token::mint();
-    let mut server = settings.server();
-    server.operator_token = Some(operator.clone());
-    let speaks_tls = tls.is_some();
-    server.tls = tls;
-    let state = AppState::new(store, clock, server);
-    state.configure_destinations(settings.destinations).await.map_err(|says| anyhow::anyhow!(says))?;
-    let data_dir = settings.place.data_dir;
-    let (is_ours, keeps) = match &settings.cluster {
-        None => (true, format!("in {}", data_dir.display())),
-        Some(_) => (false, "in PostgreSQL".to_owned()),
-    };
-    let url = LocalServer::url_of(address, speaks_tls);
-    let local = LocalServer { url: url.clone(), token: operator.reveal().to_owned(), pid: std::process::id() };
-    let announcement = announce(&data_dir, &local, is_ours)?;
-    tracing::info!(listen = %address, data_dir = %data_dir.display(), "ready");
-    if !address.ip().is_loopback() && !speaks_tls {
-        tracing::warn!("listening beyond this machine without TLS; set [tls], or put a proxy that speaks TLS in front");
-    }
-    if let Some(token) = made
-        && output::data(&welcome::text(&url, &keeps, token.reveal())).is_err()
-    {
-        tracing::warn!(
-            "the first key could not be shown: standard output is closed; `muster keys create` makes another"
-        );
-    }
-    let stop = async move {
-        signals.asked().await;
-        if let Some(Err(error)) = announcement.map(Announcement::withdraw) {
-            tracing::warn!(%error, "local.json could not be removed");
-        }
-    };
-    muster_server::serve(listener, state, stop).await.context("the server failed")
 }
 
 /// Says in the directory where the server is. A node of a cluster does without where that is not possible: nothing but this

@@ -161,7 +161,7 @@ pub(super) async fn create(
             let secret = wished.secret.reveal().to_owned();
             answer::page(&DestinationsPage { secret, ..page(&state, &session, &parts) })
         }
-        Err(error @ AdminError::Failed(_)) => Err(ApiError::Admin(error).into()),
+        Err(error @ (AdminError::Failed(_) | AdminError::Busy(_))) => Err(ApiError::Admin(error).into()),
         Err(error) => again(&ApiError::Admin(error).says()),
     }
 }

@@ -77,7 +77,7 @@ pub(super) async fn add(
     let new = NewMember { name, email, added_at: state.clock.now() };
     match state.store.add_member(session.workspace().id, new).await {
         Ok(_) => Ok(go(PATH)),
-        Err(error @ AdminError::Failed(_)) => Err(ApiError::Admin(error).into()),
+        Err(error @ (AdminError::Failed(_) | AdminError::Busy(_))) => Err(ApiError::Admin(error).into()),
         Err(error) => {
             let says = sentence(&ApiError::Admin(error).says());
             answer::html(StatusCode::BAD_REQUEST, &TeamPage { says, ..page(&state, &session, &parts) })

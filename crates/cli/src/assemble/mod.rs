@@ -2,6 +2,9 @@
 //!
 //! Everything else speaks to [`muster_store::Store`]. Guarantees that an error says what to do; never prints.
 
+/// Moving everything from one engine to the other.
+pub mod moving;
+
 use std::{ffi::OsString, path::Path, sync::Arc};
 
 use muster_cluster::{Cluster, FiledRows, InvalidUrl, MergedFiles, Standing};
@@ -10,8 +13,6 @@ use muster_store::{
     Store,
     clock::{Clock, SystemClock},
     error::ReadError,
-    status::Status,
-    transfer::{Handed, Piece, TransferError},
 };
 
 use crate::{
@@ -33,6 +34,8 @@ pub struct Opened {
     pub dropped: bool,
     /// The same store, where it is a node of a cluster.
     node: Option<Arc<Cluster>>,
+    /// The same store, where it is a directory's.
+    engine: Option<Arc<Embedded>>,
     /// What was opened, where that is not the data directory itself. Goes last.
     _apart: Option<Apart>,
 }
@@ -40,7 +43,9 @@ pub struct Opened {
 impl Opened {
     fn new(store: Embedded, recovery: &Recovery, apart: Option<Apart>) -> Opened {
         let dropped = recovery.cut.is_some() || !recovery.removed_files.is_empty();
-        Opened { store: Arc::new(store), recovery: recovery.to_string(), dropped, node: None, _apart: apart }
+        let engine = Arc::new(store);
+        let store = Arc::clone(&engine) as Arc<dyn Store>;
+        Opened { store, recovery: recovery.to_string(), dropped, node: None, engine: Some(engine), _apart: apart }
     }
 }
 
@@ -129,103 +134,13 @@ fn embedded(options: Options) -> Result<Opened, NotOpened> {
 }
 
 /// Opens a node of a cluster, which others ask or which ends with a command.
-fn clustered(
-    cluster: &cluster::Cluster,
-    settings: &Settings,
-    roles: Roles,
-    serves: bool,
-) -> Result<Opened, NotOpened> {
+fn clustered(cluster: &cluster::Cluster, settings: &Settings, roles: Roles, serves: bool) -> Result<Opened, NotOpened> {
     let failed = |error: anyhow::Error| NotOpened::Failed(error);
     let options = cluster_options(cluster, settings, roles).map_err(|error| failed(misconfigured(error)))?;
     let options = muster_cluster::Options { serves, ..options };
     let node = Arc::new(Cluster::open(options).map_err(|error| failed(anyhow::Error::new(error)))?);
     let (store, recovery) = (Arc::clone(&node) as Arc<dyn Store>, "joined the cluster".to_owned());
-    Ok(Opened { store, recovery, dropped: false, node: Some(node), _apart: None })
-}
-
-/// Why a move came to nothing.
-pub enum NotMoved {
-    /// It may work another time: somebody uses what is to be moved, or something is under way in it.
-    InUse(String),
-    Failed(anyhow::Error),
-}
-
-impl From<TransferError> for NotMoved {
-    fn from(error: TransferError) -> NotMoved {
-        match error {
-            TransferError::Busy(says) => NotMoved::InUse(says),
-            other => NotMoved::Failed(anyhow::Error::new(other)),
-        }
-    }
-}
-
-/// Has a cluster that holds nothing take over all that a data directory holds. `progress` hears how far it has come.
-pub fn move_from(
-    (cluster, settings): (&cluster::Cluster, &Settings),
-    directory: &Path,
-    progress: &dyn Fn(&Handed),
-) -> Result<Handed, NotMoved> {
-    let failed = |error: anyhow::Error| NotMoved::Failed(error);
-    if !holds_data(directory) {
-        return Err(failed(anyhow::Error::new(OpenError::NoData { dir: directory.to_owned() })));
-    }
-    let into = cluster_options(cluster, settings, Roles::ALL).map_err(|error| failed(misconfigured(error)))?;
-    let mut target = muster_cluster::transfer::target::Target::begin(into)?;
-    if target.was_cut() {
-        muster_embedded::transfer::source::come_back(directory)?;
-    }
-    let opened = Embedded::open(options(&settings.engine, directory), SystemClock.now()).map_err(NotOpened::from);
-    let (engine, _) = opened.map_err(|error| match error {
-        NotOpened::InUse => NotMoved::InUse(error.into_error(directory).to_string()),
-        NotOpened::Failed(error) => NotMoved::Failed(error),
-    })?;
-    let runtime = tokio::runtime::Runtime::new().map_err(|error| failed(error.into()))?;
-    runtime.block_on(engine.checkpoint());
-    let mut handed = Handed::default();
-    let moved = engine.everything().and_then(|source| {
-        target.make_room()?;
-        source.each(&mut counted(&mut handed, progress, |piece| target.take(piece)))?;
-        target.finish()?;
-        // Said while nobody else can have the directory. Cut behind it, both say that the move is to be made again.
-        engine.leave()
-    });
-    let closed = runtime.block_on(engine.close());
-    moved?;
-    closed.map_err(|error| failed(error.into()))?;
-    target.open_up()?;
-    Ok(handed)
-}
-
-/// Makes a data directory of all that a cluster holds.
-pub fn move_into(
-    (cluster, settings): (&cluster::Cluster, &Settings),
-    directory: &Path,
-    progress: &dyn Fn(&Handed),
-) -> Result<Handed, NotMoved> {
-    let from = cluster_options(cluster, settings, Roles::ALL);
-    let from = from.map_err(|error| NotMoved::Failed(misconfigured(error)))?;
-    let mut source = muster_cluster::transfer::source::Source::open(from)?;
-    let mut target = muster_embedded::transfer::target::Target::begin(directory)?;
-    let mut handed = Handed::default();
-    source.each(&mut counted(&mut handed, progress, |piece| target.take(piece)))?;
-    // Cut in between, the cluster can be moved again.
-    source.leave()?;
-    target.finish()?;
-    Ok(handed)
-}
-
-/// Counts what passes on its way to whoever takes it over.
-fn counted<'c>(
-    handed: &'c mut Handed,
-    progress: &'c dyn Fn(&Handed),
-    mut take: impl FnMut(Piece) -> Result<(), TransferError> + 'c,
-) -> impl FnMut(Piece) -> Result<(), TransferError> + 'c {
-    move |piece| {
-        handed.count(&piece);
-        take(piece)?;
-        progress(handed);
-        Ok(())
-    }
+    Ok(Opened { store, recovery, dropped: false, node: Some(node), engine: None, _apart: None })
 }
 
 /// Makes the tables of a cluster or brings them to the version of this program; what that came to.
@@ -253,7 +168,8 @@ fn cluster_options(
     if !cluster.history_url.is_empty() {
         // What the bucket's service needs besides is where its own tools look for it.
         let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-        options = options.with_history(&cluster.history_url, std::env::vars_os().filter_map(text))?;
+        let environment = std::env::vars_os().filter_map(text).chain(cluster.environment.clone());
+        options = options.with_history(&cluster.history_url, environment)?;
     }
     Ok(muster_cluster::Options {
         takes: roles.intake,
