@@ -331,8 +331,8 @@ impl Journal for Embedded {
         self.room.look(&self.health);
         let offered = match self.health.refusal() {
             Some(refusal) => Err(refusal),
-            None if self.views.book.is_held() && is_more_than_messages(&batch) => Err(AppendError::Hindered {
-                reason: "everything is being moved elsewhere; deletions and imports are taken when that is done"
+            None if self.views.book.is_held() && is_more_than_messages(&batch) => Err(AppendError::Busy {
+                what: "everything is being moved elsewhere; deletions and imports are taken when that is done"
                     .to_owned(),
                 retry_after: HELD_RETRY,
             }),

@@ -143,6 +143,7 @@ impl ApiError {
             ApiError::Append(
                 AppendError::Full { .. }
                 | AppendError::Hindered { .. }
+                | AppendError::Busy { .. }
                 | AppendError::Stopped { .. }
                 | AppendError::Closing,
             ) => StatusCode::SERVICE_UNAVAILABLE,
@@ -314,6 +315,7 @@ impl ApiError {
                 "the server cannot write to its disk at this moment; keep the messages and send them again later"
                     .to_owned()
             }
+            ApiError::Append(AppendError::Busy { what, .. }) => what.clone(),
             ApiError::Append(AppendError::Stopped { .. }) => {
                 "the server takes no messages until it is restarted; keep \
                  them and send them again later"

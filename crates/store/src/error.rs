@@ -13,6 +13,9 @@ pub enum AppendError {
     /// Something outside stands in the way for now, such as a full disk. The store goes on by itself once it is gone.
     #[error("the store takes no writes for now: {reason}")]
     Hindered { reason: String, retry_after: Duration },
+    /// Something else is under way that has to end before just this can be taken; what it is.
+    #[error("{what}")]
+    Busy { what: String, retry_after: Duration },
     /// The store takes nothing more until it is restarted, because it can no longer promise what it says.
     #[error("the store takes no writes: {reason}")]
     Stopped { reason: String },
@@ -26,7 +29,9 @@ impl AppendError {
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         match self {
-            AppendError::Full { retry_after } | AppendError::Hindered { retry_after, .. } => *retry_after,
+            AppendError::Full { retry_after }
+            | AppendError::Hindered { retry_after, .. }
+            | AppendError::Busy { retry_after, .. } => *retry_after,
             AppendError::Stopped { .. } => Duration::from_secs(30),
             AppendError::Closing => Duration::from_secs(5),
         }

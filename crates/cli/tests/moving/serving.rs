@@ -28,8 +28,10 @@ fn operator(server: &Server) -> Client {
     server.client_of(local["token"].as_str().unwrap())
 }
 
+/// How far a move is. Connections end in order when the server stops for the rest; whoever used one opens another.
 fn stage(operator: &mut Client) -> String {
-    operator.read("/admin/v1/move")["stage"].as_str().unwrap().to_owned()
+    let answer = operator.get("/admin/v1/move").or_else(|_| operator.get("/admin/v1/move"));
+    answer.unwrap().expect(200).json()["stage"].as_str().unwrap().to_owned()
 }
 
 /// Waits until a move is no further than it was when it is asked.
@@ -108,12 +110,12 @@ fn a_server_goes_on_while_its_directory_is_moved_and_then_with_the_cluster() {
         }
         let until = Instant::now() + PATIENCE;
         while stage(&mut operator) != "moved" {
-            assert!(Instant::now() < until, "{}", operator.read("/admin/v1/move"));
+            assert!(Instant::now() < until, "it does not end");
             sleep(Duration::from_millis(20));
         }
         until_promised(300, Duration::from_millis(200), &ledger);
     });
-    let said = moved.succeeded();
+    let (said, mut client) = (moved.succeeded(), server.client());
     assert!(said.contains("the server goes on with the cluster"), "{said}");
     assert_eq!(server.client_of(&key).read("/resources/users/u/events")["results"].as_array().map(Vec::len), Some(1));
     // Nothing more is to be moved, and the directory is nobody's any more.

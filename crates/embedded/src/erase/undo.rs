@@ -286,7 +286,9 @@ impl Eraser {
             self.ask.send(Command::Append(pending)).map_err(|_| Ended::Closing)?;
             match answer.blocking_recv().map_err(|_| Ended::Closing)? {
                 Ok(_) => return Ok(()),
-                Err(AppendError::Full { .. } | AppendError::Hindered { .. }) => thread::sleep(PAUSE),
+                Err(AppendError::Full { .. } | AppendError::Hindered { .. } | AppendError::Busy { .. }) => {
+                    thread::sleep(PAUSE)
+                }
                 Err(AppendError::Closing) => return Err(Ended::Closing),
                 Err(error @ AppendError::Stopped { .. }) => {
                     return Err(Ended::Failed(ReadError::Failed { what: error.to_string() }));
