@@ -172,6 +172,13 @@ impl Embedded {
         let _ = tokio::task::spawn_blocking(move || idle.wait()).await;
     }
 
+    /// Waits until the writer is done with everything that came before.
+    pub(crate) async fn passed(&self) {
+        if let Some(answer) = self.intake.ask(Command::Pass) {
+            let _ = answer.await;
+        }
+    }
+
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }

@@ -133,6 +133,7 @@ impl AppState {
     /// Says in `/readyz` from now on that this process is about to end.
     pub(crate) fn start_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
+        self.waiting.wake.notify_one();
     }
 
     /// Whether the server was asked to stop.

@@ -143,8 +143,9 @@ pub struct Leaving {
     handed: Handed,
 }
 
-/// A cluster that has everything, and that no node starts on yet. The directory is left.
+/// A cluster that has everything, and that no node starts on yet. The directory is left, and its engine takes nothing.
 pub struct Arrived {
+    departure: Departure,
     arrival: Arrival,
     pub handed: Handed,
 }
@@ -203,9 +204,10 @@ impl Leaving {
         arrival.settle()
     }
 
-    /// Hands over the rest, when nothing is taken and nothing is sent to destinations any more. Nobody opens the directory again
+    /// Hands over the rest, when nothing is served and nothing is sent to destinations any more. Nobody opens the directory again
     /// afterwards, and nobody the cluster before [`Arrived::open_up`].
-    pub fn end(mut self) -> Result<Arrived, NotMoved> {
+    pub fn end(mut self, runtime: &Handle) -> Result<Arrived, NotMoved> {
+        runtime.block_on(self.departure.stop(&self.engine));
         self.round()?;
         let mut letters = Vec::new();
         self.departure.letters(&mut |piece| {
@@ -214,14 +216,15 @@ impl Leaving {
         })?;
         self.arrival.followers(letters, &self.departure.had_since()?)?;
         self.engine.leave()?;
-        let Leaving { arrival, handed, .. } = self;
-        Ok(Arrived { arrival, handed })
+        let Leaving { departure, arrival, handed, .. } = self;
+        Ok(Arrived { departure, arrival, handed })
     }
 }
 
 impl Arrived {
-    /// The cluster is one as any other from now on.
+    /// The cluster is one as any other from now on. The engine of the directory has to be closed.
     pub fn open_up(self) -> Result<(), NotMoved> {
+        drop(self.departure);
         Ok(self.arrival.open_up()?)
     }
 }

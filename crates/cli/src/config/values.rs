@@ -22,7 +22,7 @@ pub struct Given {
 pub struct Values {
     values: BTreeMap<String, Given>,
     #[cfg(test)]
-    read: std::cell::RefCell<std::collections::BTreeSet<String>>,
+    read: parking_lot::Mutex<std::collections::BTreeSet<String>>,
 }
 
 impl Values {
@@ -31,7 +31,7 @@ impl Values {
         Values {
             values,
             #[cfg(test)]
-            read: std::cell::RefCell::default(),
+            read: parking_lot::Mutex::default(),
         }
     }
 
@@ -43,7 +43,7 @@ impl Values {
     /// A setting with its origin.
     pub fn given(&self, name: &str) -> &Given {
         #[cfg(test)]
-        self.read.borrow_mut().insert(name.to_owned());
+        self.read.lock().insert(name.to_owned());
         self.values.get(name).unwrap_or_else(|| unreachable!("{name} is not in the built-in settings"))
     }
 
@@ -97,7 +97,7 @@ impl Values {
     /// The settings that were read so far.
     #[cfg(test)]
     pub fn names_read(&self) -> std::collections::BTreeSet<String> {
-        self.read.borrow().clone()
+        self.read.lock().clone()
     }
 }
 

@@ -73,6 +73,8 @@ pub struct Book {
     grown: Condvar,
     /// Somebody takes everything over, frame by frame.
     held: AtomicBool,
+    /// And is to find nothing more.
+    stopped: AtomicBool,
 }
 
 #[derive(Default)]
@@ -128,6 +130,7 @@ impl Book {
             inner: Mutex::new(inner),
             grown: Condvar::new(),
             held: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
         })
     }
 
@@ -220,7 +223,18 @@ impl Book {
     pub fn release(&self, names: &Mutex<()>) {
         self.inner.lock().held_from = None;
         self.held.store(false, Ordering::Release);
+        self.stopped.store(false, Ordering::Release);
         self.trim(names);
+    }
+
+    /// Whoever takes everything over is to find nothing more: the writer takes nothing until [`Book::release`].
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// Whether the writer takes nothing.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
 
     /// Whether somebody takes everything over.

@@ -1,7 +1,8 @@
 //! Handing everything out while the engine goes on: first as of one moment, then what came since, again and again.
 //!
 //! Meanwhile nothing is deleted, imported or taken back, and no follower is added, changed or removed: whoever would is told to come
-//! again. What came since is messages, in frames of the journal, which are kept for it. Dropping a departure ends all that.
+//! again. What came since is messages, in frames of the journal, which are kept for it. In the end nothing is taken at all. Dropping
+//! a departure ends all that.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -65,6 +66,13 @@ impl Embedded {
 }
 
 impl Departure {
+    /// Nothing more is taken, as long as this lives: what was acknowledged is handed out next, whoever is still at it.
+    pub async fn stop(&self, engine: &Embedded) {
+        self.hold.0.book.stop();
+        // By the answer the writer is done with whatever it had begun.
+        engine.passed().await;
+    }
+
     /// Hands out workspaces, keys, members and saved views, as they are by now. What is handed out next needs no others.
     pub fn registered(&mut self, take: &mut Take<'_>) -> Result<(), TransferError> {
         self.until = self.hold.0.book.last();

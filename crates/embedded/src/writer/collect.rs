@@ -32,7 +32,9 @@ pub enum Command {
     Append(Pending),
     /// Bring everything into its final place, and go on meanwhile; whether the journal holds nothing of it any more then.
     Checkpoint(oneshot::Sender<bool>),
-    /// The same, and end.
+    /// Say that everything that came before is done with.
+    Pass(oneshot::Sender<()>),
+    /// Bring everything into its final place, and end.
     Close(oneshot::Sender<()>),
 }
 

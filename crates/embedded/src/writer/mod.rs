@@ -93,6 +93,8 @@ impl Writer {
                 Command::Append(first) => self.write_group(first),
                 // What is sent meanwhile is taken as ever.
                 Command::Checkpoint(reply) => self.awaiting.add(reply),
+                // Whoever asked may have gone.
+                Command::Pass(reply) => drop(reply.send(())),
                 Command::Close(reply) => {
                     self.checkpoint_and_wait();
                     return Some(reply);
@@ -157,7 +159,8 @@ impl Writer {
 
     fn write_group(&mut self, first: collect::Pending) {
         let group = self.collector.collect(first, &self.options);
-        if let Some(refusal) = self.health.refusal() {
+        let moved = || self.views.book.is_stopped().then_some(AppendError::Closing);
+        if let Some(refusal) = self.health.refusal().or_else(moved) {
             return acknowledge::refuse(group, &refusal);
         }
         let sifted = match dedupe::sift(group, &mut self.identities, &self.views, &self.options) {

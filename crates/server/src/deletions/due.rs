@@ -26,7 +26,7 @@ pub(crate) fn start(state: &AppState) {
 }
 
 async fn run(state: &AppState) {
-    loop {
+    while !state.is_draining() {
         let wait = match carry_out_due(state).await {
             Ok(next) => next.map(|due| until(state.clock.now(), due)),
             Err(error) => {

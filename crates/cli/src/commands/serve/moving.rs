@@ -62,7 +62,7 @@ impl Moving {
     pub fn end(&self) -> Option<(Arrived, Cluster)> {
         let (leaving, cluster) = self.inner.lock().ready.take()?;
         self.note(|standing| standing.stage = Stage::Switching);
-        match leaving.end() {
+        match leaving.end(&self.runtime) {
             Ok(arrived) => {
                 *self.served.lock() = None;
                 Some((arrived, cluster))
