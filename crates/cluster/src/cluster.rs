@@ -12,7 +12,6 @@ use futures_util::{StreamExt, future::try_join_all};
 use muster_model::id::WorkspaceId;
 use muster_store::{error::ReadError, follow::FollowerId};
 use parking_lot::Mutex;
-use postgres::Config;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     time::timeout,
@@ -32,6 +31,7 @@ use crate::{
     registry::Registry,
     roster,
     sql::{
+        address::Address,
         connection::{Connection, Mode, Transaction},
         migrate::{self, Standing},
         pool::Pool,
@@ -85,7 +85,7 @@ pub(crate) type Wanted = Arc<[(u32, u64)]>;
 /// What all its parts share.
 pub(crate) struct Inner {
     pub options: Options,
-    pub config: Arc<Config>,
+    pub config: Arc<Address>,
     pub pool: Pool,
     pub registry: Arc<Registry>,
     pub stream: Stream,

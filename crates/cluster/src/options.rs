@@ -3,10 +3,10 @@
 use std::{path::PathBuf, time::Duration};
 
 use muster_history::compact::Bounds as MergedFiles;
-use postgres::Config;
 
 use crate::{
     archive::{address, filing::Bounds as FiledRows},
+    sql::address::Address as StateAddress,
     stream::address::Address,
 };
 
@@ -22,7 +22,7 @@ pub struct InvalidUrl {
 #[derive(Clone)]
 pub struct Options {
     /// Where PostgreSQL is.
-    pub state: Config,
+    pub state: StateAddress,
     /// Where the stream is.
     pub journal: Address,
     /// Where the bucket is; without one the history stays in PostgreSQL.
@@ -126,15 +126,8 @@ impl Options {
 }
 
 /// Reads a URL of PostgreSQL.
-pub fn state(url: &str) -> Result<Config, InvalidUrl> {
-    let invalid = |says: &str| InvalidUrl { what: "state", says: says.to_owned() };
-    if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-        return Err(invalid("it begins with postgres://"));
-    }
-    // What the library says of it may repeat a password.
-    let mut config: Config = url.parse().map_err(|_| invalid("write postgres://user:password@host:port/database"))?;
-    config.application_name("muster");
-    Ok(config)
+pub fn state(url: &str) -> Result<StateAddress, InvalidUrl> {
+    StateAddress::parse(url).map_err(|says| InvalidUrl { what: "state", says })
 }
 
 #[cfg(test)]
@@ -145,8 +138,8 @@ mod tests {
     fn urls_are_checked_and_secrets_not_repeated() {
         assert!(Options::new("postgres://u:p@h/d", "nats://h:4222").is_ok());
         let two = state("postgres://u@a:1,b:2/d?target_session_attrs=read-write").unwrap();
-        assert_eq!((two.get_hosts().len(), two.get_ports()), (2, &[1, 2][..]));
-        assert_eq!(two.get_target_session_attrs(), postgres::config::TargetSessionAttrs::ReadWrite);
+        assert_eq!((two.config().get_hosts().len(), two.config().get_ports()), (2, &[1, 2][..]));
+        assert_eq!(two.config().get_target_session_attrs(), postgres::config::TargetSessionAttrs::ReadWrite);
         for (state, journal, what) in
             [("mysql://secret", "nats://h", "state"), ("postgres://h:secret/d", "nats://h", "state")]
         {

@@ -22,7 +22,7 @@ pub struct Given {
 pub struct Values {
     values: BTreeMap<String, Given>,
     #[cfg(test)]
-    read: parking_lot::Mutex<std::collections::BTreeSet<String>>,
+    read: std::sync::Arc<parking_lot::Mutex<std::collections::BTreeSet<String>>>,
 }
 
 impl Values {
@@ -31,7 +31,7 @@ impl Values {
         Values {
             values,
             #[cfg(test)]
-            read: parking_lot::Mutex::default(),
+            read: std::sync::Arc::default(),
         }
     }
 

@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use muster_model::id::WorkspaceId;
-use postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, Statement, types::ToSql};
+use postgres::{Client, Row, SimpleQueryMessage, Statement, types::ToSql};
 use rustc_hash::FxHashMap;
 
+use super::address::Address;
 use crate::fault::Fault;
 
 /// Longest wait for a connection.
@@ -44,19 +45,20 @@ pub struct Connection {
 
 impl Connection {
     /// Connects.
-    pub fn open(config: &Config) -> Result<Connection, Fault> {
-        let mut config = config.clone();
-        if config.get_connect_timeout().is_none() {
-            config.connect_timeout(CONNECT_TIMEOUT);
-        }
-        if config.get_tcp_user_timeout().is_none() {
-            config
-                .tcp_user_timeout(PEER_TIMEOUT)
-                .keepalives_idle(PEER_QUIET)
-                .keepalives_interval(PEER_ASKED)
-                .keepalives_retries(PEER_ASKED_MAX);
-        }
-        let mut client = config.connect(NoTls)?;
+    pub fn open(address: &Address) -> Result<Connection, Fault> {
+        let address = address.map(|config| {
+            if config.get_connect_timeout().is_none() {
+                config.connect_timeout(CONNECT_TIMEOUT);
+            }
+            if config.get_tcp_user_timeout().is_none() {
+                config
+                    .tcp_user_timeout(PEER_TIMEOUT)
+                    .keepalives_idle(PEER_QUIET)
+                    .keepalives_interval(PEER_ASKED)
+                    .keepalives_retries(PEER_ASKED_MAX);
+            }
+        });
+        let mut client = address.connect()?;
         client.batch_execute(NOTICE)?;
         Ok(Connection { client, prepared: FxHashMap::default() })
     }

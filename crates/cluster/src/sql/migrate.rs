@@ -3,9 +3,10 @@
 //! Migrations run in the order of their numbers, each in a transaction of its own, under a lock, so that several nodes that
 //! are upgraded at once do it once. A server starts on the version it knows and on no other.
 
-use postgres::Config;
-
-use super::connection::{Connection, Mode};
+use super::{
+    address::Address,
+    connection::{Connection, Mode},
+};
 use crate::fault::Fault;
 
 /// Every step: its number is its place, from 1.
@@ -48,7 +49,7 @@ pub struct Migrated {
 }
 
 /// Brings a database to the version of this program. One that is further on is left alone, with an error.
-pub fn migrate(config: &Config) -> Result<Migrated, MigrateError> {
+pub fn migrate(config: &Address) -> Result<Migrated, MigrateError> {
     let mut connection = Connection::open(config)?;
     let mut transaction = connection.begin(Mode::Write, None)?;
     // Held until the end of the transaction, in which all steps are made or none.

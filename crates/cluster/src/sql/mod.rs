@@ -2,6 +2,12 @@
 //!
 //! Everything here waits, so it lives on threads that may. Knows nothing of what the tables mean.
 
+/// Where PostgreSQL is, and how it is spoken to.
+pub mod address;
+
+/// Speaking TLS to it.
+mod tls;
+
 /// Connections and transactions.
 pub mod connection;
 

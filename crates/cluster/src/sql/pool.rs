@@ -13,10 +13,12 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use futures_util::future::BoxFuture;
 use muster_model::id::WorkspaceId;
 use muster_store::error::ReadError;
-use postgres::Config;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::connection::{Connection, Mode, Transaction};
+use super::{
+    address::Address,
+    connection::{Connection, Mode, Transaction},
+};
 use crate::{fault::Fault, options::Options};
 
 /// A connection that had died before it was used says so within this.
@@ -32,14 +34,14 @@ pub struct Pool {
 
 /// What a thread works with.
 pub struct Worker {
-    config: Arc<Config>,
+    config: Arc<Address>,
     connection: Option<Connection>,
 }
 
 impl Pool {
     /// Starts as many threads as there are to be readers. Jobs wait for one no longer than a read waits for what was accepted before
     /// it: all of them may be waiting for a server that says nothing.
-    pub fn start(config: Arc<Config>, options: &Options) -> std::io::Result<Pool> {
+    pub fn start(config: Arc<Address>, options: &Options) -> std::io::Result<Pool> {
         let (jobs, queue) = bounded::<Job>(options.reads_waiting_max);
         let start = |number: usize| {
             let (queue, config) = (queue.clone(), Arc::clone(&config));

@@ -1,13 +1,23 @@
 //! Where the stream is, and what it is called there.
 //!
 //! `nats://user:password@one:4222,two:4222,three:4222?stream=muster&replicas=3`: servers of one cluster, then what is asked of
-//! the streams when they are made. Streams that there are keep what they were made with.
+//! the streams when they are made. Streams that there are keep what they were made with. With `tls://` nothing is said in the clear.
+
+use std::path::PathBuf;
+
+use url::form_urlencoded;
 
 /// What a URL of the stream says.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     pub servers: Vec<async_nats::ServerAddr>,
     pub credentials: Option<(String, String)>,
+    /// Nothing is said in the clear, and who may not prove itself is not spoken to.
+    pub tls: bool,
+    /// Files in PEM: authorities beside those of the system, and who this is.
+    pub authorities: Option<PathBuf>,
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
     /// The name that streams and subjects begin with.
     pub stream: String,
     /// Copies of each message.
@@ -28,6 +38,7 @@ impl std::fmt::Debug for Address {
 }
 
 const SCHEME: &str = "nats://";
+const SCHEME_TLS: &str = "tls://";
 const LANES_DEFAULT: u32 = 4;
 pub const LANES_MAX: u32 = 256;
 const REPLICAS_DEFAULT_MAX: usize = 3;
@@ -40,7 +51,9 @@ impl Address {
     /// Reads a URL; what is wrong with it in a sentence that repeats no secret.
     pub fn parse(url: &str) -> Result<Address, String> {
         let (servers, query) = url.split_once('?').unwrap_or((url, ""));
-        let rest = servers.strip_prefix(SCHEME).ok_or("it begins with nats://")?;
+        let tls = servers.starts_with(SCHEME_TLS);
+        let scheme = if tls { SCHEME_TLS } else { SCHEME };
+        let rest = servers.strip_prefix(scheme).ok_or("it begins with nats:// or tls://")?;
         let (credentials, hosts) = match rest.rsplit_once('@') {
             Some((credentials, hosts)) => {
                 let (user, password) = credentials.split_once(':').ok_or("credentials are user:password")?;
@@ -49,14 +62,18 @@ impl Address {
             None => (None, rest),
         };
         let server = |host: &str| {
-            let host = host.strip_prefix(SCHEME).unwrap_or(host);
-            format!("{SCHEME}{host}").parse().map_err(|_| format!("{host} is no server; give host:port"))
+            let host = host.strip_prefix(scheme).unwrap_or(host);
+            format!("{scheme}{host}").parse().map_err(|_| format!("{host} is no server; give host:port"))
         };
         let servers: Vec<async_nats::ServerAddr> = hosts.split(',').map(server).collect::<Result<_, _>>()?;
         let replicas = if servers.len() >= REPLICAS_DEFAULT_MAX { REPLICAS_DEFAULT_MAX } else { 1 };
         let mut address = Address {
             servers,
             credentials,
+            tls,
+            authorities: None,
+            certificate: None,
+            key: None,
             stream: "muster".to_owned(),
             replicas,
             lanes: LANES_DEFAULT,
@@ -65,6 +82,15 @@ impl Address {
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             address.set(name, value)?;
+        }
+        if address.certificate.is_some() != address.key.is_some() {
+            return Err("tlscert and tlskey go together".to_owned());
+        }
+        let files = [&address.authorities, &address.certificate, &address.key];
+        match files.into_iter().flatten().find(|path| !path.is_file()) {
+            Some(_) if !address.tls => return Err("tlsca, tlscert and tlskey are for tls://".to_owned()),
+            Some(path) => return Err(format!("there is no file {}", path.display())),
+            None => {}
         }
         Ok(address)
     }
@@ -90,10 +116,23 @@ impl Address {
                 let bytes = value.parse().ok().filter(|bytes| *bytes >= 1 << 20);
                 self.bytes_max = bytes.ok_or("bytes_max is a number of bytes, at least 1048576")?;
             }
-            other => return Err(format!("{other} is not known; stream, replicas, lanes and bytes_max are")),
+            "tlsca" => self.authorities = Some(path(value)),
+            "tlscert" => self.certificate = Some(path(value)),
+            "tlskey" => self.key = Some(path(value)),
+            other => {
+                let known = "stream, replicas, lanes, bytes_max, tlsca, tlscert and tlskey";
+                return Err(format!("{other} is not known; {known} are"));
+            }
         }
         Ok(())
     }
+}
+
+/// A path as it stands in a URL.
+fn path(value: &str) -> PathBuf {
+    // A plus is one here.
+    let pair = format!("path={}", value.replace('+', "%2B"));
+    form_urlencoded::parse(pair.as_bytes()).next().map(|(_, path)| PathBuf::from(path.into_owned())).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -118,6 +157,9 @@ mod tests {
             ("nats://a:1?replicas=2", "1, 3 or 5"),
             ("nats://a:1?lanes=0", "lanes"),
             ("nats://a:1?what=1", "what is not known"),
+            ("tls://a:1?tlscert=/no/cert", "go together"),
+            ("tls://a:1?tlsca=%2Fno%2Fca.pem", "there is no file /no/ca.pem"),
+            ("nats://a:1?tlsca=/no/ca.pem", "for tls://"),
         ] {
             let error = Address::parse(url).unwrap_err();
             assert!(error.contains(says) && !error.contains("secret"), "{url}: {error}");

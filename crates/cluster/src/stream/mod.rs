@@ -99,6 +99,15 @@ impl Stream {
         if let Some((user, password)) = &address.credentials {
             options = options.user_and_password(user.clone(), password.clone());
         }
+        if address.tls {
+            options = options.require_tls(true);
+        }
+        if let Some(authorities) = &address.authorities {
+            options = options.add_root_certificates(authorities.clone());
+        }
+        if let (Some(certificate), Some(key)) = (&address.certificate, &address.key) {
+            options = options.add_client_certificate(certificate.clone(), key.clone());
+        }
         let client =
             options.connect(address.servers.clone()).await.map_err(|error| Fault::Stream(error.to_string()))?;
         let context = ContextBuilder::new().timeout(PATIENCE).max_ack_inflight(IN_FLIGHT_MAX).build(client.clone());
