@@ -10,6 +10,8 @@ mod support;
 
 #[path = "support/audit.rs"]
 mod audit;
+#[path = "support/node.rs"]
+mod node;
 #[path = "support/servers.rs"]
 mod servers;
 #[path = "support/traffic.rs"]
@@ -17,11 +19,12 @@ mod traffic;
 
 use std::{
     collections::BTreeMap,
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
+use node::{NODE, Node};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use servers::Servers;
 use support::Place;
@@ -32,8 +35,6 @@ const SENDERS: usize = 4;
 const READERS: usize = 2;
 /// How long things fail in the gate.
 const SECONDS: u64 = 12;
-/// What a process of its own is told its servers by.
-const NODE: &str = "MUSTER_TEST_NODE";
 
 /// What can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,26 +74,9 @@ fn a_node() {
     support::run_node(&urls);
 }
 
-struct Node(Child);
-
-impl Node {
-    fn start(place: &Place) -> Node {
-        let child = Command::new(std::env::current_exe().expect("this program"))
-            .args(["--ignored", "--exact", "a_node"])
-            .env(NODE, place.urls())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Node(child.expect("a process"))
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.0.kill().expect("it can be killed");
-        self.0.wait().expect("it ends");
-    }
+/// This program.
+fn program() -> Command {
+    Command::new(std::env::current_exe().expect("this program"))
 }
 
 /// What fails, and comes back.
@@ -145,7 +129,7 @@ impl Stage {
             What::ProcessIsKilled => {
                 drop(self.node.take());
                 self.pause(0..100).await;
-                self.node = Some(Node::start(&self.place));
+                self.node = Some(Node::start(program(), &self.place));
             }
             What::NatsIsKilled => {
                 let name = format!("nats-{}", self.rng.random_range(1..=3));
@@ -201,7 +185,7 @@ async fn nothing_acknowledged_is_lost_or_counts_twice() {
     for _ in 0..READERS {
         tasks.spawn(Arc::clone(&world).read(StdRng::seed_from_u64(rng.random())));
     }
-    let node = Some(Node::start(&place));
+    let node = Some(Node::start(program(), &place));
     let (stage_servers, stage_place) = (Arc::clone(&servers), Arc::clone(&place));
     let mut stage = Stage { servers: stage_servers, place: stage_place, world: Arc::clone(&world), node, rng };
     let (began, mut happened) = (Instant::now(), BTreeMap::<What, usize>::new());

@@ -10,13 +10,14 @@ mod support;
 mod audit;
 #[path = "support/network.rs"]
 mod network;
+#[path = "support/node.rs"]
+mod node;
 #[path = "support/servers.rs"]
 mod servers;
 #[path = "support/traffic.rs"]
 mod traffic;
 
 use std::{
-    process::{Child, Command, Stdio},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -38,6 +39,7 @@ use muster_store::{
     },
 };
 use network::{HERE, Network};
+use node::{NODE, Node};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use servers::Servers;
 use support::Place;
@@ -49,9 +51,8 @@ const ENGINES: usize = 2;
 const SENDERS: usize = 3;
 const READERS: usize = 2;
 const NATS: [&str; 3] = ["nats-1", "nats-2", "nats-3"];
-/// What this program is told its network by, and what a node is told its servers by.
+/// What this program is told its network by.
 const NETWORK: &str = "MUSTER_TEST_NETWORK";
-const NODE: &str = "MUSTER_TEST_NODE";
 /// Longest that a read may take which finds nobody, however many others do the same.
 const TOLD_MAX: Duration = Duration::from_secs(15);
 /// Longest that a sender waits to be told to come again.
@@ -95,23 +96,6 @@ fn run(test: &str) {
 fn a_node() {
     let Ok(urls) = std::env::var(NODE) else { return };
     support::run_node(&urls);
-}
-
-struct Node(Child);
-
-impl Node {
-    fn start(network: &Network, place: &Place) -> Node {
-        let mut command: Command = network.command("node", std::env::current_exe().expect("this program"));
-        command.args(["--ignored", "--exact", "a_node"]).env(NODE, place.urls());
-        Node(command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a process"))
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        self.0.kill().expect("it can be killed");
-        self.0.wait().expect("it ends");
-    }
 }
 
 /// An engine with a workspace of its own, which asks it this and that while others send and read.
@@ -309,7 +293,7 @@ async fn inside() {
     for _ in 0..READERS {
         tasks.spawn(Arc::clone(&world).read(StdRng::seed_from_u64(rng.random())));
     }
-    let node = Node::start(&network, &place);
+    let node = Node::start(network.command("node", std::env::current_exe().expect("this program")), &place);
     let engine = audit::open(Options { freshness_timeout: PATIENCE, ..audit::options(&place, 0) }).await;
     let workspace = workspace_named(&*engine, PROBED, START).await.id;
     let mut probe = Probe { network, world: Arc::clone(&world), engine, workspace, sent: 0, began: Instant::now() };

@@ -25,13 +25,13 @@ use crate::{
 };
 
 /// A message's place in the order of receipt: when, and among equals its identity.
-pub type Receipt = (Micros, Identity);
+pub type Received = (Micros, Identity);
 
 /// Where a follower stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// What it has still to read from the history: everything received after the first and up to the second, if that is known.
-    pub past: Option<(Receipt, Option<Micros>)>,
+    pub past: Option<(Received, Option<Micros>)>,
     /// How many of the workspace's [`Piece::Pending`] it has had.
     pub had: u64,
 }

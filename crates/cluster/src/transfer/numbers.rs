@@ -1,6 +1,6 @@
 //! Which number of arrival a message gets that is taken over. Knows nothing of where it lies then.
 
-use muster_store::transfer::Receipt;
+use muster_store::transfer::Received;
 use rustc_hash::FxHashMap;
 
 /// Numbers of arrival between two parts of the history.
@@ -10,12 +10,12 @@ const PART_NUMBERS: i64 = 1 << 40;
 #[derive(Default)]
 pub struct Numbers {
     /// Where parts of the history begin: after these, in order.
-    pub parts: Vec<Receipt>,
+    pub parts: Vec<Received>,
     /// How many messages there are in each part so far; of none before the first number is given.
     given: Vec<i64>,
     /// What followers have not had, by the order in which they get it, and how much that is: a message that was taken back and came
     /// again with its time of receipt is counted each time.
-    pending: FxHashMap<Receipt, i64>,
+    pending: FxHashMap<Received, i64>,
     pended: i64,
 }
 
@@ -30,8 +30,8 @@ impl Numbers {
     }
 
     /// Followers get this one next, of what they have not had.
-    pub fn pend(&mut self, receipt: Receipt) {
-        self.pending.insert(receipt, self.pended);
+    pub fn pend(&mut self, received: Received) {
+        self.pending.insert(received, self.pended);
         self.pended += 1;
     }
 
@@ -46,7 +46,7 @@ impl Numbers {
     }
 
     /// The last number before a part, in which all is received after an instant.
-    pub fn before(&self, after: Receipt) -> i64 {
+    pub fn before(&self, after: Received) -> i64 {
         self.parts.partition_point(|begins| *begins <= after) as i64 * PART_NUMBERS
     }
 
@@ -56,12 +56,12 @@ impl Numbers {
     }
 
     /// The number of a message, and whether followers have not had it.
-    pub fn of(&mut self, receipt: Receipt) -> (i64, bool) {
+    pub fn of(&mut self, received: Received) -> (i64, bool) {
         self.begin();
-        if let Some(place) = self.pending.remove(&receipt) {
+        if let Some(place) = self.pending.remove(&received) {
             return (self.before_pending() + 1 + place, true);
         }
-        let part = self.parts.partition_point(|begins| *begins < receipt);
+        let part = self.parts.partition_point(|begins| *begins < received);
         self.given[part] += 1;
         (part as i64 * PART_NUMBERS + self.given[part], false)
     }
@@ -79,34 +79,34 @@ mod tests {
 
     use super::*;
 
-    fn receipt(at: i64) -> Receipt {
+    fn received(at: i64) -> Received {
         (Micros(at), Identity(1))
     }
 
     #[test]
     fn numbers_are_one_after_the_other_where_nobody_lags() {
         let mut numbers = Numbers::default();
-        assert_eq!([5, 3, 9].map(|at| numbers.of(receipt(at))), [(1, false), (2, false), (3, false)]);
+        assert_eq!([5, 3, 9].map(|at| numbers.of(received(at))), [(1, false), (2, false), (3, false)]);
         assert_eq!(numbers.last(), 3);
     }
 
     #[test]
     fn what_a_follower_has_not_had_is_numbered_after_what_it_has_had() {
-        let mut numbers = Numbers { parts: vec![receipt(7), receipt(4), receipt(7)], ..Numbers::default() };
-        [20, 3].into_iter().for_each(|at| numbers.pend(receipt(at)));
-        let given = [1, 4, 5, 8, 3, 20, 7].map(|at| numbers.of(receipt(at)));
+        let mut numbers = Numbers { parts: vec![received(7), received(4), received(7)], ..Numbers::default() };
+        [20, 3].into_iter().for_each(|at| numbers.pend(received(at)));
+        let given = [1, 4, 5, 8, 3, 20, 7].map(|at| numbers.of(received(at)));
         let (history, pending) = given.split_at(4);
         assert!(history.iter().all(|(_, pending)| !pending));
         assert_eq!(pending[..2], [(3 * PART_NUMBERS + 2, true), (3 * PART_NUMBERS + 1, true)]);
-        let before = |at| numbers.before(receipt(at));
+        let before = |at| numbers.before(received(at));
         // Of what was received at 1 and 4 nobody is told again who has had everything up to 4; then come 5 and 7, and 8.
         assert!(given[0].0 <= before(4) && given[1].0 <= before(4) && given[2].0 > before(4));
         assert!(given[2].0 <= before(7) && given[6].0 <= before(7) && given[3].0 > before(7));
         assert!(before(7) < numbers.last() && numbers.last() < numbers.before_pending());
         // One that comes twice has its last place, and those after it keep theirs.
         let mut twice = Numbers::default();
-        [1, 2, 1, 3].into_iter().for_each(|at| twice.pend(receipt(at)));
-        let places = [1, 2, 3].map(|at| twice.of(receipt(at)).0 - twice.before_pending());
+        [1, 2, 1, 3].into_iter().for_each(|at| twice.pend(received(at)));
+        let places = [1, 2, 3].map(|at| twice.of(received(at)).0 - twice.before_pending());
         assert_eq!((places, twice.has_pending()), ([3, 2, 4], true));
     }
 }

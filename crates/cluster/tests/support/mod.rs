@@ -26,10 +26,11 @@ fn aside<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
 }
 
 /// What the tables are made of.
-const TABLES: [&str; 3] = [
+const TABLES: [&str; 4] = [
     include_str!("../../migrations/0001.sql"),
     include_str!("../../migrations/0002.sql"),
     include_str!("../../migrations/0003.sql"),
+    include_str!("../../migrations/0004.sql"),
 ];
 /// Held while the template is made.
 const TEMPLATE_LOCK: i64 = 0x7465_6d70;
