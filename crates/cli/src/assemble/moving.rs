@@ -11,6 +11,7 @@ use std::{
 use muster_cluster::transfer::{arrival::Arrival, source::Source, target::Target};
 use muster_embedded::{Embedded, OpenError, transfer::departure::Departure};
 use muster_store::{
+    backup::Backup,
     clock::{Clock, SystemClock},
     status::Status,
     transfer::{Handed, Piece, TransferError},
@@ -18,9 +19,12 @@ use muster_store::{
 use tokio::runtime::Handle;
 
 use super::{NotOpened, Opened, cluster_options, holds_data, misconfigured, options};
-use crate::config::{
-    cluster::{Cluster, Roles},
-    settings::Settings,
+use crate::{
+    config::{
+        cluster::{Cluster, Roles},
+        settings::Settings,
+    },
+    exit::{Exit, Failure},
 };
 
 /// What came in during the last round is folded in this soon before the server stops for the rest.
@@ -39,13 +43,12 @@ pub enum NotMoved {
 }
 
 impl NotMoved {
-    /// The error of a server that ends with it.
+    /// The error of a command that ends with it.
     pub fn into_error(self) -> anyhow::Error {
-        let again = "run `muster move` again, with no server running";
         match self {
-            NotMoved::Served => anyhow::anyhow!("another process uses the directory; {again}"),
-            NotMoved::Busy(says) => anyhow::anyhow!("{says}; {again}"),
-            NotMoved::Failed(error) => error.context(format!("the move was cut at its end; {again}")),
+            NotMoved::Served => Failure::error(Exit::InUse, "another process uses the directory"),
+            NotMoved::Busy(says) => Failure::error(Exit::InUse, says),
+            NotMoved::Failed(error) => error,
         }
     }
 }
@@ -108,6 +111,14 @@ pub fn move_into(place: Place<'_>, directory: &Path, progress: &dyn Fn(&Handed))
     source.leave()?;
     target.finish()?;
     Ok(handed)
+}
+
+/// Makes a data directory of what a cluster holds at one moment, while its nodes go on.
+pub fn copy(place: Place<'_>, directory: &Path) -> Result<Backup, NotMoved> {
+    let mut source = Source::look(whole(place)?)?;
+    let mut target = muster_embedded::transfer::target::Target::begin(directory)?;
+    source.each(&mut |piece| target.take(piece))?;
+    Ok(target.finish()?)
 }
 
 /// Counts what passes on its way to whoever takes it over.

@@ -68,11 +68,7 @@ pub fn run(settings: &Settings, args: &args::Move) -> anyhow::Result<Exit> {
         }
         (None, None) => return Err(Failure::error(Exit::Usage, "give --from or --into")),
     };
-    let handed = moved.map_err(|error| match error {
-        NotMoved::Busy(says) => Failure::error(Exit::InUse, says),
-        NotMoved::Served => Failure::error(Exit::InUse, "a server uses the directory"),
-        NotMoved::Failed(error) => error,
-    })?;
+    let handed = moved.map_err(NotMoved::into_error)?;
     output::line(&format!("moved {}", sentence(&handed)))?;
     output::line(&next)?;
     Ok(Exit::Success)

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::harness::audit::audit;
 use super::harness::choice::seed;
-use super::harness::command::Outcome;
+use super::harness::command::{Outcome, run};
 use super::harness::http::Client;
 use super::harness::ledger::Ledger;
 use super::harness::messages::track;
@@ -226,4 +226,51 @@ fn a_server_that_is_killed_while_it_moves_has_lost_nothing() {
     audit(&mut server.client(), &ledger.lock().unwrap());
     server.stop();
     println!("{cut} moves were cut");
+}
+
+/// A backup of a cluster is a directory that a server starts on, with everything that was promised before it.
+#[test]
+fn a_backup_of_a_cluster_is_a_directory_of_its_own() {
+    let places = Places::new();
+    let (ledger, mut senders) = (Mutex::new(Ledger::default()), Sender::several(3, seed()));
+    let server = places.start("cluster");
+    run_all(&mut senders, server.address, &ledger, || until_promised(1_500, Duration::from_millis(300), &ledger));
+    let mut client = server.client();
+    destination(&mut client, "away", "http://127.0.0.1:9", "start");
+    furnish(&mut client);
+    let backup = || {
+        let directory = places.data("second");
+        let arguments = ["backup", directory.to_str().unwrap(), "--json"];
+        let said = run(&places.at("cluster"), &arguments).succeeded();
+        serde_json::from_str::<Value>(&said).unwrap()
+    };
+    // At rest it is the same, byte by byte.
+    let before = everything(&mut client);
+    let said = backup();
+    assert!(said["entries"].as_u64() > Some(1_000) && said["historyFiles"].as_u64() > Some(0), "{said}");
+    let copy = places.start("second");
+    assert_same(&before, &everything(&mut copy.client()));
+    copy.stop();
+    let again = run(&places.at("cluster"), &["backup", places.data("second").to_str().unwrap()]).failed();
+    assert!(again.contains("is not empty"), "{again}");
+    fs::remove_dir_all(places.data("second")).unwrap();
+    // Under traffic it has what was promised before, and of what came meanwhile any part.
+    let mut promised = HashSet::new();
+    run_all(&mut senders, server.address, &ledger, || {
+        until_promised(300, Duration::from_millis(100), &ledger);
+        promised = ledger.lock().unwrap().as_of_now();
+        backup();
+        until_promised(100, Duration::from_millis(100), &ledger);
+    });
+    let copy = places.start("second");
+    let mut client = copy.client();
+    for refused in client.read("/resources/refused")["results"].as_array().unwrap() {
+        let target = format!("/resources/refused/{}", refused["id"].as_str().unwrap());
+        done(client.request("DELETE", &target, &[], b""));
+    }
+    audit(&mut client, &ledger.lock().unwrap().with_promises_of(&promised));
+    copy.stop();
+    // The cluster is none the worse for it.
+    server.stop();
+    places.start("cluster").stop();
 }

@@ -12,8 +12,8 @@ use crate::cluster::Cluster;
 
 impl Backups for Cluster {
     fn backup(&self, _into: PathBuf) -> Answer<'_, Backup, AdminError> {
-        let says = "a cluster's data is in PostgreSQL; back it up with pg_dump or pg_basebackup, which include everything \
-                    that was folded in";
+        let says = "this server is a node of a cluster, which has no directory to copy; `muster backup` with the settings of the cluster \
+                    makes a data directory of what it holds";
         Box::pin(async { Err(AdminError::Invalid(says.to_owned())) })
     }
 }

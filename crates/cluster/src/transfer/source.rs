@@ -20,6 +20,7 @@ use muster_store::{
     credentials::Workspace,
     follow::Follower,
     import::{self, Owned},
+    lists::{kept_seen, with_seen},
     record,
     transfer::{Piece, Place, Take, TransferError},
 };
@@ -39,6 +40,7 @@ use crate::{
         cursor::{Cursor, RECORDS},
         deletions,
         lists::settle,
+        seen,
     },
     registry::held::Held,
     sql::{
@@ -103,6 +105,15 @@ impl Source {
         let source = Source { cluster, connection, positions, version: 0 };
         source.check()?;
         Ok(source)
+    }
+
+    /// Opens a cluster with which nodes go on, to hand out what it holds as of one moment. It cannot be left.
+    pub fn look(options: Options) -> Result<Source, TransferError> {
+        let failed = |error: OpenError| TransferError::Source(error.to_string());
+        let cluster = Cluster::open(Options { takes: false, applies: true, ..options }).map_err(failed)?;
+        cluster.fold_in()?;
+        let connection = Connection::open(&cluster.inner.config).map_err(source_failed)?;
+        Ok(Source { cluster, connection, positions: Vec::new(), version: 0 })
     }
 
     /// Makes sure that nothing was accepted which is not folded in.
@@ -286,11 +297,22 @@ impl Handing<'_, '_> {
                         let says = "an import is being taken back; try again when it is done";
                         return Err(TransferError::Busy(says.to_owned()));
                     }
-                    take(piece)?;
+                    take(self.certain(piece)?)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// With the first and last track of a record as they are by what the transaction sees.
+    fn certain(&self, piece: Piece) -> Result<Piece, TransferError> {
+        match piece {
+            Piece::Profile(of, profile) if !kept_seen(&profile).1 => {
+                let seen = seen::of(&self.book, &profile).map_err(source_failed)?;
+                Ok(Piece::Profile(of, with_seen(&profile, seen)))
+            }
+            piece => Ok(piece),
+        }
     }
 
     fn messages(&self, take: &mut Take<'_>) -> Result<(), TransferError> {

@@ -56,6 +56,7 @@ pub struct Target {
     /// What is to be written to the state store, and how much that is.
     batch: OwnedWriteBatch,
     entries: usize,
+    entries_written: u64,
     workspaces: Vec<Workspace>,
     tally: Tally,
     followers: Vec<(Follower, Place)>,
@@ -115,6 +116,7 @@ impl Target {
             state,
             layout,
             entries: 0,
+            entries_written: 0,
             workspaces: Vec::new(),
             tally: Tally::default(),
             followers: Vec::new(),
@@ -223,6 +225,7 @@ impl Target {
     ) -> Result<(), TransferError> {
         self.batch.insert(keyspace(&self.state), key.as_ref(), value.as_ref());
         self.entries += 1;
+        self.entries_written += 1;
         if self.entries >= ENTRIES_AT_ONCE { self.write() } else { Ok(()) }
     }
 
@@ -288,8 +291,8 @@ impl Target {
         Ok(())
     }
 
-    /// Ends the directory and gives it its name.
-    pub fn finish(mut self) -> Result<(), TransferError> {
+    /// Ends the directory and gives it its name; what it holds.
+    pub fn finish(mut self) -> Result<Backup, TransferError> {
         self.file()?;
         self.pending.frame()?;
         let last = self.pending.log.last_sequence();
@@ -308,14 +311,22 @@ impl Target {
         OnDisk::none().put(&self.tally, &mut self.batch, &self.state, position);
         self.write()?;
         self.state.database.persist(PersistMode::SyncAll).map_err(|error| failed(state_failed(&error)))?;
-        let Target { into, layout, state, batch, pending, .. } = self;
+        let Target { into, layout, state, batch, pending, entries_written: entries, rows, .. } = self;
         drop((batch, pending, state));
         if last == 0 {
             backup::remove_tree(&layout.forward).and_then(|()| disk::make_dir(&layout.forward)).map_err(failed)?;
         }
         drop(Log::start(&layout.journal, Vec::new(), position + 1).map_err(failed)?);
         backup::sync_tree(&layout.root).map_err(failed)?;
-        backup::finish(&layout.root, &into).map_err(|fault| failed(fault.0))
+        let made = Backup {
+            history_files: rows.next_file - 1,
+            history_bytes: disk::bytes_below(&layout.history),
+            entries,
+            journal_bytes: disk::bytes_below(&layout.forward),
+            directory: into.clone(),
+        };
+        backup::finish(&layout.root, &into).map_err(|fault| failed(fault.0))?;
+        Ok(made)
     }
 }
 

@@ -6,7 +6,13 @@ use anyhow::Context;
 use serde_json::json;
 
 use super::{super::way, shown::ShownBackup};
-use crate::{args, config::settings::Settings, exit::Exit, output};
+use crate::{
+    args,
+    assemble::moving::{self, NotMoved},
+    config::settings::Settings,
+    exit::Exit,
+    output,
+};
 
 const PATH: &str = "/admin/v1/backups";
 /// A large directory on another disk takes its time.
@@ -16,6 +22,10 @@ const TIMEOUT: Duration = Duration::from_secs(24 * 3_600);
 pub fn run(settings: &Settings, args: &args::Backup) -> anyhow::Result<Exit> {
     way::require_directory(settings)?;
     let into = std::path::absolute(&args.directory).context("the directory's path cannot be made whole")?;
+    if let Some(cluster) = &settings.cluster {
+        let copied = moving::copy((cluster, settings), &into);
+        return show(&ShownBackup::of(&copied.map_err(NotMoved::into_error)?), args.json);
+    }
     let body = json!({"directory": into}).to_string();
     let shown = way::carry_out_within(
         TIMEOUT,
@@ -26,8 +36,12 @@ pub fn run(settings: &Settings, args: &args::Backup) -> anyhow::Result<Exit> {
             serde_json::from_str(&answer.body).context("the server's answer is no backup")
         },
     )?;
-    if args.json {
-        output::json(&shown)?
+    show(&shown, args.json)
+}
+
+fn show(shown: &ShownBackup, as_json: bool) -> anyhow::Result<Exit> {
+    if as_json {
+        output::json(shown)?
     } else {
         output::data(&shown.sentence())?
     }

@@ -105,7 +105,7 @@ impl Server {
             runtime.block_on(store.close()).context(NOT_CLOSED)?;
             drop(store);
             let handed = arrived.handed;
-            arrived.open_up().map_err(NotMoved::into_error)?;
+            arrived.open_up().map_err(NotMoved::into_error).context(CUT)?;
             self.settings.cluster = Some(cluster);
             store = open(&self.settings)?.store;
             self.moving.done(handed);
@@ -163,6 +163,9 @@ impl Server {
         muster_server::serve(listener, state, stop).await.context("the server failed")
     }
 }
+
+/// What is said of a move that was nearly done.
+const CUT: &str = "the move was cut at its very end; run `muster move` again, with no server running, to end it";
 
 /// What is said of a store that did not close.
 const NOT_CLOSED: &str = "the store could not be closed in order; the next start goes on from what is durable";
