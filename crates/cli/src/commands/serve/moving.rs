@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 
 use muster_server::moves::{Moves, Stage, Standing, Wished};
@@ -20,6 +21,10 @@ use crate::{
     assemble::moving::{Arrived, Leaving, NotMoved, Served},
     config::{cluster::Cluster, settings::Settings},
 };
+
+/// How long is waited for a move to end when the server does: it may be waiting for a server that says nothing.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+const STOP_LOOK: Duration = Duration::from_millis(10);
 
 /// Moves of one server, which has had none at first.
 pub struct Moving {
@@ -87,8 +92,10 @@ impl Moving {
             inner.ready = None;
             inner.thread.take()
         };
-        // A panic in there is told by the thread itself.
-        let _ = thread.map(JoinHandle::join);
+        let until = Instant::now() + STOP_WITHIN;
+        while thread.as_ref().is_some_and(|thread| !thread.is_finished()) && Instant::now() < until {
+            thread::sleep(STOP_LOOK);
+        }
     }
 
     fn note(&self, change: impl FnOnce(&mut Standing)) {
