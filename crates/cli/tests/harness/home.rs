@@ -15,6 +15,9 @@ use super::cluster;
 /// What the server says of a checkpoint that is done.
 pub const COMMITTED: &str = ": checkpoint rows=";
 
+/// What says where a disk is, where directories for the time being are in memory.
+const DISK: &str = "MUSTER_TEST_DISK";
+
 /// One test's own place on disk.
 pub struct Home {
     dir: TempDir,
@@ -23,7 +26,8 @@ pub struct Home {
 impl Home {
     pub fn new() -> Home {
         let mine = Permissions::from_mode(0o700);
-        let dir = tempfile::Builder::new().prefix("muster-test-").permissions(mine).tempdir();
+        let place = std::env::var_os(DISK).map_or_else(std::env::temp_dir, PathBuf::from);
+        let dir = tempfile::Builder::new().prefix("muster-test-").permissions(mine).tempdir_in(place);
         Home { dir: dir.expect("a temporary directory") }
     }
 

@@ -9,6 +9,7 @@ use fjall::{Keyspace, OwnedWriteBatch, PersistMode};
 use muster_history::{disk, filed, schema::Layout as Columns};
 use muster_model::{id::WorkspaceId, kind::RecordKind, profile::Profile, time::Micros};
 use muster_store::{
+    backup::Backup,
     batch::{BatchBuilder, encode_refused},
     codec,
     credentials::Workspace,
