@@ -315,6 +315,8 @@ fn a_move_that_is_cut_is_made_again() {
         match failure {
             Err(failure) if failure.log.contains("run `muster move` again") => halves += 1,
             Err(failure) => panic!("{}", failure.log),
+            // It was done with all but its end.
+            Ok(()) if places.data("first").join("moved").exists() => break,
             // It had not begun: the server is one on a cluster that holds nothing, and makes its first workspace.
             Ok(()) => cluster::remove_below(&places.at("cluster")),
         }
@@ -346,10 +348,8 @@ fn cut(places: &Places, way: &str, directory: &str, rng: &mut StdRng) -> bool {
     command.args(["move", way]).arg(places.data(directory)).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     sleep(Duration::from_millis(rng.random_range(50..700)));
-    let done = child.try_wait().unwrap().is_some_and(|status| status.success());
     let _ = child.kill();
-    child.wait().unwrap();
-    done
+    child.wait().unwrap().success()
 }
 
 #[test]
@@ -357,8 +357,6 @@ fn nobody_goes_on_with_what_was_moved_away_and_nothing_is_moved_over_something()
     let places = Places::new();
     let server = places.start("first");
     server.client().batch(&[track("u", "first", "1")]).unwrap().expect_success();
-    let refused = places.try_to_move("--from", &places.data("first"));
-    assert_eq!(refused.status.code(), Some(4), "{}", refused.said());
     server.stop();
     let nowhere = places.try_to_move("--from", &places.at("second"));
     assert!(nowhere.failed().contains("no data directory"));
