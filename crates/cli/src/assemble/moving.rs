@@ -218,6 +218,7 @@ impl Leaving {
     /// Hands over the rest, when nothing is served and nothing is sent to destinations any more. Nobody opens the directory again
     /// afterwards, and nobody the cluster before [`Arrived::open_up`].
     pub fn end(mut self, runtime: &Handle) -> Result<Arrived, NotMoved> {
+        self.arrival.hurry();
         runtime.block_on(self.departure.stop(&self.engine));
         self.round()?;
         let mut letters = Vec::new();

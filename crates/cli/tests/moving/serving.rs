@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
+use postgres::NoTls;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
 use super::harness::audit::audit;
 use super::harness::choice::seed;
+use super::harness::cluster;
 use super::harness::command::{Outcome, run};
 use super::harness::http::Client;
 use super::harness::ledger::Ledger;
@@ -273,4 +275,47 @@ fn a_backup_of_a_cluster_is_a_directory_of_its_own() {
     // The cluster is none the worse for it.
     server.stop();
     places.start("cluster").stop();
+}
+
+/// If the cluster fails while everything goes over, the server goes on as before; and the move is made another time.
+#[test]
+fn a_server_goes_on_as_before_when_the_cluster_fails() {
+    let places = Places::new();
+    let (ledger, mut senders) = (Mutex::new(Ledger::default()), Sender::several(3, seed()));
+    let server = places.start("first");
+    run_all(&mut senders, server.address, &ledger, || until_promised(3_000, Duration::from_millis(300), &ledger));
+    // The first command to name the cluster makes it.
+    run(&places.at("cluster"), &["config"]).succeeded();
+    let state_url = cluster::shown_below(&places.at("cluster")).remove(0);
+    let database = state_url.rsplit_once('/').unwrap().1;
+    let mut administrator =
+        postgres::Client::connect(&std::env::var("MUSTER_TEST_POSTGRESQL_URL").unwrap(), NoTls).unwrap();
+    let mut operator = operator(&server);
+    let moved = move_under_traffic(&places, &server, (&mut senders, &ledger), |_| {
+        wait_until_begun(&mut operator);
+        administrator.batch_execute(&format!("alter database {database} allow_connections false")).unwrap();
+        let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1";
+        let until = Instant::now() + PATIENCE;
+        while stage(&mut operator) != "failed" {
+            administrator.execute(end, &[&database]).unwrap();
+            assert!(Instant::now() < until, "it does not fail");
+            sleep(Duration::from_millis(20));
+        }
+        until_promised(200, Duration::from_millis(100), &ledger);
+    });
+    assert_eq!(moved.status.code(), Some(1), "{}", moved.said());
+    assert!(!places.data("first").join("moved").exists());
+    // What had to wait meanwhile is taken again.
+    let mut client = server.client();
+    destination(&mut client, "away", "http://127.0.0.1:9", "now");
+    furnish(&mut client);
+    administrator.batch_execute(&format!("alter database {database} allow_connections true")).unwrap();
+    places.try_to_move("--from", &places.data("first")).succeeded();
+    let mut client = server.client();
+    for refused in client.read("/resources/refused")["results"].as_array().unwrap() {
+        let target = format!("/resources/refused/{}", refused["id"].as_str().unwrap());
+        done(client.request("DELETE", &target, &[], b""));
+    }
+    audit(&mut client, &ledger.lock().unwrap());
+    server.stop();
 }

@@ -35,8 +35,9 @@ use crate::{
 /// Messages of one workspace, and their bytes, that are taken together.
 const MESSAGES_AT_ONCE: usize = 1_000;
 const BYTES_AT_ONCE: usize = 4 << 20;
-/// How long it is tried to take them.
-const TAKEN_WITHIN: Duration = Duration::from_secs(600);
+/// How long it is tried to take them and to have them folded in; and in the end, when nobody is served meanwhile.
+const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE_LAST: Duration = Duration::from_secs(20);
 
 const EMPTY_REGISTERED: &str = "delete from saved; delete from member; delete from access_key";
 const MOVE_ON: &str = "update follower set place = place + $2 where id = $1";
@@ -46,6 +47,7 @@ pub struct Arrival {
     cluster: Arc<Cluster>,
     connection: Connection,
     waiting: BTreeMap<WorkspaceId, Waiting>,
+    patience: Duration,
 }
 
 /// What waits of a workspace.
@@ -63,11 +65,16 @@ impl Target {
         let options = Options { takes: true, applies: true, ..options };
         let failed = |error: OpenError| TransferError::Target(error.to_string());
         let cluster = Arc::new(Cluster::open_marked(options, Mark::Arriving).map_err(failed)?);
-        Ok(Arrival { cluster, connection, waiting: BTreeMap::new() })
+        Ok(Arrival { cluster, connection, waiting: BTreeMap::new(), patience: PATIENCE })
     }
 }
 
 impl Arrival {
+    /// From here on somebody waits for it.
+    pub fn hurry(&mut self) {
+        self.patience = PATIENCE_LAST;
+    }
+
     /// Takes workspaces, keys, members and saved views as they are by now, in place of what was there.
     pub fn registered(&mut self, pieces: &[Piece]) -> Result<(), TransferError> {
         let replace = |transaction: &mut Transaction<'_>| {
@@ -104,7 +111,7 @@ impl Arrival {
     /// Has everything that was taken folded in.
     pub fn settle(&mut self) -> Result<(), TransferError> {
         self.send()?;
-        self.cluster.fold_in()
+        self.cluster.fold_in(self.patience)
     }
 
     /// Takes letters in place of those that were there, and notes how many messages followers have had since.
@@ -143,11 +150,10 @@ impl Arrival {
     fn send(&mut self) -> Result<(), TransferError> {
         let batches: Vec<Batch> =
             std::mem::take(&mut self.waiting).into_values().map(|one| one.batch.build()).collect();
-        let cluster = Arc::clone(&self.cluster);
-        let sent = self
-            .cluster
-            .inner
-            .wait_for(async move { try_join_all(batches.into_iter().map(|batch| append(&cluster, batch))).await });
+        let (cluster, until) = (Arc::clone(&self.cluster), Instant::now() + self.patience);
+        let sent = self.cluster.inner.wait_for(async move {
+            try_join_all(batches.into_iter().map(|batch| append(&cluster, batch, until))).await
+        });
         let receipts = sent.map_err(source_failed)?.map_err(|error| TransferError::Target(error.to_string()))?;
         // One that was sent twice, as there was no answer, is found to be a duplicate.
         let is_odd = |receipt: &Receipt| receipt.count(Outcome::Conflict) > 0 || receipt.count(Outcome::Deleted) > 0;
@@ -160,8 +166,7 @@ impl Arrival {
 }
 
 /// Has a batch taken, however often that has to be tried within a bound.
-async fn append(cluster: &Cluster, batch: Batch) -> Result<Receipt, AppendError> {
-    let until = Instant::now() + TAKEN_WITHIN;
+async fn append(cluster: &Cluster, batch: Batch, until: Instant) -> Result<Receipt, AppendError> {
     loop {
         match cluster.append(batch.clone()).await {
             Err(AppendError::Full { retry_after } | AppendError::Hindered { retry_after, .. })

@@ -90,7 +90,7 @@ impl Source {
         // One that was left may have been left by an attempt that was cut.
         let options = Options { takes: false, applies: true, ..options };
         let cluster = Cluster::open_marked(options, Mark::Left).map_err(failed)?;
-        cluster.fold_in()?;
+        cluster.fold_in(FOLDED_WITHIN)?;
         let inner = &cluster.inner;
         let ending = Arc::clone(inner);
         inner.wait_for(async move { end(&ending).await }).map_err(source_failed)?;
@@ -111,7 +111,7 @@ impl Source {
     pub fn look(options: Options) -> Result<Source, TransferError> {
         let failed = |error: OpenError| TransferError::Source(error.to_string());
         let cluster = Cluster::open(Options { takes: false, applies: true, ..options }).map_err(failed)?;
-        cluster.fold_in()?;
+        cluster.fold_in(FOLDED_WITHIN)?;
         let connection = Connection::open(&cluster.inner.config).map_err(source_failed)?;
         Ok(Source { cluster, connection, positions: Vec::new(), version: 0 })
     }
@@ -170,8 +170,8 @@ impl Source {
 
 impl Cluster {
     /// Waits until everything that was accepted is folded in.
-    pub(super) fn fold_in(&self) -> Result<(), TransferError> {
-        let until = Instant::now() + FOLDED_WITHIN;
+    pub(super) fn fold_in(&self, within: Duration) -> Result<(), TransferError> {
+        let until = Instant::now() + within;
         loop {
             let inner = Arc::clone(&self.inner);
             let folded = self.inner.wait_for(async move { inner.fresh(None).await });
