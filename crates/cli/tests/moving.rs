@@ -221,6 +221,14 @@ fn furnish(client: &mut Client) {
     }
 }
 
+/// What was refused on purpose is none of the senders', whose ledger knows nothing of it.
+fn drop_refused(client: &mut Client) {
+    for refused in client.read("/resources/refused")["results"].as_array().unwrap() {
+        let target = format!("/resources/refused/{}", refused["id"].as_str().unwrap());
+        done(client.request("DELETE", &target, &[], b""));
+    }
+}
+
 #[test]
 fn all_that_is_read_is_the_same_on_the_cluster_and_back_in_a_directory() {
     let places = Places::new();
@@ -264,11 +272,7 @@ fn all_that_is_read_is_the_same_on_the_cluster_and_back_in_a_directory() {
     assert_same(&before.0, &everything(&mut client));
     assert_same(&before.1, &everything(&mut second));
     run_all(&mut senders, server.address, &ledger, || until_promised(300, Duration::from_millis(200), &ledger));
-    // What was refused on purpose is none of the senders'.
-    for refused in client.read("/resources/refused")["results"].as_array().unwrap() {
-        let target = format!("/resources/refused/{}", refused["id"].as_str().unwrap());
-        done(client.request("DELETE", &target, &[], b""));
-    }
+    drop_refused(&mut client);
     audit(&mut client, &ledger.lock().unwrap());
     // Whoever was there all the time was told each message once, and whoever was away is told now, each message once as well.
     away.answer(|_, _| Reply::ok());

@@ -22,7 +22,7 @@ use super::harness::messages::track;
 use super::harness::server::Server;
 use super::harness::traffic::{Sender, Stop, run_all, until_promised};
 use super::receiver::{Receiver, Reply};
-use super::{PATIENCE, Places, assert_same, create_key, destination, done, everything, furnish, wait_for};
+use super::{PATIENCE, Places, assert_same, create_key, destination, drop_refused, everything, furnish, wait_for};
 
 /// Whoever operates a server, as its commands on the same machine do.
 fn operator(server: &Server) -> Client {
@@ -125,10 +125,7 @@ fn a_server_goes_on_while_its_directory_is_moved_and_then_with_the_cluster() {
     assert_eq!(again.status, 404, "{}", again.text());
     let failure = places.launch("first").spawn().ready().map(|_| ()).expect_err("it does not start");
     assert!(failure.log.contains("was moved into a cluster"), "{}", failure.log);
-    for refused in client.read("/resources/refused")["results"].as_array().unwrap() {
-        let target = format!("/resources/refused/{}", refused["id"].as_str().unwrap());
-        done(client.request("DELETE", &target, &[], b""));
-    }
+    drop_refused(&mut client);
     audit(&mut client, &ledger.lock().unwrap());
     away.answer(|_, _| Reply::ok());
     for name in ["taking", "away"] {
@@ -266,10 +263,7 @@ fn a_backup_of_a_cluster_is_a_directory_of_its_own() {
     });
     let copy = places.start("second");
     let mut client = copy.client();
-    for refused in client.read("/resources/refused")["results"].as_array().unwrap() {
-        let target = format!("/resources/refused/{}", refused["id"].as_str().unwrap());
-        done(client.request("DELETE", &target, &[], b""));
-    }
+    drop_refused(&mut client);
     audit(&mut client, &ledger.lock().unwrap().with_promises_of(&promised));
     copy.stop();
     // The cluster is none the worse for it.
@@ -312,10 +306,7 @@ fn a_server_goes_on_as_before_when_the_cluster_fails() {
     administrator.batch_execute(&format!("alter database {database} allow_connections true")).unwrap();
     places.try_to_move("--from", &places.data("first")).succeeded();
     let mut client = server.client();
-    for refused in client.read("/resources/refused")["results"].as_array().unwrap() {
-        let target = format!("/resources/refused/{}", refused["id"].as_str().unwrap());
-        done(client.request("DELETE", &target, &[], b""));
-    }
+    drop_refused(&mut client);
     audit(&mut client, &ledger.lock().unwrap());
     server.stop();
 }
