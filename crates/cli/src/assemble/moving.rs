@@ -9,7 +9,10 @@ use std::{
 };
 
 use muster_cluster::transfer::{arrival::Arrival, source::Source, target::Target};
-use muster_embedded::{Embedded, OpenError, transfer::departure::Departure};
+use muster_embedded::{
+    Embedded, OpenError,
+    transfer::{departure::Departure, source, target::Target as Directory},
+};
 use muster_store::{
     backup::Backup,
     clock::{Clock, SystemClock},
@@ -75,9 +78,12 @@ pub fn move_from(place: Place<'_>, directory: &Path, progress: &dyn Fn(&Handed))
     if !holds_data(directory) {
         return Err(failed(OpenError::NoData { dir: directory.to_owned() }));
     }
+    if source::is_in_use(directory) {
+        return Err(NotMoved::Served);
+    }
     let mut target = Target::begin(whole(place)?)?;
     if target.was_cut() {
-        muster_embedded::transfer::source::come_back(directory)?;
+        source::come_back(directory)?;
     }
     let opened = Embedded::open(options(&place.1.engine, directory), SystemClock.now()).map_err(NotOpened::from);
     let (engine, _) = opened.map_err(|error| match error {
@@ -104,7 +110,7 @@ pub fn move_from(place: Place<'_>, directory: &Path, progress: &dyn Fn(&Handed))
 /// Makes a data directory of all that a cluster holds.
 pub fn move_into(place: Place<'_>, directory: &Path, progress: &dyn Fn(&Handed)) -> Result<Handed, NotMoved> {
     let mut source = Source::open(whole(place)?)?;
-    let mut target = muster_embedded::transfer::target::Target::begin(directory)?;
+    let mut target = Directory::begin(directory)?;
     let mut handed = Handed::default();
     source.each(&mut counted(&mut handed, progress, |piece| target.take(piece)))?;
     // Cut in between, the cluster can be moved again.
@@ -116,7 +122,7 @@ pub fn move_into(place: Place<'_>, directory: &Path, progress: &dyn Fn(&Handed))
 /// Makes a data directory of what a cluster holds at one moment, while its nodes go on.
 pub fn copy(place: Place<'_>, directory: &Path) -> Result<Backup, NotMoved> {
     let mut source = Source::look(whole(place)?)?;
-    let mut target = muster_embedded::transfer::target::Target::begin(directory)?;
+    let mut target = Directory::begin(directory)?;
     source.each(&mut |piece| target.take(piece))?;
     Ok(target.finish()?)
 }

@@ -28,7 +28,7 @@ use crate::{
     credentials::Registry,
     engine::Embedded,
     erase::known,
-    error::{damaged, state_failed},
+    error::{OpenError, damaged, state_failed},
     follow::{
         following::entries,
         frames::{FrameFile, first},
@@ -95,6 +95,11 @@ impl Embedded {
 /// Has a directory be one as any other, of which a move that was cut has said that it is not used any more.
 pub fn come_back(data_dir: &Path) -> Result<(), TransferError> {
     Layout::new(data_dir).come_back().map_err(|error| TransferError::Source(error.to_string()))
+}
+
+/// Whether somebody uses a directory at this moment.
+pub fn is_in_use(data_dir: &Path) -> bool {
+    matches!(Layout::new(data_dir).lock(), Err(OpenError::InUse { .. }))
 }
 
 /// Is shown messages in frames, each with where it lies.
@@ -269,7 +274,7 @@ impl Source {
 
 /// Hands out what lies among workspaces and keys, as it is by now; which workspaces there are.
 pub fn registered(state: &State, take: &mut Take<'_>) -> Result<Vec<Workspace>, TransferError> {
-    let opened = |error: crate::OpenError| TransferError::Source(error.to_string());
+    let opened = |error: OpenError| TransferError::Source(error.to_string());
     let registry = Registry::load(state).map_err(opened)?;
     let (teams, shelf) = (Teams::load(state).map_err(opened)?, Shelf::load(state).map_err(opened)?);
     let workspaces = registry.workspaces();
