@@ -99,7 +99,7 @@ pub fn come_back(data_dir: &Path) -> Result<(), TransferError> {
 
 /// Whether somebody uses a directory at this moment.
 pub fn is_in_use(data_dir: &Path) -> bool {
-    matches!(Layout::new(data_dir).lock(), Err(OpenError::InUse { .. }))
+    matches!(Layout::new(data_dir).lock_to_read(), Err(OpenError::InUse { .. }))
 }
 
 /// Is shown messages in frames, each with where it lies.
