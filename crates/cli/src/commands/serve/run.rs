@@ -2,7 +2,8 @@
 //!
 //! The order matters. The store is opened first, so that what an earlier stop left behind is settled before anybody
 //! can ask; then the address is bound; then the first key is made, so that its token is not shown for a server that
-//! cannot listen; then `local.json` says where the server is. At the end, whatever it was, the store is closed.
+//! cannot listen; then `local.json` says where the server is. At the end, whatever it was, the store is closed. A move ends
+//! the serving in between, and it begins again on the same socket with another store.
 
 use std::{fs, io, net::SocketAddr, path::Path, sync::Arc};
 
