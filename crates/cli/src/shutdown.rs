@@ -17,7 +17,6 @@ use tokio::{
 };
 
 /// Whether a stop was asked for, from its creation on.
-#[derive(Clone)]
 pub struct StopSignals {
     asked: watch::Receiver<bool>,
 }

@@ -181,6 +181,9 @@ impl Cluster {
         handle.spawn(listen(Arc::downgrade(&inner), heard));
         handle.spawn(look_again(Arc::downgrade(&inner)));
         inner.take_in(&mut connection)?;
+        if inner.options.serves {
+            roster::forget(&mut connection)?;
+        }
         if inner.options.applies {
             *inner.appliers.lock() = Some(Appliers::start(&inner).map_err(failed)?);
             if inner.archive.is_there() {

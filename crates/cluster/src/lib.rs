@@ -10,6 +10,9 @@
 /// What goes wrong, and what is said of it.
 mod fault;
 
+/// What stands behind the question mark of a URL.
+mod asked;
+
 /// How the engine is set up.
 pub mod options;
 

@@ -1,7 +1,7 @@
 //! Which nodes serve, and up to which version each has taken in what all of them hold in memory.
 //!
 //! A node says so when it starts, whenever it has taken something in, and every few seconds; one that ends in order strikes
-//! itself out. One that has not said anything for a while counts as gone.
+//! itself out. One that has not said anything for a while counts as gone. Never decides what becomes of a lane: locks do.
 
 use crate::{fault::Fault, sql::connection::Connection};
 
@@ -19,6 +19,11 @@ const ALIVE: &str = "select count(*) from node where seen_at > now() - make_inte
 /// A node serves, and has taken in what all hold up to a version.
 pub fn say(connection: &mut Connection, node: u64, version: i64) -> Result<(), Fault> {
     connection.ask(SAY, &[&(node as i64), &version])?;
+    Ok(())
+}
+
+/// Forgets nodes that are gone for long.
+pub fn forget(connection: &mut Connection) -> Result<(), Fault> {
     connection.ask(FORGET, &[])?;
     Ok(())
 }

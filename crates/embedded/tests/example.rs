@@ -2,8 +2,13 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
 
+use muster_history::disk;
 use muster_model::kind::RecordKind;
 use muster_store::{profiles::Profiles, receipt::Outcome, status::Status};
 use support::{crash, engine, events, id, reopen, send};
@@ -47,6 +52,16 @@ async fn four_messages_with_one_message_id_are_four() {
     }
 }
 
+/// How many files of the history there are of each month, and of those that are of none yet.
+fn files_by_month(dir: &Path) -> BTreeMap<String, usize> {
+    let mut files = BTreeMap::new();
+    for path in disk::files_below(&dir.join("history")).unwrap() {
+        let month = path.parent().and_then(Path::file_name).unwrap().to_string_lossy().into_owned();
+        *files.entry(month).or_default() += usize::from(disk::has_extension(&path, "parquet"));
+    }
+    files
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn files_are_merged_into_months_and_nothing_is_lost() {
     let dir = tempfile::tempdir().unwrap();
@@ -65,12 +80,14 @@ async fn files_are_merged_into_months_and_nothing_is_lost() {
     // Compaction goes on in the background until no month has two files. Of those of a checkpoint one waits for another, where a
     // merge took three of them at once.
     let until = Instant::now() + PATIENCE;
-    let mut figures = engine.figures();
-    while (figures.history_files > 6 || figures.compactions == 0) && Instant::now() < until {
+    let (mut figures, mut files) = (engine.figures(), files_by_month(dir.path()));
+    while (files.values().any(|count| *count > 1) || figures.compactions == 0) && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(10)).await;
-        figures = engine.figures();
+        (figures, files) = (engine.figures(), files_by_month(dir.path()));
     }
-    assert!(figures.compactions > 0 && figures.history_files <= 6, "{figures:?}");
+    let months = files.keys().filter(|name| name.starts_with("month=2024")).count();
+    assert!(figures.compactions > 0 && files.values().all(|count| *count <= 1), "{files:?} {figures:?}");
+    assert!(months == 5 && figures.history_files <= 6, "{files:?} {figures:?}");
     let engine = reopen(engine, dir.path()).await;
     let found: usize = [
         events(&engine, workspace, RecordKind::User, "u0").await.len(),

@@ -15,7 +15,7 @@ use serde_json::{Value, json as json_value};
 use crate::{
     error::ApiError,
     ingest::admit,
-    keys::{Caller, unread},
+    keys::Caller,
     openapi::{Words, named, schema},
     resources::answer::json,
     router::{Access, Route},
@@ -43,12 +43,7 @@ async fn take(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, Response> {
-    let (head, mut body) = request.into_parts();
-    if !matches!(caller, Caller::Operator) {
-        return Err(unread(body, ApiError::OperatorOnly.into_response()));
-    }
-    let raw = admit::take(&state, &head, &mut body).await;
-    let raw = raw.map_err(|error| unread(body, error.into_response()))?;
+    let raw = admit::from_operator(&state, &caller, request).await?;
     let wished: Value = serde_json::from_slice(&raw.bytes).unwrap_or_default();
     let Some(directory) = wished["directory"].as_str().map(PathBuf::from) else {
         let says = "must be the whole path of a new directory".to_owned();

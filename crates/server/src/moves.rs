@@ -18,7 +18,7 @@ use serde_json::json as json_value;
 use crate::{
     error::ApiError,
     ingest::admit,
-    keys::{Caller, unread},
+    keys::Caller,
     openapi::{Words, named, schema},
     resources::answer::json,
     router::{Access, Route},
@@ -130,13 +130,8 @@ async fn begin(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, Response> {
-    let (head, mut body) = request.into_parts();
-    let moves = match moves(&state, &caller) {
-        Ok(moves) => moves,
-        Err(error) => return Err(unread(body, error.into_response())),
-    };
-    let raw = admit::take(&state, &head, &mut body).await;
-    let raw = raw.map_err(|error| unread(body, error.into_response()))?;
+    let raw = admit::from_operator(&state, &caller, request).await?;
+    let moves = moves(&state, &caller).map_err(ApiError::into_response)?;
     let wished: Wished = serde_json::from_slice(&raw.bytes).map_err(|_| {
         let says =
             "must be an object with stateUrl, journalUrl and, for a bucket, historyUrl and environment".to_owned();

@@ -1,6 +1,6 @@
 //! Moving everything from one engine to the other: from a directory that nobody uses or that a server goes on with, and back.
 //!
-//! Whatever goes wrong, one of the two has everything and says so; the same move made again ends it.
+//! Whatever goes wrong, one of the two has everything and says so; the same move made again ends it. Never prints.
 
 use std::{
     path::Path,
@@ -95,7 +95,7 @@ pub fn move_from(place: Place<'_>, directory: &Path, progress: &dyn Fn(&Handed))
     let mut handed = Handed::default();
     let moved = engine.everything().and_then(|source| {
         target.make_room()?;
-        source.each(&mut counted(&mut handed, progress, |piece| target.take(piece)))?;
+        source.each(&mut counted(&mut handed, &on(progress), |piece| target.take(piece)))?;
         target.finish()?;
         // Said while nobody else can have the directory. Cut behind it, both say that the move is to be made again.
         engine.leave()
@@ -112,7 +112,7 @@ pub fn move_into(place: Place<'_>, directory: &Path, progress: &dyn Fn(&Handed))
     let mut source = Source::open(whole(place)?)?;
     let mut target = Directory::begin(directory)?;
     let mut handed = Handed::default();
-    source.each(&mut counted(&mut handed, progress, |piece| target.take(piece)))?;
+    source.each(&mut counted(&mut handed, &on(progress), |piece| target.take(piece)))?;
     // Cut in between, the cluster can be moved again.
     source.leave()?;
     target.finish()?;
@@ -127,17 +127,24 @@ pub fn copy(place: Place<'_>, directory: &Path) -> Result<Backup, NotMoved> {
     Ok(target.finish()?)
 }
 
-/// Counts what passes on its way to whoever takes it over.
+/// Who hears how far it has come, and never ends it.
+fn on(progress: &dyn Fn(&Handed)) -> impl Fn(&Handed) -> Result<(), TransferError> {
+    move |handed| {
+        progress(handed);
+        Ok(())
+    }
+}
+
+/// Counts what passes on its way to whoever takes it over. `progress` hears of it, and may end it.
 fn counted<'c>(
     handed: &'c mut Handed,
-    progress: &'c dyn Fn(&Handed),
+    progress: &'c dyn Fn(&Handed) -> Result<(), TransferError>,
     mut take: impl FnMut(Piece) -> Result<(), TransferError> + 'c,
 ) -> impl FnMut(Piece) -> Result<(), TransferError> + 'c {
     move |piece| {
         handed.count(&piece);
         take(piece)?;
-        progress(handed);
-        Ok(())
+        progress(handed)
     }
 }
 
@@ -188,11 +195,8 @@ impl Leaving {
         let (source, departure) = runtime.block_on(engine.depart())?;
         target.make_room()?;
         let mut handed = Handed::default();
-        source.each(&mut |piece| {
-            handed.count(&piece);
-            target.take(piece)?;
-            if progress(&handed, false) { Ok(()) } else { Err(stopped()) }
-        })?;
+        let copying = |handed: &Handed| if progress(handed, false) { Ok(()) } else { Err(stopped()) };
+        source.each(&mut counted(&mut handed, &copying, |piece| target.take(piece)))?;
         drop(source);
         let following = |handed: &Handed| if progress(handed, true) { Ok(()) } else { Err(stopped()) };
         following(&handed)?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{scope, sleep};
@@ -49,14 +50,14 @@ fn wait_until_begun(operator: &mut Client) {
 /// Moves while senders send all the time; they send again what a connection that ended left in doubt. `meanwhile` runs beside the move.
 fn move_under_traffic(
     places: &Places,
-    server: &Server,
+    address: SocketAddr,
     (senders, ledger): (&mut [Sender], &Mutex<Ledger>),
     meanwhile: impl FnOnce(&AtomicBool) + Send,
 ) -> Outcome {
     let stop = AtomicBool::new(false);
     scope(|scope| {
         for sender in senders {
-            let (stop, address) = (&stop, server.address);
+            let stop = &stop;
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     sender.run(address, ledger, stop);
@@ -95,7 +96,7 @@ fn a_server_goes_on_while_its_directory_is_moved_and_then_with_the_cluster() {
     assert_eq!(stage(&mut operator), "none");
     let mut key = String::new();
     let mut other = None;
-    let moved = move_under_traffic(&places, &server, (&mut senders, &ledger), |_| {
+    let moved = move_under_traffic(&places, server.address, (&mut senders, &ledger), |_| {
         wait_until_begun(&mut operator);
         // What is there to be read is read, and a workspace is made and filled; what is more than that waits.
         key = create_key(&places.at("first"), &places.data("first"), "late", "write,read", "late");
@@ -163,7 +164,7 @@ fn what_comes_meanwhile_is_the_same_on_both_sides() {
         furnish(&mut client);
         let (mut operator, before) = (operator(&server), ledger.lock().unwrap().promised_count());
         let mut in_time = false;
-        let moved = move_under_traffic(&places, &server, (&mut senders, &ledger), |stop| {
+        let moved = move_under_traffic(&places, server.address, (&mut senders, &ledger), |stop| {
             wait_until_begun(&mut operator);
             while stage(&mut operator) == "copying" {
                 sleep(Duration::from_millis(2));
@@ -204,23 +205,11 @@ fn a_server_that_is_killed_while_it_moves_has_lost_nothing() {
             break;
         }
         let server = places.start("first");
-        let (address, stop) = (server.address, AtomicBool::new(false));
-        let moved = scope(|scope| {
-            for sender in &mut senders {
-                let (stop, ledger) = (&stop, &ledger);
-                scope.spawn(move || {
-                    while !stop.load(Ordering::Relaxed) {
-                        sender.run(address, ledger, stop);
-                        sleep(Duration::from_millis(5));
-                    }
-                });
-            }
-            let _stop = Stop(&stop);
-            let moving = scope.spawn(|| places.try_to_move("--from", &places.data("first")));
-            sleep(Duration::from_millis(rng.random_range(100..2_500)));
+        let pause = Duration::from_millis(rng.random_range(100..2_500));
+        let moved = move_under_traffic(&places, server.address, (&mut senders, &ledger), |stop| {
+            sleep(pause);
             server.kill();
             stop.store(true, Ordering::Relaxed);
-            moving.join().unwrap()
         });
         cut += u32::from(!moved.status.success());
     }
@@ -291,7 +280,7 @@ fn a_server_goes_on_as_before_when_the_cluster_fails() {
     let mut administrator =
         postgres::Client::connect(&std::env::var("MUSTER_TEST_POSTGRESQL_URL").unwrap(), NoTls).unwrap();
     let mut operator = operator(&server);
-    let moved = move_under_traffic(&places, &server, (&mut senders, &ledger), |_| {
+    let moved = move_under_traffic(&places, server.address, (&mut senders, &ledger), |_| {
         wait_until_begun(&mut operator);
         administrator.batch_execute(&format!("alter database {database} allow_connections false")).unwrap();
         let end = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1";

@@ -1,12 +1,12 @@
 //! Where PostgreSQL is, and how it is spoken to.
 //!
 //! `postgres://user:password@one,two/database?sslmode=verify-full&sslrootcert=/etc/muster/ca.pem`: what the library knows of such
-//! URLs, and of TLS what the programs that come with PostgreSQL know.
+//! URLs, and of TLS what the programs that come with PostgreSQL know. Never shows any of it.
 
 use postgres::{Client, Config, NoTls, config::SslMode};
-use url::form_urlencoded;
 
 use super::tls::{Check, Files, Tls};
+use crate::asked;
 
 const FORM: &str = "write postgres://user:password@host:port/database";
 
@@ -26,15 +26,12 @@ impl Address {
         }
         let (place, asked) = url.split_once('?').unwrap_or((url, ""));
         let (mut files, mut mode, mut rest) = (Files::default(), "prefer".to_owned(), Vec::new());
-        for pair in asked.split('&').filter(|pair| !pair.is_empty()) {
-            // A plus is one here, as in a path.
-            let plain = pair.replace('+', "%2B");
-            let value = form_urlencoded::parse(plain.as_bytes()).next().map(|(_, value)| value.into_owned());
-            match (pair.split('=').next(), value) {
-                (Some("sslmode"), Some(value)) => mode = value,
-                (Some("sslrootcert"), value) => files.authorities = value,
-                (Some("sslcert"), value) => files.certificate = value,
-                (Some("sslkey"), value) => files.key = value,
+        for (name, value, pair) in asked::pairs(asked) {
+            match name {
+                "sslmode" => mode = value,
+                "sslrootcert" => files.authorities = Some(value),
+                "sslcert" => files.certificate = Some(value),
+                "sslkey" => files.key = Some(value),
                 _ => rest.push(pair),
             }
         }

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use url::form_urlencoded;
+use crate::asked;
 
 /// What a URL of the stream says.
 #[derive(Clone, PartialEq, Eq)]
@@ -79,9 +79,8 @@ impl Address {
             lanes: LANES_DEFAULT,
             bytes_max: BYTES_DEFAULT,
         };
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            address.set(name, value)?;
+        for (name, value, _) in asked::pairs(query) {
+            address.set(name, &value)?;
         }
         if address.certificate.is_some() != address.key.is_some() {
             return Err("tlscert and tlskey go together".to_owned());
@@ -116,9 +115,9 @@ impl Address {
                 let bytes = value.parse().ok().filter(|bytes| *bytes >= 1 << 20);
                 self.bytes_max = bytes.ok_or("bytes_max is a number of bytes, at least 1048576")?;
             }
-            "tlsca" => self.authorities = Some(path(value)),
-            "tlscert" => self.certificate = Some(path(value)),
-            "tlskey" => self.key = Some(path(value)),
+            "tlsca" => self.authorities = Some(PathBuf::from(value)),
+            "tlscert" => self.certificate = Some(PathBuf::from(value)),
+            "tlskey" => self.key = Some(PathBuf::from(value)),
             other => {
                 let known = "stream, replicas, lanes, bytes_max, tlsca, tlscert and tlskey";
                 return Err(format!("{other} is not known; {known} are"));
@@ -126,13 +125,6 @@ impl Address {
         }
         Ok(())
     }
-}
-
-/// A path as it stands in a URL.
-fn path(value: &str) -> PathBuf {
-    // A plus is one here.
-    let pair = format!("path={}", value.replace('+', "%2B"));
-    form_urlencoded::parse(pair.as_bytes()).next().map(|(_, path)| PathBuf::from(path.into_owned())).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! and folds it in.
 //!
 //! What came since is in the order in which followers get it, and each message of it is new, so that who had so many of them there
-//! has to be so much further here.
+//! has to be so much further here. Never takes what deletes, imports or takes back.
 
 use std::{
     collections::BTreeMap,
@@ -21,14 +21,13 @@ use muster_store::{
     transfer::{Piece, TransferError},
 };
 
-use super::{registered, source_failed, target::Target, target_failed};
+use super::{change, registered, source_failed, target::Target, target_failed};
 use crate::{
     cluster::{Cluster, OpenError},
-    fault::Fault,
     follow::letters,
     mark::{self, Mark},
     options::Options,
-    sql::connection::{Connection, Mode, Transaction},
+    sql::connection::{Connection, Transaction},
     status::end,
 };
 
@@ -82,7 +81,7 @@ impl Arrival {
             pieces.iter().try_for_each(|piece| registered::insert(transaction, piece))?;
             registered::changed(transaction)
         };
-        self.change(replace)?;
+        change(&mut self.connection, None, replace)?;
         self.cluster.inner.refresh(&mut self.connection).map_err(target_failed)
     }
 
@@ -116,7 +115,7 @@ impl Arrival {
 
     /// Takes letters in place of those that were there, and notes how many messages followers have had since.
     pub fn followers(&mut self, letters: Vec<Piece>, had: &BTreeMap<FollowerId, u64>) -> Result<(), TransferError> {
-        self.change(|transaction| {
+        change(&mut self.connection, None, |transaction| {
             transaction.run("truncate letter")?;
             for piece in letters {
                 if let Piece::Letter(of, follower, letter) = piece {
@@ -135,15 +134,7 @@ impl Arrival {
     pub fn open_up(mut self) -> Result<(), TransferError> {
         let inner = Arc::clone(&self.cluster.inner);
         self.cluster.inner.wait_for(async move { end(&inner).await }).map_err(target_failed)?;
-        self.change(|transaction| mark::put(transaction, None))
-    }
-
-    fn change(&mut self, change: impl FnOnce(&mut Transaction<'_>) -> Result<(), Fault>) -> Result<(), TransferError> {
-        let changed = self.connection.begin(Mode::Write, None).and_then(|mut transaction| {
-            change(&mut transaction)?;
-            transaction.commit()
-        });
-        changed.map_err(target_failed)
+        change(&mut self.connection, None, |transaction| mark::put(transaction, None))
     }
 
     /// Has what waits put onto the stream, each workspace's after what came before of it.

@@ -18,9 +18,15 @@ mod registered;
 /// Which number of arrival each message gets.
 mod numbers;
 
+use muster_model::id::WorkspaceId;
 use muster_store::transfer::TransferError;
 
-use crate::{applier::LOCK_CLASS, fault::Fault, roster, sql::connection::Connection};
+use crate::{
+    applier::LOCK_CLASS,
+    fault::Fault,
+    roster,
+    sql::connection::{Connection, Mode, Transaction},
+};
 
 /// Makes sure that no node serves, and takes the locks of all lanes, on a connection that holds them until it ends.
 fn hold_lanes(connection: &mut Connection, lanes: u32) -> Result<(), TransferError> {
@@ -40,6 +46,20 @@ fn hold_lanes(connection: &mut Connection, lanes: u32) -> Result<(), TransferErr
         }
     }
     Ok(())
+}
+
+/// Changes something of a workspace, or of what belongs to none.
+fn change<T>(
+    connection: &mut Connection,
+    of: Option<WorkspaceId>,
+    change: impl FnOnce(&mut Transaction<'_>) -> Result<T, Fault>,
+) -> Result<T, TransferError> {
+    let changed = connection.begin(Mode::Write, of).and_then(|mut transaction| {
+        let changed = change(&mut transaction)?;
+        transaction.commit()?;
+        Ok(changed)
+    });
+    changed.map_err(target_failed)
 }
 
 fn source_failed(fault: Fault) -> TransferError {

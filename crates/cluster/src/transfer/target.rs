@@ -210,13 +210,7 @@ impl Target {
         of: Option<WorkspaceId>,
         change: impl FnOnce(&mut Transaction<'_>) -> Result<T, Fault>,
     ) -> Result<T, TransferError> {
-        let change = move |connection: &mut Connection| {
-            let mut transaction = connection.begin(Mode::Write, of)?;
-            let changed = change(&mut transaction)?;
-            transaction.commit()?;
-            Ok(changed)
-        };
-        change(&mut self.connection).map_err(target_failed)
+        super::change(&mut self.connection, of, change)
     }
 
     fn registered(&mut self, piece: &Piece) -> Result<(), TransferError> {

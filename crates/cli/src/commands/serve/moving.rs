@@ -1,7 +1,7 @@
 //! Moving to a cluster while the server goes on, as its operator asked.
 //!
 //! A thread hands everything over, then what comes meanwhile. When next to nothing is left it asks the server to stop serving; what is
-//! left then goes over, and the server goes on with the cluster, or as before if that failed.
+//! left then goes over, and the server goes on with the cluster, or as before if that failed. Names no engine, and logs no address.
 
 use std::{
     sync::{

@@ -76,6 +76,15 @@ pub(crate) async fn admit(state: &AppState, caller: Caller, request: Request) ->
     taken.map_err(|error: ApiError| unread(body, error.into_response()))
 }
 
+/// Takes a request's bytes if the local operator sends them, as [`admit`] does otherwise.
+pub(crate) async fn from_operator(state: &AppState, caller: &Caller, request: Request) -> Result<Raw, Response> {
+    let (head, mut body) = request.into_parts();
+    if !matches!(caller, Caller::Operator) {
+        return Err(unread(body, ApiError::OperatorOnly.into_response()));
+    }
+    take(state, &head, &mut body).await.map_err(|error| unread(body, error.into_response()))
+}
+
 /// Takes a body's bytes, still compressed.
 pub(crate) async fn take(state: &AppState, head: &Parts, body: &mut axum::body::Body) -> Result<Raw, ApiError> {
     let encoding = Encoding::of(&head.headers)?;
